@@ -1,0 +1,52 @@
+# `make` or `make help` lists what can be done.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH ?= ../shared/bench
+
+.PHONY: help run test check format bench lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
+
+run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
+	@$(BIN)/atelier serve
+
+test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev ## everything that must hold: format, lint, types, import rules, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+format: $(VENV)/dev ## put the code in shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/run ## time this service beside its peers (BENCH=folder of the side-by-side bench)
+	@BENCH=$(BENCH) benchmarks/run
+
+lock: ## pin the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q \
+		pyproject.toml --group dev --group build -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+		pyproject.toml --group build -c requirements-dev.lock -o requirements.lock
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say PYTHON=... where it is.")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The lock files pin every package by its hash; the service itself is installed as it stands here.
+$(VENV)/run: requirements.lock pyproject.toml $(VENV)/made
+	@echo "Installing what the service needs …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/run
+	@echo "Installing what the tests need …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

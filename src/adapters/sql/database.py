@@ -1,0 +1,86 @@
+"""What a SQL database offers the repositories and the queries, whichever product it is."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Dialect, Engine, Select
+
+from service_layer.ports import Database, Schema
+
+Row = Sequence[Any]
+Rows = Select[*tuple[Any, ...]]
+Values = Mapping[str, Any]
+
+HEAD = "0001"
+"""The migration that this version of the service works with; a test holds it to the newest one."""
+
+TOO_LONG = 10.0
+"""Seconds after which a statement is given up."""
+
+
+def schema_of(revisions: list[str]) -> Schema:
+    """Tell how the revision that is written in a database stands to ours; they are numbered."""
+    if not revisions:
+        return Schema.EMPTY
+    if revisions == [HEAD]:
+        return Schema.CURRENT
+    return Schema.BEHIND if max(revisions) < HEAD else Schema.AHEAD
+
+
+class Statement:
+    """A select that was compiled once, to be given to a driver without SQLAlchemy in between."""
+
+    def __init__(self, select: Rows, dialect: Dialect) -> None:
+        compiled = select.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
+        self._bind = {
+            name: process
+            for bind, name in compiled.bind_names.items()
+            if (process := bind.type.dialect_impl(dialect).bind_processor(dialect))
+        }
+        self._columns = [
+            (place, process)
+            for place, column in enumerate(select.selected_columns)
+            if (process := column.type.dialect_impl(dialect).result_processor(dialect, None))
+        ]
+
+    def values(self, given: Values) -> dict[str, Any]:
+        """Return the given values as the driver takes them, beside those the select has itself."""
+        values = {**self._fixed, **given}
+        for name, process in self._bind.items():
+            values[name] = process(values[name])
+        return values
+
+    def row(self, row: Row) -> Row:
+        """Return a driver's row in Python's types."""
+        if not self._columns:
+            return row
+        made = list(row)
+        for place, process in self._columns:
+            made[place] = process(made[place])
+        return made
+
+
+class SqlDatabase(Database):
+    """An engine for the units of work, and a short way for reads."""
+
+    engine: Engine
+    dialect: Dialect
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure that what is written now, or was just now, is in the database to stay.
+
+        Raises:
+            DatabaseUnavailable: when it is not.
+        """
+
+    @abstractmethod
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        """Run a statement and return its rows; `short` promises that an index makes it quick.
+
+        Raises:
+            DatabaseUnavailable: when the database cannot be reached or takes too long.
+        """

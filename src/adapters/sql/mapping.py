@@ -1,0 +1,32 @@
+"""The imperative mapping of the aggregates to their tables; importing this module makes it."""
+
+from typing import Any
+
+from sqlalchemy import Table, event
+from sqlalchemy.orm import Mapper, registry
+
+from adapters.sql.tables import tasks
+from domain.base import Entity
+from domain.tasks import Task
+
+_registry = registry()
+
+
+def _map(entity: type[Entity], table: Table, derived: tuple[str, ...]) -> None:
+    """Map an aggregate; `derived` names the properties of it that are kept in columns as well."""
+    mapper = _registry.map_imperatively(
+        entity,
+        table,
+        version_id_col=table.c.version,
+        properties={f"_{name}": table.c[name] for name in derived},
+    )
+
+    def derive(mapper: Mapper[Any], connection: Any, target: Any) -> None:
+        for name in derived:
+            setattr(target, f"_{name}", getattr(target, name))
+
+    event.listen(mapper, "before_insert", derive)
+    event.listen(mapper, "before_update", derive)
+
+
+_map(Task, tasks, derived=("title_key", "search_text"))

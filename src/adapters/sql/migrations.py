@@ -1,0 +1,48 @@
+"""Running the migrations, on either database."""
+
+from pathlib import Path
+
+import migrations
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+
+from service_layer.errors import MigrationFailed
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration, with the connection that the migrations are to use."""
+    made = Config()
+    made.set_main_option(
+        "script_location", str(Path(migrations.__file__).parent).replace("%", "%%")
+    )
+    made.attributes["connection"] = connection
+    return made
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to a revision, in one transaction: all of it happens or nothing.
+
+    Raises:
+        MigrationFailed: when the database is at a revision that this version does not know.
+    """
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # A table that is rebuilt would otherwise take the rows that refer to it along.
+            connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
+        try:
+            if revision != "head" and revision < current(connection):
+                command.downgrade(config(connection), revision)
+            else:
+                command.upgrade(config(connection), revision)
+        except CommandError as error:
+            raise MigrationFailed(str(error)) from error
+        connection.commit()
+
+
+def current(connection: Connection) -> str:
+    """Return the revision that is written in the database, or an empty text."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return ""
+    return connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar() or ""

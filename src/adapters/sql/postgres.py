@@ -1,0 +1,114 @@
+"""PostgreSQL, through psycopg 3."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from adapters.sql.database import TOO_LONG, Row, SqlDatabase, Statement, Values, schema_of
+from adapters.sql.troubles import AWAY, translated
+from service_layer.errors import DatabaseUnavailable, Unreachable
+from service_layer.ports import Schema
+
+CONNECT: dict[str, Any] = {
+    "connect_timeout": 3,
+    # A peer that vanished without a word is noticed in seconds instead of minutes.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": int(TOO_LONG * 1000),
+    "application_name": "atelier",
+    "options": (
+        f"-c TimeZone=UTC -c statement_timeout={int(TOO_LONG)}s -c lock_timeout={int(TOO_LONG)}s"
+        f" -c idle_in_transaction_session_timeout={int(TOO_LONG) * 3}s"
+    ),
+}
+
+
+def make_engine(url: URL) -> Engine:
+    """Return an engine for the units of work of one process."""
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args=CONNECT,
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=TOO_LONG,
+    )
+
+
+class PostgresDatabase(SqlDatabase):
+    """A pool of transactions for writes, and a few held connections for reads.
+
+    A read is a prepared statement on a connection that commits by itself: one round trip.
+    """
+
+    READERS = 4
+
+    dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+
+    def __init__(self, url: URL) -> None:
+        self.engine = make_engine(url)
+        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._free: deque[Any] = deque([None] * self.READERS)
+        self._turn = asyncio.Semaphore(self.READERS)
+
+    async def open(self) -> None:
+        """Connections are made when they are first needed."""
+
+    async def close(self) -> None:
+        for connection in self._free:
+            if connection is not None:
+                await connection.close()
+        self._free = deque([None] * self.READERS)
+        self.engine.dispose()
+
+    def check(self) -> None:
+        """What PostgreSQL has committed it keeps."""
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        rows = await self._read(statement.sql, statement.values(given))
+        return [statement.row(row) for row in rows]
+
+    async def schema(self) -> Schema:
+        try:
+            rows = await self._read("SELECT version_num FROM alembic_version", {})
+        except psycopg.errors.UndefinedTable:
+            return Schema.EMPTY
+        return schema_of([row[0] for row in rows])
+
+    async def _read(self, sql: str, values: Values) -> list[Row]:
+        """Read on a held connection; one that broke while it was idle is replaced once."""
+        try:
+            async with asyncio.timeout(TOO_LONG), self._turn:
+                try:
+                    return await self._read_once(sql, values)
+                except Unreachable:
+                    return await self._read_once(sql, values)
+        except TimeoutError:
+            raise DatabaseUnavailable(AWAY) from None
+
+    async def _read_once(self, sql: str, values: Values) -> list[Row]:
+        connection = self._free.popleft()
+        try:
+            if connection is None:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._dsn, autocommit=True, prepare_threshold=0, **CONNECT
+                )
+            cursor = await connection.execute(sql, values)
+            rows: list[Row] = await cursor.fetchall()
+            self._free.appendleft(connection)
+            return rows
+        except BaseException as error:
+            trouble = translated(error, may_be_committed=False)
+            if isinstance(error, psycopg.Error) and trouble is None:
+                self._free.appendleft(connection)
+                raise
+            self._free.append(None)
+            if connection is not None:
+                await connection.close()
+            if trouble is None:
+                raise
+            raise trouble from error

@@ -1,0 +1,198 @@
+"""SQLite: an embedded database in one file."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.pool import QueuePool
+
+from adapters.sql.database import TOO_LONG, Row, SqlDatabase, Statement, Values, schema_of
+from adapters.sql.sqlite_driver import sqlite3
+from adapters.sql.troubles import translated
+from service_layer.errors import DatabaseUnavailable
+from service_layer.ports import Schema
+
+PRAGMAS = (
+    # Readers and the writer do not wait for each other.
+    "PRAGMA journal_mode = WAL",
+    # A commit is on the disk before it is acknowledged, even if the power goes next.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    f"PRAGMA busy_timeout = {int(TOO_LONG * 1000)}",
+)
+
+GONE = "The database file is gone; nothing is written until it is back."
+REPLACED = "The database file was replaced by another; the service now turns to that one."
+FOREIGN = "The database file was replaced by one that this version cannot use."
+
+
+def connect(path: Path, mode: str) -> Any:
+    """Open the file in one of SQLite's modes: `ro`, `rw`, or `rwc` to create it."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def make_engine(path: Path, mode: str) -> Engine:
+    """Return an engine whose transactions take the write lock at once.
+
+    A transaction that reads first and writes later fails as soon as another has written in
+    between, however long it would be willing to wait; `BEGIN IMMEDIATE` waits its turn instead.
+    """
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: connect(path, mode),
+        module=sqlite3,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=TOO_LONG,
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin_immediate(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class SqliteDatabase(SqlDatabase):
+    """One file: one writer, one connection for short reads, one for long reads in a thread.
+
+    The file may be deleted or replaced under a running service. SQLite would go on writing into
+    the old one, which nobody would ever open again; so the file's identity is compared before and
+    after each transaction, and nothing is acknowledged that is not in the file of that name.
+    """
+
+    dialect = SQLiteDialect_pysqlite(paramstyle="named")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = make_engine(path, "rw")
+        self._identity: tuple[int, int] | None = None
+        self._switching = threading.Lock()
+        self._near = _Reader(path)
+        self._far = _Reader(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
+
+    async def open(self) -> None:
+        self.check()
+        # The writer's connection holds on to this very file from now on; see `_let_go`.
+        self.engine.connect().close()
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._let_go()
+
+    def check(self) -> None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            raise DatabaseUnavailable(GONE) from None
+        identity = (status.st_dev, status.st_ino)
+        if identity == self._identity:
+            return
+        with self._switching:
+            if self._identity is None:
+                self._identity = identity
+            elif identity != self._identity:
+                self._let_go()
+                self._require_current_schema()
+                self._identity = identity
+                raise DatabaseUnavailable(REPLACED)
+
+    def _let_go(self) -> None:
+        """Close every connection, leaving nothing in the log that another file could inherit.
+
+        The write-ahead log lies beside the database under a fixed name. Were the new file opened
+        while changes to the old one are still in it, SQLite would write them into the new one.
+        """
+        try:
+            with self.engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as error:
+            if translated(error, may_be_committed=False) is None:
+                raise
+        self.engine.dispose()
+        self._near.close()
+        self._far.close()
+
+    def _require_current_schema(self) -> None:
+        if self._schema() is not Schema.CURRENT:
+            raise DatabaseUnavailable(FOREIGN)
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        values = statement.values(given)
+        if short:
+            self.check()
+            return self._near.fetch(statement, values)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self.check)
+        return await loop.run_in_executor(self._thread, self._far.fetch, statement, values)
+
+    async def schema(self) -> Schema:
+        return await asyncio.get_running_loop().run_in_executor(None, self._schema)
+
+    def _schema(self) -> Schema:
+        if not self.path.exists():
+            return Schema.EMPTY
+        reader = _Reader(self.path)
+        try:
+            revisions = reader.read("SELECT version_num FROM alembic_version", {})
+        except DatabaseUnavailable:
+            raise
+        except sqlite3.OperationalError:  # no such table
+            return Schema.EMPTY
+        finally:
+            reader.close()
+        return schema_of([row[0] for row in revisions])
+
+
+class _Reader:
+    """A connection that only reads, opened when it is first needed; for one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def fetch(self, statement: Statement, values: Values) -> list[Row]:
+        return [statement.row(row) for row in self.read(statement.sql, values)]
+
+    def read(self, sql: str, values: Values) -> list[Row]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._path, "rw")
+                    self._connection.execute("PRAGMA query_only = ON")
+                self._limit()
+                rows: list[Row] = self._connection.execute(sql, values).fetchall()
+                return rows
+            except sqlite3.Error as error:
+                trouble = translated(error, may_be_committed=False)
+                if trouble is None:
+                    raise
+                self._close()
+                raise trouble from error
+
+    def _limit(self) -> None:
+        """Have SQLite ask every so often whether the statement has had its time."""
+        end = time.monotonic() + TOO_LONG
+        self._connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

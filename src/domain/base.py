@@ -1,0 +1,145 @@
+"""The vocabulary that all aggregates share: entity, event, repository, and a slice of a list."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from domain.errors import Invalid, NotFound, Stale, Unacceptable
+
+Expected = Collection[int] | None
+"""The versions that the caller has seen and would change; `None` when any will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to one aggregate, told in the past tense."""
+
+    subject: UUID
+    at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class Entity:
+    """A thing with an identity and a history; two of them are equal only if they are one.
+
+    `version` starts at 1 and grows by one with each committed change: the unit of work counts, an
+    aggregate never does. Times are in UTC.
+    """
+
+    kind: ClassVar[str]
+
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+    def record(self, event: Event) -> None:
+        """Remember what happened, for the reactions that belong to the same transaction."""
+        # Loading from a database skips __init__, so the list is made when it is first needed.
+        self.__dict__.setdefault("_events", []).append(event)
+
+    def take_events(self) -> list[Event]:
+        """Return what happened since the last call, and forget it."""
+        events: list[Event] = self.__dict__.pop("_events", [])
+        return events
+
+    def assign(self, changes: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the members that differ, each by its rule, and return those.
+
+        Raises:
+            Invalid: for the first member whose rule refuses; nothing has been set then.
+        """
+        checked = {
+            name: checked_by(rules.get(name), name, value) for name, value in changes.items()
+        }
+        different = {name: value for name, value in checked.items() if getattr(self, name) != value}
+        for name, value in different.items():
+            setattr(self, name, value)
+        return different
+
+
+def checked_by(rule: Any, name: str, value: Any) -> Any:
+    """Return the value as its rule keeps it; a missing value (`None`) is left to the caller.
+
+    Raises:
+        Invalid: when the rule refuses.
+    """
+    if rule is None or value is None:
+        return value
+    try:
+        return rule(value)
+    except Unacceptable as error:
+        raise Invalid(name, str(error)) from None
+
+
+E_ = TypeVar("E_", bound=Entity)
+
+
+class Repository(ABC, Generic[E_]):
+    """Where the aggregates of one kind are kept, within one unit of work."""
+
+    kind: str
+
+    @abstractmethod
+    def add(self, entity: E_) -> None:
+        """Keep a new aggregate."""
+
+    @abstractmethod
+    def remove(self, entity: E_) -> None:
+        """Stop keeping an aggregate."""
+
+    @abstractmethod
+    def find(self, id: UUID) -> E_ | None:
+        """Return the aggregate, the same object each time within one unit of work, or `None`."""
+
+    def get(self, id: UUID, expected: Expected = None) -> E_:
+        """Return the aggregate for a change.
+
+        Raises:
+            NotFound: when there is none.
+            Stale: when `expected` is given and does not hold its version (RFC 9110, 13.1.1).
+        """
+        entity = self.find(id)
+        if entity is None:
+            raise NotFound(self.kind, id)
+        if expected is not None and entity.version not in expected:
+            raise Stale(self.kind, entity.version)
+        return entity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Which part of a list is asked for, and in which order.
+
+    `after` is where the last page ended: its sort value and its id. The id always breaks ties, and
+    rows without a sort value come last in both directions.
+    """
+
+    sort: str
+    descending: bool = False
+    after: tuple[Any, UUID] | None = None
+    skip: int = 0
+    limit: int = 20
+    count: bool = False
+
+
+COUNT_LIMIT = 10_000
+"""Counting the rows of a list stops here: beyond it a number costs more than it tells."""
+
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[V]):
+    """A part of a list: its rows, where it ended if there is more, and the count if asked for.
+
+    `total` stops at one more than `COUNT_LIMIT`.
+    """
+
+    items: list[V]
+    last: tuple[Any, UUID] | None = None
+    total: int | None = None

@@ -1,0 +1,45 @@
+"""What can go wrong, in the workshop's terms: errors with their data and a message for people."""
+
+from uuid import UUID
+
+
+class Unacceptable(ValueError):
+    """A value breaks the rule for its field; the message says what would be acceptable."""
+
+
+class DomainError(Exception):
+    """The workshop's rules say no; `str()` of the error is meant for the person who asked."""
+
+
+class Invalid(DomainError):
+    """A member's value is not acceptable, alone or beside the others."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NotFound(DomainError):
+    """There is no such thing, or it is not for the eyes of whoever asks."""
+
+    def __init__(self, kind: str, id: UUID) -> None:
+        super().__init__(f"There is no {kind} with this id.")
+        self.kind = kind
+        self.id = id
+
+
+class Stale(DomainError):
+    """The thing has changed since the caller last saw it."""
+
+    def __init__(self, kind: str, version: int) -> None:
+        super().__init__(
+            f"This {kind} has changed since you read it; its version is now {version}."
+        )
+        self.version = version
+
+
+class Conflict(DomainError):
+    """Others keep changing the same thing at the same time; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("Others are changing this at the same moment; nothing was written.")

@@ -1,0 +1,179 @@
+"""Tasks: what has to be done, by when, and whether it is done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, ClassVar, TypedDict
+from uuid import UUID
+
+from domain.base import Entity, Event, Repository, checked_by
+from domain.values import Text, Whole, fold
+
+TITLE = Text(1, 100)
+DESCRIPTION = Text(0, 500)
+PRIORITY = Whole(0, 9)
+
+RULES: Mapping[str, Callable[[Any], Any]] = {
+    "title": TITLE,
+    "description": DESCRIPTION,
+    "priority": PRIORITY,
+}
+
+
+class TaskAdded(Event):
+    """A task was written down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEdited(Event):
+    """Members of a task were given other values."""
+
+    members: tuple[str, ...]
+
+
+class TaskCompleted(Event):
+    """A task was done."""
+
+
+class TaskReopened(Event):
+    """A task that was done has to be done after all."""
+
+
+class TaskRemoved(Event):
+    """A task was struck off the list."""
+
+
+class TaskChanges(TypedDict, total=False):
+    """The members that an edit may set; absent ones are kept."""
+
+    title: str
+    description: str | None
+    priority: int
+    due_on: date | None
+
+
+@dataclass(eq=False, kw_only=True)
+class Task(Entity):
+    """One thing that has to be done. `priority` runs from 0 (whenever) to 9 (now)."""
+
+    kind: ClassVar[str] = "task"
+
+    title: str
+    description: str | None = None
+    priority: int = 0
+    due_on: date | None = None
+    completed_at: datetime | None = None
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,
+        now: datetime,
+        *,
+        title: str,
+        description: str | None = None,
+        priority: int = 0,
+        due_on: date | None = None,
+    ) -> "Task":
+        """Write a task down.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member.
+        """
+        task = cls(
+            id=id,
+            created_at=now,
+            updated_at=now,
+            title=checked_by(TITLE, "title", title),
+            description=checked_by(DESCRIPTION, "description", description),
+            priority=checked_by(PRIORITY, "priority", priority),
+            due_on=due_on,
+        )
+        task.record(TaskAdded(subject=id, at=now))
+        return task
+
+    @property
+    def completed(self) -> bool:
+        """Whether it is done."""
+        return self.completed_at is not None
+
+    def is_overdue(self, today: date) -> bool:
+        """Whether it should have been done before `today` (a date in UTC) and is not."""
+        return not self.completed and self.due_on is not None and self.due_on < today
+
+    @property
+    def title_key(self) -> str:
+        """What sorting by title compares: enough of it to keep an index entry small."""
+        return fold(self.title)[:200]
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks into: title and description, a line each."""
+        return fold(f"{self.title}\n{self.description or ''}")
+
+    def edit(self, changes: TaskChanges, now: datetime) -> None:
+        """Give members other values; a change to what they are already changes nothing.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member.
+        """
+        different = self.assign(changes, RULES)
+        if different:
+            self.updated_at = now
+            self.record(TaskEdited(subject=self.id, at=now, members=tuple(different)))
+
+    def complete(self, now: datetime) -> None:
+        """Mark it as done; doing so again keeps the first time."""
+        if self.completed_at is None:
+            self.completed_at = self.updated_at = now
+            self.record(TaskCompleted(subject=self.id, at=now))
+
+    def reopen(self, now: datetime) -> None:
+        """Mark it as still to be done."""
+        if self.completed_at is not None:
+            self.completed_at = None
+            self.updated_at = now
+            self.record(TaskReopened(subject=self.id, at=now))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFilter:
+    """Which tasks are meant; every member that is not `None` must hold.
+
+    `today` is the date in UTC that `overdue` is measured against.
+    """
+
+    today: date
+    completed: bool | None = None
+    priority: int | None = None
+    min_priority: int | None = None
+    due_before: date | None = None
+    overdue: bool | None = None
+    q: str | None = None
+
+    def matches(self, task: Task) -> bool:
+        """Whether the task is among those meant."""
+        due_on = task.due_on
+        return (
+            (self.completed is None or task.completed == self.completed)
+            and (self.priority is None or task.priority == self.priority)
+            and (self.min_priority is None or task.priority >= self.min_priority)
+            and (self.due_before is None or (due_on is not None and due_on < self.due_before))
+            and (self.overdue is None or task.is_overdue(self.today) == self.overdue)
+            and (self.q is None or fold(self.q) in task.search_text)
+        )
+
+
+SORTS: Mapping[str, Callable[[Task], Any]] = {
+    "created_at": lambda task: task.created_at,
+    "priority": lambda task: task.priority,
+    "due_on": lambda task: task.due_on,
+    "title": lambda task: task.title_key,
+}
+"""The orders a list of tasks can have, each with the value it compares."""
+
+
+class TaskRepository(Repository[Task]):
+    """Where tasks are kept."""
+
+    kind = Task.kind

@@ -1,0 +1,1 @@
+"""How the outside asks: over HTTP, and from the command line."""

@@ -1,0 +1,70 @@
+"""`atelier`: serving, migrating, and looking at the settings."""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+class Failed(Exception):
+    """A command could not do its work; `str()` of the error is the one line that says why."""
+
+
+class Office(ABC):
+    """What the commands can have done."""
+
+    @abstractmethod
+    def tell_settings(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the name, the value and the source of each setting, secrets masked."""
+
+    @abstractmethod
+    def migrate(self) -> None:
+        """Bring the database's tables to this version's."""
+
+    @abstractmethod
+    def serve(self, *, migrate_first: bool) -> None:
+        """Serve until told to stop."""
+
+
+def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
+    """Return the commands; the office is opened when one of them is called."""
+    app = typer.Typer(
+        help="The back office of a small workshop.", no_args_is_help=True, add_completion=False
+    )
+
+    @app.command()
+    def serve(
+        migrate: bool = typer.Option(
+            False, "--migrate", help="Migrate a PostgreSQL database first; SQLite always is."
+        ),
+    ) -> None:
+        """Serve the API."""
+        open_office().serve(migrate_first=migrate)
+
+    @app.command()
+    def migrate() -> None:
+        """Bring the database's tables to this version's."""
+        open_office().migrate()
+        print("The database is up to date.")
+
+    @app.command()
+    def settings() -> None:
+        """Show the settings and where they come from."""
+        table = Table("setting", "value", "source", box=None)
+        for name, value, source in open_office().tell_settings():
+            table.add_row(name, value, source)
+        Console(soft_wrap=True).print(table)
+
+    return app
+
+
+def run(open_office: Callable[[], Office]) -> None:
+    """Run a command: exit code 0 when done, 1 with one line when it failed, 2 when misused."""
+    try:
+        make_cli(open_office)()
+    except Failed as error:
+        print(f"atelier: {error}", file=sys.stderr)
+        sys.exit(1)

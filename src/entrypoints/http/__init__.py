@@ -1,0 +1,1 @@
+"""The REST API: what `docs/api` promises, built once for all resources."""

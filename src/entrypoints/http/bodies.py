@@ -1,0 +1,115 @@
+"""Bodies: reading them within a limit, and JSON taken at its word."""
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from entrypoints.http.errors import Refused
+
+MAX_BODY = 1024 * 1024
+"""The largest body in bytes."""
+
+# A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
+_SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+
+
+async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_BODY) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refused: 413 as soon as it is known to be larger than the limit.
+    """
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return body
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused("too-large", f"Send at most {limit:,} bytes.", headers={"Connection": "close"})
+
+
+def require_json(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
+    """Look at what the body claims to be.
+
+    Raises:
+        Refused: 415 when it is not one of the accepted media types, in UTF-8 and as it is.
+    """
+    media_type, _, parameters = headers.get(b"content-type", b"").partition(b";")
+    charset = parameters.lower().replace(b" ", b"").replace(b'"', b"")
+    fits = (
+        media_type.strip().lower() in accepted
+        and charset in (b"", b"charset=utf-8")
+        and headers.get(b"content-encoding", b"identity").lower() == b"identity"
+    )
+    if not fits:
+        names = " or ".join(name.decode() for name in accepted)
+        raise Refused("unsupported-media-type", f"Send {names}, in UTF-8.")
+
+
+def parse(body: bytes) -> Any:
+    """Return what the JSON text says (RFC 8259; numbers with a fraction as Decimal).
+
+    Raises:
+        Refused: 400 when it is not JSON, or says one thing twice.
+    """
+    if not body:
+        raise Refused("malformed-json", "The body is empty; a JSON object is needed.")
+    try:
+        value = json.loads(
+            body.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=Decimal,
+        )
+        if _SUSPECT.search(body):
+            _require_text(value)
+    except (ValueError, RecursionError) as error:
+        # The parser's own words quote nothing but a position; ours quote nothing at all.
+        position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        detail = f"The body is not valid JSON{position}."
+        raise Refused("malformed-json", detail) from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a member is given twice")
+    return made
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _require_text(value: Any) -> None:
+    for text in _texts(value):
+        text.encode()
+        if "\0" in text:
+            raise ValueError("NUL")
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        yield from _texts(list(value.values()))

@@ -1,0 +1,43 @@
+"""Conditional requests (RFC 9110, 13): validators, `If-None-Match` and `If-Match`.
+
+A tag is `"<version>-<digest of the body>"`. Readers compare all of it, so that nothing which shows
+in the body is hidden from them; writers are held to the version alone, so that what is merely
+derived never refuses a change.
+"""
+
+import re
+from hashlib import blake2b
+
+from domain.base import Expected
+
+_TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
+_VERSION = re.compile(r"([0-9]{1,9})-[0-9a-f]+")
+
+
+def tag_of(body: bytes, version: int | None) -> str:
+    """Return the entity tag of a body; a list has no version, only a digest."""
+    digest = blake2b(body, digest_size=8).hexdigest()
+    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
+
+
+def is_known(if_none_match: str | None, tag: str) -> bool:
+    """Whether the client says that it has this very body (weak comparison, 13.1.2)."""
+    if if_none_match is None:
+        return False
+    if if_none_match.strip() == "*":
+        return True
+    return any(f'"{opaque}"' == tag for _, opaque in _TAG.findall(if_none_match))
+
+
+def expected_versions(if_match: str | None) -> Expected:
+    """Return the versions that the client would change, `None` for any (13.1.1).
+
+    The comparison is strong: a weak tag matches nothing, and neither does what is no tag of ours.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    versions = set()
+    for weak, opaque in _TAG.findall(if_match):
+        if not weak and (match := _VERSION.fullmatch(opaque)):
+            versions.add(int(match[1]))
+    return versions

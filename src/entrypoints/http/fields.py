@@ -1,0 +1,113 @@
+"""Members and parameters: the domain's rules as pydantic sees them and OpenAPI tells them.
+
+The types are taken literally: a JSON number is no text, a text is no number. Query parameters are
+all text, so theirs are read from exactly one way of writing each.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+from domain.values import Text, Whole
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+Json = dict[str, Any]
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    return PydanticCustomError("unacceptable", message)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A rule as pydantic metadata: what JSON type it takes, what it checks, what is told of it."""
+
+    schema: core_schema.CoreSchema
+    check: Callable[[Any], Any]
+    told: Json
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        def checked(value: Any) -> Any:
+            try:
+                return self.check(value)
+            except ValueError as error:
+                raise _refuse(str(error)) from None
+
+        return core_schema.no_info_after_validator_function(checked, self.schema)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Json:
+        return dict(self.told)
+
+
+_STRING = core_schema.str_schema(strict=True)
+
+
+def text(rule: Text) -> Rule:
+    """A text, trimmed and normalised before it is measured."""
+    told: Json = {"type": "string", "maxLength": rule.max}
+    if rule.min:
+        # It holds something beside white space, and no NUL.
+        told |= {
+            "minLength": rule.min,
+            "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$",
+        }
+    else:
+        told |= {"pattern": r"^[^\u0000]*$"}
+    return Rule(_STRING, rule, told)
+
+
+def whole(rule: Whole) -> Rule:
+    """A whole number in a body."""
+    told = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
+    return Rule(core_schema.int_schema(strict=True), rule, told)
+
+
+def whole_parameter(rule: Whole) -> Rule:
+    """A whole number in a query."""
+
+    def read(value: str) -> int:
+        if not _WHOLE.fullmatch(value):
+            raise ValueError("Give a whole number.")
+        return rule(int(value))
+
+    return Rule(_STRING, read, whole(rule).told)
+
+
+def _read_flag(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("Give true or false.")
+    return value == "true"
+
+
+def _read_date(value: str) -> date:
+    if not _DATE.fullmatch(value):
+        raise ValueError("Give a date as YYYY-MM-DD.")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("There is no such date.") from None
+
+
+def _read_id(value: str) -> UUID:
+    if not ID.fullmatch(value):
+        raise ValueError("Give an id as it was handed out.")
+    return UUID(value)
+
+
+Day = Annotated[date, Rule(_STRING, _read_date, {"type": "string", "format": "date"})]
+Id = Annotated[UUID, Rule(_STRING, _read_id, {"type": "string", "format": "uuid"})]
+Flag = Annotated[bool, Rule(_STRING, _read_flag, {"type": "boolean"})]
+Search = Annotated[str, text(Text(1, 100))]

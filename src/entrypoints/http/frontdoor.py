@@ -1,0 +1,78 @@
+"""The outermost layer: request ids, HEAD, a log line for each request, and unforeseen errors."""
+
+import logging
+import re
+import time
+from contextvars import ContextVar
+from uuid import uuid4
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.http.errors import problem_response, refusal
+
+log = logging.getLogger("atelier.http")
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered."""
+
+# An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
+_SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class FrontDoor:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        method = scope["method"]
+        request_id = _request_id(scope)
+        token = REQUEST_ID.set(request_id)
+        # Whatever answers GET answers HEAD, without the body.
+        scope = {**scope, "request_id": request_id, "method": "GET" if method == "HEAD" else method}
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            elif method == "HEAD":
+                message["body"] = b""
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            status = 499  # the client went away before it had said everything
+        except Exception as error:
+            log.exception("a defect while answering", extra={"path": scope["path"]})
+            if status:
+                raise  # half an answer is out; only breaking the connection can tell
+            await problem_response(refusal(error), request_id)(scope, receive, answer)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                spent = round((time.perf_counter() - started) * 1000, 1)
+                log.info(
+                    "request",
+                    extra={"method": method, "path": scope["path"], "status": status, "ms": spent},
+                )
+            REQUEST_ID.reset(token)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
+            given: bytes = value
+            return given.decode()
+    return uuid4().hex

@@ -1,0 +1,41 @@
+"""`/health`: whether the process runs, and whether it can do its work."""
+
+from fastapi import APIRouter
+from typing_extensions import TypedDict
+
+from entrypoints.http.errors import RETRY_AFTER, Refused
+from entrypoints.http.operations import Operation
+from entrypoints.http.ports import DatabasePort
+from service_layer.ports import Schema
+
+router = APIRouter(prefix="/health", tags=["operation"], route_class=Operation)
+
+
+class Live(TypedDict):
+    """The process runs."""
+
+    status: str
+
+
+class Ready(TypedDict):
+    """The service can do its work."""
+
+    status: str
+    database: str
+    schema: str
+
+
+@router.get("/live")
+async def live() -> Live:
+    """Tell that the process runs."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(database: DatabasePort) -> Ready:
+    """Tell whether the database can be reached and has the tables of this version."""
+    schema = await database.schema()
+    if schema is not Schema.CURRENT:
+        detail = f"The database's schema is {schema}."
+        raise Refused("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})
+    return {"status": "ok", "database": "reachable", "schema": schema}

@@ -1,0 +1,13 @@
+"""What follows from an event, in the same transaction: one line for each event type."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from domain.base import Event
+
+if TYPE_CHECKING:
+    from service_layer.unit_of_work import UnitOfWork
+
+Reactions = Mapping[type[Event], tuple[Callable[["UnitOfWork", Any], None], ...]]
+
+REACTIONS: Reactions = {}

@@ -1,0 +1,75 @@
+"""Fixtures for all tests."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+pytest.register_assert_rewrite("contract", "support")
+
+from support.backends import Clock  # noqa: E402
+
+
+def pytest_report_header() -> str:
+    from support.databases import postgres_origin
+
+    return f"PostgreSQL, where a test needs it: {postgres_origin()}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A PostgreSQL server."""
+    from support.databases import postgres_server
+
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: URL) -> str:
+    """The name of a database with our tables, to make others from."""
+    from support.databases import migrated_postgres, new_postgres
+
+    url = new_postgres(postgres)
+    migrated_postgres(url)
+    return str(url.database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our tables, to make others from."""
+    from support.databases import migrated_sqlite
+
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrated_sqlite(path)
+    return path
+
+
+@pytest.fixture
+def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Path:
+    """A fresh SQLite file with our tables."""
+    return Path(shutil.copy(sqlite_template, tmp_path / "atelier.db"))
+
+
+@pytest.fixture
+def postgres_place(postgres: URL, postgres_template: str) -> Iterator[URL]:
+    """A fresh PostgreSQL database with our tables."""
+    from support.databases import execute, new_postgres
+
+    url = new_postgres(postgres, template=postgres_template)
+    yield url
+    execute(postgres, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> Path | URL:
+    """A fresh database, on each of the two."""
+    made: Path | URL = request.getfixturevalue(f"{request.param}_place")
+    return made

