@@ -1,16 +1,29 @@
-"""What every adapter promises, on SQLite and PostgreSQL."""
+"""What every adapter promises, and what the API promises, on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
-
 from contract.adapters import *  # noqa: F403
-from support.backends import Backend, database_at, sql_backend
+from contract.http import *  # noqa: F403
+from sqlalchemy import URL
+from support.backends import Backend, Clock, client_of, database_at, sql_app, sql_backend
+from support.clients import Client
 
 
 @pytest.fixture
 def backend(place: Path | URL) -> Iterator[Backend]:
     with sql_backend(database_at(place)) as made:
+        yield made
+
+
+@pytest.fixture
+def client(place: Path | URL, clock: Clock) -> Iterator[Client]:
+    with client_of(sql_app(place, clock)) as made:
+        yield made
+
+
+@pytest.fixture
+def strict_client(place: Path | URL, clock: Clock) -> Iterator[Client]:
+    with client_of(sql_app(place, clock, require_if_match=True)) as made:
         yield made

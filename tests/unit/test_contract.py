@@ -1,14 +1,28 @@
-"""What every adapter promises, on memory."""
+"""What every adapter promises, and what the API promises, on memory."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from contract.adapters import *  # noqa: F403
-from support.backends import Backend, memory_backend
+from contract.http import *  # noqa: F403
+from support.backends import Backend, Clock, client_of, memory_app, memory_backend
+from support.clients import Client
 
 
 @pytest.fixture
 def backend() -> Iterator[Backend]:
     with memory_backend() as made:
+        yield made
+
+
+@pytest.fixture
+def client(clock: Clock) -> Iterator[Client]:
+    with client_of(memory_app(clock)) as made:
+        yield made
+
+
+@pytest.fixture
+def strict_client(clock: Clock) -> Iterator[Client]:
+    with client_of(memory_app(clock, require_if_match=True)) as made:
         yield made

@@ -85,7 +85,7 @@ class TaskParameters(TaskFilters, ListParameters):
 @router.post("", status_code=201)
 async def create_task(new: NewTask, run: Run, now: Now) -> TaskView:
     """Write a task down."""
-    task = await run(planning.add_task, **new.model_dump(), now=now)
+    task = await run(planning.add_task, **dict(new), now=now)
     return TaskView.of(task, now.date())
 
 
