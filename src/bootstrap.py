@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,10 @@ class Office(cli.Office):
         )
         address = f"http://{self.settings.host}:{self.settings.port}"
         log.info("serving", extra={"address": address, "database": str(self.settings.url)})
+        # The server stops gracefully on these and then raises them again, for whoever started it;
+        # here that is the end of the work, and a good one.
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(wanted, lambda *_: None)
         if self.settings.workers > 1:
             Multiprocess(config, sockets=[listener]).run()
         else:
@@ -142,7 +147,9 @@ def _listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         listener = socket.create_server((host, port), family=found[0][0], backlog=2048)
     except OSError as error:
-        reason = error.strerror or "it cannot be used"
+        # A name that cannot be looked up has a negative number.
+        known = (error.errno or -1) > 0
+        reason = os.strerror(error.errno or 0) if known else "there is no such address"
         raise Failed(f"Cannot listen on {host}:{port}: {reason.lower()}.") from None
     listener.set_inheritable(True)
     return listener

@@ -125,7 +125,7 @@ def tell(settings: Settings) -> Iterator[Told]:
         )
         source = sources.get(name.lower(), "default")
         if field == "database_url" and source == "default" and settings.db_host:
-            source = "DB_HOST …"
+            source = "DB_HOST"
         yield Told(name, shown, source)
 
 

@@ -8,6 +8,9 @@ class DatabaseUnavailable(Exception):
     """
 
 
+UNKNOWN_OUTCOME = "The database does not answer; whether the change was made is not known."
+
+
 class Unreachable(DatabaseUnavailable):
     """The connection was lost or refused before anything was asked to be committed."""
 
@@ -16,7 +19,7 @@ class Overloaded(DatabaseUnavailable):
     """More changes are waiting than the service is willing to queue."""
 
     def __init__(self) -> None:
-        super().__init__("Too many changes are waiting to be written.")
+        super().__init__("Too many changes are waiting to be written; this one was not made.")
 
 
 class ConcurrentChange(Exception):

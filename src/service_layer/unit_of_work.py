@@ -13,7 +13,13 @@ from uuid import UUID
 from domain.base import Event
 from domain.errors import Conflict
 from domain.tasks import TaskRepository
-from service_layer.errors import ConcurrentChange, Overloaded, Unreachable
+from service_layer.errors import (
+    UNKNOWN_OUTCOME,
+    ConcurrentChange,
+    DatabaseUnavailable,
+    Overloaded,
+    Unreachable,
+)
 from service_layer.reactions import REACTIONS, Reactions
 
 P = ParamSpec("P")
@@ -78,6 +84,9 @@ class Runner:
     ATTEMPTS = 10
     """How often a use case is tried that others get in the way of."""
 
+    PATIENCE = 15.0
+    """Seconds after which a caller is told that the database does not answer."""
+
     WAITING = 1_000
     """How many use cases may wait for the writer before further ones are turned away."""
 
@@ -106,8 +115,13 @@ class Runner:
         job = self._writer.submit(lambda: self.perform(use_case, *args, **kwargs))
         loop = asyncio.get_running_loop()
         job.add_done_callback(lambda _: self._count_down(loop))
-        # A client that stops listening does not stop the work half way.
-        return await asyncio.shield(asyncio.wrap_future(job))
+        try:
+            # A client that stops listening does not stop the work half way.
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), self.PATIENCE)
+        except TimeoutError:
+            if job.cancel():
+                raise Overloaded from None
+            raise DatabaseUnavailable(UNKNOWN_OUTCOME) from None
 
     def perform(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
+
 from contract.adapters import *  # noqa: F403
 from contract.http import *  # noqa: F403
-from sqlalchemy import URL
 from support.backends import Backend, Clock, client_of, database_at, sql_app, sql_backend
 from support.clients import Client
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,14 +80,14 @@ class Service:
             if self._process.poll() is not None:
                 raise AssertionError(f"serve ended:\n{self.log.read_text()}")
             try:
-                if httpx.get(f"{self.url}/health/live", timeout=1).status_code == 200:
+                if httpx2.get(f"{self.url}/health/live", timeout=1).status_code == 200:
                     return self
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.05)
         raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
 
-    def client(self, **options: object) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30, **options)  # type: ignore[arg-type]
+    def client(self, **options: object) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30, **options)  # type: ignore[arg-type]
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

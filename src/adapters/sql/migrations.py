@@ -32,7 +32,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             # A table that is rebuilt would otherwise take the rows that refer to it along.
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         try:
-            if revision != "head" and revision < current(connection):
+            if revision == "base" or revision < current(connection):
                 command.downgrade(config(connection), revision)
             else:
                 command.upgrade(config(connection), revision)

@@ -73,10 +73,9 @@ class PostgresDatabase(SqlDatabase):
         return [statement.row(row) for row in rows]
 
     async def schema(self) -> Schema:
-        try:
-            rows = await self._read("SELECT version_num FROM alembic_version", {})
-        except psycopg.errors.UndefinedTable:
+        if (await self._read("SELECT to_regclass('alembic_version')", {}))[0][0] is None:
             return Schema.EMPTY
+        rows = await self._read("SELECT version_num FROM alembic_version", {})
         return schema_of([row[0] for row in rows])
 
     async def _read(self, sql: str, values: Values) -> list[Row]:

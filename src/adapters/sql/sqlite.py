@@ -114,13 +114,14 @@ class SqliteDatabase(SqlDatabase):
         The write-ahead log lies beside the database under a fixed name. Were the new file opened
         while changes to the old one are still in it, SQLite would write them into the new one.
         """
-        try:
-            with self.engine.connect() as connection:
-                raw: Any = connection.connection.dbapi_connection
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except Exception as error:
-            if translated(error, may_be_committed=False) is None:
-                raise
+        if self._pool.checkedin():
+            try:
+                with self.engine.connect() as connection:
+                    raw: Any = connection.connection.dbapi_connection
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except Exception as error:
+                if translated(error, may_be_committed=False) is None:
+                    raise
         self.engine.dispose()
         self._near.close()
         self._far.close()
@@ -139,21 +140,35 @@ class SqliteDatabase(SqlDatabase):
         return await loop.run_in_executor(self._thread, self._far.fetch, statement, values)
 
     async def schema(self) -> Schema:
-        return await asyncio.get_running_loop().run_in_executor(None, self._schema)
+        return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
+
+    def _checked_schema(self) -> Schema:
+        if self._identity is not None:
+            self.check()
+        return self._schema()
 
     def _schema(self) -> Schema:
+        """Look at the file without leaving a trace in it, whatever it may be."""
         if not self.path.exists():
             return Schema.EMPTY
-        reader = _Reader(self.path)
         try:
-            revisions = reader.read("SELECT version_num FROM alembic_version", {})
-        except DatabaseUnavailable:
-            raise
-        except sqlite3.OperationalError:  # no such table
-            return Schema.EMPTY
-        finally:
-            reader.close()
-        return schema_of([row[0] for row in revisions])
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+            try:
+                tables = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
+                if not connection.execute(tables).fetchall():
+                    return Schema.EMPTY
+                revisions = connection.execute("SELECT version_num FROM alembic_version")
+                return schema_of([row[0] for row in revisions.fetchall()])
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise translated(error, may_be_committed=False) or error from error
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool
 
 
 class _Reader:

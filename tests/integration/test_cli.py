@@ -1,0 +1,171 @@
+"""`atelier` from the shell: what it does, what it says, and how it ends."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from support.databases import execute, new_postgres, text
+from support.service import Service, atelier, free_port
+
+
+def told(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
+    """Return what `atelier settings` tells: for each setting its value and source."""
+    done = atelier("settings", folder=folder, **settings)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    return {row[0]: (" ".join(row[1:-1]), row[-1]) for row in rows}
+
+
+def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
+    settings = told(tmp_path)
+    assert settings["DATABASE_URL"] == ("sqlite:///atelier.db", "default")
+    assert settings["ATELIER_HOST"] == ("127.0.0.1", "default")
+    assert settings["ATELIER_PORT"] == ("8000", "default")
+    assert settings["ATELIER_REQUIRE_IF_MATCH"] == ("false", "default")
+
+
+def test_settings_tell_their_sources_and_mask_secrets(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ATELIER_PORT=9000\nATELIER_LOG=json\n")
+    settings = told(
+        tmp_path, ATELIER_PORT="9001", DATABASE_URL="postgresql://ann:s3cret@db.local/atelier"
+    )
+    assert settings["ATELIER_PORT"] == ("9001", "environment")
+    assert settings["ATELIER_LOG"] == ("json", ".env")
+    assert settings["DATABASE_URL"] == ("postgresql://ann:***@db.local/atelier", "environment")
+
+
+def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
+    parts = {"DB_HOST": "db.local", "DB_USER": "ann", "DB_PASSWORD": "s3:c/r@t", "DB_NAME": "shop"}
+    settings = told(tmp_path, **parts)
+    assert settings["DATABASE_URL"][0] == "postgresql://ann:***@db.local:5432/shop"
+    assert settings["DB_PASSWORD"] == ("***", "environment")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "saying"),
+    [
+        ("ATELIER_PORT", "http", "ATELIER_PORT"),
+        ("ATELIER_PORT", "70000", "ATELIER_PORT"),
+        ("ATELIER_WORKERS", "0", "ATELIER_WORKERS"),
+        ("ATELIER_WORKERS", "2", "ATELIER_WORKERS must be 1 on SQLite"),
+        ("ATELIER_LOG", "xml", "ATELIER_LOG"),
+        ("ATELIER_LOG_LEVEL", "loud", "ATELIER_LOG_LEVEL"),
+        ("ATELIER_REQUIRE_IF_MATCH", "perhaps", "ATELIER_REQUIRE_IF_MATCH"),
+        ("DATABASE_URL", "mysql://x/y", "DATABASE_URL must begin with"),
+        ("DATABASE_URL", "s3cret nonsense", "DATABASE_URL is not a database's address"),
+        ("DATABASE_URL", "postgresql://u:s3cret@h:port/d", "DATABASE_URL"),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL must name a file"),
+        ("DB_NAME", "shop", "DB_NAME is set, but DB_HOST is not"),
+        ("DB_PORT", "x", "DB_PORT"),
+    ],
+)
+def test_an_unusable_setting_stops_the_start_with_one_line(
+    tmp_path: Path, setting: str, value: str, saying: str
+) -> None:
+    done = atelier("serve", folder=tmp_path, **{setting: value})
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("atelier: ")
+    assert saying in line
+    assert "s3cret" not in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["migrate", "settings"])
+def test_an_unusable_setting_stops_every_command(tmp_path: Path, command: str) -> None:
+    done = atelier(command, folder=tmp_path, ATELIER_PORT="http")
+    assert done.returncode == 1
+    assert done.stderr.startswith("atelier: ATELIER_PORT: ")
+
+
+@pytest.mark.parametrize("arguments", [["sreve"], ["serve", "--fast"], ["migrate", "extra"]])
+def test_misuse_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
+    assert atelier(*arguments, folder=tmp_path).returncode == 2
+
+
+def test_an_embedded_database_is_made_and_migrated_by_serving(tmp_path: Path) -> None:
+    with Service(tmp_path) as service, service.client() as client:
+        assert client.get("/health/ready").status_code == 200
+        assert (tmp_path / "atelier.db").exists()
+
+
+def test_postgresql_is_migrated_only_when_told_so(postgres: URL, tmp_path: Path) -> None:
+    url = new_postgres(postgres)
+    settings = {"DATABASE_URL": text(url)}
+
+    refused = atelier("serve", folder=tmp_path, ATELIER_PORT=str(free_port()), **settings)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "atelier: The database's schema is empty: run `atelier migrate` first.\n"
+    )
+
+    service = Service(tmp_path, **settings)
+    service.arguments = ["--migrate"]
+    with service, service.client() as client:
+        assert client.get("/health/ready").status_code == 200
+    migrated = atelier("migrate", folder=tmp_path, **settings)
+    assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n")
+    execute(postgres, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+def test_postgresql_in_parts_is_served_like_by_its_address(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    host = postgres_place.host or str(postgres_place.query["host"])
+    parts = {
+        "DB_HOST": host,
+        "DB_PORT": str(postgres_place.port or 5432),
+        "DB_USER": postgres_place.username or "",
+        "DB_PASSWORD": postgres_place.password or "",
+        "DB_NAME": postgres_place.database or "",
+    }
+    with Service(tmp_path, **parts) as service, service.client() as client:
+        assert client.post("/api/v1/tasks", json={"title": "x"}).status_code == 201
+
+
+@pytest.mark.parametrize("revision", ["0000", "9999"])
+def test_a_postgresql_schema_of_another_version_is_refused_with_what_to_do(
+    postgres_place: URL, tmp_path: Path, revision: str
+) -> None:
+    execute(postgres_place, f"UPDATE alembic_version SET version_num = '{revision}'")
+    settings = {"DATABASE_URL": text(postgres_place), "ATELIER_PORT": str(free_port())}
+    done = atelier("serve", folder=tmp_path, **settings)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    what = "run `atelier migrate` first" if revision == "0000" else "install a newer Atelier"
+    assert what in line
+
+
+def test_a_sqlite_schema_ahead_is_refused(sqlite_place: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(sqlite_place)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    done = atelier("serve", folder=tmp_path, DATABASE_URL=f"sqlite:///{sqlite_place}")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "atelier: The database's schema is ahead of this version: install a newer Atelier.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+        {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
+        {"DATABASE_URL": "sqlite:////proc/version"},
+    ],
+    ids=["no server", "no folder", "no database"],
+)
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_is_not_there_is_told_in_one_line(
+    tmp_path: Path, command: str, setting: dict[str, str]
+) -> None:
+    done = atelier(command, folder=tmp_path, ATELIER_PORT=str(free_port()), **setting)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("atelier: ")

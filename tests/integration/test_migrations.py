@@ -1,0 +1,159 @@
+"""The migrations: one chain for both databases, up and down, and nothing drifts."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, text
+
+from adapters.sql import postgres, sqlite
+from adapters.sql.database import HEAD
+from adapters.sql.migrations import config, migrate
+from adapters.sql.tables import metadata
+from service_layer import planning
+from service_layer.errors import MigrationFailed
+from service_layer.ports import Schema
+from support.backends import database_at, sql_backend
+from support.databases import execute, new_postgres
+
+REVISIONS = [
+    script.revision
+    for script in reversed(list(ScriptDirectory.from_config(config()).walk_revisions()))
+]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | URL]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield tmp_path / "empty.db"
+        return
+    server: URL = request.getfixturevalue("postgres")
+    url = new_postgres(server)
+    yield url
+    execute(server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+def engine_of(place: Path | URL) -> Engine:
+    if isinstance(place, Path):
+        return sqlite.make_engine(place, "rwc")
+    return postgres.make_engine(place)
+
+
+def described(engine: Engine) -> set[tuple[Any, ...]]:
+    """Return what the database itself says of its tables: columns, constraints, indexes."""
+    if engine.dialect.name == "sqlite":
+        statement = (
+            "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+            " WHERE name NOT LIKE 'sqlite_%' AND tbl_name <> 'alembic_version'"
+        )
+    else:
+        statement = (
+            "SELECT 'column', table_name, column_name, data_type || coalesce(collation_name, '')"
+            " || is_nullable || coalesce(column_default, '') FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+            " UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            " UNION ALL SELECT 'constraint', conrelid::regclass::text, conname,"
+            " pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace"
+            " AND conrelid::regclass::text <> 'alembic_version'"
+        )
+    with engine.connect() as connection:
+        return {tuple(map(_plain, row)) for row in connection.execute(text(statement))}
+
+
+def _plain(value: Any) -> Any:
+    """Even out white space, and the order in which a CREATE TABLE names its constraints."""
+    if not isinstance(value, str):
+        return value
+    flat = re.sub(r"\s+", " ", value).strip()
+    if not flat.startswith("CREATE TABLE"):
+        return flat
+    head, _, body = flat.partition("(")
+    parts = re.split(r", (?=[A-Z\"a-z_])", body.removesuffix(")").strip())
+    return head, tuple(sorted(part.strip() for part in parts))
+
+
+def test_the_service_works_with_the_newest_revision() -> None:
+    assert REVISIONS[-1] == HEAD
+    assert sorted(REVISIONS) == REVISIONS
+
+
+def test_every_migration_goes_up_down_and_up_again(empty: Path | URL) -> None:
+    engine = engine_of(empty)
+    for number, revision in enumerate(REVISIONS):
+        migrate(engine, revision)
+        up = described(engine)
+        migrate(engine, REVISIONS[number - 1] if number else "base")
+        if number == 0:
+            assert described(engine) == set()
+        migrate(engine, revision)
+        assert described(engine) == up
+    engine.dispose()
+
+
+def test_the_migrated_schema_is_that_of_the_tables(empty: Path | URL, tmp_path: Path) -> None:
+    engine = engine_of(empty)
+    migrate(engine)
+    migrated = described(engine)
+    migrate(engine, "base")
+    metadata.create_all(engine)
+    assert migrated == described(engine)
+    assert len(migrated) >= 5
+    engine.dispose()
+
+
+def test_alembic_finds_nothing_left_to_migrate(empty: Path | URL) -> None:
+    engine = engine_of(empty)
+    migrate(engine)
+    with engine.connect() as connection:
+        command.check(config(connection))
+    engine.dispose()
+
+
+def test_migrating_again_changes_nothing_and_loses_no_row(empty: Path | URL) -> None:
+    engine = engine_of(empty)
+    migrate(engine)
+    with sql_backend(database_at(empty)) as backend, backend.open() as uow:
+        from support.backends import NOON
+
+        planning.add_task(uow, title="Kept", now=NOON)
+        uow.commit()
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT title FROM tasks")).scalars().all() == ["Kept"]
+    engine.dispose()
+
+
+def test_a_schema_tells_how_it_stands(empty: Path | URL) -> None:
+    database = database_at(empty)
+
+    def ask() -> Schema:
+        import asyncio
+
+        async def asked() -> Schema:
+            fresh = database_at(empty)
+            try:
+                return await fresh.schema()
+            finally:
+                await fresh.close()
+
+        return asyncio.run(asked())
+
+    assert ask() is Schema.EMPTY
+    engine = engine_of(empty)
+    migrate(engine)
+    assert ask() is Schema.CURRENT
+    for revision, schema in (("0000", Schema.BEHIND), ("9999", Schema.AHEAD)):
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
+        assert ask() is schema
+    with pytest.raises(MigrationFailed):
+        migrate(engine)
+    engine.dispose()
+    database.engine.dispose()

@@ -1,0 +1,307 @@
+"""The service as a process: started, stopped, killed, and asked by many at once."""
+
+import json
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import URL
+
+from support.databases import text
+from support.service import Service, atelier, free_port
+
+TASKS = "/api/v1/tasks"
+
+
+def settings_for(place: Path | URL) -> dict[str, str]:
+    """Return the one setting that names a database."""
+    address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
+    return {"DATABASE_URL": address}
+
+
+@pytest.fixture
+def service(place: Path | URL, tmp_path: Path) -> Service:
+    return Service(tmp_path, **settings_for(place))
+
+
+def test_what_was_done_is_still_there_after_a_restart(service: Service) -> None:
+    with service:
+        with service.client() as client:
+            made = [client.post(TASKS, json={"title": f"t{n}"}).json() for n in range(3)]
+            client.post(f"{TASKS}/{made[0]['id']}/complete")
+            client.delete(f"{TASKS}/{made[1]['id']}")
+            before = client.get(TASKS).json()
+        assert service.stop() == 0
+        service.start()
+        with service.client() as client:
+            assert client.get(TASKS).json() == before
+            assert len(before["items"]) == 2
+
+
+def test_the_tutorials_flow_works_from_the_first_task_to_the_last(service: Service) -> None:
+    with service, service.client() as client:
+        made = [
+            client.post(TASKS, json={"title": f"Task {n}", "description": "d"}).json()
+            for n in range(5)
+        ]
+        page = client.get(TASKS, params={"skip": 1, "limit": 2}).json()
+        assert page["items"] == made[1:3]
+        path = f"{TASKS}/{made[0]['id']}"
+        assert client.get(path).json() == made[0]
+        patched = client.patch(path, json={"title": "Renamed"}).json()
+        assert (patched["title"], patched["description"]) == ("Renamed", "d")
+        assert client.post(f"{path}/complete").json()["completed"] is True
+        assert client.post(f"{path}/reopen").json()["completed"] is False
+        assert client.get(f"{TASKS}/count").json()["total"] == 5
+        assert client.delete(path).status_code == 204
+        assert client.get(path).status_code == 404
+        assert client.post(TASKS, json={"title": "x" * 101}).status_code == 422
+
+
+def test_of_twenty_clients_with_one_tag_exactly_one_changes_the_task(service: Service) -> None:
+    with service, service.client() as client:
+        made = client.post(TASKS, json={"title": "Contested"})
+        path, tag = made.headers["location"], made.headers["etag"]
+
+        def change(number: int) -> int:
+            with service.client() as own:
+                answer = own.patch(path, json={"priority": number % 10, "description": str(number)},
+                                   headers={"If-Match": tag})  # fmt: skip
+                return answer.status_code
+
+        statuses = at_once(20, change)
+
+        assert sorted(statuses) == [200] + [412] * 19
+        assert client.get(path).json()["version"] == 2
+        assert client.get(path).json()["description"] == str(statuses.index(200))
+
+
+def test_changes_without_a_tag_are_all_kept_member_by_member(service: Service) -> None:
+    with service, service.client() as client:
+        path = client.post(TASKS, json={"title": "Shared"}).headers["location"]
+        changes: list[dict[str, Any]] = [
+            {"title": "New"}, {"description": "d"}, {"priority": 9}, {"due_on": "2030-01-01"},
+        ]  # fmt: skip
+
+        def change(number: int) -> int:
+            with service.client() as own:
+                return own.patch(path, json=changes[number]).status_code
+
+        assert at_once(4, change) == [200] * 4
+        task = client.get(path).json()
+        assert task["version"] == 5
+        assert {**task, **{k: v for change in changes for k, v in change.items()}} == task
+
+
+def test_thirty_two_clients_create_a_hundred_tasks_each_and_none_fails(service: Service) -> None:
+    with service:
+
+        def create(number: int) -> list[int]:
+            with service.client() as own:
+                return [
+                    own.post(TASKS, json={"title": f"{number}-{n}"}).status_code for n in range(100)
+                ]
+
+        statuses = [status for each in at_once(32, create) for status in each]
+
+        assert statuses == [201] * 3_200
+        with service.client() as client:
+            assert client.get(f"{TASKS}/count").json()["total"] == 3_200
+
+
+def test_a_walk_during_inserts_and_deletes_sees_every_lasting_row_once(service: Service) -> None:
+    with service, service.client() as client:
+        lasting: list[str] = []
+        passing: list[str] = []
+        for n in range(120):
+            made = client.post(TASKS, json={"title": f"t{n}", "priority": n % 3}).json()["id"]
+            (passing if n % 4 == 0 else lasting).append(made)
+        done = threading.Event()
+
+        def disturb(number: int) -> None:
+            with service.client() as own:
+                while not done.is_set():
+                    own.post(TASKS, json={"title": "new", "priority": number % 3})
+                    if number == 0 and passing:
+                        own.delete(f"{TASKS}/{passing.pop()}")
+
+        with ThreadPoolExecutor(3) as others:
+            working = [others.submit(disturb, number) for number in range(3)]
+            try:
+                for sort in ("priority", "-title", "due_on", "-created_at"):
+                    seen = walk(client, sort)
+                    assert len(seen) == len(set(seen)), sort
+                    assert set(lasting) <= set(seen), sort
+            finally:
+                done.set()
+            for work in working:
+                work.result()
+
+
+def walk(client: httpx2.Client, sort: str) -> list[str]:
+    """Follow the links until they end or only ever lead to what is new."""
+    seen: list[str] = []
+    answer = client.get(TASKS, params={"sort": sort, "limit": 25})
+    for _ in range(200):
+        seen += [task["id"] for task in answer.json()["items"]]
+        if "link" not in answer.headers:
+            break
+        answer = client.get(answer.headers["link"].split(">")[0][1:])
+    return seen
+
+
+def test_every_acknowledged_task_survives_ten_kills(service: Service) -> None:
+    acknowledged: dict[str, str] = {}
+    with service:
+        for round in range(10):
+            stop = threading.Event()
+
+            def burst(number: int, round: int = round, stop: threading.Event = stop) -> None:
+                with service.client() as own:
+                    for n in range(10_000):
+                        if stop.is_set():
+                            return
+                        title = f"{round}-{number}-{n}"
+                        try:
+                            answer = own.post(TASKS, json={"title": title})
+                        except httpx2.TransportError:
+                            return
+                        if answer.status_code == 201:
+                            acknowledged[answer.json()["id"]] = title
+
+            with ThreadPoolExecutor(8) as clients:
+                bursts = [clients.submit(burst, number) for number in range(8)]
+                time.sleep(0.3 + round * 0.03)
+                service.kill()
+                stop.set()
+                for each in bursts:
+                    each.result()
+            service.start()
+
+        found: dict[str, str] = {}
+        with service.client() as client:
+            answer = client.get(TASKS, params={"limit": 100})
+            while True:
+                found |= {task["id"]: task["title"] for task in answer.json()["items"]}
+                if "link" not in answer.headers:
+                    break
+                answer = client.get(answer.headers["link"].split(">")[0][1:])
+    assert len(acknowledged) > 100
+    assert {id: found.get(id) for id in acknowledged} == acknowledged
+
+
+def test_told_to_stop_it_answers_what_is_under_way_and_ends_well(service: Service) -> None:
+    with service:
+        answers: list[int] = []
+
+        def create(number: int) -> None:
+            with service.client() as own:
+                for n in range(2_000):
+                    try:
+                        answers.append(own.post(TASKS, json={"title": f"{n}"}).status_code)
+                    except httpx2.TransportError:
+                        return
+
+        with ThreadPoolExecutor(8) as clients:
+            for number in range(8):
+                clients.submit(create, number)
+            time.sleep(0.5)
+            service.terminate()
+            assert service.wait() == 0
+        assert set(answers) == {201}
+        kept = len(answers)
+        service.start()
+        with service.client() as client:
+            total = client.get(f"{TASKS}/count").json()["total"]
+        # A connection may be closed between two requests; but what was begun was answered.
+        assert total == kept
+
+
+def test_several_workers_serve_one_postgresql(postgres_place: URL, tmp_path: Path) -> None:
+    service = Service(tmp_path, ATELIER_WORKERS="3", **settings_for(postgres_place))
+    with service, service.client() as client:
+        path = client.post(TASKS, json={"title": "Shared"}).headers["location"]
+
+        def change(number: int) -> int:
+            with service.client() as own:
+                return own.patch(path, json={"description": str(number)}).status_code
+
+        assert at_once(30, change) == [200] * 30
+        assert client.get(path).json()["version"] == 31
+        children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
+        assert len(children) >= 3
+        assert service.stop() == 0
+
+
+def test_a_second_serve_on_one_file_is_refused(sqlite_place: Path, tmp_path: Path) -> None:
+    settings = settings_for(sqlite_place)
+    with Service(tmp_path, **settings) as first:
+        second = atelier("serve", folder=tmp_path, ATELIER_PORT=str(free_port()), **settings)
+        assert second.returncode == 1
+        assert one_line(second.stderr) == (
+            f"atelier: Another `atelier serve` is using {sqlite_place} already."
+        )
+        with first.client() as client:
+            assert client.post(TASKS, json={"title": "x"}).status_code == 201
+        first.kill()
+        first.start()  # the lock of a process that was killed is gone with it
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(sqlite_place: Path, tmp_path: Path) -> None:
+    settings = settings_for(sqlite_place)
+    with Service(tmp_path, **settings) as first:
+        other = settings_for(tmp_path / "other.db")
+        second = atelier("serve", folder=tmp_path, ATELIER_PORT=str(first.port), **other)
+        assert second.returncode == 1
+        assert f"Cannot listen on 127.0.0.1:{first.port}: address already in use." in one_line(
+            second.stderr
+        )
+
+
+def test_log_lines_carry_the_request_id_and_no_secret(postgres_place: URL, tmp_path: Path) -> None:
+    service = Service(tmp_path, ATELIER_LOG="json", **settings_for(postgres_place))
+    with service:
+        with service.client() as client:
+            client.get(f"{TASKS}?q=secret-query", headers={"X-Request-ID": "find-me"})
+        service.stop()
+        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    (found,) = (line for line in lines if line.get("request_id") == "find-me")
+    assert (found["event"], found["method"], found["path"]) == ("request", "GET", TASKS)
+    assert (found["status"], found["level"]) == (200, "info")
+    assert found["timestamp"].endswith("Z")
+    assert "secret-query" not in service.log.read_text()
+    assert postgres_place.password is None or (
+        f":{postgres_place.password}@" not in service.log.read_text()
+    )
+
+
+def test_an_interrupt_ends_it_well_too(sqlite_place: Path, tmp_path: Path) -> None:
+    import os
+
+    with Service(tmp_path, **settings_for(sqlite_place)) as service:
+        os.kill(service.pid, signal.SIGINT)
+        assert service.wait() in (0, 130, -signal.SIGINT)
+        assert "Traceback" not in service.log.read_text()
+
+
+def one_line(text: str) -> str:
+    """Assert that there is one line, and return it."""
+    (line,) = text.strip().splitlines()
+    return line
+
+
+def at_once(number: int, work: Any) -> list[Any]:
+    """Do the work in real threads, started together."""
+    barrier = threading.Barrier(number)
+
+    def job(place: int) -> Any:
+        barrier.wait()
+        return work(place)
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(job, range(number)))

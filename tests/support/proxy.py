@@ -1,0 +1,89 @@
+"""A TCP proxy before a database, to take the database away from a service and give it back."""
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+from sqlalchemy import URL
+
+
+class Proxy:
+    """Passes bytes between a service and PostgreSQL while the line is `up`."""
+
+    def __init__(self, target: URL) -> None:
+        self._target = target
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._port: int = self._listener.getsockname()[1]
+        self._frozen = threading.Event()
+        self._frozen.set()
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    @property
+    def url(self) -> URL:
+        """The address of the database as a service behind the proxy sees it."""
+        return self._target.set(host="127.0.0.1", port=self._port, query={})
+
+    def cut(self) -> None:
+        """Break every connection and refuse new ones, as a server that is down does."""
+        # Closing alone would leave a thread that waits in accept() one more connection.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._break()
+
+    def mend(self) -> None:
+        """Take connections again."""
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def freeze(self) -> None:
+        """Pass nothing on any more and say nothing, as a network that lost its way does."""
+        self._frozen.clear()
+
+    def thaw(self) -> None:
+        """Pass on what has piled up."""
+        self._frozen.set()
+
+    def close(self) -> None:
+        self._frozen.set()
+        self.cut()
+
+    def _break(self) -> None:
+        with self._lock:
+            for end in self._open:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+            self._open.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+                far = self._connect()
+            except OSError:
+                return
+            with self._lock:
+                self._open |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        folder = self._target.query.get("host")
+        if isinstance(folder, str):
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(str(Path(folder) / ".s.PGSQL.5432"))
+            return far
+        return socket.create_connection((self._target.host or "", self._target.port or 5432))
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self._frozen.wait()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
