@@ -4,29 +4,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= ../shared/bench
 
-.PHONY: help run test check format bench lock
+.PHONY: help run test check lint format bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
 
 run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
-	@$(BIN)/atelier serve
+	@$(BIN)/atelier serve $(if $(MIGRATE),--migrate)
 
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TESTS)
 
-check: $(VENV)/dev ## everything that must hold: format, lint, types, import rules, tests
+check: lint test ## everything that must hold: format, lint, types, import rules, tests
+
+lint: $(VENV)/dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
 
 format: $(VENV)/dev ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/run ## time this service beside its peers (BENCH=folder of the side-by-side bench)
-	@BENCH=$(BENCH) benchmarks/run
+	@BENCH=$(BENCH) benchmarks/run $(ARGS)
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q \

@@ -29,7 +29,7 @@ from entrypoints.http.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
-from service_layer.unit_of_work import Runner
+from service_layer.runner import Runner
 from settings import Settings, UnusableSettings
 
 log = logging.getLogger("atelier")
@@ -124,6 +124,8 @@ class Office(cli.Office):
             log_config=None,
             access_log=False,
             server_header=False,
+            # Who may say in a header where a request came from would have to be set first.
+            proxy_headers=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         address = f"http://{self.settings.host}:{self.settings.port}"

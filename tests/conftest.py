@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,13 @@ def pytest_report_header() -> str:
     from support.databases import postgres_origin
 
     return f"PostgreSQL, where a test needs it: {postgres_origin()}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where `CI` is set, a test that was skipped fails the run: it has shown nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """What follows from an event, in the same transaction: one line for each event type."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.base import Event
+from service_layer.unit_of_work import UnitOfWork
 
-if TYPE_CHECKING:
-    from service_layer.unit_of_work import UnitOfWork
-
-Reactions = Mapping[type[Event], tuple[Callable[["UnitOfWork", Any], None], ...]]
+Reactions = Mapping[type[Event], tuple[Callable[[UnitOfWork, Any], None], ...]]
 
 REACTIONS: Reactions = {}

@@ -139,6 +139,11 @@ def test_null_is_refused_where_there_must_be_a_value(client: Client) -> None:
     assert places(answer) == {"#/title", "#/priority"}
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_zero(client: Client) -> None:
+    task = add(client, priority=2.0)
+    assert json.dumps(task["priority"]) == "2"
+
+
 # Commands
 
 
@@ -426,7 +431,9 @@ def test_a_cursor_goes_neither_with_skip_nor_with_another_sort(client: Client) -
         ({"title": "x", "priority": -1}, {"#/priority"}),
         ({"title": "x", "priority": "1"}, {"#/priority"}),
         ({"title": "x", "priority": True}, {"#/priority"}),
-        ({"title": "x", "priority": 1.0}, {"#/priority"}),
+        ({"title": "x", "priority": 1.5}, {"#/priority"}),
+        ({"title": "x", "priority": 1e300}, {"#/priority"}),
+        ({"title": "x", "priority": 1e-300}, {"#/priority"}),
         ({"title": "x", "priority": None}, {"#/priority"}),
         ({"title": "x", "priority": 10**30}, {"#/priority"}),
         ({"title": "x", "due_on": 0}, {"#/due_on"}),
@@ -455,6 +462,7 @@ def test_an_unacceptable_member_is_pointed_at(client: Client, body: Any, where: 
         b"", b"{", b"{'title': 'x'}", b'{"title": NaN}', b'{"priority": Infinity, "title": "x"}',
         b'{"title": "x", "title": "y"}', b'{"title": "\\ud800"}', b'{"title": "a\\u0000b"}',
         b'{"\\u0000": 1}', b'{"title": "\xff"}', b'\xef\xbb\xbf{"title": "x"}', b"[" * 100_000,
+        b'{"title": "x", "priority": 1e99999999999999999999}',
         b'{"title": "x"} {}', b'{"title": "tab\there"}', b'{"priority": ' + b"9" * 5_000 + b"}",
         b'{"a": {"b": 1, "b": 2}, "title": "x"}', '{"title": "x"}'.encode("utf-16"),
     ],

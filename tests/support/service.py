@@ -43,6 +43,14 @@ def atelier(
     )
 
 
+def told_settings(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
+    """Return what `atelier settings` tells: for each setting its value and source."""
+    done = atelier("settings", folder=folder, **settings)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    return {row[0]: (" ".join(row[1:-1]), row[-1]) for row in rows}
+
+
 class Service:
     """A running `atelier serve`; it can be stopped, killed and started again."""
 

@@ -1,1 +1,1 @@
-"""The REST API: what `docs/api` promises, built once for all resources."""
+"""The REST API: what `docs/api.md` promises, built once for all resources."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -78,7 +78,7 @@ def parse(body: bytes) -> Any:
         )
         if _SUSPECT.search(body):
             _require_text(value)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, InvalidOperation) as error:
         # The parser's own words quote nothing but a position; ours quote nothing at all.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         detail = f"The body is not valid JSON{position}."

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -69,10 +70,24 @@ def text(rule: Text) -> Rule:
     return Rule(_STRING, rule, told)
 
 
+def opaque(rule: Text, format: str) -> Rule:
+    """A text that only we can make; it is for nobody else to know what it looks like."""
+    return Rule(_STRING, rule, {"type": "string", "format": format})
+
+
 def whole(rule: Whole) -> Rule:
-    """A whole number in a body."""
+    """A whole number in a body; to JSON Schema 2.0 is one too."""
+
+    def read(value: Any) -> int:
+        # Before a number with an exponent is written out, it must be of a size to do so.
+        if type(value) is Decimal and value.adjusted() < 20 and value % 1 == 0:
+            value = int(value)
+        if type(value) is not int:
+            raise ValueError("Give a whole number.")
+        return rule(value)
+
     told = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
-    return Rule(core_schema.int_schema(strict=True), rule, told)
+    return Rule(core_schema.any_schema(), read, told)
 
 
 def whole_parameter(rule: Whole) -> Rule:

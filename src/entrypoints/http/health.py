@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from entrypoints.http.errors import RETRY_AFTER, Refused
+from entrypoints.http.errors import KINDS, RETRY_AFTER, Refused
 from entrypoints.http.operations import Operation
 from entrypoints.http.ports import DatabasePort
 from service_layer.ports import Schema
@@ -31,7 +31,7 @@ async def live() -> Live:
     return {"status": "ok"}
 
 
-@router.get("/ready")
+@router.get("/ready", responses={503: {"description": KINDS["schema-not-current"].title}})
 async def ready(database: DatabasePort) -> Ready:
     """Tell whether the database can be reached and has the tables of this version."""
     schema = await database.schema()

@@ -62,6 +62,9 @@ def describe(app: FastAPI) -> Json:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
+        for schema in schemas.values():
+            # All lists have the same title, and who makes a client from this goes by it.
+            schema.pop("title", None)
         for route in app.routes:
             if isinstance(route, Operation) and route.include_in_schema:
                 for method in route.methods or ():
@@ -100,6 +103,7 @@ def _complete(operation: Json, route: Operation) -> None:
         _add_problem(responses, code)
     for parameter in operation.get("parameters", ()):
         _drop_null(parameter)
+        _name_values(parameter)
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -110,15 +114,13 @@ def _add_parameter(operation: Json, name: str, description: str) -> None:
 
 
 def _add_problem(responses: Json, code: str) -> None:
-    status = str(KINDS[code].status)
-    if status in responses:
-        responses[status]["description"] += f", {KINDS[code].title}"
-        return
+    status, title = str(KINDS[code].status), KINDS[code].title
     headers = {"X-Request-ID": REQUEST_ID}
     if status in ("409", "429", "503"):
         headers["Retry-After"] = RETRY
+    others = responses.get(status, {}).get("description")
     responses[status] = {
-        "description": KINDS[code].title,
+        "description": f"{others}, {title}" if others else title,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         "headers": headers,
     }
@@ -131,3 +133,13 @@ def _drop_null(parameter: Json) -> None:
     if len(options) == 1:
         del schema["anyOf"]
         schema.update(options[0])
+
+
+def _name_values(parameter: Json) -> None:
+    """Name the values of a sort for those who make a client: `-name` is nothing to call it by."""
+    schema = parameter["schema"]
+    if any(value.startswith("-") for value in schema.get("enum", ())):
+        schema["x-enum-varnames"] = [
+            f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
+            for value in schema["enum"]
+        ]

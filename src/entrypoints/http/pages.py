@@ -15,13 +15,13 @@ from typing_extensions import TypedDict
 from domain.base import COUNT_LIMIT, Page, Slice
 from domain.values import Text, Whole
 from entrypoints.http.errors import Refused, invalid
-from entrypoints.http.fields import Flag, text, whole_parameter
+from entrypoints.http.fields import Flag, opaque, whole_parameter
 
 V = TypeVar("V")
 
 Limit = Annotated[int, whole_parameter(Whole(1, 100))]
 Skip = Annotated[int, whole_parameter(Whole(0, 10_000))]
-Cursor = Annotated[str, text(Text(1, 2_000))]
+Cursor = Annotated[str, opaque(Text(1, 2_000), "cursor")]
 
 
 class Listing(TypedDict, Generic[V]):
@@ -42,11 +42,7 @@ class ListParameters(BaseModel):
     """The fields to sort by, each with the type of its values."""
 
     limit: Limit = Field(20, description="How many items a page holds at most.")
-    cursor: Cursor | None = Field(
-        None,
-        description="Where to go on: `next` of the page before.",
-        json_schema_extra={"format": "cursor"},
-    )
+    cursor: Cursor | None = Field(None, description="Where to go on: `next` of the page before.")
     skip: Skip | None = Field(
         None, description="How many items to jump over instead; not together with a cursor."
     )

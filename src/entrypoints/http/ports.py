@@ -10,7 +10,7 @@ from domain.base import Expected
 from entrypoints.http.conditional import expected_versions
 from service_layer.ports import Clock, Database
 from service_layer.queries import TaskQueries
-from service_layer.unit_of_work import Runner
+from service_layer.runner import Runner
 
 
 class Ports(Protocol):
