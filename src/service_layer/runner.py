@@ -1,13 +1,16 @@
-"""The runner: opens a unit of work for a use case, and commits it or rolls it back."""
+"""The runner: opens units of work for use cases, and commits them or rolls them back."""
 
 import asyncio
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from domain.errors import Conflict
+from domain.errors import Conflict, DomainError
 from service_layer.errors import (
     UNKNOWN_OUTCOME,
     ConcurrentChange,
@@ -22,13 +25,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Runner:
-    """Runs use cases, each in a transaction of its own, one after another in one thread.
+@dataclass(eq=False)
+class _Job:
+    """A use case that waits for the writer, and what comes of it."""
 
-    One writer per process is enough (a commit takes a millisecond) and spares the use cases of a
-    process from colliding; those of other processes are noticed by the version of an aggregate, and
-    the loser is run again. A use case may therefore run more than once and must touch nothing but
-    its unit of work.
+    work: Callable[[UnitOfWork], Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
+class Runner:
+    """Runs use cases one after another in one thread; those that wait together share a commit.
+
+    One writer per process spares its use cases from colliding; those of other processes are
+    noticed by the version of an aggregate, and the loser is run again. A use case may therefore run
+    more than once and must touch nothing but its unit of work.
     """
 
     ATTEMPTS = 10
@@ -40,13 +50,17 @@ class Runner:
     WAITING = 1_000
     """How many use cases may wait for the writer before further ones are turned away."""
 
+    TOGETHER = 32
+    """How many use cases share a commit at most."""
+
     def __init__(
         self, unit_of_work: Callable[[], UnitOfWork], reactions: Reactions = REACTIONS
     ) -> None:
         self._unit_of_work = unit_of_work
         self._reactions = reactions
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
-        self._waiting = 0
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._writer.start()
 
     async def __call__(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
@@ -59,24 +73,24 @@ class Runner:
             DatabaseUnavailable: when the database cannot be reached.
             DomainError: what the use case itself raises; nothing has been written then.
         """
-        if self._waiting >= self.WAITING:
+        if self._jobs.qsize() >= self.WAITING:
             raise Overloaded
-        self._waiting += 1
-        job = self._writer.submit(lambda: self.perform(use_case, *args, **kwargs))
-        loop = asyncio.get_running_loop()
-        job.add_done_callback(lambda _: self._count_down(loop))
+        job = _Job(lambda uow: use_case(uow, *args, **kwargs))
+        self._jobs.put(job)
         try:
             # A client that stops listening does not stop the work half way.
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), self.PATIENCE)
+            shielded = asyncio.shield(asyncio.wrap_future(job.outcome))
+            result: R = await asyncio.wait_for(shielded, self.PATIENCE)
+            return result
         except TimeoutError:
-            if job.cancel():
+            if job.outcome.cancel():
                 raise Overloaded from None
             raise DatabaseUnavailable(UNKNOWN_OUTCOME) from None
 
     def perform(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Run the use case in this thread; see `__call__`."""
+        """Run the use case in this thread, in a transaction of its own; see `__call__`."""
         for attempt in range(1, self.ATTEMPTS + 1):
             try:
                 with self._unit_of_work() as uow:
@@ -92,20 +106,72 @@ class Runner:
                 time.sleep(random.uniform(0, 0.002 * attempt))
         raise Conflict
 
+    def close(self) -> None:
+        """Finish what is waiting, and stop the writer."""
+        self._jobs.put(None)
+        self._writer.join()
+
+    def _write(self) -> None:
+        """Do the jobs as they come: the whole life of the writer thread."""
+        open = True
+        while open:
+            waiting = [self._jobs.get()]
+            while len(waiting) < self.TOGETHER and not self._jobs.empty():
+                waiting.append(self._jobs.get())
+            open = None not in waiting
+            jobs = [job for job in waiting if job and job.outcome.set_running_or_notify_cancel()]
+            if len(jobs) < 2 or not self._do_together(jobs):
+                for job in jobs:
+                    self._do_alone(job)
+
+    def _do_alone(self, job: _Job) -> None:
+        try:
+            result = self.perform(job.work)
+        except BaseException as error:
+            job.outcome.set_exception(error)
+        else:
+            job.outcome.set_result(result)
+
+    def _do_together(self, jobs: list[_Job]) -> bool:
+        """Do the jobs in one transaction; whether that settled what comes of them.
+
+        A job that breaks a rule has written nothing yet, so the others go on without it. Anything
+        else that goes wrong before the commit undoes them all, to be done again each by itself.
+        """
+        outcomes: list[tuple[_Job, Any, DomainError | None]] = []
+        committing = False
+        try:
+            with self._unit_of_work() as uow:
+                for job in jobs:
+                    try:
+                        result = job.work(uow)
+                        self._react(uow)
+                    except DomainError as error:
+                        uow.forget()
+                        outcomes.append((job, None, error))
+                    else:
+                        uow.settle()
+                        outcomes.append((job, result, None))
+                committing = True
+                uow.commit()
+        except ConcurrentChange:
+            return False
+        except Exception as error:
+            if not committing:
+                return False
+            for job in jobs:
+                job.outcome.set_exception(error)
+            return True
+        for job, result, refused in outcomes:
+            if refused is None:
+                job.outcome.set_result(result)
+            else:
+                job.outcome.set_exception(refused)
+        return True
+
     def _react(self, uow: UnitOfWork) -> None:
         """Let the events have their reactions, and the events of those in turn."""
         while events := uow.take_events():
             for event in events:
                 for reaction in self._reactions.get(type(event), ()):
                     reaction(uow, event)
-
-    def _count_down(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._one_less)
-
-    def _one_less(self) -> None:
-        self._waiting -= 1
-
-    def close(self) -> None:
-        """Finish what is waiting, and stop the writer."""
-        self._writer.shutdown(wait=True)

@@ -12,6 +12,8 @@ from domain.tasks import TaskRepository
 class UnitOfWork(ABC):
     """One transaction: what is changed through its repositories is committed all or nothing.
 
+    Changes are written when they are settled, and not before.
+
     Use it as a context manager; leaving it without `commit()` rolls back.
     """
 
@@ -42,8 +44,23 @@ class UnitOfWork(ABC):
         """Return the events recorded since the last call by the aggregates in use."""
 
     @abstractmethod
+    def settle(self) -> None:
+        """Write what has been changed so far, and let go of the aggregates.
+
+        Until now nothing of it has been written. What follows is still in the same transaction, but
+        has objects of its own and sees the versions counted.
+
+        Raises:
+            ConcurrentChange: when another transaction changed one of the aggregates first.
+        """
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Let go of the aggregates and of what has been changed since the last settling."""
+
+    @abstractmethod
     def commit(self) -> None:
-        """Make the changes durable, and visible to others.
+        """Settle, and make the changes durable and visible to others.
 
         Raises:
             ConcurrentChange: when another transaction changed one of the aggregates first.

@@ -1,9 +1,11 @@
 """What every unit of work and every read port promises."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date, timedelta, timezone
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.base import COUNT_LIMIT, Event, Slice
-from domain.errors import NotFound, Stale
+from domain.errors import Invalid, NotFound, Stale
 from domain.tasks import SORTS, Task, TaskAdded, TaskFilter
 from service_layer import planning
 from service_layer.errors import ConcurrentChange
 from service_layer.queries import TaskView
+from service_layer.reactions import REACTIONS, Reactions
+from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 
@@ -234,6 +238,132 @@ def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
         runner.perform(planning.add_task, title="Never", now=NOON)
 
     assert items(backend) == []
+
+
+class Together:
+    """Runs use cases that all wait for the writer at once, and counts the transactions."""
+
+    def __init__(self, backend: Backend, reactions: Reactions = REACTIONS) -> None:
+        self.backend = backend
+        self.transactions = 0
+        self.runner = Runner(self.open, reactions)
+
+    def open(self) -> UnitOfWork:
+        self.transactions += 1
+        return self.backend.open()
+
+    def run(self, *use_cases: Callable[[UnitOfWork], Any]) -> list[Any]:
+        """Return what became of each use case: its result, or the exception."""
+        held, go = threading.Event(), threading.Event()
+
+        def hold(uow: UnitOfWork) -> None:
+            held.set()
+            go.wait()
+
+        async def all_at_once() -> list[Any]:
+            first = asyncio.ensure_future(self.runner(hold))
+            await asyncio.to_thread(held.wait)
+            others = [asyncio.ensure_future(self.runner(use_case)) for use_case in use_cases]
+            await asyncio.sleep(0)
+            go.set()
+            await first
+            return await asyncio.gather(*others, return_exceptions=True)
+
+        try:
+            return self.backend.ask(all_at_once())
+        finally:
+            self.runner.close()
+
+
+def test_use_cases_that_wait_together_share_a_transaction(backend: Backend) -> None:
+    together = Together(backend)
+    made = together.run(*(partial(planning.add_task, title=f"t{n}", now=NOON) for n in range(20)))
+
+    assert together.transactions == 2
+    assert [task.title for task in items(backend)] == [f"t{n}" for n in range(20)]
+    assert [task.version for task in made] == [1] * 20
+
+
+def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
+    backend: Backend,
+) -> None:
+    id = add(backend, "Kept")
+
+    def half_done(uow: UnitOfWork) -> None:
+        planning.add_task(uow, title="Never", now=NOON)
+        uow.tasks.get(id).edit({"title": "Never"}, NOON)
+        raise NotFound("task", id)
+
+    together = Together(backend)
+    one, two, three, four = together.run(
+        partial(planning.add_task, title="One", now=NOON),
+        half_done,
+        partial(planning.edit_task, task_id=id, changes={"title": ""}, now=NOON),
+        partial(planning.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
+    )
+
+    assert together.transactions == 2
+    assert (one.title, type(two), type(three)) == ("One", NotFound, Invalid)
+    assert (four.title, four.priority, four.version) == ("Kept", 1, 2)
+    assert [task.title for task in items(backend)] == ["Kept", "One"]
+
+
+def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Backend) -> None:
+    def defect(uow: UnitOfWork) -> None:
+        planning.add_task(uow, title="Never", now=NOON)
+        raise RuntimeError
+
+    one, two, three = Together(backend).run(
+        partial(planning.add_task, title="One", now=NOON),
+        defect,
+        partial(planning.add_task, title="Three", now=NOON),
+    )
+
+    assert (one.title, type(two), three.title) == ("One", RuntimeError, "Three")
+    assert [task.title for task in items(backend)] == ["One", "Three"]
+
+
+def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
+    backend: Backend,
+) -> None:
+    id = add(backend)
+    together = Together(backend)
+    first, stale, second, removed, gone = together.run(
+        partial(planning.edit_task, task_id=id, changes={"title": "a"}, now=NOON, expected={1}),
+        partial(planning.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}),
+        partial(planning.edit_task, task_id=id, changes={"priority": 5}, now=NOON, expected={2}),
+        partial(planning.remove_task, task_id=id, now=NOON, expected={3}),
+        partial(planning.complete_task, task_id=id, now=NOON),
+    )
+
+    assert together.transactions == 2
+    assert (first.title, first.priority, first.version) == ("a", 0, 2)
+    assert isinstance(stale, Stale)
+    assert (second.title, second.priority, second.version) == ("a", 5, 3)
+    assert removed is None
+    assert isinstance(gone, NotFound)
+    assert get(backend, id) is None
+
+
+def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by_one(
+    backend: Backend,
+) -> None:
+    id = add(backend)
+    meddled = threading.Event()
+
+    def meddle(uow: UnitOfWork) -> Task:
+        task = uow.tasks.get(id)
+        if not meddled.is_set():
+            meddled.set()
+            raise ConcurrentChange
+        task.edit({"priority": 9}, NOON)
+        return task
+
+    one, two = Together(backend).run(
+        partial(planning.edit_task, task_id=id, changes={"title": "a"}, now=NOON), meddle
+    )
+
+    assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
 
 
 WORDS = ["Öl", "oil", "50% off", "5_0", "a\\b", "Straße", "STRASSE", "naïve", "Ünïcode", "日本"]

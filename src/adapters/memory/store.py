@@ -41,54 +41,68 @@ class MemoryRepository(Repository[E], Generic[E]):
     type: type[E]
 
     def __init__(self, states: dict[UUID, State]) -> None:
-        self._states = states
+        self._committed = states
+        # What has been settled (`None`: removed), and the committed version that it builds on.
+        self._settled: dict[UUID, State | None] = {}
+        self._base: dict[UUID, int | None] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the aggregates."""
         self.seen: dict[UUID, E] = {}
-        self.loaded: dict[UUID, State] = {}
-        self.removed: set[UUID] = set()
+        self._loaded: dict[UUID, State] = {}
+        self._removed: set[UUID] = set()
 
     def add(self, entity: E) -> None:
         self.seen[entity.id] = entity
 
     def remove(self, entity: E) -> None:
-        self.removed.add(entity.id)
+        self._removed.add(entity.id)
 
     def find(self, id: UUID) -> E | None:
-        if id in self.removed:
+        if id in self._removed:
             return None
-        if id not in self.seen and (state := self._states.get(id)) is not None:
-            self.loaded[id] = dict(state)
+        if id not in self.seen and (state := self._state(id)) is not None:
+            self._loaded[id] = dict(state)
             self.seen[id] = self.type(**state)
         return self.seen.get(id)
 
-    def changes(self) -> dict[UUID, State | None]:
-        """Return what a commit has to write: a new state, or `None` for a removal.
+    def _state(self, id: UUID) -> State | None:
+        if id in self._settled:
+            return self._settled[id]
+        state = self._committed.get(id)
+        self._base[id] = state["version"] if state else None
+        return state
+
+    def settle(self) -> None:
+        """Note the changes, counting the versions of what was there before."""
+        for id, entity in self.seen.items():
+            state, loaded = state_of(entity), self._loaded.get(id)
+            if id in self._removed:
+                if loaded is not None:
+                    self._settled[id] = None
+            elif state != loaded:
+                if loaded is not None:
+                    state["version"] = entity.version = loaded["version"] + 1
+                self._settled[id] = state
+        self.forget()
+
+    def commit(self) -> None:
+        """Make the changes.
 
         Raises:
-            ConcurrentChange: when a changed aggregate is no longer what was loaded.
+            ConcurrentChange: when a changed aggregate is no longer what it builds on.
         """
-        wanted: dict[UUID, State | None] = {
-            id: state
-            for id, entity in self.seen.items()
-            if (state := state_of(entity)) != self.loaded.get(id)
-        }
-        wanted |= dict.fromkeys(self.removed & self.loaded.keys())
-        for added_and_removed in self.removed - self.loaded.keys():
-            wanted.pop(added_and_removed, None)
-        for id in wanted:
-            kept, loaded = self._states.get(id), self.loaded.get(id)
-            if (kept and kept["version"]) != (loaded and loaded["version"]):
+        self.settle()
+        for id in self._settled:
+            kept = self._committed.get(id)
+            if (kept and kept["version"]) != self._base.get(id):
                 raise ConcurrentChange
-        return wanted
-
-    def write(self, wanted: dict[UUID, State | None]) -> None:
-        """Make the changes, counting the versions of what was there before."""
-        for id, state in wanted.items():
+        for id, state in self._settled.items():
             if state is None:
-                self._states.pop(id, None)
-                continue
-            if id in self.loaded:
-                state["version"] = self.seen[id].version = self.loaded[id]["version"] + 1
-            self._states[id] = state
+                del self._committed[id]
+            else:
+                self._committed[id] = state
 
 
 class MemoryTasks(MemoryRepository[Task], TaskRepository):
@@ -115,9 +129,15 @@ class MemoryUnitOfWork(UnitOfWork):
     def take_events(self) -> list[Event]:
         return [event for entity in self.tasks.seen.values() for event in entity.take_events()]
 
+    def settle(self) -> None:
+        self.tasks.settle()
+
+    def forget(self) -> None:
+        self.tasks.forget()
+
     def commit(self) -> None:
         with self._store.lock:
-            self.tasks.write(self.tasks.changes())
+            self.tasks.commit()
 
     def rollback(self) -> None:
         self.tasks = MemoryTasks(self._store.states[Task])

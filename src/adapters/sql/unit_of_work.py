@@ -67,9 +67,12 @@ class SqlUnitOfWork(UnitOfWork):
         # A repository finds what it has added before it is written, so nothing has to be flushed
         # early; and an aggregate stays readable after its transaction.
         self._session = Session(self._database.engine, autoflush=False, expire_on_commit=False)
+        self._begin_anew()
+        return self
+
+    def _begin_anew(self) -> None:
         self._seen: dict[UUID, Entity] = {}
         self.tasks = SqlTasks(self._session, self._seen)
-        return self
 
     def __exit__(
         self,
@@ -89,6 +92,14 @@ class SqlUnitOfWork(UnitOfWork):
 
     def take_events(self) -> list[Event]:
         return [event for entity in self._seen.values() for event in entity.take_events()]
+
+    def settle(self) -> None:
+        self._session.flush()
+        self.forget()
+
+    def forget(self) -> None:
+        self._session.expunge_all()
+        self._begin_anew()
 
     def commit(self) -> None:
         self._session.flush()
