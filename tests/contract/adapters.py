@@ -328,10 +328,10 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
 ) -> None:
     id = add(backend)
     together = Together(backend)
-    first, stale, second, removed, gone = together.run(
+    first, second, stale, removed, gone = together.run(
         partial(planning.edit_task, task_id=id, changes={"title": "a"}, now=NOON, expected={1}),
-        partial(planning.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}),
         partial(planning.edit_task, task_id=id, changes={"priority": 5}, now=NOON, expected={2}),
+        partial(planning.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}),
         partial(planning.remove_task, task_id=id, now=NOON, expected={3}),
         partial(planning.complete_task, task_id=id, now=NOON),
     )

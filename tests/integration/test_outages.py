@@ -12,6 +12,10 @@ import httpx2
 import pytest
 from sqlalchemy import URL
 
+from adapters.sql.sqlite import SqliteDatabase, connect
+from service_layer import planning
+from service_layer.errors import DatabaseUnavailable
+from support.backends import NOON, sql_backend
 from support.databases import execute, migrated_sqlite, text
 from support.proxy import Proxy
 from support.service import Service
@@ -285,13 +289,38 @@ def test_a_full_disk_is_503_and_what_was_acknowledged_stays(
 
 def test_a_writer_from_outside_is_waited_for(service: Service, sqlite_place: Path) -> None:
     other = sqlite3.connect(sqlite_place, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
     with service.client() as client, ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(create, client)
+        path = create(client).headers["location"]
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE tasks SET priority = 9, version = 2")
+        waiting = threads.submit(client.patch, path, json={"title": "y"})
         time.sleep(0.5)
         with service.client() as reader:
-            assert reader.get(TASKS).status_code == 200
+            assert reader.get(path).json()["priority"] == 0
         assert not waiting.done()
-        other.execute("ROLLBACK")
-        assert waiting.result().status_code == 201
+        other.execute("COMMIT")
+        changed = waiting.result().json()
+        assert (changed["title"], changed["priority"], changed["version"]) == ("y", 9, 3)
     other.close()
+
+
+def test_a_commit_into_a_file_that_was_taken_away_meanwhile_is_not_acknowledged(
+    sqlite_place: Path, tmp_path: Path
+) -> None:
+    with sql_backend(SqliteDatabase(sqlite_place)) as backend:
+        with backend.open() as uow:
+            planning.add_task(uow, title="lost", now=NOON)
+            sqlite_place.rename(tmp_path / "aside.db")
+            with pytest.raises(DatabaseUnavailable, match="gone"):
+                uow.commit()
+        with pytest.raises(DatabaseUnavailable, match="gone"), backend.open():
+            pass
+
+
+def test_sqlite_writes_each_commit_through_to_the_disk(sqlite_place: Path) -> None:
+    # What a power cut would show, no test can: it asks SQLite whether it was told so.
+    connection = connect(sqlite_place, "rw")
+    asked = ("synchronous", "journal_mode", "foreign_keys")
+    told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked]
+    connection.close()
+    assert told == [2, "wal", 1]
