@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import uvicorn
 from dependency_injector import containers, providers
 from fastapi import FastAPI
@@ -21,12 +22,14 @@ from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import migrate
 from adapters.sql.queries import SqlTaskQueries
+from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.troubles import translated
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from entrypoints import cli
 from entrypoints.cli import Failed
 from entrypoints.http.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
+from entrypoints.http.protocol import Protocol
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -34,7 +37,7 @@ from settings import Settings, UnusableSettings
 
 log = logging.getLogger("atelier")
 
-SHUTDOWN_SECONDS = 30
+SHUTDOWN_SECONDS = 20
 """How long requests in flight may take to be answered once the service is told to stop."""
 
 
@@ -126,10 +129,15 @@ class Office(cli.Office):
             server_header=False,
             # Who may say in a header where a request came from would have to be set first.
             proxy_headers=False,
+            http=Protocol,
+            ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         address = f"http://{self.settings.host}:{self.settings.port}"
-        log.info("serving", extra={"address": address, "database": str(self.settings.url)})
+        log.info(
+            "serving",
+            extra={"address": address, "database": configuration.shown(self.settings.url)},
+        )
         # The server stops gracefully on these and then raises them again, for whoever started it;
         # here that is the end of the work, and a good one.
         for wanted in (signal.SIGINT, signal.SIGTERM):
@@ -168,7 +176,7 @@ def _alone(path: Path | None) -> Iterator[None]:
         yield
         return
     try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise Failed(f"Cannot use {path}: {(error.strerror or 'no access').lower()}.") from None
     try:
@@ -186,13 +194,17 @@ def _plainly() -> Iterator[None]:
     """Tell trouble with the database in one line."""
     try:
         yield
-    except (DatabaseUnavailable, MigrationFailed) as error:
+    except MigrationFailed as error:
         raise Failed(str(error)) from None
     except Exception as error:
-        trouble = translated(error, may_be_committed=False)
-        if trouble is None:
+        trouble = translated(error, may_be_committed=False) or error
+        cause = trouble.__cause__ or error
+        cause = getattr(cause, "orig", None) or cause
+        if not isinstance(cause, psycopg.Error | sqlite3.Error | DatabaseUnavailable):
             raise
-        raise Failed(str(trouble)) from None
+        told = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
+        said = str(cause).strip().partition("\n")[0]
+        raise Failed(f"{told} ({said})" if said and said != str(told) else str(told)) from None
 
 
 def main() -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_URL = "sqlite:///atelier.db"
+LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 PORT = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -33,8 +34,8 @@ class Settings(BaseSettings):
     port: PORT = Field(8000, alias="ATELIER_PORT")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, alias="ATELIER_WORKERS")
     require_if_match: bool = Field(False, alias="ATELIER_REQUIRE_IF_MATCH")
-    log: Literal["text", "json"] = Field("text", alias="ATELIER_LOG")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log: Annotated[Literal["text", "json"], LOWER] = Field("text", alias="ATELIER_LOG")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
         "info", alias="ATELIER_LOG_LEVEL"
     )
 
@@ -67,6 +68,8 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL is not a database's address") from None
         if backend not in ("sqlite", "postgresql", "postgres"):
             raise ValueError("DATABASE_URL must begin with sqlite:/// or postgresql://")
+        if "@" in (url.host or ""):
+            raise ValueError("DATABASE_URL has a second @; one in a password is written %40")
         if backend == "sqlite" and url.database in (None, "", ":memory:"):
             raise ValueError("DATABASE_URL must name a file, as in sqlite:///atelier.db")
         if backend == "sqlite" and self.workers > 1:
@@ -93,10 +96,18 @@ def load() -> Settings:
     """
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise UnusableSettings(".env is not text in UTF-8.") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
     where = f"{first['loc'][0]}: " if first["loc"] else ""
     raise UnusableSettings(f"{where}{first['msg'].removeprefix('Value error, ')}.")
+
+
+def shown(url: URL) -> str:
+    """Return an address without the secrets in it."""
+    query = {n: "***" if "password" in n.lower() else v for n, v in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
 
 
 @dataclass(frozen=True)
@@ -117,16 +128,16 @@ def tell(settings: Settings) -> Iterator[Told]:
         name = info.alias or field
         value: Any = getattr(settings, field)
         if field == "database_url":
-            value = settings.url.render_as_string(hide_password=True)
+            value = shown(settings.url)
         elif isinstance(value, SecretStr):
             value = "***"
-        shown = (
-            "" if value is None else str(value).lower() if value in (True, False) else str(value)
-        )
+        told = "" if value is None else str(value)
+        if isinstance(value, bool):
+            told = told.lower()
         source = sources.get(name.lower(), "default")
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"
-        yield Told(name, shown, source)
+        yield Told(name, told, source)
 
 
 def _sources() -> Iterator[tuple[str, str]]:

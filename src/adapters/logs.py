@@ -11,7 +11,8 @@ import structlog
 Event = MutableMapping[str, Any]
 
 # A password in an address, and values that call themselves secret.
-_ADDRESS = re.compile(r"(\w+://[^\s:/@]*):[^\s@]*@")
+# Each part is bounded, so that a long value costs no more than its length.
+_ADDRESS = re.compile(r"(://[^\s:/@]{0,100}):\S{0,200}@")
 _SECRET = re.compile(r"password|secret|token|authorization|cookie", re.IGNORECASE)
 
 

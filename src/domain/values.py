@@ -5,6 +5,19 @@ from dataclasses import dataclass
 
 from domain.errors import Unacceptable
 
+_COMPOSED = 4
+"""NFC makes one character of at most so many (Unicode Standard Annex 15).
+
+What is longer than that allows is refused before it is normalised, which takes time that grows with
+the square of a run of combining marks.
+"""
+
+# Letters that no decomposition takes apart, as those read them who have no such key.
+_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
+    | {"\N{LATIN SMALL LETTER DOTLESS I}": "i"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -19,7 +32,10 @@ class Text:
         Raises:
             Unacceptable: when it is too short or too long, or holds what no database can keep.
         """
-        text = unicodedata.normalize("NFC", value.strip())
+        text = value.strip()
+        if len(text) > self.max * _COMPOSED:
+            raise Unacceptable(f"Give at most {self.max} characters.")
+        text = unicodedata.normalize("NFC", text)
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise Unacceptable("NUL characters and lone surrogates are not text.")
         if len(text) < self.min:
@@ -57,4 +73,5 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     letters = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in letters if not unicodedata.combining(c)).casefold()
+    plain = "".join(c for c in letters if not unicodedata.combining(c)).casefold()
+    return plain.translate(_LETTERS)

@@ -5,8 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 
 class Failed(Exception):
@@ -32,7 +30,10 @@ class Office(ABC):
 def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
     """Return the commands; the office is opened when one of them is called."""
     app = typer.Typer(
-        help="The back office of a small workshop.", no_args_is_help=True, add_completion=False
+        help="The back office of a small workshop.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
     )
 
     @app.command()
@@ -53,10 +54,10 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
     @app.command()
     def settings() -> None:
         """Show the settings and where they come from."""
-        table = Table("setting", "value", "source", box=None)
-        for name, value, source in open_office().tell_settings():
-            table.add_row(name, value, source)
-        Console(soft_wrap=True).print(table)
+        rows = [("setting", "value", "source"), *open_office().tell_settings()]
+        widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        for name, value, source in rows:
+            print(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")
 
     return app
 
@@ -67,4 +68,7 @@ def run(open_office: Callable[[], Office]) -> None:
         make_cli(open_office)()
     except Failed as error:
         print(f"atelier: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"atelier: {error.strerror or 'It cannot be done'}.", file=sys.stderr)
         sys.exit(1)

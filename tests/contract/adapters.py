@@ -366,7 +366,20 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
     assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
 
 
-WORDS = ["Öl", "oil", "50% off", "5_0", "a\\b", "Straße", "STRASSE", "naïve", "Ünïcode", "日本"]
+WORDS = [
+    "Öl",
+    "oil",
+    "50% off",
+    "5_0",
+    "a\\b",
+    "Straße",
+    "STRASSE",
+    "naïve",
+    "Ünïcode",
+    "日本",
+    "Ørsted",
+    "Łódź",
+]
 
 
 @pytest.mark.parametrize(
@@ -382,6 +395,8 @@ WORDS = ["Öl", "oil", "50% off", "5_0", "a\\b", "Straße", "STRASSE", "naïve",
         ("unicöde", ["Ünïcode"]),
         ("日", ["日本"]),
         ("0% o", ["50% off"]),
+        ("orsted", ["Ørsted"]),
+        ("ŁÓDŹ", ["Łódź"]),
         ("nothing", []),
     ],
 )

@@ -47,6 +47,7 @@ def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
         ("DATABASE_URL", "mysql://x/y", "DATABASE_URL must begin with"),
         ("DATABASE_URL", "s3cret nonsense", "DATABASE_URL is not a database's address"),
         ("DATABASE_URL", "postgresql://u:s3cret@h:port/d", "DATABASE_URL"),
+        ("DATABASE_URL", "postgresql://u:p@s3cret@h/d", "is written %40"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
         ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL must name a file"),
         ("DB_NAME", "shop", "DB_NAME is set, but DB_HOST is not"),
@@ -144,14 +145,71 @@ def test_a_sqlite_schema_ahead_is_refused(sqlite_place: Path, tmp_path: Path) ->
     )
 
 
+def test_secrets_in_an_address_are_masked_wherever_they_stand(tmp_path: Path) -> None:
+    address = "postgresql://u:p%40s3cret@h/x?password=s3cret&sslpassword=s3cret&sslmode=require"
+    shown = told_settings(tmp_path, DATABASE_URL=address)["DATABASE_URL"][0]
+    assert "s3cret" not in shown
+    assert "sslmode=require" in shown
+
+
+def test_long_values_are_shown_whole(tmp_path: Path) -> None:
+    address = f"postgresql://u@h/{'long' * 60}"
+    assert told_settings(tmp_path, DATABASE_URL=address)["DATABASE_URL"][0].endswith("longlong")
+
+
+def test_an_env_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+    done = atelier("settings", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "atelier: .env is not text in UTF-8.\n")
+
+
+def test_a_database_with_tables_of_somebody_else_is_left_alone(
+    postgres: URL, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE tasks (mine)")
+    connection.close()
+    url = new_postgres(postgres)
+    execute(url, "CREATE TABLE tasks (mine int)")
+    for address in (f"sqlite:///{tmp_path / 'other.db'}", text(url)):
+        done = atelier("migrate", folder=tmp_path, DATABASE_URL=address)
+        assert done.returncode == 1
+        (line,) = done.stderr.strip().splitlines()
+        assert line.startswith("atelier: ")
+        assert "tasks" in line
+    execute(postgres, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+def test_migrating_a_schema_ahead_says_what_to_do(place: Path | URL, tmp_path: Path) -> None:
+    if isinstance(place, Path):
+        import sqlite3
+
+        connection = sqlite3.connect(place)
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+        connection.close()
+        address = f"sqlite:///{place}"
+    else:
+        execute(place, "UPDATE alembic_version SET version_num = '9999'")
+        address = text(place)
+    done = atelier("migrate", folder=tmp_path, DATABASE_URL=address)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "atelier: The database's schema is ahead of this version: install a newer Atelier.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "setting",
     [
+        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none?bogus=1"},
         {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
         {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
         {"DATABASE_URL": "sqlite:////proc/version"},
     ],
-    ids=["no server", "no folder", "no database"],
+    ids=["no such option", "no server", "no folder", "no database"],
 )
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 def test_a_database_that_is_not_there_is_told_in_one_line(

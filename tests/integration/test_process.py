@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -238,6 +240,47 @@ def test_several_workers_serve_one_postgresql(postgres_place: URL, tmp_path: Pat
         assert service.stop() == 0
 
 
+def test_times_are_in_utc_whatever_zone_the_session_has(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    settings = {**settings_for(postgres_place), "PGTZ": "Asia/Kolkata"}
+    with Service(tmp_path, **settings) as service, service.client() as client:
+        made = client.post(TASKS, json={"title": "x"})
+        read = client.get(made.headers["location"])
+        assert read.json()["created_at"].endswith("Z")
+        assert read.headers["etag"] == made.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /api/v1/tasks HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET /api/v1/tasks HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_answered_with_a_problem(embedded: Service, request_: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=10) as connection:
+        connection.sendall(request_)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"content-type: application/problem+json" in head.lower()
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (400, "bad-request")
+    assert problem["instance"].encode() in head
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on an embedded database, for tests that leave nothing behind."""
+    with Service(tmp_path_factory.mktemp("embedded")) as service:
+        yield service
+
+
 def test_a_second_serve_on_one_file_is_refused(sqlite_place: Path, tmp_path: Path) -> None:
     settings = settings_for(sqlite_place)
     with Service(tmp_path, **settings) as first:
@@ -246,6 +289,12 @@ def test_a_second_serve_on_one_file_is_refused(sqlite_place: Path, tmp_path: Pat
         assert one_line(second.stderr) == (
             f"atelier: Another `atelier serve` is using {sqlite_place} already."
         )
+        link = tmp_path / "link.db"
+        link.symlink_to(sqlite_place)
+        third = atelier(
+            "serve", folder=tmp_path, ATELIER_PORT=str(free_port()), **settings_for(link)
+        )
+        assert "already" in one_line(third.stderr)
         with first.client() as client:
             assert client.post(TASKS, json={"title": "x"}).status_code == 201
         first.kill()

@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
+from adapters.sql.database import HEAD
 from service_layer.errors import MigrationFailed
 
 
@@ -32,6 +33,10 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             # A table that is rebuilt would otherwise take the rows that refer to it along.
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         try:
+            if current(connection) > HEAD:
+                raise MigrationFailed(
+                    "The database's schema is ahead of this version: install a newer Atelier."
+                )
             if revision == "base" or revision < current(connection):
                 command.downgrade(config(connection), revision)
             else:

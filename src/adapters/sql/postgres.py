@@ -31,7 +31,7 @@ _OPTIONS = (
 def arguments(url: URL) -> dict[str, Any]:
     """Return what psycopg connects with: what the address says, then what we add to it."""
     said = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
-    return {**_CONNECT, **said, "options": f"{_OPTIONS} {said.get('options', '')}"}
+    return {**_CONNECT, **said, "options": f"{said.get('options', '')} {_OPTIONS}"}
 
 
 def make_engine(url: URL) -> Engine:

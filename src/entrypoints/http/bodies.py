@@ -15,6 +15,7 @@ MAX_BODY = 1024 * 1024
 """The largest body in bytes."""
 
 # A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
+_CHARSET = re.compile(rb'charset\s*=\s*"?([^\s";]+)')
 _SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
@@ -50,15 +51,18 @@ def require_json(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> No
         Refused: 415 when it is not one of the accepted media types, in UTF-8 and as it is.
     """
     media_type, _, parameters = headers.get(b"content-type", b"").partition(b";")
-    charset = parameters.lower().replace(b" ", b"").replace(b'"', b"")
+    # RFC 8259 defines no parameters: others are passed over, and a charset can only be UTF-8.
+    charset = _CHARSET.search(parameters.lower())
     fits = (
         media_type.strip().lower() in accepted
-        and charset in (b"", b"charset=utf-8")
+        and (charset is None or charset[1] == b"utf-8")
         and headers.get(b"content-encoding", b"identity").lower() == b"identity"
     )
     if not fits:
         names = " or ".join(name.decode() for name in accepted)
-        raise Refused("unsupported-media-type", f"Send {names}, in UTF-8.")
+        told = {"Accept-Patch": names.replace(" or ", ", ")} if len(accepted) > 1 else {}
+        detail = f"Send {names}, in UTF-8 and not compressed."
+        raise Refused("unsupported-media-type", detail, headers=told)
 
 
 def parse(body: bytes) -> Any:

@@ -10,8 +10,16 @@ from hashlib import blake2b
 
 from domain.base import Expected
 
-_TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
-_VERSION = re.compile(r"([0-9]{1,9})-[0-9a-f]+")
+# A member of the list in the header: a tag, or whatever else stands between two commas.
+_MEMBER = re.compile(r'[^",]*"[^"]*"[^",]*|[^,]+')
+_TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]+"')
+
+
+def _tags(header: str) -> list[tuple[bool, str]]:
+    """Return the tags in a header, each with whether it is weak; what is no tag is left out."""
+    found = (_TAG.fullmatch(member.strip()) for member in _MEMBER.findall(header))
+    return [(match[1] is not None, match[2]) for match in found if match]
 
 
 def tag_of(body: bytes, version: int | None) -> str:
@@ -26,7 +34,7 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
         return False
     if if_none_match.strip() == "*":
         return True
-    return any(f'"{opaque}"' == tag for _, opaque in _TAG.findall(if_none_match))
+    return any(given == tag for _, given in _tags(if_none_match))
 
 
 def expected_versions(if_match: str | None) -> Expected:
@@ -36,8 +44,5 @@ def expected_versions(if_match: str | None) -> Expected:
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    versions = set()
-    for weak, opaque in _TAG.findall(if_match):
-        if not weak and (match := _VERSION.fullmatch(opaque)):
-            versions.add(int(match[1]))
-    return versions
+    strong = (_VERSION.fullmatch(tag) for weak, tag in _tags(if_match) if not weak)
+    return {int(match[1]) for match in strong if match}

@@ -32,13 +32,14 @@ async def docs() -> HTMLResponse:
     )
 
 
-@router.get("/docs/{name}")
-async def asset(name: str) -> FileResponse:
-    """Return one of the files that the page is made of."""
-    if name not in _FILES:
-        raise HTTPException(404)
-    headers = {"Cache-Control": "public, max-age=86400"}
-    return FileResponse(str(_ASSETS / name), media_type=_FILES[name], headers=headers)
+for _name in _FILES:
+
+    @router.get(f"/docs/{_name}")
+    async def asset(request: Request) -> FileResponse:
+        """Return one of the files that the page is made of."""
+        name = request.url.path.removeprefix("/docs/")
+        headers = {"Cache-Control": "public, max-age=86400"}
+        return FileResponse(str(_ASSETS / name), media_type=_FILES[name], headers=headers)
 
 
 @router.get("/problems/{code}")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -135,7 +136,9 @@ def invalid(*errors: Mapping[str, str]) -> Refused:
 
 def pointer(*path: str | int) -> str:
     """Return a JSON pointer (RFC 6901) as a URI fragment."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "#" + "".join(
+        "/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~") for part in path
+    )
 
 
 # The table. What is not in it is a defect.

@@ -70,9 +70,9 @@ def text(rule: Text) -> Rule:
     return Rule(_STRING, rule, told)
 
 
-def opaque(rule: Text, format: str) -> Rule:
+def opaque(format: str) -> Rule:
     """A text that only we can make; it is for nobody else to know what it looks like."""
-    return Rule(_STRING, rule, {"type": "string", "format": format})
+    return Rule(_STRING, str, {"type": "string", "format": format})
 
 
 def whole(rule: Whole) -> Rule:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.errors import problem_response, refusal
+from entrypoints.http.errors import Refused, problem_response, refusal
 
 log = logging.getLogger("atelier.http")
 
@@ -32,7 +32,7 @@ class FrontDoor:
             return
         started = time.perf_counter()
         method = scope["method"]
-        request_id = _request_id(scope)
+        request_id, hosts = _look_at_headers(scope)
         token = REQUEST_ID.set(request_id)
         # Whatever answers GET answers HEAD, without the body.
         scope = {**scope, "request_id": request_id, "method": "GET" if method == "HEAD" else method}
@@ -52,11 +52,15 @@ class FrontDoor:
             await send(message)
 
         try:
+            if hosts != 1 and scope["http_version"] == "1.1":
+                raise Refused("bad-request", "Send one Host header (RFC 9112, 3.2).")
             await self._app(scope, receive, answer)
+        except Refused as refused:
+            await problem_response(refused, request_id)(scope, receive, answer)
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
-            log.exception("a defect while answering", extra={"path": scope["path"]})
+            log.exception("a defect while answering", extra={"path": scope["path"][:200]})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
             await problem_response(refusal(error), request_id)(scope, receive, answer)
@@ -65,14 +69,22 @@ class FrontDoor:
                 spent = round((time.perf_counter() - started) * 1000, 1)
                 log.info(
                     "request",
-                    extra={"method": method, "path": scope["path"], "status": status, "ms": spent},
+                    extra={
+                        "method": method,
+                        "path": scope["path"][:200],
+                        "status": status,
+                        "ms": spent,
+                    },
                 )
             REQUEST_ID.reset(token)
 
 
-def _request_id(scope: Scope) -> str:
+def _look_at_headers(scope: Scope) -> tuple[str, int]:
+    """Return the request id, the client's or a new one, and how many Host headers there are."""
+    request_id, hosts = "", 0
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
-            given: bytes = value
-            return given.decode()
-    return uuid4().hex
+        if name == b"host":
+            hosts += 1
+        elif name == b"x-request-id" and _SAFE_ID.fullmatch(value):
+            request_id = value.decode()
+    return request_id or uuid4().hex, hosts

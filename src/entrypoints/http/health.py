@@ -1,12 +1,18 @@
 """`/health`: whether the process runs, and whether it can do its work."""
 
+import asyncio
+
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
 from entrypoints.http.errors import KINDS, RETRY_AFTER, Refused
 from entrypoints.http.operations import Operation
 from entrypoints.http.ports import DatabasePort
+from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
+
+READY_WITHIN = 3.0
+"""Seconds in which a service that is ready hears from its database."""
 
 router = APIRouter(prefix="/health", tags=["operation"], route_class=Operation)
 
@@ -34,7 +40,11 @@ async def live() -> Live:
 @router.get("/ready", responses={503: {"description": KINDS["schema-not-current"].title}})
 async def ready(database: DatabasePort) -> Ready:
     """Tell whether the database can be reached and has the tables of this version."""
-    schema = await database.schema()
+    try:
+        async with asyncio.timeout(READY_WITHIN):
+            schema = await database.schema()
+    except TimeoutError:
+        raise DatabaseUnavailable("The database does not answer.") from None
     if schema is not Schema.CURRENT:
         detail = f"The database's schema is {schema}."
         raise Refused("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from domain.base import Expected
 from domain.errors import NotFound, Stale
@@ -52,6 +53,12 @@ class Names:
     look: Callable[[Request, UUID], Awaitable[View | None]]
 
 
+class Nothing(TypedDict):
+    """An object without members."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
 JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 
@@ -77,7 +84,9 @@ class Operation(APIRoute):
         nested = any(need.dependencies for need in given.dependencies)
         if given.header_params or given.cookie_params or given.request_param_name or nested:
             raise TypeError(f"{self.name}: dependencies are functions of the request alone")
-        self._read_body = TypeAdapter(self.body_type) if self.body_name else None
+        # An operation that takes no body accepts an empty object, and judges whatever else comes.
+        self.reads_body = "GET" not in (self.methods or ())
+        self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
         self._write = TypeAdapter(self.response_model) if self.response_model else None
         self.app = self._serve
@@ -88,16 +97,19 @@ class Operation(APIRoute):
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
         body = b""
-        if self._read_body is not None:
-            require_json(headers, self.accepts)
+        if self.reads_body:
+            if self.body_name or _announces_body(headers):
+                require_json(headers, self.accepts)
             body = await read(headers, receive)
         for name, call in self.needs:
             values[name] = await call(request)  # type: ignore[misc]
         try:
             if self.conditional:
                 self._require_precondition(request, headers)
-            if self._read_body is not None:
+            if self.body_name:
                 values[self.body_name] = _checked(self._read_body, parse(body), _place_in_body)
+            elif body:
+                _checked(self._read_body, parse(body), _place_in_body)
             if self._read_query is not None or scope["query_string"]:
                 self._take_query(scope, values)
         except Refused:
@@ -116,7 +128,7 @@ class Operation(APIRoute):
         parameters = query_parameters(scope["query_string"])
         if self._read_query is None:
             if parameters:
-                raise invalid({"parameter": _safe(next(iter(parameters))), "detail": UNKNOWN})
+                raise invalid({"parameter": _name(next(iter(parameters))), "detail": UNKNOWN})
             return
         values[self.query_name] = _checked(self._read_query, parameters, _place_in_query)
 
@@ -188,7 +200,7 @@ def query_parameters(query: bytes) -> dict[str, str]:
     if len(parameters) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise invalid({"parameter": _safe(twice), "detail": "Give this parameter once."})
+        raise invalid({"parameter": _name(twice), "detail": "Give this parameter once."})
     return parameters
 
 
@@ -205,25 +217,35 @@ def _checked(adapter: TypeAdapter[Any], value: Any, place: Callable[..., dict[st
     raise invalid(*({**place(*e["loc"]), "detail": _detail(e["type"], e["msg"])} for e in found))
 
 
+_DETAILS = {
+    "extra_forbidden": "This is unknown here, or cannot be set.",
+    "missing": "This is required.",
+    "string_type": "Give a text.",
+    "dict_type": "Give an object.",
+    "model_type": "Give an object.",
+    "literal_error": "Give one of the values that are possible here.",
+}
+
+
 def _detail(type: str, message: str) -> str:
-    if type == "extra_forbidden":
-        return "This is unknown here, or cannot be set."
-    if type == "missing":
-        return "This is required."
-    return f"{message.removesuffix('.')}."
+    return _DETAILS.get(type) or f"{message.removesuffix('.')}."
+
+
+def _announces_body(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def _place_in_body(*path: str | int) -> dict[str, str]:
-    return {"pointer": pointer(*(part if isinstance(part, int) else _safe(part) for part in path))}
+    return {"pointer": pointer(*(part if isinstance(part, int) else _name(part) for part in path))}
 
 
 def _place_in_query(*path: str | int) -> dict[str, str]:
-    return {"parameter": _safe(str(path[0]))}
+    return {"parameter": _name(str(path[0]))}
 
 
-def _safe(name: str) -> str:
-    """Return a name that a client made up only if it looks like one: input is never echoed."""
-    return name if name.isascii() and name.isidentifier() and len(name) <= 40 else "?"
+def _name(name: str) -> str:
+    """Return a name that a client made up, if it is short enough to be one."""
+    return name if len(name) <= 100 else "?"
 
 
 def problems_of(operation: Operation) -> set[str]:
@@ -231,7 +253,7 @@ def problems_of(operation: Operation) -> set[str]:
     codes = {"invalid", "internal-error", "database-unavailable"}
     if operation.named:
         codes.add("not-found")
-    if operation.body_name:
+    if operation.reads_body:
         codes |= {"malformed-json", "too-large", "unsupported-media-type"}
     if operation.paged:
         codes.add("malformed-cursor")

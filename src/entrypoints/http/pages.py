@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from domain.base import COUNT_LIMIT, Page, Slice
-from domain.values import Text, Whole
+from domain.values import Whole
 from entrypoints.http.errors import Refused, invalid
 from entrypoints.http.fields import Flag, opaque, whole_parameter
 
@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 Limit = Annotated[int, whole_parameter(Whole(1, 100))]
 Skip = Annotated[int, whole_parameter(Whole(0, 10_000))]
-Cursor = Annotated[str, opaque(Text(1, 2_000), "cursor")]
+Cursor = Annotated[str, opaque("cursor")]
 
 
 class Listing(TypedDict, Generic[V]):

@@ -50,7 +50,8 @@ async def _tasks(request: Request) -> TaskQueries:
 
 async def if_match(request: Request) -> Expected:
     """Return the versions that the client would change."""
-    return expected_versions(request.headers.get("if-match"))
+    lines = request.headers.getlist("if-match")
+    return expected_versions(", ".join(lines) if lines else None)
 
 
 Run = Annotated[Runner, Depends(_runner)]
