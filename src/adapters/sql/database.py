@@ -70,12 +70,24 @@ class SqlDatabase(Database):
     dialect: Dialect
 
     @abstractmethod
+    def begin(self) -> None:
+        """Make ready for a unit of work; `end` must follow.
+
+        Raises:
+            DatabaseUnavailable: when the database cannot be used; `end` need not follow then.
+        """
+
+    @abstractmethod
     def check(self) -> None:
-        """Make sure that what is written now, or was just now, is in the database to stay.
+        """Make sure that what was just committed is in the database to stay.
 
         Raises:
             DatabaseUnavailable: when it is not.
         """
+
+    @abstractmethod
+    def end(self) -> None:
+        """Take note that a unit of work is over."""
 
     @abstractmethod
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:

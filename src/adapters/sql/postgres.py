@@ -71,8 +71,14 @@ class PostgresDatabase(SqlDatabase):
         self._free = deque([None] * self.READERS)
         self.engine.dispose()
 
+    def begin(self) -> None:
+        """PostgreSQL sees to it itself."""
+
     def check(self) -> None:
         """What PostgreSQL has committed it keeps."""
+
+    def end(self) -> None:
+        """PostgreSQL sees to it itself."""
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         rows = await self._read(statement.sql, statement.values(given))

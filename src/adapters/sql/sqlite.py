@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from adapters.sql.database import TOO_LONG, Row, SqlDatabase, Statement, Values, schema_of
 from adapters.sql.sqlite_driver import sqlite3
-from adapters.sql.troubles import translated
+from adapters.sql.troubles import BUSY, translated
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 
@@ -77,13 +78,16 @@ class SqliteDatabase(SqlDatabase):
         self.path = path
         self.engine = make_engine(path, "rw")
         self._identity: tuple[int, int] | None = None
-        self._switching = threading.Lock()
-        self._near = _Reader(path)
-        self._far = _Reader(path)
+        # Held by a unit of work from its begin to its end: the file is not changed under it.
+        self._working = threading.RLock()
+        # Held while the service turns to another file; nobody opens anything meanwhile.
+        self._turning = threading.Lock()
+        self._near = _Reader(self._connect_reader)
+        self._far = _Reader(self._connect_reader)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
 
     async def open(self) -> None:
-        self.check()
+        self._identity = self._found()
         # The writer's connection holds on to this very file from now on; see `_let_go`.
         self.engine.connect().close()
 
@@ -91,22 +95,46 @@ class SqliteDatabase(SqlDatabase):
         self._thread.shutdown(wait=True)
         self._let_go()
 
+    def begin(self) -> None:
+        if not self._working.acquire(timeout=TOO_LONG):
+            raise DatabaseUnavailable(BUSY)
+        try:
+            self.check()
+        except BaseException:
+            self._working.release()
+            raise
+
+    def end(self) -> None:
+        self._working.release()
+
     def check(self) -> None:
+        if self._found() == self._identity:
+            return
+        # Whoever notices sees to it, unless somebody is in the middle of a unit of work.
+        if self._working.acquire(blocking=False):
+            try:
+                self._turn()
+            finally:
+                self._working.release()
+        raise DatabaseUnavailable(REPLACED)
+
+    def _found(self) -> tuple[int, int]:
+        """Return the identity of the file that has the name now."""
         try:
             status = self.path.stat()
         except OSError:
             raise DatabaseUnavailable(GONE) from None
-        identity = (status.st_dev, status.st_ino)
-        if identity == self._identity:
-            return
-        with self._switching:
-            if self._identity is None:
-                self._identity = identity
-            elif identity != self._identity:
-                self._let_go()
-                self._require_current_schema()
-                self._identity = identity
-                raise DatabaseUnavailable(REPLACED)
+        return status.st_dev, status.st_ino
+
+    def _turn(self) -> None:
+        """Let go of the old file, and hold on to the one that has its name now."""
+        with self._turning:
+            self._let_go()
+            found = self._found()
+            if self._schema() is not Schema.CURRENT:
+                raise DatabaseUnavailable(FOREIGN)
+            self.engine.connect().close()
+            self._identity = found
 
     def _let_go(self) -> None:
         """Close every connection, leaving nothing in the log that another file could inherit.
@@ -114,6 +142,8 @@ class SqliteDatabase(SqlDatabase):
         The write-ahead log lies beside the database under a fixed name. Were the new file opened
         while changes to the old one are still in it, SQLite would write them into the new one.
         """
+        self._near.close()
+        self._far.close()
         if self._pool.checkedin():
             try:
                 with self.engine.connect() as connection:
@@ -123,12 +153,18 @@ class SqliteDatabase(SqlDatabase):
                 if translated(error, may_be_committed=False) is None:
                     raise
         self.engine.dispose()
-        self._near.close()
-        self._far.close()
 
-    def _require_current_schema(self) -> None:
-        if self._schema() is not Schema.CURRENT:
-            raise DatabaseUnavailable(FOREIGN)
+    def _connect_reader(self) -> Any:
+        if not self._turning.acquire(blocking=False):
+            raise DatabaseUnavailable(REPLACED)
+        try:
+            if self._found() != self._identity:
+                raise DatabaseUnavailable(REPLACED)
+            connection = connect(self.path, "rw")
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+        finally:
+            self._turning.release()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
@@ -143,7 +179,7 @@ class SqliteDatabase(SqlDatabase):
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
 
     def _checked_schema(self) -> Schema:
-        if self._identity is not None:
+        if self._identity is not None:  # that is, while serving
             self.check()
         return self._schema()
 
@@ -174,8 +210,8 @@ class SqliteDatabase(SqlDatabase):
 class _Reader:
     """A connection that only reads, opened when it is first needed; for one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
         self._lock = threading.Lock()
         self._connection: Any = None
 
@@ -186,8 +222,7 @@ class _Reader:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = connect(self._path, "rw")
-                    self._connection.execute("PRAGMA query_only = ON")
+                    self._connection = self._connect()
                 self._limit()
                 rows: list[Row] = self._connection.execute(sql, values).fetchall()
                 return rows

@@ -63,7 +63,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._committing = False
 
     def __enter__(self) -> Self:
-        self._database.check()
+        self._database.begin()
         # A repository finds what it has added before it is written, so nothing has to be flushed
         # early; and an aggregate stays readable after its transaction.
         self._session = Session(self._database.engine, autoflush=False, expire_on_commit=False)
@@ -83,6 +83,7 @@ class SqlUnitOfWork(UnitOfWork):
         try:
             self._session.close()
         finally:
+            self._database.end()
             trouble = translated(error, may_be_committed=self._committing)
             if trouble is not None:
                 raise trouble from error
