@@ -585,9 +585,6 @@ def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
     return results
 
 
-__all__ = [name for name in globals() if name.startswith("test_")]
-
-
 def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> None:
     with backend.open() as uow:
         task = planning.add_task(uow, title="Changed my mind", now=NOON)
