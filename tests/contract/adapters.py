@@ -592,3 +592,7 @@ def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> 
         uow.commit()
 
     assert items(backend) == []
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]

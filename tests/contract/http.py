@@ -704,3 +704,7 @@ def test_the_document_declares_each_operation_with_its_problems(client: Client) 
         for status, response in operation["responses"].items():
             if status >= "400":
                 assert list(response["content"]) == ["application/problem+json"], (name, status)
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]

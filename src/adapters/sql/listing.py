@@ -93,7 +93,9 @@ def page_select(
     """
     where = shape.where(conditions)
     rows = columns.add_columns(sort.column.label("sort_value")).where(*where)
-    parts = [_ordered(part, id, sort, shape) for part in _segments(rows, id, sort, shape)]
+    # Within a segment the index gives the order; only the segments have one among themselves.
+    within = Sort(sort.column)
+    parts = [_ordered(part, id, within, shape) for part in _segments(rows, id, sort, shape)]
     if len(parts) == 1:
         page = parts[0].limit(_number("page_rows"))
         page = page.offset(_number("page_skip")) if shape.skips else page

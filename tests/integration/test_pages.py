@@ -1,0 +1,87 @@
+"""A page costs what it holds, wherever in a list it lies: an index serves every order."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from adapters.sql.database import Statement
+from adapters.sql.listing import Shape, page_values
+from adapters.sql.queries import SqlTaskQueries
+from adapters.sql.sqlite import connect
+from domain.base import Slice
+from domain.tasks import SORTS, TaskFilter
+from service_layer import planning
+from support.backends import NOON, database_at, sql_backend
+from support.databases import execute, text
+
+ROWS = 3_000
+TODAY = NOON.date()
+
+
+def plan(place: Path | URL, statement: Statement, values: dict[str, Any]) -> Any:
+    """Return how the database goes about a statement."""
+    if isinstance(place, Path):
+        connection = connect(place, "rw")
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", values).fetchall()
+        connection.close()
+        return [step[3] for step in steps]
+    with psycopg.connect(text(place)) as session:
+        # Of so few rows PostgreSQL would rather read them all, and sort.
+        session.execute("SET enable_seqscan = off; SET enable_sort = off")
+        explained = session.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}".encode(), values
+        ).fetchone()
+        assert explained is not None
+        return explained[0][0]["Plan"]
+
+
+def rows_looked_at(node: dict[str, Any]) -> float:
+    """Return how many rows PostgreSQL took out of tables and indexes for a plan."""
+    own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    below = sum(rows_looked_at(child) for child in node.get("Plans", ()))
+    return float(below + own * node["Actual Loops"] if "Relation Name" in node else below)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", list(SORTS))
+def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
+    place: Path | URL, sort: str, descending: bool
+) -> None:
+    database = database_at(place)
+    queries = SqlTaskQueries(database)
+    with sql_backend(database) as backend:
+        with backend.open() as uow:
+            for n in range(ROWS):
+                due_on = TODAY + timedelta(n % 300) if n % 2 else None
+                now = NOON + timedelta(seconds=n)
+                planning.add_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
+            uow.commit()
+        if isinstance(place, URL):
+            execute(place, "VACUUM ANALYZE tasks")
+        slice = Slice(sort=sort, descending=descending, limit=100)
+        ends = [slice]
+        for _ in range(ROWS // slice.limit - 1):
+            last = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), ends[-1])).last
+            assert last is not None
+            ends.append(replace(slice, after=last))
+        assert all(one.after != other.after for one, other in pairwise(ends))
+        for asked in (ends[0], ends[5], ends[-2]):
+            statement = queries._page(Shape.of({}, asked))
+            values = statement.values({"today": TODAY, **page_values(asked)})
+            steps = plan(place, statement, values)
+            if isinstance(place, URL):
+                # A page with dates and a page without, each with the row that tells of more.
+                assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+            else:
+                of_tasks = [step for step in steps if "tasks" in step]
+                assert of_tasks
+                assert all("USING INDEX" in step for step in of_tasks), steps
+                # What is sorted are the two pages that were put together, not the table.
+                sorted_ = [step for step in steps if "TEMP B-TREE" in step]
+                assert len(sorted_) == len(of_tasks) - 1, steps
