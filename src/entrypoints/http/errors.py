@@ -165,11 +165,6 @@ def refusal(error: Exception) -> Refused:
     return Refused("internal-error", "Something went wrong on our side; it has been logged.")
 
 
-def is_defect(error: Exception) -> bool:
-    """Whether an error is nothing that a rule or an outage explains."""
-    return refusal(error).code == "internal-error"
-
-
 async def answer_refused(request: Request, error: Exception) -> Response:
     """Answer an error that the table knows."""
     return problem_response(refusal(error), request.scope["request_id"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -116,13 +115,6 @@ def _read_date(value: str) -> date:
         raise ValueError("There is no such date.") from None
 
 
-def _read_id(value: str) -> UUID:
-    if not ID.fullmatch(value):
-        raise ValueError("Give an id as it was handed out.")
-    return UUID(value)
-
-
 Day = Annotated[date, Rule(_STRING, _read_date, {"type": "string", "format": "date"})]
-Id = Annotated[UUID, Rule(_STRING, _read_id, {"type": "string", "format": "uuid"})]
 Flag = Annotated[bool, Rule(_STRING, _read_flag, {"type": "boolean"})]
 Search = Annotated[str, text(Text(1, 100))]
