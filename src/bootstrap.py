@@ -20,7 +20,7 @@ import settings as configuration
 from adapters import clock, logs
 from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
-from adapters.sql.migrations import migrate
+from adapters.sql.migrations import AHEAD, migrate
 from adapters.sql.queries import SqlTaskQueries
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.troubles import translated
@@ -96,7 +96,7 @@ class Office(cli.Office):
     def serve(self, *, migrate_first: bool) -> None:
         listener = _listen(self.settings.host, self.settings.port)
         with _alone(self.settings.sqlite_path):
-            if migrate_first or (self.settings.sqlite_path and self._schema() != Schema.AHEAD):
+            if migrate_first or self.settings.sqlite_path:
                 self.migrate()
             self._require_current_schema()
             self._run(listener)
@@ -115,7 +115,7 @@ class Office(cli.Office):
     def _require_current_schema(self) -> None:
         schema = self._schema()
         if schema is Schema.AHEAD:
-            raise Failed("The database's schema is ahead of this version: install a newer Atelier.")
+            raise Failed(AHEAD)
         if schema is not Schema.CURRENT:
             raise Failed(f"The database's schema is {schema}: run `atelier migrate` first.")
 

@@ -17,7 +17,7 @@ from domain.base import COUNT_LIMIT, Event, Slice
 from domain.errors import Invalid, NotFound, Stale
 from domain.tasks import SORTS, Task, TaskAdded, TaskFilter
 from service_layer import planning
-from service_layer.errors import ConcurrentChange
+from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
 from service_layer.queries import TaskView
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
@@ -364,6 +364,46 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
     )
 
     assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
+
+
+def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: Backend) -> None:
+    together = Together(backend)
+    together.runner.WAITING = 3
+    outcomes = together.run(
+        *(partial(planning.add_task, title=f"t{n}", now=NOON) for n in range(5))
+    )
+
+    assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False] * 3 + [True] * 2
+    assert [task.title for task in items(backend)] == ["t0", "t1", "t2"]
+
+
+def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
+    backend: Backend,
+) -> None:
+    runner = backend.runner()
+    runner.PATIENCE = 0.2
+    held, go = threading.Event(), threading.Event()
+
+    def hold(uow: UnitOfWork) -> None:
+        planning.add_task(uow, title="Held", now=NOON)
+        held.set()
+        go.wait()
+
+    async def wait_too_long() -> tuple[Any, Any]:
+        first = asyncio.ensure_future(runner(hold))
+        await asyncio.to_thread(held.wait)
+        second = runner(planning.add_task, title="Never", now=NOON)
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    begun, waiting = backend.ask(wait_too_long())
+    go.set()
+    runner.close()
+
+    # What had been begun may still be done, and its caller was told just that.
+    assert (type(begun), type(waiting)) == (DatabaseUnavailable, Overloaded)
+    assert "not known" in str(begun)
+    assert "was not made" in str(waiting)
+    assert [task.title for task in items(backend)] == ["Held"]
 
 
 WORDS = [

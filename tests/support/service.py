@@ -27,15 +27,13 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **settings}
 
 
-def atelier(
-    *arguments: str, folder: Path, stdin: str = "", **settings: str
-) -> subprocess.CompletedProcess[str]:
+def atelier(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "bootstrap", *arguments],
         cwd=folder,
         env=environment(**settings),
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -94,8 +92,8 @@ class Service:
                 time.sleep(0.05)
         raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
 
-    def client(self, **options: object) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30, **options)  # type: ignore[arg-type]
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30)
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

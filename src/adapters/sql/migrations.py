@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, text
 from adapters.sql.database import HEAD
 from service_layer.errors import MigrationFailed
 
+AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
+
 
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration, with the connection that the migrations are to use."""
@@ -34,9 +36,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         try:
             if current(connection) > HEAD:
-                raise MigrationFailed(
-                    "The database's schema is ahead of this version: install a newer Atelier."
-                )
+                raise MigrationFailed(AHEAD)
             if revision == "base" or revision < current(connection):
                 command.downgrade(config(connection), revision)
             else:

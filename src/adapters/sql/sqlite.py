@@ -168,12 +168,14 @@ class SqliteDatabase(SqlDatabase):
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
-        if short:
+
+        def read(reader: _Reader) -> list[Row]:
             self.check()
-            return self._near.fetch(statement, values)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self.check)
-        return await loop.run_in_executor(self._thread, self._far.fetch, statement, values)
+            return reader.fetch(statement, values)
+
+        if short:
+            return read(self._near)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._far)
 
     async def schema(self) -> Schema:
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)

@@ -14,8 +14,8 @@ from entrypoints.http.errors import Refused
 MAX_BODY = 1024 * 1024
 """The largest body in bytes."""
 
-# A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
 _CHARSET = re.compile(rb'charset\s*=\s*"?([^\s";]+)')
+# A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
 _SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
