@@ -8,10 +8,11 @@ create temp table given (
 
 -- The peers' table is not vacuumed behind their backs either.
 alter table tasks set (autovacuum_enabled = false);
--- The bench writes plain ASCII, so lower() folds as the service does.
+-- The bench writes plain ASCII, so lower() folds as the service does. Somebody wrote them all down.
 insert into tasks (id, version, created_at, updated_at, title, description, priority,
-                   completed_at, title_key, search_text)
+                   created_by_id, completed_at, title_key, search_text)
 select id, version, created_at, updated_at, title, description, priority,
+       (select id from users),
        case when completed then updated_at end,
        lower(title), lower(title || E'\n' || coalesce(description, ''))
 from given order by created_at;

@@ -12,6 +12,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from sign_in import sign_in
+
 FIRST = "/api/v1/tasks?limit=20"
 PAGE = 1_000
 
@@ -21,10 +23,11 @@ class Client:
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+        self.headers: dict[str, str] = {}
 
     def get(self, path: str) -> bytes:
         """Return the body of an answer that must be 200."""
-        self._connection.request("GET", path)
+        self._connection.request("GET", path, headers=self.headers)
         answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != 200:
@@ -65,6 +68,7 @@ def main() -> None:
     asked = parser.parse_args()
     client = Client(asked.address)
     client.wait()
+    client.headers["Authorization"] = f"Bearer {sign_in(asked.address)}"
     cursor = ""
     for number in range(1, PAGE):
         cursor = client.page(f"{FIRST}&cursor={cursor}" if cursor else FIRST)["next"]

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psycopg
 import uvicorn
@@ -18,24 +19,34 @@ from uvicorn.supervisors import Multiprocess
 
 import settings as configuration
 from adapters import clock, logs
+from adapters.passwords import Argon2Passwords
+from adapters.pictures import FolderPictures
 from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import AHEAD, migrate
-from adapters.sql.queries import SqlTaskQueries
+from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.tasks import SqlTaskQueries
+from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.troubles import translated
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import DomainError, Invalid, Unacceptable
+from domain.users import PASSWORD
 from entrypoints import cli
 from entrypoints.cli import Failed
 from entrypoints.http.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
+from service_layer import access, people
+from service_layer.authentication import Authenticator
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
 from settings import Settings, UnusableSettings
 
 log = logging.getLogger("atelier")
+
+T = TypeVar("T")
 
 SHUTDOWN_SECONDS = 20
 """How long requests in flight may take to be answered once the service is told to stop."""
@@ -55,7 +66,13 @@ class Container(containers.DeclarativeContainer):
     database = providers.Singleton(make_database, settings)
     unit_of_work = providers.Factory(SqlUnitOfWork, database)
     runner = providers.Singleton(Runner, unit_of_work.provider)
+    passwords = providers.Singleton(Argon2Passwords)
+    pictures = providers.Singleton(FolderPictures, settings.provided.media)
     task_queries = providers.Singleton(SqlTaskQueries, database)
+    user_queries = providers.Singleton(SqlUserQueries, database)
+    token_queries = providers.Singleton(SqlTokenQueries, database)
+    access_queries = providers.Singleton(SqlAccessQueries, database)
+    authenticator = providers.Singleton(Authenticator, access_queries, passwords, runner, clock)
 
 
 def application(container: Container | None = None) -> FastAPI:
@@ -63,7 +80,12 @@ def application(container: Container | None = None) -> FastAPI:
     container = container or Container()
     settings = container.settings()
     logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
-    return make_app(container, require_if_match=settings.require_if_match)
+    return make_app(
+        container,
+        require_if_match=settings.require_if_match,
+        registration_open=settings.registration == "open",
+        cors_origins=settings.cors_origins,
+    )
 
 
 class Office(cli.Office):
@@ -99,7 +121,47 @@ class Office(cli.Office):
             if migrate_first or self.settings.sqlite_path:
                 self.migrate()
             self._require_current_schema()
+            self._tell_how_to_set_up()
             self._run(listener)
+
+    def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        path = self.settings.sqlite_path
+        if path is not None and self._schema() is Schema.EMPTY:
+            self.migrate()
+        self._require_current_schema()
+        with _checked():
+            hash = asyncio.run(Argon2Passwords().hash(PASSWORD(password)))
+            self._perform(
+                people.create_admin,
+                username=username,
+                email=email,
+                name=name,
+                password_hash=hash,
+                now=clock.utc_now(),
+            )
+
+    def _tell_how_to_set_up(self) -> None:
+        """Print the address at which the first admin can be made, as long as there is none."""
+        secret = self._perform(access.prepare_setup, now=clock.utc_now())
+        if secret is not None:
+            address = f"http://{self.settings.host}:{self.settings.port}/api/v1/setup"
+            print(
+                "There is no admin yet. Make the first one with `atelier create-admin`, or by a"
+                f" POST to this address, which works once:\n  {address}?secret={secret}",
+                flush=True,
+            )
+
+    def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
+        """Run a use case in a transaction of its own."""
+        database = make_database(self.settings)
+        with _plainly():
+            asyncio.run(database.open())
+            runner = Runner(lambda: SqlUnitOfWork(database))
+            try:
+                return runner.perform(use_case, **arguments)
+            finally:
+                runner.close()
+                asyncio.run(database.close())
 
     def _schema(self) -> Schema:
         async def ask() -> Schema:
@@ -127,8 +189,9 @@ class Office(cli.Office):
             log_config=None,
             access_log=False,
             server_header=False,
-            # Who may say in a header where a request came from would have to be set first.
-            proxy_headers=False,
+            # Where a request comes from only a proxy that is trusted may say, in a header.
+            proxy_headers=bool(self.settings.trusted_proxies),
+            forwarded_allow_ips=list(self.settings.trusted_proxies),
             http=Protocol,
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -187,6 +250,19 @@ def _alone(path: Path | None) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Tell in one line what is wrong with what was given."""
+    try:
+        yield
+    except Invalid as error:
+        raise Failed(f"{error.field}: {error}") from None
+    except Unacceptable as error:
+        raise Failed(f"password: {error}") from None
+    except DomainError as error:
+        raise Failed(str(error)) from None
 
 
 @contextmanager

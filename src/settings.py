@@ -1,17 +1,32 @@
 """The settings: from the environment, from `.env`, or the defaults."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_URL = "sqlite:///atelier.db"
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+# Several values stand in one variable, with commas between them.
+WORDS = BeforeValidator(
+    lambda value: (
+        tuple(word.strip() for word in value.split(",") if word.strip())
+        if isinstance(value, str)
+        else value
+    )
+)
 PORT = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -33,6 +48,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", alias="ATELIER_HOST")
     port: PORT = Field(8000, alias="ATELIER_PORT")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, alias="ATELIER_WORKERS")
+    media: Path = Field(Path("media"), alias="ATELIER_MEDIA")
+    registration: Annotated[Literal["closed", "open"], LOWER] = Field(
+        "closed", alias="ATELIER_REGISTRATION"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, WORDS] = Field(
+        (), alias="ATELIER_CORS_ORIGINS"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, WORDS] = Field(
+        (), alias="ATELIER_TRUSTED_PROXIES"
+    )
     require_if_match: bool = Field(False, alias="ATELIER_REQUIRE_IF_MATCH")
     log: Annotated[Literal["text", "json"], LOWER] = Field("text", alias="ATELIER_LOG")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
@@ -74,6 +99,16 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL must name a file, as in sqlite:///atelier.db")
         if backend == "sqlite" and self.workers > 1:
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
+        for origin in self.cors_origins:
+            if not re.fullmatch(r"https?://[^/\s?#]+", origin):
+                raise ValueError("ATELIER_CORS_ORIGINS takes origins such as https://example.org")
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError("ATELIER_TRUSTED_PROXIES takes IP addresses or networks") from None
+        if self.media.exists() and not self.media.is_dir():
+            raise ValueError("ATELIER_MEDIA must be a folder")
         return self
 
     @classmethod
@@ -134,6 +169,8 @@ def tell(settings: Settings) -> Iterator[Told]:
         told = "" if value is None else str(value)
         if isinstance(value, bool):
             told = told.lower()
+        elif isinstance(value, tuple):
+            told = ",".join(value)
         source = sources.get(name.lower(), "default")
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"

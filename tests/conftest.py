@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +33,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgres() -> Iterator[URL]:
     """A PostgreSQL server."""
     from support.databases import postgres_server
 
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+    # Not in pytest's own folder: whoever starts another run closes that to all but themselves, and
+    # a server that root has started runs as somebody else.
+    with (
+        tempfile.TemporaryDirectory(prefix="atelier-") as folder,
+        postgres_server(Path(folder)) as url,
+    ):
         yield url
 
 

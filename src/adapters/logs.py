@@ -10,18 +10,73 @@ import structlog
 
 Event = MutableMapping[str, Any]
 
-# A password in an address, and values that call themselves secret.
-# Each part is bounded, so that a long value costs no more than its length.
-_ADDRESS = re.compile(r"(://[^\s:/@]{0,100}):\S{0,200}@")
 _SECRET = re.compile(r"password|secret|token|authorization|cookie", re.IGNORECASE)
+"""Names whose values are masked whatever they are."""
+
+_DEEP = 5
+"""How deep lists and mappings are looked into; what lies deeper is masked as one text."""
 
 
-def _masked(logger: Any, method: str, event: Event) -> Event:
-    for key, value in event.items():
-        if _SECRET.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = _ADDRESS.sub(r"\1:***@", value)
+def _without_address(match: re.Match[str]) -> str:
+    return f"{match[1]}:***@" if match[1] else "***"
+
+
+# What is masked in a text: a sign without which it cannot be there, since a search for that costs
+# next to nothing; how it looks; what stands there instead. A run of characters is tried once, from
+# where it begins, and nothing is tried over again, so that a text costs no more than its length.
+_MASKS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    # PostgreSQL quotes the row. A value in it may have lines of its own, so that this goes on up to
+    # where SQLAlchemy or the traceback goes on, or to the end.
+    (
+        "DETAIL:",
+        re.compile(
+            r"DETAIL:.*?(?=\n[ |]*(?:\[SQL: |\+-|The above exception was |During handling of )|\Z)",
+            re.DOTALL,
+        ),
+        "DETAIL: ***",
+    ),
+    # SQLAlchemy and Pydantic tell what they were given, in one line.
+    ("[parameters:", re.compile(r"\[parameters:.*"), "[parameters: ***]"),
+    ("input_value=", re.compile(r"input_value=.*"), "input_value=***"),
+    # The password in a URL, which may hold anything but white space, or an e-mail address with any
+    # character that RFC 5322 lets it have outside quotes.
+    (
+        "@",
+        re.compile(
+            r"(?<!\S)((?>[^\s@]*?://)[^\s:/@]*+)(?::\S*)?@"
+            r'|(?<![^\s@"(),:;<>\[\]\\])[^\s@"(),:;<>\[\]\\]++@[\w.-]*+'
+        ),
+        _without_address,
+    ),
+    # Tokens of ours.
+    ("atl_", re.compile(r"atl_[\w-]+"), "atl_***"),
+)
+
+
+def _masked(value: Any, deep: int = _DEEP) -> Any:
+    """Return a value without what is secret or personal in it."""
+    if isinstance(value, str):
+        for sign, pattern, instead in _MASKS:
+            if sign in value:
+                value = pattern.sub(instead, value)
+        return value
+    if value is None or isinstance(value, int | float):
+        return value
+    if deep and isinstance(value, dict):
+        return {_masked(str(name)): _member(str(name), value[name], deep - 1) for name in value}
+    if deep and isinstance(value, list | tuple):
+        return [_masked(item, deep - 1) for item in value]
+    # This is how the renderers would show it.
+    return _masked(repr(value))
+
+
+def _member(name: str, value: Any, deep: int = _DEEP) -> Any:
+    return "***" if _SECRET.search(name) else _masked(value, deep)
+
+
+def _mask(logger: Any, method: str, event: Event) -> Event:
+    for name, value in event.items():
+        event[name] = _member(name, value)
     return event
 
 
@@ -39,15 +94,14 @@ def configure(style: str, level: str, request_id: Callable[[], str]) -> None:
             event["request_id"] = current
         return event
 
-    renderer: Any = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     if style == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     processors: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        *([structlog.processors.format_exc_info] if style == "json" else []),
-        _masked,
+        # A traceback becomes a text before that is masked: it says what the driver said.
+        structlog.processors.format_exc_info,
+        _mask,
         renderer,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(

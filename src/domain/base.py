@@ -15,10 +15,14 @@ Expected = Collection[int] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to one aggregate, told in the past tense."""
+    """Something that happened to one aggregate, told in the past tense.
+
+    `by` is the user who did it, `None` if the workshop itself or a stranger did.
+    """
 
     subject: UUID
     at: datetime
+    by: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -43,3 +43,34 @@ class Conflict(DomainError):
 
     def __init__(self) -> None:
         super().__init__("Others are changing this at the same moment; nothing was written.")
+
+
+class Taken(DomainError):
+    """Somebody else has this value already, and it must be one's own."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"Somebody else has this {field} already.")
+        self.field = field
+
+
+class InUse(DomainError):
+    """Other things refer to this one, so it has to stay."""
+
+
+class Forbidden(DomainError):
+    """It is known who asks, and they may not do this."""
+
+    def __init__(self, detail: str = "You may not do this.") -> None:
+        super().__init__(detail)
+
+
+class Unidentified(DomainError):
+    """What was presented does not tell who asks; it is not said what is wrong with it."""
+
+
+class TooManyAttempts(DomainError):
+    """There were too many attempts lately; the next one is judged after `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"There were too many attempts. Try again in {seconds} seconds.")
+        self.seconds = seconds

@@ -1,11 +1,13 @@
 """Tasks: what has to be done, by when, and whether it is done."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, TypedDict
 from uuid import UUID
 
+from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.values import Text, Whole, fold
 
@@ -50,6 +52,7 @@ class TaskChanges(TypedDict, total=False):
     description: str | None
     priority: int
     due_on: date | None
+    assignee_id: UUID | None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -62,6 +65,8 @@ class Task(Entity):
     description: str | None = None
     priority: int = 0
     due_on: date | None = None
+    assignee_id: UUID | None = None
+    created_by_id: UUID | None = None
     completed_at: datetime | None = None
 
     @classmethod
@@ -74,8 +79,10 @@ class Task(Entity):
         description: str | None = None,
         priority: int = 0,
         due_on: date | None = None,
+        assignee_id: UUID | None = None,
+        by: Actor | None = None,
     ) -> "Task":
-        """Write a task down.
+        """Write a task down; without `by` the workshop itself does.
 
         Raises:
             Invalid: when a value breaks the rule for its member.
@@ -88,8 +95,10 @@ class Task(Entity):
             description=checked_by(DESCRIPTION, "description", description),
             priority=checked_by(PRIORITY, "priority", priority),
             due_on=due_on,
+            assignee_id=assignee_id,
+            created_by_id=id_of(by),
         )
-        task.record(TaskAdded(subject=id, at=now))
+        task.record(TaskAdded(subject=id, at=now, by=id_of(by)))
         return task
 
     @property
@@ -111,7 +120,7 @@ class Task(Entity):
         """What a search looks into: title and description, a line each."""
         return fold(f"{self.title}\n{self.description or ''}")
 
-    def edit(self, changes: TaskChanges, now: datetime) -> None:
+    def edit(self, changes: TaskChanges, now: datetime, by: Actor | None = None) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
         Raises:
@@ -120,20 +129,21 @@ class Task(Entity):
         different = self.assign(changes, RULES)
         if different:
             self.updated_at = now
-            self.record(TaskEdited(subject=self.id, at=now, members=tuple(different)))
+            members = tuple(different)
+            self.record(TaskEdited(subject=self.id, at=now, by=id_of(by), members=members))
 
-    def complete(self, now: datetime) -> None:
+    def complete(self, now: datetime, by: Actor | None = None) -> None:
         """Mark it as done; doing so again keeps the first time."""
         if self.completed_at is None:
             self.completed_at = self.updated_at = now
-            self.record(TaskCompleted(subject=self.id, at=now))
+            self.record(TaskCompleted(subject=self.id, at=now, by=id_of(by)))
 
-    def reopen(self, now: datetime) -> None:
+    def reopen(self, now: datetime, by: Actor | None = None) -> None:
         """Mark it as still to be done."""
         if self.completed_at is not None:
             self.completed_at = None
             self.updated_at = now
-            self.record(TaskReopened(subject=self.id, at=now))
+            self.record(TaskReopened(subject=self.id, at=now, by=id_of(by)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +157,7 @@ class TaskFilter:
     completed: bool | None = None
     priority: int | None = None
     min_priority: int | None = None
+    assignee_id: UUID | None = None
     due_before: date | None = None
     overdue: bool | None = None
     q: str | None = None
@@ -158,6 +169,7 @@ class TaskFilter:
             (self.completed is None or task.completed == self.completed)
             and (self.priority is None or task.priority == self.priority)
             and (self.min_priority is None or task.priority >= self.min_priority)
+            and (self.assignee_id is None or task.assignee_id == self.assignee_id)
             and (self.due_before is None or (due_on is not None and due_on < self.due_before))
             and (self.overdue is None or task.is_overdue(self.today) == self.overdue)
             and (self.q is None or fold(self.q) in task.search_text)
@@ -177,3 +189,7 @@ class TaskRepository(Repository[Task]):
     """Where tasks are kept."""
 
     kind = Task.kind
+
+    @abstractmethod
+    def concern(self, user_id: UUID) -> bool:
+        """Whether a user wrote any task down, or is to do any."""

@@ -1,5 +1,6 @@
 """Rules for single values: each is written once, and every entrance asks the same rule."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -43,6 +44,55 @@ class Text:
         if len(text) > self.max:
             raise Unacceptable(f"Give at most {self.max} characters.")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A text of one word that matches a pattern, `max` characters long at most, once trimmed."""
+
+    max: int
+    pattern: str
+    wanted: str
+    lower: bool = False
+
+    def __call__(self, value: str) -> str:
+        """Return the word as it is kept, in lower case if that is how it is kept.
+
+        Raises:
+            Unacceptable: when it does not match, with what is wanted.
+        """
+        word = value.strip()
+        if len(word) > self.max or not re.fullmatch(self.pattern, word):
+            raise Unacceptable(self.wanted)
+        return word.lower() if self.lower else word
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password of `min` to `max` characters, after NFC normalisation; nothing is trimmed.
+
+    Alike typed, alike kept: two keyboards may compose a letter differently (NIST SP 800-63B,
+    3.1.1.2).
+    """
+
+    min: int
+    max: int
+
+    def __call__(self, value: str) -> str:
+        """Return the password as it is hashed.
+
+        Raises:
+            Unacceptable: when it is too short or too long.
+        """
+        password = self.normalised(value)
+        if not self.min <= len(password) <= self.max:
+            raise Unacceptable(f"Give {self.min} to {self.max} characters.")
+        return password
+
+    def normalised(self, value: str) -> str:
+        """Return the password as it would be hashed, whether or not it is one that is allowed."""
+        # What is too long stays too long, and is not worth the time.
+        return value if len(value) > self.max * _COMPOSED else unicodedata.normalize("NFC", value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`atelier`: serving, migrating, and looking at the settings."""
+"""`atelier`: serving, migrating, making admins, and looking at the settings."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -21,6 +21,10 @@ class Office(ABC):
     @abstractmethod
     def migrate(self) -> None:
         """Bring the database's tables to this version's."""
+
+    @abstractmethod
+    def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        """Make an admin."""
 
     @abstractmethod
     def serve(self, *, migrate_first: bool) -> None:
@@ -50,6 +54,31 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
         """Bring the database's tables to this version's."""
         open_office().migrate()
         print("The database is up to date.")
+
+    @app.command()
+    def create_admin(
+        username: str = typer.Argument(help="1 to 50 letters, digits, dots, dashes, underscores."),
+        email: str = typer.Argument(help="Where the admin can be written to."),
+        name: str = typer.Option("", help="What people call the admin; the username by default."),
+        password_stdin: bool = typer.Option(
+            False, "--password-stdin", help="Read the password from standard input."
+        ),
+    ) -> None:
+        """Make an admin: the first one, or another when no admin can come in."""
+        if password_stdin:
+            try:
+                password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
+            except UnicodeDecodeError:
+                raise Failed("The password is not text in UTF-8.") from None
+        elif sys.stdin.isatty():
+            password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        else:
+            raise typer.BadParameter("Say --password-stdin, and write the password there.")
+        office = open_office()
+        office.create_admin(
+            username=username, email=email, name=name or username, password=password
+        )
+        print(f"{username} is an admin now.")
 
     @app.command()
     def settings() -> None:

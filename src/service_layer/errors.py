@@ -22,6 +22,10 @@ class Overloaded(DatabaseUnavailable):
         super().__init__("Too many changes are waiting to be written; this one was not made.")
 
 
+class StorageUnavailable(Exception):
+    """The folder of uploads cannot be used at the moment; `str()` of the error says no more."""
+
+
 class ConcurrentChange(Exception):
     """Another transaction changed the same aggregate first; running again may succeed."""
 

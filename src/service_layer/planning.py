@@ -3,7 +3,9 @@
 from datetime import date, datetime
 from uuid import UUID
 
+from domain.actors import Actor, id_of
 from domain.base import Expected
+from domain.errors import Invalid
 from domain.tasks import Task, TaskChanges, TaskRemoved
 from service_layer.unit_of_work import UnitOfWork
 
@@ -15,11 +17,21 @@ def add_task(
     description: str | None = None,
     priority: int = 0,
     due_on: date | None = None,
+    assignee_id: UUID | None = None,
     now: datetime,
+    actor: Actor | None = None,
 ) -> Task:
-    """Write a task down."""
+    """Write a task down; without an actor the workshop itself does."""
+    _require_somebody(uow, assignee_id)
     task = Task.add(
-        uow.new_id(), now, title=title, description=description, priority=priority, due_on=due_on
+        uow.new_id(),
+        now,
+        title=title,
+        description=description,
+        priority=priority,
+        due_on=due_on,
+        assignee_id=assignee_id,
+        by=actor,
     )
     uow.tasks.add(task)
     return task
@@ -31,36 +43,66 @@ def edit_task(
     changes: TaskChanges,
     *,
     now: datetime,
+    actor: Actor | None = None,
     expected: Expected = None,
 ) -> Task:
     """Give members of a task other values."""
     task = uow.tasks.get(task_id, expected)
-    task.edit(changes, now)
+    if changes.get("assignee_id") != task.assignee_id:
+        _require_somebody(uow, changes.get("assignee_id"))
+    task.edit(changes, now, actor)
     return task
 
 
 def complete_task(
-    uow: UnitOfWork, task_id: UUID, *, now: datetime, expected: Expected = None
+    uow: UnitOfWork,
+    task_id: UUID,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
 ) -> Task:
     """Mark a task as done."""
     task = uow.tasks.get(task_id, expected)
-    task.complete(now)
+    task.complete(now, actor)
     return task
 
 
 def reopen_task(
-    uow: UnitOfWork, task_id: UUID, *, now: datetime, expected: Expected = None
+    uow: UnitOfWork,
+    task_id: UUID,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
 ) -> Task:
     """Mark a task as still to be done."""
     task = uow.tasks.get(task_id, expected)
-    task.reopen(now)
+    task.reopen(now, actor)
     return task
 
 
 def remove_task(
-    uow: UnitOfWork, task_id: UUID, *, now: datetime, expected: Expected = None
+    uow: UnitOfWork,
+    task_id: UUID,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
 ) -> None:
     """Strike a task off the list."""
     task = uow.tasks.get(task_id, expected)
-    task.record(TaskRemoved(subject=task.id, at=now))
+    task.record(TaskRemoved(subject=task.id, at=now, by=id_of(actor)))
     uow.tasks.remove(task)
+
+
+def _require_somebody(uow: UnitOfWork, user_id: UUID | None) -> None:
+    """Have tasks done by people who are there.
+
+    Raises:
+        Invalid: when there is no such user, or they are not active.
+    """
+    if user_id is not None:
+        user = uow.users.find(user_id)
+        if user is None or not user.is_active:
+            raise Invalid("assignee_id", "Give the id of an active user.")

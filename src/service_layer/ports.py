@@ -2,11 +2,71 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 Clock = Callable[[], datetime]
 """Tells the time, in UTC."""
+
+
+class Passwords(ABC):
+    """Turns passwords into what may be kept of them, and recognises them by it."""
+
+    @abstractmethod
+    async def hash(self, password: str) -> str:
+        """Return what may be kept of a password.
+
+        Raises:
+            TooManyAttempts: when too many are waiting for this already.
+        """
+
+    @abstractmethod
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Tell whether a hash was made of the password.
+
+        Without a hash the answer is no, and it takes as long as any other.
+
+        Raises:
+            TooManyAttempts: when too many are waiting for this already.
+        """
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A kept picture as it is sent."""
+
+    content: bytes
+    media_type: str
+
+
+class Pictures(ABC):
+    """Where uploaded pictures are kept, each under a name that was made for it."""
+
+    @abstractmethod
+    async def keep(self, content: bytes) -> str:
+        """Make a clean picture of an upload, keep it, and return its name.
+
+        Raises:
+            Unacceptable: when it is no PNG, JPEG or WebP picture, damaged, or too large.
+            StorageUnavailable: when it cannot be kept at the moment.
+        """
+
+    @abstractmethod
+    async def find(self, name: str) -> Picture | None:
+        """Return the picture of a name, if there is one.
+
+        Raises:
+            StorageUnavailable: when that cannot be told at the moment.
+        """
+
+    @abstractmethod
+    async def discard(self, name: str) -> None:
+        """Stop keeping a picture; one that is not there is left at that.
+
+        Raises:
+            StorageUnavailable: when it has to stay for the moment.
+        """
 
 
 class Schema(StrEnum):

@@ -4,8 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.base import Event
+from domain.users import PasswordChanged, UserDeactivated
+from service_layer.access import end_access
 from service_layer.unit_of_work import UnitOfWork
 
 Reactions = Mapping[type[Event], tuple[Callable[[UnitOfWork, Any], None], ...]]
 
-REACTIONS: Reactions = {}
+REACTIONS: Reactions = {
+    PasswordChanged: (end_access,),
+    UserDeactivated: (end_access,),
+}

@@ -5,11 +5,12 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from domain.base import Event
 from domain.errors import Conflict, DomainError
 from service_layer.errors import (
     UNKNOWN_OUTCOME,
@@ -58,9 +59,17 @@ class Runner:
     ) -> None:
         self._unit_of_work = unit_of_work
         self._reactions = reactions
+        self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
+
+    def after_commit(self, listener: Callable[[Sequence[Event]], None]) -> None:
+        """Have a listener told of what happened, once it is committed and before its caller is.
+
+        It is called in the thread that committed, and must not fail.
+        """
+        self._listeners.append(listener)
 
     async def __call__(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
@@ -95,9 +104,10 @@ class Runner:
             try:
                 with self._unit_of_work() as uow:
                     result = use_case(uow, *args, **kwargs)
-                    self._react(uow)
+                    events = self._react(uow)
                     uow.commit()
-                    return result
+                self._tell(events)
+                return result
             except Unreachable:
                 # Nothing has been asked to commit yet, so a second connection may simply try again.
                 if attempt > 1:
@@ -139,18 +149,20 @@ class Runner:
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
         outcomes: list[tuple[_Job, Any, DomainError | None]] = []
+        happened: list[Event] = []
         committing = False
         try:
             with self._unit_of_work() as uow:
                 for job in jobs:
                     try:
                         result = job.work(uow)
-                        self._react(uow)
+                        events = self._react(uow)
                     except DomainError as error:
                         uow.forget()
                         outcomes.append((job, None, error))
                     else:
                         uow.settle()
+                        happened += events
                         outcomes.append((job, result, None))
                 committing = True
                 uow.commit()
@@ -162,6 +174,7 @@ class Runner:
             for job in jobs:
                 job.outcome.set_exception(error)
             return True
+        self._tell(happened)
         for job, result, refused in outcomes:
             if refused is None:
                 job.outcome.set_result(result)
@@ -169,9 +182,16 @@ class Runner:
                 job.outcome.set_exception(refused)
         return True
 
-    def _react(self, uow: UnitOfWork) -> None:
-        """Let the events have their reactions, and the events of those in turn."""
+    def _react(self, uow: UnitOfWork) -> list[Event]:
+        """Let the events have their reactions, and the events of those in turn; return them all."""
+        happened: list[Event] = []
         while events := uow.take_events():
+            happened += events
             for event in events:
                 for reaction in self._reactions.get(type(event), ()):
                     reaction(uow, event)
+        return happened
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for listener in self._listeners:
+            listener(events)

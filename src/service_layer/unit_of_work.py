@@ -5,8 +5,10 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from domain.access import AttemptsRepository, TokenRepository
 from domain.base import Event
 from domain.tasks import TaskRepository
+from domain.users import UserRepository
 
 
 class UnitOfWork(ABC):
@@ -18,6 +20,9 @@ class UnitOfWork(ABC):
     """
 
     tasks: TaskRepository
+    users: UserRepository
+    tokens: TokenRepository
+    attempts: AttemptsRepository
 
     @abstractmethod
     def __enter__(self) -> Self:

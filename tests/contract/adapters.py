@@ -6,23 +6,25 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.base import COUNT_LIMIT, Event, Slice
+from domain.base import COUNT_LIMIT, Entity, Event, Slice
 from domain.errors import Invalid, NotFound, Stale
 from domain.tasks import SORTS, Task, TaskAdded, TaskFilter
 from service_layer import planning
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
-from service_layer.queries import TaskView
+from service_layer.queries.tasks import TaskView
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
+
+E = TypeVar("E", bound=Entity)
 
 TODAY = NOON.date()
 ALL = TaskFilter(today=TODAY)
@@ -57,6 +59,9 @@ def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
         description="a\nb",
         priority=9,
         due_on=date(2026, 2, 28),
+        assignee_id=None,
+        assignee=None,
+        created_by=None,
         completed=False,
         completed_at=None,
         overdue=True,
@@ -539,7 +544,7 @@ def test_filters_orders_and_pages_agree_with_the_domain(
         expected = in_order(meant, SORTS[sort], descending)
         walked = walk(backend, filter, order)
         assert [view.id for view in walked] == [task.id for task in expected]
-        assert walked == [TaskView.of(task, TODAY) for task in expected]
+        assert walked == [TaskView.of(task, TODAY, {}) for task in expected]
 
         skip = data.draw(st.integers(0, 6))
         page = backend.ask(backend.tasks.list(filter, replace(order, skip=skip, count=True)))
@@ -561,12 +566,12 @@ def test_filters_orders_and_pages_agree_with_the_domain(
             uow.commit()
 
 
-def in_order(tasks: list[Task], value: Callable[[Task], Any], descending: bool) -> list[Task]:
+def in_order(things: list[E], value: Callable[[E], Any], descending: bool) -> list[E]:
     """Sort as the contract says: by value, then id; without a value last."""
-    having = [task for task in tasks if value(task) is not None]
-    lacking = [task for task in tasks if value(task) is None]
-    having.sort(key=lambda task: (value(task), task.id), reverse=descending)
-    lacking.sort(key=lambda task: task.id, reverse=descending)
+    having = [thing for thing in things if value(thing) is not None]
+    lacking = [thing for thing in things if value(thing) is None]
+    having.sort(key=lambda thing: (value(thing), thing.id), reverse=descending)
+    lacking.sort(key=lambda thing: thing.id, reverse=descending)
     return having + lacking
 
 

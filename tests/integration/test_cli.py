@@ -1,12 +1,15 @@
 """`atelier` from the shell: what it does, what it says, and how it ends."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL
 
 from support.databases import execute, new_postgres, text
-from support.service import Service, atelier, free_port, told_settings
+from support.service import Service, atelier, environment, free_port, told_settings
 
 
 def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
@@ -39,6 +42,11 @@ def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
     [
         ("ATELIER_PORT", "http", "ATELIER_PORT"),
         ("ATELIER_PORT", "70000", "ATELIER_PORT"),
+        ("ATELIER_REGISTRATION", "maybe", "ATELIER_REGISTRATION"),
+        ("ATELIER_CORS_ORIGINS", "https://a.example,b.example", "ATELIER_CORS_ORIGINS"),
+        ("ATELIER_CORS_ORIGINS", "*", "ATELIER_CORS_ORIGINS"),
+        ("ATELIER_TRUSTED_PROXIES", "proxy.example", "ATELIER_TRUSTED_PROXIES"),
+        ("ATELIER_MEDIA", "/proc/version", "ATELIER_MEDIA"),
         ("ATELIER_WORKERS", "0", "ATELIER_WORKERS"),
         ("ATELIER_WORKERS", "2", "ATELIER_WORKERS must be 1 on SQLite"),
         ("ATELIER_LOG", "xml", "ATELIER_LOG"),
@@ -219,3 +227,80 @@ def test_a_database_that_is_not_there_is_told_in_one_line(
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("atelier: ")
+
+
+# Admins
+
+
+def create_admin(
+    folder: Path, *arguments: str, input: str = "long enough\n", **settings: str
+) -> Any:
+    return atelier(
+        "create-admin", *arguments, "--password-stdin", folder=folder, input=input, **settings
+    )
+
+
+def test_an_admin_is_made_before_the_first_start_as_well(tmp_path: Path) -> None:
+    done = create_admin(tmp_path, "eve", "eve@example.org")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "eve is an admin now.\n", "")
+    with Service(tmp_path) as service, service.client() as client:
+        assert "setup" not in service.log.read_text()
+        form = {"username": "eve", "password": "long enough"}
+        assert client.as_(None).post("/api/v1/auth/token", data=form).status_code == 200
+
+
+def test_an_admin_is_made_on_either_database(place: Path | URL, tmp_path: Path) -> None:
+    address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
+    done = create_admin(tmp_path, "eve", "eve@example.org", "--name", "Ève", DATABASE_URL=address)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = create_admin(tmp_path, "EVE", "other@example.org", DATABASE_URL=address)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == "atelier: Somebody else has this username already.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "saying"),
+    [
+        (("eve eve", "eve@example.org"), "long enough\n", "username: "),
+        (("eve", "nowhere"), "long enough\n", "email: "),
+        (("e", "eve@example.org"), "long enough\n", "name: "),
+        (("eve", "eve@example.org"), "short\n", "password: "),
+        (("eve", "eve@example.org"), "", "password: "),
+        (("eve", "eve@example.org", "--name", "x" * 51), "long enough\n", "name: "),
+    ],
+)
+def test_an_admin_who_cannot_be_made_is_told_why_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], password: str, saying: str
+) -> None:
+    done = create_admin(tmp_path, *arguments, input=password)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"atelier: {saying}")
+    assert "enough" not in line
+
+
+def test_a_password_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bootstrap", "create-admin", "eve", "eve@example.org",
+         "--password-stdin"],
+        cwd=tmp_path, env=environment(), input=b"\xff\xfe long enough\n", capture_output=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == ["atelier: The password is not text in UTF-8."]
+
+
+def test_without_a_terminal_the_password_has_to_come_by_standard_input(tmp_path: Path) -> None:
+    done = atelier("create-admin", "eve", "eve@example.org", folder=tmp_path, input="long enough\n")
+    assert done.returncode == 2
+    assert "--password-stdin" in done.stderr
+    assert not (tmp_path / "atelier.db").exists()
+
+
+def test_an_admin_is_not_made_in_a_postgresql_schema_of_another_version(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    execute(postgres_place, "UPDATE alembic_version SET version_num = '0001'")
+    done = create_admin(tmp_path, "eve", "eve@example.org", DATABASE_URL=text(postgres_place))
+    assert done.returncode == 1
+    assert "run `atelier migrate` first" in done.stderr

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from contract.access import *  # noqa: F403
 from contract.adapters import *  # noqa: F403
 from contract.http import *  # noqa: F403
+from contract.people import *  # noqa: F403
+from contract.permissions import *  # noqa: F403
+from contract.users import *  # noqa: F403
 from support.backends import Backend, Clock, client_of, database_at, sql_app, sql_backend
 from support.clients import Client
 
@@ -27,4 +31,10 @@ def client(place: Path | URL, clock: Clock) -> Iterator[Client]:
 @pytest.fixture
 def strict_client(place: Path | URL, clock: Clock) -> Iterator[Client]:
     with client_of(sql_app(place, clock, require_if_match=True)) as made:
+        yield made
+
+
+@pytest.fixture
+def open_client(place: Path | URL, clock: Clock) -> Iterator[Client]:
+    with client_of(sql_app(place, clock, registration_open=True)) as made:
         yield made

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib
+import io
 import os
 import subprocess
 import sys
@@ -15,10 +16,22 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from PIL import Image
 from sqlalchemy import URL
 
 from support.databases import text
+from support.people import ADMIN, MEMBER, OTHER, PASSWORD, Person
 from support.service import Service
+
+# How the code is laid out is of no interest. Pictures are bytes: the generator takes no media type
+# for such by itself but one.
+CONFIG = """
+post_hooks: []
+content_type_overrides:
+  image/jpeg: application/octet-stream
+  image/png: application/octet-stream
+  image/webp: application/octet-stream
+"""
 
 
 @dataclass(frozen=True)
@@ -40,8 +53,7 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], Gene
         folder = tmp_path_factory.mktemp("generated")
         package = f"client_{sha256(document).hexdigest()}"
         (folder / "openapi.json").write_bytes(document)
-        # How the code is laid out is of no interest.
-        (folder / "generator.yaml").write_text("post_hooks: []\n")
+        (folder / "generator.yaml").write_text(CONFIG)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
@@ -78,17 +90,38 @@ def generated(service: Service, generate: Callable[[bytes], Generated]) -> Gener
 class Made:
     """The generated client: its models by name, and its operations, asked of the service."""
 
-    def __init__(self, package: str, url: str) -> None:
+    def __init__(self, package: str, url: str, token: str | None) -> None:
         self._package = package
+        self._url = url
+        folder = Path(importlib.import_module(package).__path__[0])
+        self._modules = {
+            path.stem: f"{package}.api.{path.parent.name}.{path.stem}"
+            for path in folder.glob("api/*/*.py")
+        }
         self._models = importlib.import_module(f"{package}.models")
+        self._types = importlib.import_module(f"{package}.types")
+        made = importlib.import_module(f"{package}.client")
         # An answer that the document does not tell of is an error.
-        client = importlib.import_module(f"{package}.client").Client
-        self._client = client(base_url=url, raise_on_unexpected_status=True)
+        strict = {"base_url": url, "raise_on_unexpected_status": True}
+        self._client = (
+            made.Client(**strict)
+            if token is None
+            else made.AuthenticatedClient(token=token, **strict)
+        )
+
+    def as_(self, whom: Person | str | None) -> "Made":
+        """Return the client of a person, of whoever bears a token, or of a stranger."""
+        token = whom.token if isinstance(whom, Person) else whom
+        return Made(self._package, self._url, token)
 
     def call(self, operation: str, *arguments: Any, **options: Any) -> Any:
         """Return the answer to an operation, with its status and headers."""
-        module = importlib.import_module(f"{self._package}.api.tasks.{operation}")
+        module = importlib.import_module(self._modules[operation])
         return module.sync_detailed(*arguments, client=self._client, **options)
+
+    def file(self, content: bytes) -> Any:
+        """Return bytes as the client takes them."""
+        return self._types.File(payload=io.BytesIO(content))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._models, name)
@@ -99,7 +132,7 @@ def made(generated: Generated, service: Service, monkeypatch: pytest.MonkeyPatch
     """The generated client, imported."""
     assert generated.exit_code == 0, generated.output
     monkeypatch.syspath_prepend(str(generated.folder))
-    return Made(generated.package, service.url)
+    return Made(generated.package, service.url, ADMIN.token)
 
 
 def add(made: Made, **members: Any) -> Any:
@@ -115,7 +148,10 @@ def test_the_generator_understands_the_whole_document(generated: Generated) -> N
     made = {path.stem for path in (generated.folder / generated.package / "api").rglob("*.py")}
     assert made - {"__init__"} == {
         *("create_task", "list_tasks", "count_tasks", "read_task", "edit_task", "delete_task"),
-        *("complete_task", "reopen_task", "live", "ready"),
+        *("complete_task", "reopen_task", "create_user", "list_users", "read_me", "read_user"),
+        *("edit_user", "delete_user", "change_password", "put_image", "delete_image"),
+        *("sign_in", "sign_out", "list_tokens", "create_token", "read_token", "delete_token"),
+        *("set_up", "live", "ready"),
     }
 
 
@@ -234,3 +270,198 @@ def test_a_title_that_is_too_long_is_a_problem_that_points_at_it(made: Made) -> 
     assert isinstance(problem, made.Problem)
     assert (problem.status, problem.code) == (422, made.ProblemCode.INVALID)
     assert [error.pointer for error in problem.errors] == ["#/title"]
+
+
+def sign_in(made: Made, username: str, password: str) -> Any:
+    body = made.SignIn(username=username, password=password)
+    return made.as_(None).call("sign_in", body=body)
+
+
+def test_whoever_signs_in_with_a_password_does_the_work_with_the_token_they_get(made: Made) -> None:
+    signed_in = sign_in(made, MEMBER.username, PASSWORD)
+    assert signed_in.status_code == 200
+    assert isinstance(signed_in.parsed, made.SignedIn)
+    bob = made.as_(signed_in.parsed.access_token)
+
+    task = add(bob, title="Sharpen", assignee_id=OTHER.id)
+    assert isinstance(task.created_by, made.PublicUser)
+    assert (task.created_by.username, task.assignee.username) == (MEMBER.username, OTHER.username)
+    patch = made.TaskPatch(assignee_id=MEMBER.id, priority=2)
+    edited = bob.call("edit_task", task.id, body=patch).parsed
+    assert (edited.assignee_id, edited.priority) == (MEMBER.id, 2)
+    assert bob.call("complete_task", task.id).parsed.completed
+    assert bob.call("count_tasks", assignee_id=MEMBER.id).parsed.completed == 1
+    assert [other.id for other in bob.call("list_tasks").parsed.items] == [task.id]
+    assert bob.call("delete_task", task.id).status_code == 204
+
+    assert bob.call("sign_out").status_code == 204
+    assert bob.call("list_tasks").status_code == 401
+
+
+def test_a_stranger_is_told_to_sign_in(made: Made) -> None:
+    for operation in ("list_tasks", "list_users", "read_me", "list_tokens"):
+        answer = made.as_(None).call(operation)
+        assert answer.status_code == 401
+        assert isinstance(answer.parsed, made.Problem)
+        assert answer.parsed.code == made.ProblemCode.UNAUTHENTICATED
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_wrong_password_is_a_problem(made: Made) -> None:
+    answer = sign_in(made, MEMBER.username, f"{PASSWORD}!")
+    assert answer.status_code == 401
+    assert isinstance(answer.parsed, made.Problem)
+    assert (answer.parsed.status, answer.parsed.code) == (401, made.ProblemCode.UNAUTHENTICATED)
+
+
+def test_an_admin_takes_somebody_in_who_then_signs_in(made: Made) -> None:
+    new = made.NewUser(
+        username="Dora", email="Dora@example.org", name="Dora", age=41, password="a good long one"
+    )
+    written = made.call("create_user", body=new)
+    assert written.status_code == 201
+    dora = written.parsed
+    assert isinstance(dora, made.UserView)
+    assert (dora.username, dora.email, dora.age, dora.city, dora.role, dora.image_file) == (
+        *("Dora", "dora@example.org", 41, "Unknown", made.Role.MEMBER, None),
+    )
+    assert written.headers["Location"] == f"/api/v1/users/{dora.id}"
+    token = sign_in(made, "dora@example.org", "a good long one").parsed.access_token
+    assert made.as_(token).call("read_me").parsed == dora
+
+    again = made.call("create_user", body=new)
+    assert again.status_code == 409
+    assert again.parsed.code == made.ProblemCode.ALREADY_TAKEN
+    assert {error.pointer for error in again.parsed.errors} <= {"#/username", "#/email"}
+    refused = made.as_(MEMBER).call("create_user", body=new)
+    assert (refused.status_code, refused.parsed.code) == (403, made.ProblemCode.FORBIDDEN)
+
+
+def test_everybody_reads_users_in_the_view_that_is_theirs(made: Made) -> None:
+    def look(onlooker: Person | None) -> Any:
+        answer = made.as_(onlooker).call("read_user", OTHER.id)
+        assert answer.status_code == 200
+        # Nothing came that the model does not have.
+        assert answer.parsed.additional_properties == {}
+        assert (answer.parsed.id, answer.parsed.username) == (OTHER.id, OTHER.username)
+        return answer.parsed
+
+    for onlooker in (ADMIN, OTHER):
+        assert isinstance(look(onlooker), made.UserView)
+        assert look(onlooker).email == OTHER.email
+    assert isinstance(look(MEMBER), made.MemberUser)
+    assert isinstance(look(None), made.PublicUser)
+
+
+def test_a_list_of_users_is_in_the_view_that_is_the_readers(made: Made) -> None:
+    by_username = {"sort": made.ListUsersSort.USERNAME, "count": True}
+    for onlooker, view in ((ADMIN, made.UserView), (MEMBER, made.MemberUser)):
+        page = made.as_(onlooker).call("list_users", **by_username).parsed
+        assert [type(user) for user in page.items] == [view] * 3
+        assert [user.username for user in page.items] == ["ada", "bob", "cleo"]
+        assert all(user.additional_properties == {} for user in page.items)
+        assert (page.next_, page.total) == (None, 3)
+    found = made.as_(MEMBER).call("list_users", q="CLEO", is_active=True).parsed
+    assert [user.id for user in found.items] == [OTHER.id]
+
+
+def test_a_profile_is_edited_member_by_member(made: Made) -> None:
+    bob = made.as_(MEMBER)
+    patch = made.UserPatch(name="Robert", age=50, city="Łódź")
+    edited = bob.call("edit_user", MEMBER.id, body=patch)
+    assert edited.status_code == 200
+    assert (edited.parsed.name, edited.parsed.age, edited.parsed.city) == ("Robert", 50, "Łódź")
+    assert edited.parsed.email == MEMBER.email
+    tag = edited.headers["ETag"]
+    cleared = bob.call("edit_user", MEMBER.id, body=made.UserPatch(age=None), if_match=tag)
+    assert (cleared.parsed.name, cleared.parsed.age) == ("Robert", None)
+    stale = bob.call("edit_user", MEMBER.id, body=made.UserPatch(age=51), if_match=tag)
+    assert stale.status_code == 412
+    promoted = bob.call("edit_user", MEMBER.id, body=made.UserPatch(role=made.Role.ADMIN))
+    assert promoted.status_code == 403
+
+
+def test_the_last_admin_stays(made: Made) -> None:
+    for answer in (
+        made.call("edit_user", ADMIN.id, body=made.UserPatch(is_active=False)),
+        made.call("delete_user", ADMIN.id),
+    ):
+        assert answer.status_code == 409
+        assert answer.parsed.code == made.ProblemCode.LAST_ADMIN
+
+
+def test_a_new_password_is_what_one_signs_in_with(made: Made) -> None:
+    bob = made.as_(MEMBER)
+    change = {"current": PASSWORD, "new": "another good long one"}
+    assert bob.call("change_password", body=made.PasswordChange(**change)).status_code == 204
+    assert bob.call("read_me").status_code == 401
+    assert sign_in(made, MEMBER.username, PASSWORD).status_code == 401
+    assert sign_in(made, MEMBER.username, "another good long one").status_code == 200
+
+
+def picture() -> bytes:
+    kept = io.BytesIO()
+    Image.new("RGB", (3, 2), (200, 30, 30)).save(kept, "PNG")
+    return kept.getvalue()
+
+
+def test_a_picture_is_uploaded_as_it_is_and_looked_at(made: Made, service: Service) -> None:
+    bob = made.as_(MEMBER)
+    before = bob.call("read_me").parsed
+    assert (before.image_file, before.image_url) == (None, "/media/default.png")
+
+    shown = bob.call("put_image", MEMBER.id, body=made.file(picture()))
+
+    assert shown.status_code == 200
+    assert isinstance(shown.parsed, made.UserView)
+    assert shown.parsed.image_url == f"/media/{shown.parsed.image_file}"
+    looked = httpx.get(f"{service.url}{shown.parsed.image_url}")
+    assert looked.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(looked.content)).size == (3, 2)
+    assert bob.call("delete_image", MEMBER.id).status_code == 204
+    assert bob.call("read_me").parsed.image_url == "/media/default.png"
+
+
+def test_what_is_no_picture_is_a_problem(made: Made) -> None:
+    answer = made.call("put_image", MEMBER.id, body=made.file(b"<svg/>"))
+    assert answer.status_code == 422
+    assert isinstance(answer.parsed, made.Problem)
+    assert answer.parsed.code == made.ProblemCode.INVALID
+
+
+def test_a_personal_token_reads_until_it_is_deleted(made: Made) -> None:
+    bob = made.as_(MEMBER)
+    # What a database keeps of a time ends with the microsecond.
+    until = datetime.datetime(2099, 1, 31, 12, 0, 0, 123456, datetime.UTC)
+    new = made.NewToken(name="the wall", scope=made.Scope.READ, expires_at=until)
+    issued = bob.call("create_token", body=new)
+    assert issued.status_code == 201
+    token = issued.parsed
+    assert isinstance(token, made.IssuedToken)
+    assert (token.scope, token.expires_at) == (made.Scope.READ, until)
+
+    wall = made.as_(token.token)
+    assert wall.call("read_me").parsed.username == MEMBER.username
+    refused = wall.call("create_task", body=made.NewTask(title="Sweep"))
+    assert refused.status_code == 403
+    assert refused.parsed.code == made.ProblemCode.FORBIDDEN
+
+    listed = bob.call("list_tokens", sort=made.ListTokensSort.CREATED_AT_DESCENDING).parsed
+    assert isinstance(listed.items[0], made.TokenView)
+    assert listed.items[0].id == token.id
+    assert not hasattr(listed.items[0], "token")
+    assert bob.call("read_token", token.id).parsed.name == "the wall"
+    assert made.as_(OTHER).call("read_token", token.id).status_code == 404
+
+    assert bob.call("delete_token", token.id).status_code == 204
+    assert wall.call("read_me").status_code == 401
+    assert bob.call("read_token", token.id).status_code == 404
+
+
+def test_a_workshop_that_is_set_up_is_not_set_up_again(made: Made) -> None:
+    first = made.FirstAdmin(
+        username="eve", email="eve@example.org", name="Eve", password="a good long one"
+    )
+    answer = made.as_(None).call("set_up", body=first, secret="atl_made-up")
+    assert answer.status_code == 404
+    assert answer.parsed.code == made.ProblemCode.NOT_FOUND

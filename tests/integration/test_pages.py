@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from adapters.sql.database import Statement
 from adapters.sql.listing import Shape, page_values
-from adapters.sql.queries import SqlTaskQueries
+from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.sqlite import connect
 from domain.base import Slice
 from domain.tasks import SORTS, TaskFilter

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from sqlalchemy import URL
 
+from support.clients import Client
 from support.databases import text
 from support.service import Service, atelier, free_port
 
@@ -146,7 +147,7 @@ def test_a_walk_during_inserts_and_deletes_sees_every_lasting_row_once(service: 
                 work.result()
 
 
-def walk(client: httpx2.Client, sort: str, limit: int = 25) -> list[dict[str, Any]]:
+def walk(client: Client, sort: str, limit: int = 25) -> list[dict[str, Any]]:
     """Follow the links until they end or only ever lead to what is new."""
     seen: list[dict[str, Any]] = []
     answer = client.get(TASKS, params={"sort": sort, "limit": limit})

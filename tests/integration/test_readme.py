@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx2
 
-from support.service import ROOT, Service, told_settings
+from support.service import ROOT, Service, atelier, told_settings
 
 README = (ROOT / "README.md").read_text()
 
@@ -23,27 +23,42 @@ def curl(command: str, base: str) -> httpx2.Response:
             headers[name] = value
         elif word == "-d":
             content = next(words)
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            method = "POST" if method == "GET" else method
         else:
             assert word.startswith("http://127.0.0.1:8000/")
             url = word.replace("http://127.0.0.1:8000", base)
     return httpx2.request(method, url, headers=headers, content=content)
 
 
+def commands(block: str) -> list[str]:
+    """Return the commands of a block of the README that begins so."""
+    found = re.search(rf"```sh\n({block}.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1].replace("\\\n", " ").strip().splitlines()
+
+
 def test_the_readmes_requests_are_answered_one_after_the_other(tmp_path: Path) -> None:
-    block = re.search(r"```sh\n(curl.*?)```", README, re.DOTALL)
-    assert block is not None
-    commands = block[1].replace("\\\n", " ").strip().splitlines()
-    assert len(commands) >= 6
+    create_admin, sign_in = commands("echo")
+    requests = commands("curl")
+    assert len(requests) >= 6
     with Service(tmp_path) as service:
-        made = curl(commands[0], service.url)
+        said = re.fullmatch(r"echo '(.*)' \| .venv/bin/atelier (.*)", create_admin)
+        assert said is not None
+        done = atelier(*said[2].split(), folder=tmp_path, input=f"{said[1]}\n")
+        assert done.returncode == 0, done.stderr
+        token = curl(sign_in, service.url).json()["access_token"]
+        made = curl(requests[0].replace("$TOKEN", token), service.url)
         assert made.status_code == 201
         id = made.json()["id"]
-        for command in commands[1:]:
-            answer = curl(command.replace("$ID", id), service.url)
+        for command in requests[1:]:
+            answer = curl(command.replace("$ID", id).replace("$TOKEN", token), service.url)
             assert answer.is_success, (command, answer.text)
             if "q=" in command or "sort=" in command:
                 assert [task["id"] for task in answer.json()["items"]] == [id]
-        assert httpx2.get(f"{service.url}/api/v1/tasks/{id}").status_code == 404
+        bearer = {"Authorization": f"Bearer {token}"}
+        gone = httpx2.get(f"{service.url}/api/v1/tasks/{id}", headers=bearer)
+        assert gone.status_code == 404
 
 
 def test_the_readme_names_every_setting_and_the_example_sets_each(tmp_path: Path) -> None:

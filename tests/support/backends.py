@@ -1,10 +1,11 @@
-"""The adapters, each put together as the application would."""
+"""The adapters, each put together as the application would, with people in them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,23 +14,37 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 from starlette.testclient import TestClient
 
-from adapters.memory.queries import MemoryDatabase, MemoryTaskQueries
+from adapters.memory.pictures import MemoryPictures
+from adapters.memory.queries import (
+    MemoryAccessQueries,
+    MemoryDatabase,
+    MemoryTaskQueries,
+    MemoryTokenQueries,
+    MemoryUserQueries,
+)
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.passwords import Argon2Passwords
 from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.queries import SqlTaskQueries
+from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.tasks import SqlTaskQueries
+from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.http.app import make_app
-from service_layer.queries import TaskQueries
+from service_layer.queries.access import AccessQueries, TokenQueries
+from service_layer.queries.tasks import TaskQueries
+from service_layer.queries.users import UserQueries
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
+from support.clients import Client
+from support.people import NOON, populate
 
 T = TypeVar("T")
 
-NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+__all__ = ["NOON"]
 
 
 class Clock:
@@ -52,6 +67,9 @@ class Backend:
 
     open: Callable[[], UnitOfWork]
     tasks: TaskQueries
+    users: UserQueries
+    tokens: TokenQueries
+    access: AccessQueries
     loop: asyncio.AbstractEventLoop
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
@@ -60,12 +78,25 @@ class Backend:
     def runner(self, reactions: Reactions = REACTIONS) -> Runner:
         return Runner(self.open, reactions)
 
+    @cached_property
+    def usual(self) -> Runner:
+        """A runner for use cases that are performed in the caller's own thread."""
+        return self.runner()
+
 
 @contextmanager
 def memory_backend() -> Iterator[Backend]:
     store = MemoryStore()
+    populate(lambda: MemoryUnitOfWork(store))
     loop = asyncio.new_event_loop()
-    yield Backend(lambda: MemoryUnitOfWork(store), MemoryTaskQueries(store), loop)
+    yield Backend(
+        lambda: MemoryUnitOfWork(store),
+        MemoryTaskQueries(store),
+        MemoryUserQueries(store),
+        MemoryTokenQueries(store),
+        MemoryAccessQueries(store),
+        loop,
+    )
     loop.close()
 
 
@@ -73,7 +104,14 @@ def memory_backend() -> Iterator[Backend]:
 def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(database.open())
-    yield Backend(lambda: SqlUnitOfWork(database), SqlTaskQueries(database), loop)
+    yield Backend(
+        lambda: SqlUnitOfWork(database),
+        SqlTaskQueries(database),
+        SqlUserQueries(database),
+        SqlTokenQueries(database),
+        SqlAccessQueries(database),
+        loop,
+    )
     loop.run_until_complete(database.close())
     loop.close()
 
@@ -82,29 +120,37 @@ def database_at(place: Path | URL) -> SqlDatabase:
     return SqliteDatabase(place) if isinstance(place, Path) else PostgresDatabase(place)
 
 
-def memory_app(clock: Callable[[], datetime], *, require_if_match: bool = False) -> FastAPI:
+def memory_app(clock: Callable[[], datetime], **options: Any) -> FastAPI:
     """Return the whole application on memory."""
     store = MemoryStore()
+    populate(lambda: MemoryUnitOfWork(store))
     container = Container()
-    container.clock.override(providers.Object(clock))
     container.database.override(providers.Singleton(MemoryDatabase))
     container.unit_of_work.override(providers.Factory(MemoryUnitOfWork, store))
     container.task_queries.override(providers.Singleton(MemoryTaskQueries, store))
-    return make_app(container, require_if_match=require_if_match)
+    container.user_queries.override(providers.Singleton(MemoryUserQueries, store))
+    container.token_queries.override(providers.Singleton(MemoryTokenQueries, store))
+    container.access_queries.override(providers.Singleton(MemoryAccessQueries, store))
+    return _app(container, clock, options)
 
 
-def sql_app(
-    place: Path | URL, clock: Callable[[], datetime], *, require_if_match: bool = False
-) -> FastAPI:
+def sql_app(place: Path | URL, clock: Callable[[], datetime], **options: Any) -> FastAPI:
     """Return the whole application on a database."""
     container = Container()
-    container.clock.override(providers.Object(clock))
     container.database.override(providers.Singleton(database_at, place))
-    return make_app(container, require_if_match=require_if_match)
+    return _app(container, clock, options)
+
+
+def _app(container: Container, clock: Callable[[], datetime], options: Any) -> FastAPI:
+    container.clock.override(providers.Object(clock))
+    # The same as ever, but at a price that tests can pay.
+    container.passwords.override(providers.Singleton(Argon2Passwords, memory_kib=8, passes=1))
+    container.pictures.override(providers.Singleton(MemoryPictures))
+    return make_app(container, **options)
 
 
 @contextmanager
-def client_of(app: FastAPI) -> Iterator[TestClient]:
+def client_of(app: FastAPI) -> Iterator[Client]:
     """Return a client that talks to the application in this process."""
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
+    with TestClient(app, raise_server_exceptions=False) as http:
+        yield Client(http)

@@ -1,8 +1,61 @@
-"""The HTTP client of the tests, in this process or over the wire."""
+"""The HTTP client of the tests, in this process or over the wire, signed in as somebody."""
+
+from types import TracebackType
+from typing import Any, Self
 
 import httpx2
 
+from support.people import ADMIN, Person
+
 Answer = httpx2.Response
-Client = httpx2.Client
+
+
+class Client:
+    """Somebody who asks the service: with a token, or without one."""
+
+    def __init__(self, http: httpx2.Client, token: str | None = ADMIN.token) -> None:
+        self.http = http
+        self.token = token
+
+    def as_(self, whom: Person | str | None) -> "Client":
+        """Return a client that asks as a person, by a token, or as a stranger."""
+        return Client(self.http, whom.token if isinstance(whom, Person) else whom)
+
+    def request(self, method: str, url: str, *, headers: Any = None, **options: Any) -> Answer:
+        given = httpx2.Headers(headers)
+        if self.token is not None and "authorization" not in given:
+            given["Authorization"] = f"Bearer {self.token}"
+        return self.http.request(method, url, headers=given, **options)
+
+    def get(self, url: str, **options: Any) -> Answer:
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> Answer:
+        return self.request("HEAD", url, **options)
+
+    def post(self, url: str, **options: Any) -> Answer:
+        return self.request("POST", url, **options)
+
+    def put(self, url: str, **options: Any) -> Answer:
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: str, **options: Any) -> Answer:
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: str, **options: Any) -> Answer:
+        return self.request("DELETE", url, **options)
+
+    def __enter__(self) -> Self:
+        self.http.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.http.__exit__(kind, error, trace)
+
 
 __all__ = ["Answer", "Client"]

@@ -17,6 +17,8 @@ from testcontainers.community.postgres import PostgresContainer
 
 from adapters.sql import postgres, sqlite
 from adapters.sql.migrations import migrate
+from support.backends import database_at, sql_backend
+from support.people import populate
 
 IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:17")
 
@@ -95,14 +97,18 @@ def new_postgres(server: URL, *, template: str | None = None) -> URL:
 
 
 def migrated_postgres(url: URL) -> None:
-    """Give a PostgreSQL database our tables."""
+    """Give a PostgreSQL database our tables, and people."""
     engine = postgres.make_engine(url)
     migrate(engine)
     engine.dispose()
+    with sql_backend(database_at(url)) as backend:
+        populate(backend.open)
 
 
 def migrated_sqlite(path: Path) -> None:
-    """Make a SQLite file with our tables."""
+    """Make a SQLite file with our tables, and people."""
     engine = sqlite.make_engine(path, "rwc")
     migrate(engine)
     engine.dispose()
+    with sql_backend(database_at(path)) as backend:
+        populate(backend.open)

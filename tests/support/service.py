@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 
+from support.clients import Client
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,13 +29,15 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **settings}
 
 
-def atelier(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def atelier(
+    *arguments: str, folder: Path, input: str = "", **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "bootstrap", *arguments],
         cwd=folder,
         env=environment(**settings),
-        stdin=subprocess.DEVNULL,
+        input=input,
         capture_output=True,
         text=True,
         timeout=60,
@@ -92,8 +96,8 @@ class Service:
                 time.sleep(0.05)
         raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
 
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30)
+    def client(self) -> Client:
+        return Client(httpx2.Client(base_url=self.url, timeout=30))
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

@@ -4,8 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from contract.access import *  # noqa: F403
 from contract.adapters import *  # noqa: F403
 from contract.http import *  # noqa: F403
+from contract.people import *  # noqa: F403
+from contract.permissions import *  # noqa: F403
+from contract.users import *  # noqa: F403
 from support.backends import Backend, Clock, client_of, memory_app, memory_backend
 from support.clients import Client
 
@@ -25,4 +29,10 @@ def client(clock: Clock) -> Iterator[Client]:
 @pytest.fixture
 def strict_client(clock: Clock) -> Iterator[Client]:
     with client_of(memory_app(clock, require_if_match=True)) as made:
+        yield made
+
+
+@pytest.fixture
+def open_client(clock: Clock) -> Iterator[Client]:
+    with client_of(memory_app(clock, registration_open=True)) as made:
         yield made

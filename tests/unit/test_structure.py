@@ -5,8 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
 from importlinter import cli
 
+from entrypoints.http import app
+from entrypoints.http.operations import Operation
+from support.backends import Clock, memory_app
 from support.service import ROOT
 
 
@@ -38,3 +42,28 @@ DOMAIN = sorted((ROOT / "src" / "domain").glob("*.py"))
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
 def test_the_domain_needs_the_standard_library_alone(path: Path) -> None:
     assert imported(path) <= {*sys.stdlib_module_names, "domain"}
+
+
+def test_an_operation_of_which_nobody_said_who_may_use_it_does_not_start() -> None:
+    router = APIRouter(route_class=Operation)
+
+    async def undeclared() -> None:
+        """Do something."""
+
+    with pytest.raises(TypeError, match="undeclared"):
+        router.add_api_route("/undeclared", undeclared)
+
+
+@pytest.mark.parametrize("name", ["undeclared", "list_tasks"])
+def test_a_route_that_guards_nothing_starts_only_if_it_is_for_anybody(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    router = APIRouter()
+
+    async def endpoint() -> None:
+        """Do something."""
+
+    router.add_api_route("/anything", endpoint, name=name)
+    monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
+    with pytest.raises(TypeError, match=name):
+        memory_app(Clock())

@@ -1,18 +1,33 @@
 """The read ports over dictionaries."""
 
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
+from domain import access, tasks, users
+from domain.access import Purpose, Token, TokenFilter
+from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
-from domain.tasks import SORTS, Task, TaskFilter
+from domain.tasks import Task, TaskFilter
+from domain.users import User, UserFilter
 from service_layer.ports import Database, Schema
-from service_layer.queries import TaskCounts, TaskQueries, TaskView, View
+from service_layer.queries import Queries, View
+from service_layer.queries.access import (
+    AccessQueries,
+    Credentials,
+    Grant,
+    TokenQueries,
+    TokenView,
+)
+from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
+from service_layer.queries.users import PublicUser, UserQueries, UserView
 
 E = TypeVar("E", bound=Entity)
 V = TypeVar("V", bound=View)
+F = TypeVar("F")
 
 
 class MemoryDatabase(Database):
@@ -28,22 +43,58 @@ class MemoryDatabase(Database):
         return Schema.CURRENT
 
 
-class MemoryTaskQueries(TaskQueries):
-    """Reads of tasks in a dictionary."""
+class MemoryQueries(Queries[V, F], Generic[E, V, F]):
+    """Reads of one type of aggregate in a dictionary."""
+
+    type: type[E]
+    sorts: Mapping[str, Callable[[E], Any]]
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def get(self, id: UUID, today: date) -> TaskView | None:
-        found = [task for task in self._store.all(Task) if task.id == id]
-        return TaskView.of(found[0], today) if found else None
+    @abstractmethod
+    def _view(self, entity: E, today: date) -> V:
+        """Return the view of an aggregate."""
 
-    async def list(self, filter: TaskFilter, slice: Slice) -> Page[TaskView]:
-        meant = [task for task in self._store.all(Task) if filter.matches(task)]
-        return page(meant, slice, SORTS[slice.sort], lambda t: TaskView.of(t, filter.today))
+    @abstractmethod
+    def _matches(self, filter: F, entity: E) -> bool:
+        """Whether a filter means an aggregate."""
+
+    def _day(self, filter: F) -> date:
+        """Return the day on which the views of a list are seen."""
+        return date.min
+
+    def _meant(self, filter: F) -> list[E]:
+        return [one for one in self._store.all(self.type) if self._matches(filter, one)]
+
+    async def get(self, id: UUID, today: date) -> V | None:
+        found = [one for one in self._store.all(self.type) if one.id == id]
+        return self._view(found[0], today) if found else None
+
+    async def list(self, filter: F, slice: Slice) -> Page[V]:
+        day = self._day(filter)
+        sort = self.sorts[slice.sort]
+        return page(self._meant(filter), slice, sort, lambda one: self._view(one, day))
+
+
+class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
+    """Reads of tasks in a dictionary."""
+
+    type = Task
+    sorts = tasks.SORTS
+
+    def _view(self, entity: Task, today: date) -> TaskView:
+        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
+        return TaskView.of(entity, today, people)
+
+    def _matches(self, filter: TaskFilter, entity: Task) -> bool:
+        return filter.matches(entity)
+
+    def _day(self, filter: TaskFilter) -> date:
+        return filter.today
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
-        meant = [task for task in self._store.all(Task) if filter.matches(task)]
+        meant = self._meant(filter)
         completed = sum(task.completed for task in meant)
         return TaskCounts(
             total=len(meant),
@@ -51,6 +102,78 @@ class MemoryTaskQueries(TaskQueries):
             pending=len(meant) - completed,
             overdue=sum(task.is_overdue(filter.today) for task in meant),
         )
+
+
+class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
+    """Reads of users in a dictionary."""
+
+    type = User
+    sorts = users.SORTS
+
+    def _view(self, entity: User, today: date) -> UserView:
+        return UserView.of(entity)
+
+    def _matches(self, filter: UserFilter, entity: User) -> bool:
+        return filter.matches(entity)
+
+    async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
+        meant = (user for user in self._store.all(User) if user.id in ids)
+        return {user.id: UserView.of(user).public() for user in meant}
+
+
+class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):
+    """Reads of personal tokens in a dictionary."""
+
+    type = Token
+    sorts = access.SORTS
+
+    def _view(self, entity: Token, today: date) -> TokenView:
+        return TokenView.of(entity)
+
+    def _matches(self, filter: TokenFilter, entity: Token) -> bool:
+        return filter.matches(entity)
+
+    async def owner(self, id: UUID) -> UUID | None:
+        found = [one for one in self._store.all(Token) if one.id == id]
+        return found[0].user_id if found and found[0].purpose is Purpose.PERSONAL else None
+
+
+class MemoryAccessQueries(AccessQueries):
+    """What tells who somebody is, in dictionaries."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def grant(self, digest: str) -> Grant | None:
+        active = {user.id: user for user in self._store.all(User) if user.is_active}
+        for token in self._store.all(Token):
+            if token.digest == digest and token.user_id in active:
+                return Grant(
+                    token_id=token.id,
+                    actor=Actor(id=token.user_id, role=active[token.user_id].role),
+                    scope=token.scope,
+                    is_personal=token.purpose is Purpose.PERSONAL,
+                    expires_at=token.expires_at,
+                    last_used_at=token.last_used_at,
+                )
+        return None
+
+    async def credentials(self, login: str) -> Credentials | None:
+        return self._credentials(lambda user: login in (user.username_key, user.email))
+
+    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+        return self._credentials(lambda user: user.id == user_id)
+
+    def _credentials(self, meant: Callable[[User], bool]) -> Credentials | None:
+        for user in self._store.all(User):
+            if meant(user):
+                return Credentials(
+                    user_id=user.id, password_hash=user.password_hash, is_active=user.is_active
+                )
+        return None
+
+    async def awaits_setup(self) -> bool:
+        return any(token.purpose is Purpose.SETUP for token in self._store.all(Token))
 
 
 def page(

@@ -3,13 +3,15 @@
 import threading
 from dataclasses import fields
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from adapters.ids import new_id
+from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.base import Entity, Event, Repository
 from domain.tasks import Task, TaskRepository
-from service_layer.errors import ConcurrentChange
+from domain.users import User, UserRepository
 from service_layer.unit_of_work import UnitOfWork
 
 E = TypeVar("E", bound=Entity)
@@ -21,7 +23,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.states: dict[type[Entity], dict[UUID, State]] = {Task: {}}
+        self.writing = threading.Lock()
+        self.states: dict[type[Entity], dict[UUID, State]] = {
+            type: {} for type in (Task, User, Token, Attempts)
+        }
 
     def all(self, type: type[E]) -> list[E]:
         """Return a copy of every aggregate of a type."""
@@ -40,11 +45,10 @@ class MemoryRepository(Repository[E], Generic[E]):
 
     type: type[E]
 
-    def __init__(self, states: dict[UUID, State]) -> None:
-        self._committed = states
-        # What has been settled (`None`: removed), and the committed version that it builds on.
+    def __init__(self, store: MemoryStore) -> None:
+        self._committed = store.states[self.type]
+        # What has been settled; `None` if it was removed.
         self._settled: dict[UUID, State | None] = {}
-        self._base: dict[UUID, int | None] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -62,17 +66,22 @@ class MemoryRepository(Repository[E], Generic[E]):
     def find(self, id: UUID) -> E | None:
         if id in self._removed:
             return None
-        if id not in self.seen and (state := self._state(id)) is not None:
+        if id not in self.seen and (state := self._states().get(id)) is not None:
             self._loaded[id] = dict(state)
             self.seen[id] = self.type(**state)
         return self.seen.get(id)
 
-    def _state(self, id: UUID) -> State | None:
-        if id in self._settled:
-            return self._settled[id]
-        state = self._committed.get(id)
-        self._base[id] = state["version"] if state else None
-        return state
+    def _states(self) -> dict[UUID, State]:
+        """Return what is there, as far as it has been settled."""
+        there = {**self._committed, **self._settled}
+        return {id: state for id, state in there.items() if state is not None}
+
+    def _some(self, order: str, **members: Any) -> list[E]:
+        """Return the aggregates that have the members, in an order."""
+        states = self._states().values()
+        meant = [s for s in states if all(s[name] == value for name, value in members.items())]
+        found = (self.find(state["id"]) for state in sorted(meant, key=lambda s: s[order]))
+        return [one for one in found if one is not None]
 
     def settle(self) -> None:
         """Note the changes, counting the versions of what was there before."""
@@ -88,19 +97,11 @@ class MemoryRepository(Repository[E], Generic[E]):
         self.forget()
 
     def commit(self) -> None:
-        """Make the changes.
-
-        Raises:
-            ConcurrentChange: when a changed aggregate is no longer what it builds on.
-        """
+        """Make the changes."""
         self.settle()
-        for id in self._settled:
-            kept = self._committed.get(id)
-            if (kept and kept["version"]) != self._base.get(id):
-                raise ConcurrentChange
         for id, state in self._settled.items():
             if state is None:
-                del self._committed[id]
+                self._committed.pop(id, None)
             else:
                 self._committed[id] = state
 
@@ -110,34 +111,96 @@ class MemoryTasks(MemoryRepository[Task], TaskRepository):
 
     type = Task
 
+    def concern(self, user_id: UUID) -> bool:
+        theirs = ("assignee_id", "created_by_id")
+        return any(state[name] == user_id for state in self._states().values() for name in theirs)
+
+
+class MemoryUsers(MemoryRepository[User], UserRepository):
+    """Users in a dictionary."""
+
+    type = User
+
+    def named(self, username_key: str) -> UUID | None:
+        users = (User(**state) for state in self._states().values())
+        return next((user.id for user in users if user.username_key == username_key), None)
+
+    def addressed(self, email: str) -> UUID | None:
+        users = self._states().values()
+        return next((user["id"] for user in users if user["email"] == email), None)
+
+    def active_admins(self) -> set[UUID]:
+        users = (User(**state) for state in self._states().values())
+        return {user.id for user in users if user.runs_the_workshop}
+
+
+class MemoryTokens(MemoryRepository[Token], TokenRepository):
+    """Tokens in a dictionary."""
+
+    type = Token
+
+    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+        return self._some("created_at", purpose=purpose, user_id=user_id)
+
+    def mark_used(self, id: UUID, at: datetime) -> None:
+        if state := self._states().get(id):
+            self._settled[id] = {**state, "last_used_at": at}
+
+
+class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
+    """Attempts in a dictionary."""
+
+    type = Attempts
+
+    def over(self, now: datetime, limit: int) -> list[Attempts]:
+        return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
+
 
 class MemoryUnitOfWork(UnitOfWork):
-    """A transaction over dictionaries: it sees what was committed when it first looked."""
-
-    tasks: MemoryTasks
+    """A transaction over dictionaries: one at a time, as in SQLite."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
     def __enter__(self) -> Self:
-        self.tasks = MemoryTasks(self._store.states[Task])
+        self._store.writing.acquire()
+        self.rollback()
         return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._store.writing.release()
 
     def new_id(self) -> UUID:
         return new_id()
 
     def take_events(self) -> list[Event]:
-        return [event for entity in self.tasks.seen.values() for event in entity.take_events()]
+        seen = (entity for kept in self._kept for entity in kept.seen.values())
+        return [event for entity in seen for event in entity.take_events()]
 
     def settle(self) -> None:
-        self.tasks.settle()
+        for kept in self._kept:
+            kept.settle()
 
     def forget(self) -> None:
-        self.tasks.forget()
+        for kept in self._kept:
+            kept.forget()
 
     def commit(self) -> None:
         with self._store.lock:
-            self.tasks.commit()
+            for kept in self._kept:
+                kept.commit()
 
     def rollback(self) -> None:
-        self.tasks = MemoryTasks(self._store.states[Task])
+        self.tasks = MemoryTasks(self._store)
+        self.users = MemoryUsers(self._store)
+        self.tokens = MemoryTokens(self._store)
+        self.attempts = MemoryAttempts(self._store)
+        self._kept: tuple[MemoryRepository[Any], ...] = (
+            *(self.tasks, self.users),
+            *(self.tokens, self.attempts),
+        )

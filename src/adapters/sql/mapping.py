@@ -5,14 +5,16 @@ from typing import Any
 from sqlalchemy import Table, event
 from sqlalchemy.orm import Mapper, registry
 
-from adapters.sql.tables import tasks
+from adapters.sql.tables import attempts, tasks, tokens, users
+from domain.access import Attempts, Token
 from domain.base import Entity
 from domain.tasks import Task
+from domain.users import User
 
 _registry = registry()
 
 
-def _map(entity: type[Entity], table: Table, derived: tuple[str, ...]) -> None:
+def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> None:
     """Map an aggregate; `derived` names the properties of it that are kept in columns as well."""
     mapper = _registry.map_imperatively(
         entity,
@@ -30,3 +32,6 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...]) -> None:
 
 
 _map(Task, tasks, derived=("title_key", "search_text"))
+_map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
+_map(Token, tokens)
+_map(Attempts, attempts)

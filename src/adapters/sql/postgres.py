@@ -42,6 +42,8 @@ def make_engine(url: URL) -> Engine:
         pool_size=4,
         max_overflow=4,
         pool_timeout=TOO_LONG,
+        # Errors end up in logs, and what is written does not belong there.
+        hide_parameters=True,
     )
 
 

@@ -55,6 +55,8 @@ def make_engine(path: Path, mode: str) -> Engine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=TOO_LONG,
+        # Errors end up in logs, and what is written does not belong there.
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "begin")

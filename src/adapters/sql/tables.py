@@ -1,22 +1,30 @@
 """The tables, alike in SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     Uuid,
 )
+
+from domain.access import Purpose, Scope
+from domain.actors import Role
 
 # Every constraint has a name on both databases, so that a migration can find it again.
 metadata = MetaData(
@@ -48,6 +56,36 @@ class Time(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+class Times(TypeDecorator[tuple[datetime, ...]]):
+    """Moments in UTC as a JSON array of texts."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[datetime, ...] | None, dialect: Dialect) -> Any:
+        return [time.astimezone(UTC).isoformat() for time in value or ()]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[datetime, ...]:
+        return tuple(datetime.fromisoformat(text) for text in value)
+
+
+class OneOf(TypeDecorator[StrEnum]):
+    """A member of an enumeration, by its text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.kind(value)
+
+
 # Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".
 Folded = Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -62,6 +100,74 @@ def entity_columns() -> list[Column[Any]]:
     ]
 
 
+def user_column(name: str, *, nullable: bool) -> Column[Any]:
+    """A column that refers to a user.
+
+    It is held to that at the end of a transaction, so that it does not matter in which order the
+    changes of one are written.
+    """
+    users = ForeignKey("users.id", deferrable=True, initially="DEFERRED")
+    return Column(name, Uuid, users, nullable=nullable)
+
+
+users = Table(
+    "users",
+    metadata,
+    *entity_columns(),
+    Column("username", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("age", Integer),
+    Column("city", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", OneOf(Role), nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("image_file", Text),
+    Column("username_key", Folded, nullable=False),
+    Column("name_key", Folded, nullable=False),
+    Column("city_key", Folded, nullable=False),
+    Column("search_text", Folded, nullable=False),
+    UniqueConstraint("username_key"),
+    UniqueConstraint("email"),
+    CheckConstraint("length(username) BETWEEN 1 AND 50", name="username_length"),
+    CheckConstraint("length(email) <= 120 AND email = lower(email)", name="email_form"),
+    CheckConstraint("length(name) BETWEEN 2 AND 50", name="name_length"),
+    CheckConstraint("age BETWEEN 0 AND 150", name="age_range"),
+    CheckConstraint("length(city) <= 50", name="city_length"),
+    CheckConstraint("role IN ('admin', 'member')", name="role_known"),
+    Index(None, "created_at", "id"),
+    Index(None, "username_key", "id"),
+    Index(None, "name_key", "id"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    *entity_columns(),
+    Column("purpose", OneOf(Purpose), nullable=False),
+    user_column("user_id", nullable=True),
+    Column("name", Text),
+    Column("scope", OneOf(Scope), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("expires_at", Time),
+    Column("last_used_at", Time),
+    UniqueConstraint("digest"),
+    CheckConstraint("purpose IN ('session', 'personal', 'setup')", name="purpose_known"),
+    CheckConstraint("scope IN ('read', 'write')", name="scope_known"),
+    CheckConstraint("(purpose = 'setup') = (user_id IS NULL)", name="user_known"),
+    CheckConstraint("(purpose = 'personal') = (name IS NOT NULL)", name="name_given"),
+    Index(None, "user_id", "purpose", "created_at", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    *entity_columns(),
+    Column("times", Times, nullable=False),
+    Column("forget_at", Time, nullable=False),
+    Index(None, "forget_at"),
+)
+
 tasks = Table(
     "tasks",
     metadata,
@@ -70,6 +176,8 @@ tasks = Table(
     Column("description", Text),
     Column("priority", Integer, nullable=False),
     Column("due_on", Date),
+    user_column("assignee_id", nullable=True),
+    user_column("created_by_id", nullable=True),
     Column("completed_at", Time),
     # What sorting and searching compare, written with each change of what it is made from.
     Column("title_key", Folded, nullable=False),
@@ -81,4 +189,6 @@ tasks = Table(
     Index(None, "priority", "id"),
     Index(None, "due_on", "id"),
     Index(None, "title_key", "id"),
+    Index(None, "assignee_id"),
+    Index(None, "created_by_id"),
 )

@@ -27,6 +27,20 @@ _POSTGRES = {
     "42P01": "The database has no tables; has it been migrated?",
 }
 
+# A use case looks before it writes whether a value is taken and what it refers to is there. That
+# the database disagrees means that somebody else was quicker: looking again tells it properly.
+_COLLISIONS = {
+    "40001",  # serialization failure
+    "40P01",  # deadlock detected
+    "23505",  # unique violation
+    "23503",  # foreign key violation
+}
+_SQLITE_COLLISIONS = {
+    787,  # SQLITE_CONSTRAINT_FOREIGNKEY
+    1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
+    2067,  # SQLITE_CONSTRAINT_UNIQUE
+}
+
 # sqlite.org/rescode.html: primary result codes.
 _SQLITE = {
     5: BUSY,  # SQLITE_BUSY
@@ -55,6 +69,8 @@ def translated(error: BaseException | None, *, may_be_committed: bool) -> Except
         return _postgres(cause, may_be_committed)
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
+        if code in _SQLITE_COLLISIONS:
+            return ConcurrentChange()
         if code is not None and (detail := _SQLITE.get(code & 0xFF)):
             return DatabaseUnavailable(detail)
     return None
@@ -62,7 +78,7 @@ def translated(error: BaseException | None, *, may_be_committed: bool) -> Except
 
 def _postgres(error: psycopg.Error, may_be_committed: bool) -> Exception | None:
     state = error.sqlstate
-    if state in ("40001", "40P01"):  # serialization failure, deadlock detected
+    if state in _COLLISIONS:
         return ConcurrentChange()
     if state is None:
         # Raised by the client library: the connection broke or was never there.

@@ -1,7 +1,7 @@
-"""The unit of work over a SQLAlchemy session, and the repositories in it."""
+"""The unit of work over a SQLAlchemy session."""
 
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -9,50 +9,10 @@ from sqlalchemy.orm import Session
 import adapters.sql.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
+from adapters.sql.repositories import SqlAttempts, SqlTasks, SqlTokens, SqlUsers
 from adapters.sql.troubles import translated
-from domain.base import Entity, Event, Repository
-from domain.tasks import Task, TaskRepository
+from domain.base import Entity, Event
 from service_layer.unit_of_work import UnitOfWork
-
-E = TypeVar("E", bound=Entity)
-
-
-class SqlRepository(Repository[E], Generic[E]):
-    """Aggregates of one type in the session of a unit of work."""
-
-    type: type[E]
-
-    def __init__(self, session: Session, seen: dict[UUID, Entity]) -> None:
-        self._session = session
-        self._seen = seen
-        # What is added is written with the commit, what is removed goes with it.
-        self._added: dict[UUID, E] = {}
-        self._removed: set[UUID] = set()
-
-    def add(self, entity: E) -> None:
-        self._session.add(entity)
-        self._added[entity.id] = self._seen[entity.id] = entity
-
-    def remove(self, entity: E) -> None:
-        if entity in self._session.new:
-            self._session.expunge(entity)
-        else:
-            self._session.delete(entity)
-        self._removed.add(entity.id)
-
-    def find(self, id: UUID) -> E | None:
-        if id in self._removed:
-            return None
-        entity = self._added.get(id) or self._session.get(self.type, id)
-        if entity is not None:
-            self._seen[id] = entity
-        return entity
-
-
-class SqlTasks(SqlRepository[Task], TaskRepository):
-    """Tasks in a table."""
-
-    type = Task
 
 
 class SqlUnitOfWork(UnitOfWork):
@@ -73,6 +33,9 @@ class SqlUnitOfWork(UnitOfWork):
     def _begin_anew(self) -> None:
         self._seen: dict[UUID, Entity] = {}
         self.tasks = SqlTasks(self._session, self._seen)
+        self.users = SqlUsers(self._session, self._seen)
+        self.tokens = SqlTokens(self._session, self._seen)
+        self.attempts = SqlAttempts(self._session, self._seen)
 
     def __exit__(
         self,

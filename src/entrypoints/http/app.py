@@ -1,31 +1,54 @@
 """The ASGI application, put together from the ports it is given."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
-from entrypoints.http import docs, health, tasks
+from entrypoints.http import access, docs, health, pictures, tasks, users
+from entrypoints.http.cors import cors
 from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.openapi import describe
+from entrypoints.http.operations import Operation
+from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
-from service_layer.errors import DatabaseUnavailable
+from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 # Routes are looked through in order: what is asked for most comes first.
-ROUTERS = (tasks.router, health.router, docs.router)
+ROUTERS = (
+    tasks.router,
+    users.router,
+    pictures.router,
+    access.router,
+    pictures.media,
+    health.router,
+    docs.router,
+)
 
 
-def make_app(ports: Ports, *, require_if_match: bool = False) -> FastAPI:
+def make_app(
+    ports: Ports,
+    *,
+    require_if_match: bool = False,
+    registration_open: bool = False,
+    cors_origins: Sequence[str] = (),
+) -> FastAPI:
     """Return the application.
 
     Args:
         ports: what the endpoints need, each behind a callable.
         require_if_match: whether a change needs the ETag of what it changes (428 without).
+        registration_open: whether people may register themselves.
+        cors_origins: the origins whose pages may ask this API from a browser.
+
+    Raises:
+        TypeError: when there is an operation of which nobody has said who may use it.
     """
     app = FastAPI(
         title="Atelier",
@@ -35,21 +58,32 @@ def make_app(ports: Ports, *, require_if_match: bool = False) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=[Middleware(FrontDoor)],
+        middleware=[Middleware(FrontDoor), *cors(cors_origins)],
         exception_handlers={
             HTTPException: answer_http_exception,
             Refused: answer_refused,
             DomainError: answer_refused,
             DatabaseUnavailable: answer_refused,
+            StorageUnavailable: answer_refused,
         },
     )
     app.state.ports = ports
     app.state.require_if_match = require_if_match
+    app.state.registration_open = registration_open
     for router in ROUTERS:
         # Taken over as they are: an included router would be asked again for each request.
         app.router.routes.extend(router.routes)
+    _require_policy(app.routes)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
+
+
+def _require_policy(routes: Sequence[Any]) -> None:
+    """Make sure that each route is declared, and that what guards nothing is for anybody."""
+    for route in routes:
+        who = POLICY.get(route.name)
+        if who is None or not (isinstance(route, Operation) or who == ANYBODY):
+            raise TypeError(f"{route.name}: policy.py does not say who may use it")
 
 
 @asynccontextmanager

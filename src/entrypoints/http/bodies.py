@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from entrypoints.http.errors import Refused
+from entrypoints.http.errors import Refused, invalid
 
 MAX_BODY = 1024 * 1024
 """The largest body in bytes."""
@@ -44,7 +45,7 @@ def _too_large(limit: int) -> Refused:
     return Refused("too-large", f"Send at most {limit:,} bytes.", headers={"Connection": "close"})
 
 
-def require_json(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
+def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
     """Look at what the body claims to be.
 
     Raises:
@@ -59,10 +60,27 @@ def require_json(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> No
         and headers.get(b"content-encoding", b"identity").lower() == b"identity"
     )
     if not fits:
-        names = " or ".join(name.decode() for name in accepted)
-        told = {"Accept-Patch": names.replace(" or ", ", ")} if len(accepted) > 1 else {}
-        detail = f"Send {names}, in UTF-8 and not compressed."
+        names = [name.decode() for name in accepted]
+        told = {"Accept-Patch": ", ".join(names)} if b"merge-patch" in accepted[0] else {}
+        detail = f"Send {' or '.join(names)}, not compressed, and text in UTF-8."
         raise Refused("unsupported-media-type", detail, headers=told)
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Return what a form says (`application/x-www-form-urlencoded`).
+
+    Raises:
+        Refused: 422 when it is no text in UTF-8, or says one thing twice.
+    """
+    try:
+        text = body.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        raise invalid({"pointer": "#", "detail": "The form is not text in UTF-8."}) from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise invalid({"pointer": "#", "detail": "Give each member once."})
+    return form
 
 
 def parse(body: bytes) -> Any:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,85 +9,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import Conflict, Invalid, NotFound, Stale
-from service_layer.errors import DatabaseUnavailable
+from domain.access import AlreadySetUp, TooManyTokens
+from domain.errors import (
+    Conflict,
+    Forbidden,
+    InUse,
+    Invalid,
+    NotFound,
+    Stale,
+    Taken,
+    TooManyAttempts,
+    Unidentified,
+)
+from domain.users import LastAdmin
+from entrypoints.http.kinds import KINDS
+from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of problem: its status, its title, and what to do about it."""
-
-    status: int
-    title: str
-    about: str
-
-
-KINDS: Mapping[str, Kind] = {
-    "malformed-json": Kind(
-        400,
-        "Malformed JSON",
-        "The body is not JSON as RFC 8259 has it, in UTF-8. NaN, Infinity, a member that is given"
-        " twice, a lone surrogate and the NUL character are refused as well.",
-    ),
-    "malformed-cursor": Kind(
-        400,
-        "Malformed cursor",
-        "Take the cursor from `next`, or from the Link header, of the page before, unchanged.",
-    ),
-    "bad-request": Kind(400, "Bad request", "The request cannot be understood."),
-    "not-found": Kind(404, "Not found", "There is no such thing, or not for you."),
-    "method-not-allowed": Kind(
-        405, "Method not allowed", "The Allow header names the methods that are possible here."
-    ),
-    "conflict": Kind(
-        409,
-        "Conflict",
-        "Others changed the same thing at the same moment, several times over. Send the request"
-        " again.",
-    ),
-    "precondition-failed": Kind(
-        412,
-        "Precondition failed",
-        "The thing has changed since you read it. Read it again, look at what has changed, and send"
-        " your change with the new ETag.",
-    ),
-    "too-large": Kind(413, "Too large", "The body is larger than this service takes."),
-    "unsupported-media-type": Kind(
-        415,
-        "Unsupported media type",
-        "Send JSON, in UTF-8 and not compressed, and say so in Content-Type.",
-    ),
-    "invalid": Kind(
-        422,
-        "Invalid",
-        "The request is well-formed, but a value or a name in it is not acceptable; `errors` says"
-        " which, and why.",
-    ),
-    "precondition-required": Kind(
-        428,
-        "Precondition required",
-        "This service makes changes only to what you have seen: send the ETag in If-Match.",
-    ),
-    "internal-error": Kind(
-        500,
-        "Internal error",
-        "This is a defect of the service. It has been logged under the request id, which helps who"
-        " looks into it.",
-    ),
-    "database-unavailable": Kind(
-        503,
-        "Database unavailable",
-        "The database cannot be used at the moment. The service goes on by itself once it can; try"
-        " again after the time in Retry-After.",
-    ),
-    "schema-not-current": Kind(
-        503,
-        "Schema not current",
-        "The tables of the database do not belong to this version of the service.",
-    ),
-}
 
 RETRY_AFTER = "2"
 """Seconds after which a client may try again when the database was away."""
@@ -141,14 +79,39 @@ def pointer(*path: str | int) -> str:
     )
 
 
+def unauthenticated(detail: str, error: str = "") -> Refused:
+    """Return the refusal of a stranger, with what would make them known (RFC 6750, 3)."""
+    challenge = 'Bearer realm="atelier"' + (f', error="{error}"' if error else "")
+    return Refused("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def _placed(error: Invalid | Taken) -> Mapping[str, str]:
+    """Return where in the body the fault is; without a field it is the whole of it."""
+    path = [error.field] if error.field else []
+    return {"pointer": pointer(*path), "detail": str(error)}
+
+
 # The table. What is not in it is a defect.
 _TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
     NotFound: lambda error: Refused("not-found", str(error)),
     Stale: lambda error: Refused("precondition-failed", str(error)),
+    Unidentified: lambda error: unauthenticated(str(error)),
+    Forbidden: lambda error: Refused("forbidden", str(error)),
+    AlreadySetUp: lambda error: Refused("not-found", str(error)),
+    Taken: lambda error: Refused("already-taken", str(error), errors=[_placed(error)]),
+    InUse: lambda error: Refused("in-use", str(error)),
+    LastAdmin: lambda error: Refused("last-admin", str(error)),
+    TooManyTokens: lambda error: Refused("too-many-tokens", str(error)),
+    TooManyAttempts: lambda error: Refused(
+        "too-many-requests", str(error), headers={"Retry-After": str(error.seconds)}
+    ),
     Conflict: lambda error: Refused("conflict", str(error), headers={"Retry-After": "1"}),
-    Invalid: lambda error: invalid({"pointer": pointer(error.field), "detail": str(error)}),
+    Invalid: lambda error: invalid(_placed(error)),
     DatabaseUnavailable: lambda error: Refused(
         "database-unavailable", str(error), headers={"Retry-After": RETRY_AFTER}
+    ),
+    StorageUnavailable: lambda error: Refused(
+        "storage-unavailable", str(error), headers={"Retry-After": RETRY_AFTER}
     ),
 }
 

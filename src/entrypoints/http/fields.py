@@ -7,16 +7,22 @@ all text, so theirs are read from exactly one way of writing each.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from domain.values import Text, Whole
+from domain.values import Password, Text, Whole, Word
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# RFC 3339, 5.6: with seconds, and with where in the world it is that time.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -54,19 +60,47 @@ class Rule:
 
 _STRING = core_schema.str_schema(strict=True)
 
+# What `str.strip` takes away, for a pattern: `\s` means another thing to each reader of one.
+_WHITE = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
 
 def text(rule: Text) -> Rule:
     """A text, trimmed and normalised before it is measured."""
     told: Json = {"type": "string", "maxLength": rule.max}
     if rule.min:
-        # It holds something beside white space, and no NUL.
-        told |= {
-            "minLength": rule.min,
-            "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$",
-        }
+        # It holds something beside white space, and no NUL; of two characters or more, something
+        # at either end of it.
+        visible = rf"[^{_WHITE}\u0000]"
+        core = visible + (rf"[^\u0000]{{{rule.min - 2},}}{visible}" if rule.min > 1 else "")
+        told |= {"minLength": rule.min, "pattern": rf"^[^\u0000]*{core}[^\u0000]*$"}
     else:
         told |= {"pattern": r"^[^\u0000]*$"}
     return Rule(_STRING, rule, told)
+
+
+def word(rule: Word) -> Rule:
+    """A text of one word, trimmed before it is looked at."""
+    pattern = rf"^[{_WHITE}]*{rule.pattern}[{_WHITE}]*$"
+    return Rule(_STRING, rule, {"type": "string", "maxLength": rule.max, "pattern": pattern})
+
+
+def new_password(rule: Password) -> Rule:
+    """A password that somebody chooses."""
+    told: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
+    told |= {"format": "password", "writeOnly": True, "pattern": r"^[^\u0000]*$"}
+    return Rule(_STRING, rule, told)
+
+
+def told(max: int, **more: str) -> Rule:
+    """A text that is compared with what is known, and not kept."""
+
+    def check(value: str) -> str:
+        if not value or len(value) > max or "\0" in value:
+            raise ValueError(f"Give 1 to {max} characters, without NUL.")
+        return value
+
+    shape: Json = {"type": "string", "minLength": 1, "maxLength": max, "pattern": r"^[^\u0000]*$"}
+    return Rule(_STRING, check, {**shape, **more})
 
 
 def opaque(format: str) -> Rule:
@@ -115,6 +149,23 @@ def _read_date(value: str) -> date:
         raise ValueError("There is no such date.") from None
 
 
+def _read_id(value: str) -> UUID:
+    if not ID.fullmatch(value):
+        raise ValueError("Give an id.")
+    return UUID(value)
+
+
+def _read_moment(value: str) -> datetime:
+    if not _MOMENT.fullmatch(value):
+        raise ValueError("Give a time as in 2030-01-31T12:00:00Z.")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("There is no such time.") from None
+
+
+Id = Annotated[UUID, Rule(_STRING, _read_id, {"type": "string", "format": "uuid"})]
+Moment = Annotated[datetime, Rule(_STRING, _read_moment, {"type": "string", "format": "date-time"})]
 Day = Annotated[date, Rule(_STRING, _read_date, {"type": "string", "format": "date"})]
 Flag = Annotated[bool, Rule(_STRING, _read_flag, {"type": "boolean"})]
 Search = Annotated[str, text(Text(1, 100))]

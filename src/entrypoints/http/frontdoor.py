@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, HEAD, a log line for each request, and unforeseen errors."""
+"""The outermost layer: request ids, HEAD, security headers, a log line, and unforeseen errors."""
 
 import logging
 import re
@@ -15,6 +15,19 @@ log = logging.getLogger("atelier.http")
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being answered."""
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    # This is about what a page embeds; a request under CORS is not judged by it (Fetch, 3.7).
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What every answer tells browsers."""
+
+CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""What an answer that is no page tells browsers as well."""
 
 # An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
 _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -42,28 +55,33 @@ class FrontDoor:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                headers = list(message.get("headers", ()))
+                if CONTENT_POLICY[0] not in dict(headers):
+                    headers.append(CONTENT_POLICY)
+                headers.append((b"x-request-id", request_id.encode()))
+                message["headers"] = [*headers, *SECURITY_HEADERS]
             elif method == "HEAD":
                 message["body"] = b""
             await send(message)
+
+        async def tell(refused: Refused) -> None:
+            # CORS, where it is on, has left the way on which a browser lets the page read this.
+            way = scope.get("answer", answer)
+            await problem_response(refused, request_id)(scope, receive, way)
 
         try:
             if hosts != 1 and scope["http_version"] == "1.1":
                 raise Refused("bad-request", "Send one Host header (RFC 9112, 3.2).")
             await self._app(scope, receive, answer)
         except Refused as refused:
-            await problem_response(refused, request_id)(scope, receive, answer)
+            await tell(refused)
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
             log.exception("a defect while answering", extra={"path": scope["path"][:200]})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
-            await problem_response(refusal(error), request_id)(scope, receive, answer)
+            await tell(refusal(error))
         finally:
             if log.isEnabledFor(logging.INFO):
                 spent = round((time.perf_counter() - started) * 1000, 1)

@@ -5,7 +5,8 @@ import asyncio
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from entrypoints.http.errors import KINDS, RETRY_AFTER, Refused
+from entrypoints.http.errors import RETRY_AFTER, Refused
+from entrypoints.http.kinds import KINDS
 from entrypoints.http.operations import Operation
 from entrypoints.http.ports import DatabasePort
 from service_layer.errors import DatabaseUnavailable

@@ -1,12 +1,14 @@
 """`/openapi.json`: what FastAPI knows of the operations, completed by what the route class adds."""
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from entrypoints.http.errors import KINDS, MEDIA_TYPE
-from entrypoints.http.operations import Operation, problems_of
+from entrypoints.http.errors import MEDIA_TYPE
+from entrypoints.http.kinds import KINDS
+from entrypoints.http.operations import PICTURE, Operation, problems_of
+from entrypoints.http.policy import Visitor
 
 Json = dict[str, Any]
 
@@ -41,10 +43,29 @@ def _header(description: str) -> Json:
     return {"description": description, "required": True, "schema": {"type": "string"}}
 
 
+SECURITY: Json = {
+    "password": {
+        "type": "oauth2",
+        "description": "Sign in with a username, or an e-mail address, and a password.",
+        "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "scopes": {}}},
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token from signing in, or a personal one from /api/v1/tokens.",
+    },
+}
+
+# Who makes a client knows bytes by this format, the one of OpenAPI 3.0; to 3.1 it says no more.
+BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
+
+_VISITOR = get_args(Visitor)[1].dependency
+
 REQUEST_ID = _header("The id of this request, in the logs too.")
 ETAG = _header("The validator of this representation.")
 LOCATION = _header("Where the new thing is.")
 RETRY = _header("Seconds to wait before trying again.")
+CHALLENGE = _header("What would make the caller known (RFC 6750).")
 LINK: Json = {"description": "The next page (RFC 8288).", "schema": {"type": "string"}}
 
 
@@ -62,13 +83,16 @@ def describe(app: FastAPI) -> Json:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
+        document["components"]["securitySchemes"] = SECURITY
         for schema in schemas.values():
             # All lists have the same title, and who makes a client from this goes by it.
             schema.pop("title", None)
         for route in app.routes:
             if isinstance(route, Operation) and route.include_in_schema:
                 for method in route.methods or ():
-                    _complete(document["paths"][route.path_format][method.lower()], route)
+                    operation = document["paths"][route.path_format][method.lower()]
+                    _complete(operation, route)
+                    _secure(operation, route, registration_open=app.state.registration_open)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -80,7 +104,7 @@ def _complete(operation: Json, route: Operation) -> None:
     responses.pop("422", None)
     success = responses[str(route.status_code or 200)]
     success["headers"] = {"X-Request-ID": REQUEST_ID}
-    if route.response_model:
+    if route.tagged:
         success["headers"]["ETag"] = ETAG
     if route.status_code == 201:
         success["headers"]["Location"] = LOCATION
@@ -94,10 +118,15 @@ def _complete(operation: Json, route: Operation) -> None:
         }
     if route.conditional:
         _add_parameter(operation, "If-Match", "Change it only if this is still its tag.")
+    operation.pop("x-problems", None)
     if route.body_name:
         content = operation["requestBody"]["content"]
-        for media_type in route.accepts:
-            content[media_type.decode()] = content["application/json"]
+        (schema,) = content.values()
+        if route.accepts is PICTURE:
+            schema = BYTES
+        content.clear()
+        for media_type in sorted(route.accepts):
+            content[media_type.decode()] = schema
         operation["requestBody"]["required"] = True
     for code in sorted(problems_of(route)):
         _add_problem(responses, code)
@@ -105,6 +134,14 @@ def _complete(operation: Json, route: Operation) -> None:
         _drop_null(parameter)
         _name_values(parameter)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _secure(operation: Json, route: Operation, *, registration_open: bool) -> None:
+    """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
+    operation.pop("security", None)
+    for_anybody = route.who.role is None or (route.who.or_newcomers and registration_open)
+    if not for_anybody or any(call is _VISITOR for _, call in route.needs):
+        operation["security"] = [{"password": []}, {"token": []}, *([{}] if for_anybody else [])]
 
 
 def _add_parameter(operation: Json, name: str, description: str) -> None:
@@ -116,13 +153,18 @@ def _add_parameter(operation: Json, name: str, description: str) -> None:
 def _add_problem(responses: Json, code: str) -> None:
     status, title = str(KINDS[code].status), KINDS[code].title
     headers = {"X-Request-ID": REQUEST_ID}
-    if status in ("409", "429", "503"):
+    if status in ("429", "503"):
         headers["Retry-After"] = RETRY
-    others = responses.get(status, {}).get("description")
+    elif code == "conflict":
+        headers["Retry-After"] = {**RETRY, "required": False}
+    elif status == "401":
+        headers["WWW-Authenticate"] = CHALLENGE
+    others = responses.get(status, {})
+    said = others.get("description")
     responses[status] = {
-        "description": f"{others}, {title}" if others else title,
+        "description": f"{said}, {title}" if said else title,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "headers": headers,
+        "headers": {**others.get("headers", {}), **headers},
     }
 
 

@@ -2,30 +2,37 @@
 
 FastAPI by itself parses a body before anything else is looked at, echoes what it does not like, and
 ignores what it does not know. This class takes the endpoint's signature as FastAPI has read it and
-judges in the order that the contract gives: 413 and 415, then 404 of the object, 412 and 428, 400,
-422. Dependencies are `async def` functions of the request, and nothing more.
+judges in the order that the contract gives: 401, 403, 413 and 415, then 404 of the object, 412 and
+428, 400, 422. Dependencies are `async def` functions of the request, and nothing more.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Request, params
 from fastapi.routing import APIRoute
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
 
 from domain.base import Expected
 from domain.errors import NotFound, Stale
-from entrypoints.http.bodies import parse, read, require_json
+from entrypoints.http.bodies import MAX_BODY, parse, parse_form, read, require_media_type
+from entrypoints.http.checking import (
+    checked,
+    place_in_body,
+    place_in_query,
+    query_parameters,
+    unknown,
+)
 from entrypoints.http.conditional import is_known, tag_of
-from entrypoints.http.errors import Refused, invalid, pointer
+from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
 from entrypoints.http.pages import next_link
+from entrypoints.http.policy import POLICY, admit
 from entrypoints.http.ports import if_match
 from service_layer.queries import View
 
@@ -59,8 +66,25 @@ class Nothing(TypedDict):
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
 
+@dataclass(frozen=True)
+class Tagged:
+    """An answer whose body does not tell the version that its tag has."""
+
+    body: Any
+    version: int
+
+
 JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
+FORM = (b"application/x-www-form-urlencoded",)
+PICTURE = (b"image/png", b"image/jpeg", b"image/webp")
+MAX_PICTURE = 2 * 1024 * 1024
+"""The largest picture in bytes."""
+
+
+def problems(*codes: str) -> dict[str, Any]:
+    """Return what a route says of the problems that only its own use case has."""
+    return {"x-problems": list(codes)}
 
 
 class Operation(APIRoute):
@@ -68,10 +92,13 @@ class Operation(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
+        if self.name not in POLICY:
+            raise TypeError(f"{self.name}: policy.py does not say who may use it")
+        self.who = POLICY[self.name]
         given = self.dependant
         self.body_name, self.body_type = _only(given.body_params)
         self.query_name, self.query_type = _only(given.query_params)
-        self.accepts = MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
+        self.accepts = self._accepted()
         self.named = [
             (field.name, names)
             for field in given.path_params
@@ -84,6 +111,8 @@ class Operation(APIRoute):
         nested = any(need.dependencies for need in given.dependencies)
         if given.header_params or given.cookie_params or given.request_param_name or nested:
             raise TypeError(f"{self.name}: dependencies are functions of the request alone")
+        self.cached = "GET" in (self.methods or ())
+        self.tagged = bool(self.response_model) and (self.cached or _has_version(self))
         # An operation that takes no body accepts an empty object, and judges whatever else comes.
         self.reads_body = "GET" not in (self.methods or ())
         self._read_body = TypeAdapter(self.body_type or Nothing)
@@ -91,25 +120,33 @@ class Operation(APIRoute):
         self._write = TypeAdapter(self.response_model) if self.response_model else None
         self.app = self._serve
 
+    def _accepted(self) -> tuple[bytes, ...]:
+        """Return the media types of the body."""
+        if self.body_type is bytes:
+            return PICTURE
+        if any(isinstance(field.field_info, params.Form) for field in self.dependant.body_params):
+            return FORM
+        return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
+        await admit(self.who, request, values[self.named[0][0]] if self.named else None)
         body = b""
         if self.reads_body:
             if self.body_name or _announces_body(headers):
-                require_json(headers, self.accepts)
-            body = await read(headers, receive)
+                require_media_type(headers, self.accepts)
+            limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
+            body = await read(headers, receive, limit)
         for name, call in self.needs:
             values[name] = await call(request)  # type: ignore[misc]
         try:
             if self.conditional:
                 self._require_precondition(request, headers)
-            if self.body_name:
-                values[self.body_name] = _checked(self._read_body, parse(body), _place_in_body)
-            elif body:
-                _checked(self._read_body, parse(body), _place_in_body)
+            if self.body_name or body:
+                values |= self._read_value(body)
             if self._read_query is not None or scope["query_string"]:
                 self._take_query(scope, values)
         except Refused:
@@ -117,6 +154,15 @@ class Operation(APIRoute):
             raise
         result = await self.dependant.call(**values)  # type: ignore[misc]
         await self._answer(scope, headers, result, send)
+
+    def _read_value(self, body: bytes) -> dict[str, Any]:
+        """Return the value of the body, by the name that the endpoint has for it."""
+        if self.accepts is PICTURE:
+            # What it is shows when it is decoded; for now it is bytes.
+            return {self.body_name: body}
+        said = parse_form(body) if self.accepts is FORM else parse(body)
+        value = checked(self._read_body, said, place_in_body)
+        return {self.body_name: value} if self.body_name else {}
 
     def _require_precondition(self, request: Request, headers: dict[bytes, bytes]) -> None:
         if b"if-match" not in headers and request.app.state.require_if_match:
@@ -128,9 +174,9 @@ class Operation(APIRoute):
         parameters = query_parameters(scope["query_string"])
         if self._read_query is None:
             if parameters:
-                raise invalid({"parameter": _name(next(iter(parameters))), "detail": UNKNOWN})
+                raise unknown(next(iter(parameters)))
             return
-        values[self.query_name] = _checked(self._read_query, parameters, _place_in_query)
+        values[self.query_name] = checked(self._read_query, parameters, place_in_query)
 
     async def _judge_object_first(self, request: Request, values: dict[str, Any]) -> None:
         """Raise what comes before a fault in the request: no such thing, or a newer one."""
@@ -149,11 +195,16 @@ class Operation(APIRoute):
         sent: list[tuple[bytes, bytes]] = []
         body = b""
         if self._write is not None:
-            body = self._write.dump_json(result)
-            tag = tag_of(body, result.version if isinstance(result, View) else None)
-            sent = [(b"content-type", b"application/json"), (b"etag", tag.encode())]
+            seen = result.body if isinstance(result, Tagged) else result
+            body = self._write.dump_json(seen)
+            sent = [(b"content-type", b"application/json")]
+            version = result.version if isinstance(result, View | Tagged) else None
+            if version is not None or self.cached:
+                tag = tag_of(body, version)
+                sent.append((b"etag", tag.encode()))
             if status == 201:
-                sent.append((b"location", f"{scope['path']}/{result.id}".encode()))
+                location = f"/api/v1/{result.collection}/{result.id}"
+                sent.append((b"location", location.encode()))
             if self.paged and result["next"] is not None:
                 asked = query_parameters(scope["query_string"])
                 link = next_link(scope["path"], asked, result["next"])
@@ -164,13 +215,17 @@ class Operation(APIRoute):
                 known = headers.get(b"if-none-match")
                 if known is not None and is_known(known.decode("latin-1"), tag):
                     status, body = 304, b""
+            else:
+                sent.append((b"cache-control", b"no-store"))
         if status not in (204, 304):
             sent.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": body})
 
 
-UNKNOWN = "There is no such parameter here."
+def _has_version(operation: Operation) -> bool:
+    answer = operation.response_model
+    return isinstance(answer, type) and issubclass(answer, View)
 
 
 def _only(fields: list[Any]) -> tuple[str, Any]:
@@ -182,70 +237,8 @@ def _only(fields: list[Any]) -> tuple[str, Any]:
     return field.name, annotation
 
 
-def query_parameters(query: bytes) -> dict[str, str]:
-    """Return the parameters of a query.
-
-    Raises:
-        Refused: 422 when one is given twice, or is no text in UTF-8.
-    """
-    if not query:
-        return {}
-    try:
-        pairs = parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
-        )
-    except ValueError:
-        raise invalid({"parameter": "", "detail": "The query is not text in UTF-8."}) from None
-    parameters = dict(pairs)
-    if len(parameters) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise invalid({"parameter": _name(twice), "detail": "Give this parameter once."})
-    return parameters
-
-
-def _checked(adapter: TypeAdapter[Any], value: Any, place: Callable[..., dict[str, str]]) -> Any:
-    """Return what the adapter makes of a value.
-
-    Raises:
-        Refused: 422 with every error, its place, and none of the input.
-    """
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-    raise invalid(*({**place(*e["loc"]), "detail": _detail(e["type"], e["msg"])} for e in found))
-
-
-_DETAILS = {
-    "extra_forbidden": "This is unknown here, or cannot be set.",
-    "missing": "This is required.",
-    "string_type": "Give a text.",
-    "dict_type": "Give an object.",
-    "model_type": "Give an object.",
-    "literal_error": "Give one of the values that are possible here.",
-}
-
-
-def _detail(type: str, message: str) -> str:
-    return _DETAILS.get(type) or f"{message.removesuffix('.')}."
-
-
 def _announces_body(headers: dict[bytes, bytes]) -> bool:
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-
-
-def _place_in_body(*path: str | int) -> dict[str, str]:
-    return {"pointer": pointer(*(part if isinstance(part, int) else _name(part) for part in path))}
-
-
-def _place_in_query(*path: str | int) -> dict[str, str]:
-    return {"parameter": _name(str(path[0]))}
-
-
-def _name(name: str) -> str:
-    """Return a name that a client made up, if it is short enough to be one."""
-    return name if len(name) <= 100 else "?"
 
 
 def problems_of(operation: Operation) -> set[str]:
@@ -253,10 +246,14 @@ def problems_of(operation: Operation) -> set[str]:
     codes = {"invalid", "internal-error", "database-unavailable"}
     if operation.named:
         codes.add("not-found")
+    if operation.who.role is not None:
+        codes |= {"unauthenticated", "forbidden"}
     if operation.reads_body:
-        codes |= {"malformed-json", "too-large", "unsupported-media-type"}
+        codes |= {"too-large", "unsupported-media-type"}
+        if operation.accepts in (JSON, MERGE_PATCH):
+            codes.add("malformed-json")
     if operation.paged:
         codes.add("malformed-cursor")
     if operation.conditional:
         codes |= {"precondition-failed", "precondition-required", "conflict"}
-    return codes
+    return codes | set((operation.openapi_extra or {}).get("x-problems", ()))

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from domain.actors import Actor
 from domain.base import Expected
 from entrypoints.http.conditional import expected_versions
-from service_layer.ports import Clock, Database
-from service_layer.queries import TaskQueries
+from service_layer.authentication import Authenticator
+from service_layer.ports import Clock, Database, Passwords, Pictures
+from service_layer.queries.access import AccessQueries, Grant, TokenQueries
+from service_layer.queries.tasks import TaskQueries
+from service_layer.queries.users import UserQueries
 from service_layer.runner import Runner
 
 
@@ -23,7 +28,19 @@ class Ports(Protocol):
     @property
     def runner(self) -> Callable[[], Runner]: ...
     @property
+    def authenticator(self) -> Callable[[], Authenticator]: ...
+    @property
+    def passwords(self) -> Callable[[], Passwords]: ...
+    @property
+    def pictures(self) -> Callable[[], Pictures]: ...
+    @property
     def task_queries(self) -> Callable[[], TaskQueries]: ...
+    @property
+    def user_queries(self) -> Callable[[], UserQueries]: ...
+    @property
+    def token_queries(self) -> Callable[[], TokenQueries]: ...
+    @property
+    def access_queries(self) -> Callable[[], AccessQueries]: ...
 
 
 def ports(request: Request) -> Ports:
@@ -48,6 +65,55 @@ async def _tasks(request: Request) -> TaskQueries:
     return ports(request).task_queries()
 
 
+async def _users(request: Request) -> UserQueries:
+    return ports(request).user_queries()
+
+
+async def _tokens(request: Request) -> TokenQueries:
+    return ports(request).token_queries()
+
+
+async def _authenticator(request: Request) -> Authenticator:
+    return ports(request).authenticator()
+
+
+async def _passwords(request: Request) -> Passwords:
+    return ports(request).passwords()
+
+
+async def _pictures(request: Request) -> Pictures:
+    return ports(request).pictures()
+
+
+async def _grant(request: Request) -> Grant:
+    grant: Grant = request.scope["grant"]
+    return grant
+
+
+async def _actor(request: Request) -> Actor:
+    grant: Grant = request.scope["grant"]
+    return grant.actor
+
+
+async def _address(request: Request) -> str:
+    return origin(request.client.host) if request.client else ""
+
+
+def origin(host: str) -> str:
+    """Return by what attempts from an address are counted.
+
+    Of IPv6 it is the network that one customer is given (RFC 6177), as they can change the rest.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        network = ip_network(f"{address}/64", strict=False)
+        return str(address.ipv4_mapped or network)
+    return str(address)
+
+
 async def if_match(request: Request) -> Expected:
     """Return the versions that the client would change."""
     lines = request.headers.getlist("if-match")
@@ -58,4 +124,12 @@ Run = Annotated[Runner, Depends(_runner)]
 Now = Annotated[datetime, Depends(_now)]
 DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
+Users = Annotated[UserQueries, Depends(_users)]
+Tokens = Annotated[TokenQueries, Depends(_tokens)]
+AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
+PasswordsPort = Annotated[Passwords, Depends(_passwords)]
+PicturesPort = Annotated[Pictures, Depends(_pictures)]
+Granted = Annotated[Grant, Depends(_grant)]
+By = Annotated[Actor, Depends(_actor)]
+Address = Annotated[str, Depends(_address)]
 IfMatch = Annotated[Expected, Depends(if_match)]

@@ -6,8 +6,11 @@ from uuid import uuid4
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from entrypoints.http.errors import MEDIA_TYPE, Refused
+from entrypoints.http.frontdoor import CONTENT_POLICY, SECURITY_HEADERS
 
 log = logging.getLogger("atelier.http")
+
+_SECURITY = b"".join(b"%b: %b\r\n" % header for header in (CONTENT_POLICY, *SECURITY_HEADERS))
 
 
 class Protocol(HttpToolsProtocol):
@@ -25,8 +28,8 @@ class Protocol(HttpToolsProtocol):
             f"content-length: {len(body)}\r\n"
             "cache-control: no-store\r\n"
             f"x-request-id: {request_id}\r\n"
-            "connection: close\r\n\r\n"
+            "connection: close\r\n"
         )
-        self.transport.write(head.encode() + body)
+        self.transport.write(head.encode() + _SECURITY + b"\r\n" + body)
         self.transport.close()
         log.info("malformed request", extra={"request_id": request_id, "status": 400})

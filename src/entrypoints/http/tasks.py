@@ -8,13 +8,14 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from domain.tasks import DESCRIPTION, PRIORITY, TITLE, TaskFilter
-from entrypoints.http.fields import Day, Flag, Search, text, whole, whole_parameter
+from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
+from entrypoints.http.fields import Day, Flag, Id, Search, text, whole, whole_parameter
 from entrypoints.http.operations import Names, Operation
 from entrypoints.http.pages import Listing, ListParameters
-from entrypoints.http.ports import IfMatch, Now, Run, Tasks, ports
+from entrypoints.http.ports import By, IfMatch, Now, Run, Tasks, Users, ports
 from service_layer import planning
-from service_layer.queries import TaskCounts, TaskView
+from service_layer.queries.tasks import TaskCounts, TaskView
+from service_layer.queries.users import UserQueries
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation)
 
@@ -40,6 +41,7 @@ class NewTask(BaseModel):
     description: Description | None = None
     priority: Priority = 0
     due_on: Day | None = None
+    assignee_id: Id | None = None
 
 
 class TaskPatch(TypedDict, total=False):
@@ -51,6 +53,7 @@ class TaskPatch(TypedDict, total=False):
     description: Description | None
     priority: Priority
     due_on: Day | None
+    assignee_id: Id | None
 
 
 class TaskFilters(BaseModel):
@@ -61,6 +64,7 @@ class TaskFilters(BaseModel):
     completed: Flag | None = None
     priority: PriorityParameter | None = None
     min_priority: PriorityParameter | None = None
+    assignee_id: Id | None = None
     due_before: Day | None = None
     overdue: Flag | None = None
     q: Search | None = Field(None, description="Looked for in title and description.")
@@ -82,11 +86,17 @@ class TaskParameters(TaskFilters, ListParameters):
     ] = "created_at"
 
 
+async def _seen(task: Task, users: UserQueries, now: datetime) -> TaskView:
+    """Return a task that was just written as it is seen, with the people it names."""
+    named = {id for id in (task.assignee_id, task.created_by_id) if id is not None}
+    return TaskView.of(task, now.date(), await users.public(named))
+
+
 @router.post("", status_code=201)
-async def create_task(new: NewTask, run: Run, now: Now) -> TaskView:
+async def create_task(new: NewTask, run: Run, users: Users, by: By, now: Now) -> TaskView:
     """Write a task down."""
-    task = await run(planning.add_task, **dict(new), now=now)
-    return TaskView.of(task, now.date())
+    task = await run(planning.add_task, **dict(new), actor=by, now=now)
+    return await _seen(task, users, now)
 
 
 @router.get("")
@@ -111,28 +121,38 @@ async def read_task(task_id: TaskId, tasks: Tasks, now: Now) -> TaskView:
 
 @router.patch("/{task_id:id}")
 async def edit_task(
-    task_id: TaskId, patch: Annotated[TaskPatch, Body()], expected: IfMatch, run: Run, now: Now
+    task_id: TaskId,
+    patch: Annotated[TaskPatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    users: Users,
+    by: By,
+    now: Now,
 ) -> TaskView:
     """Give members of a task other values."""
-    task = await run(planning.edit_task, task_id, patch, now=now, expected=expected)
-    return TaskView.of(task, now.date())
+    task = await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+    return await _seen(task, users, now)
 
 
 @router.delete("/{task_id:id}", status_code=204)
-async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, now: Now) -> None:
+async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
     """Strike a task off the list."""
-    await run(planning.remove_task, task_id, now=now, expected=expected)
+    await run(planning.remove_task, task_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{task_id:id}/complete")
-async def complete_task(task_id: TaskId, expected: IfMatch, run: Run, now: Now) -> TaskView:
+async def complete_task(
+    task_id: TaskId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+) -> TaskView:
     """Mark a task as done."""
-    task = await run(planning.complete_task, task_id, now=now, expected=expected)
-    return TaskView.of(task, now.date())
+    task = await run(planning.complete_task, task_id, actor=by, now=now, expected=expected)
+    return await _seen(task, users, now)
 
 
 @router.post("/{task_id:id}/reopen")
-async def reopen_task(task_id: TaskId, expected: IfMatch, run: Run, now: Now) -> TaskView:
+async def reopen_task(
+    task_id: TaskId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+) -> TaskView:
     """Mark a task as still to be done."""
-    task = await run(planning.reopen_task, task_id, now=now, expected=expected)
-    return TaskView.of(task, now.date())
+    task = await run(planning.reopen_task, task_id, actor=by, now=now, expected=expected)
+    return await _seen(task, users, now)

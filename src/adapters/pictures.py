@@ -1,0 +1,213 @@
+"""Pictures in a folder, each made anew from what was uploaded."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+from domain.errors import Unacceptable
+from service_layer.errors import StorageUnavailable
+from service_layer.ports import Picture, Pictures
+
+MAX_SIDE = 4096
+"""How many pixels a side an upload may have."""
+
+KEPT_SIDE = 1024
+"""How many pixels a side are kept: a picture of a person needs no more."""
+
+WORKER = Path(__file__).with_name("pictures_worker.py")
+
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+
+_NAME = re.compile(r"[0-9a-f]{32}\.(png|jpg|webp)")
+
+_FOREIGN = "Send a PNG, JPEG or WebP picture."
+_LARGE = f"Send a picture of at most {MAX_SIDE} pixels a side."
+_DAMAGED = "Send a picture that is not damaged."
+_REFUSALS = {b"foreign": _FOREIGN, b"large": _LARGE, b"damaged": _DAMAGED}
+_UNWRITABLE = "The pictures cannot be kept at the moment."
+_BUSY = "Too many pictures are waiting to be looked at."
+_UNREADABLE = "The pictures cannot be read at the moment."
+
+WAITING = 50
+"""How many uploads may wait to be cleaned before further ones are turned away."""
+
+# More than any picture of `KEPT_SIDE` takes.
+_MAX_ANSWER = 8 * 1024 * 1024
+
+# A decoder that was taken over shall not find our settings; Python itself may need to be told where
+# its libraries are.
+_ENVIRONMENT = {
+    name: os.environ[name]
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    if name in os.environ
+}
+
+
+def new_name(suffix: str) -> str:
+    """Return a name that nobody can guess, and that owes nothing to the upload."""
+    return f"{uuid4().hex}.{suffix}"
+
+
+class Cleaner:
+    """Makes clean pictures of uploads, in processes of their own: two at once, the others wait.
+
+    Nothing of an upload is decoded in this process, whose memory and life are everybody's.
+    """
+
+    def __init__(self, worker: Path = WORKER, seconds: float = 10) -> None:
+        self._command = (sys.executable, "-I", str(worker), str(MAX_SIDE), str(KEPT_SIDE))
+        self._seconds = seconds
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+
+    async def clean(self, content: bytes) -> tuple[bytes, str]:
+        """Return a picture of the upload's pixels and of nothing else in it, and its suffix.
+
+        Raises:
+            Unacceptable: when it is no PNG, JPEG or WebP picture, damaged, or too large.
+            StorageUnavailable: when there was no telling.
+        """
+        if self._waiting >= WAITING:
+            raise StorageUnavailable(_BUSY)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._threads, self._ask, content)
+        finally:
+            self._waiting -= 1
+        word, _, picture = answer.partition(b"\n")
+        if word in _REFUSALS:
+            raise Unacceptable(_REFUSALS[word])
+        suffix = word.decode(errors="replace")
+        # The suffix becomes part of a path: not even a worker that was taken over may make it up.
+        if suffix not in MEDIA_TYPES:
+            raise StorageUnavailable(_UNWRITABLE)
+        return picture, suffix
+
+    def _ask(self, content: bytes) -> bytes:
+        """Return what a worker answers."""
+        with self._started() as process:
+            end = threading.Timer(self._seconds, process.kill)
+            end.start()
+            try:
+                answer = _exchange(process, content)
+                code = process.wait()
+            finally:
+                end.cancel()
+        _check(code)
+        return answer
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - nothing of the upload is in the command.
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+                # Ctrl-C in a terminal is for the service, which lets requests come to their end.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StorageUnavailable(_UNWRITABLE) from error
+
+
+def _exchange(process: subprocess.Popen[bytes], content: bytes) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # Whoever does not read to the end has died, and its exit code tells of what.
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(content)
+    with process.stdout:
+        return process.stdout.read(_MAX_ANSWER)
+
+
+def _check(code: int) -> None:
+    """Tell whose fault it was that a worker came to no answer.
+
+    A crash, or more computing than any picture needs, is the upload's own doing: it would happen
+    again. Killed is what becomes of a worker that got too little of the machine, be it time (by us)
+    or memory (by the kernel); and one that failed by itself never looked at the upload, for then it
+    always answers. Nothing is known about the upload in these cases.
+    """
+    if code < 0 and code != -signal.SIGKILL:
+        raise Unacceptable(_DAMAGED)
+    if code != 0:
+        raise StorageUnavailable(_UNWRITABLE)
+
+
+class FolderPictures(Pictures):
+    """A file for each picture."""
+
+    def __init__(self, folder: Path, cleaner: Cleaner | None = None) -> None:
+        self._folder = folder
+        self._cleaner = cleaner or Cleaner()
+
+    async def keep(self, content: bytes) -> str:
+        picture, suffix = await self._cleaner.clean(content)
+        name = new_name(suffix)
+        await asyncio.to_thread(self._write, name, picture)
+        return name
+
+    async def find(self, name: str) -> Picture | None:
+        if not _NAME.fullmatch(name):
+            return None
+        content = await asyncio.to_thread(self._read, name)
+        return None if content is None else Picture(content, MEDIA_TYPES[name.partition(".")[2]])
+
+    async def discard(self, name: str) -> None:
+        if _NAME.fullmatch(name):
+            await asyncio.to_thread(self._remove, name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a file that is there as a whole or not at all, even if the power goes."""
+        with _translated(_UNWRITABLE):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unfinished = self._folder / f"{name}.unfinished"
+            try:
+                with unfinished.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                unfinished.rename(self._folder / name)
+            finally:
+                unfinished.unlink(missing_ok=True)
+            _sync(self._folder)
+
+    def _read(self, name: str) -> bytes | None:
+        with _translated(_UNREADABLE):
+            try:
+                return (self._folder / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _remove(self, name: str) -> None:
+        with _translated(_UNWRITABLE):
+            (self._folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _translated(message: str) -> Iterator[None]:
+    """Tell the operating system's troubles in the service layer's words."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(message) from error
+
+
+def _sync(folder: Path) -> None:
+    """See to it that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""The read ports over a SQL database: one statement each, compiled once for each shape."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Uuid, bindparam
+
+from adapters.sql.database import Row, Rows, SqlDatabase, Statement
+from adapters.sql.listing import Conditions, Shape, Sort, like, page_select, page_values
+from domain.base import Page, Slice
+from domain.values import fold
+from service_layer.queries import Queries, View
+
+V = TypeVar("V", bound=View)
+F = TypeVar("F")
+
+
+class SqlQueries(Queries[V, F]):
+    """Reads of one kind of thing: what its views, filters and orders are made of."""
+
+    columns: ClassVar[Rows]
+    id: ClassVar[ColumnElement[UUID]]
+    conditions: ClassVar[Conditions]
+    sorts: ClassVar[Mapping[str, Sort]]
+    texts: ClassVar[tuple[str, ...]] = ("q",)
+    """The members of the filter that a folded text is to contain."""
+
+    @abstractmethod
+    def view(self, row: Row) -> V:
+        """Return the view of a row of the columns."""
+
+    def given(self, filter: F) -> dict[str, Any]:
+        """Return the values that statements take beside those of the filter's set members."""
+        return {}
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
+        one = self.columns.where(self.id == bindparam("id", type_=Uuid()))
+        self._one = Statement(one, database.dialect)
+        self._page = lru_cache(maxsize=512)(self._page_statement)
+
+    async def get(self, id: UUID, today: date) -> V | None:
+        rows = await self._database.fetch(self._one, {"id": id, "today": today}, short=True)
+        return self.view(rows[0]) if rows else None
+
+    async def list(self, filter: F, slice: Slice) -> Page[V]:
+        filters = self.filters(filter)
+        shape = Shape.of(filters, slice)
+        values = {**self.values(filter, filters), **page_values(slice)}
+        short = not (filters or shape.skips or shape.counts)
+        rows = await self._database.fetch(self._page(shape), values, short=short)
+        total = None
+        if slice.count:
+            total = rows[0][0]
+            rows = [row[1:] for row in rows if row[1] is not None]
+        items = [self.view(row[:-1]) for row in rows[: slice.limit]]
+        last = (rows[slice.limit - 1][-1], items[-1].id) if len(rows) > slice.limit else None
+        return Page(items=items, last=last, total=total)
+
+    def filters(self, filter: F) -> dict[str, Any]:
+        """Return the members of a filter that are set."""
+        members = ((name, getattr(filter, name)) for name in self.conditions)
+        return {name: value for name, value in members if value is not None}
+
+    def values(self, filter: F, filters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a statement for the filter takes."""
+        texts = {name: like(fold(filters[name])) for name in self.texts if name in filters}
+        return {**self.given(filter), **filters, **texts}
+
+    def _page_statement(self, shape: Shape) -> Statement:
+        page = page_select(self.columns, self.id, self.sorts[shape.sort], shape, self.conditions)
+        return Statement(page, self._database.dialect)

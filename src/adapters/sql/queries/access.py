@@ -1,0 +1,129 @@
+"""Reads of tokens, and of what tells who somebody is."""
+
+from uuid import UUID
+
+from sqlalchemy import Text, Uuid, bindparam, select
+
+from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.listing import Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.tables import tokens, users
+from domain.access import Purpose, TokenFilter
+from domain.actors import Actor
+from domain.values import fold
+from service_layer.queries.access import (
+    AccessQueries,
+    Credentials,
+    Grant,
+    TokenQueries,
+    TokenView,
+)
+
+_personal = tokens.c.purpose == Purpose.PERSONAL
+
+
+class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
+    """Reads of personal tokens in a table."""
+
+    columns = select(
+        tokens.c.id,
+        tokens.c.version,
+        tokens.c.created_at,
+        tokens.c.updated_at,
+        tokens.c.name,
+        tokens.c.scope,
+        tokens.c.expires_at,
+        tokens.c.last_used_at,
+    ).where(_personal)
+    id = tokens.c.id
+    conditions = {"user_id": lambda _: tokens.c.user_id == bindparam("user_id", type_=Uuid())}
+    sorts = {"created_at": Sort(tokens.c.created_at)}
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        owner = select(tokens.c.user_id).where(
+            _personal, tokens.c.id == bindparam("id", type_=Uuid())
+        )
+        self._owner = Statement(owner, database.dialect)
+
+    def view(self, row: Row) -> TokenView:
+        id, version, created, updated, name, scope, expires_at, last_used_at = row
+        return TokenView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            name=name,
+            scope=scope,
+            expires_at=expires_at,
+            last_used_at=last_used_at,
+        )
+
+    async def owner(self, id: UUID) -> UUID | None:
+        rows = await self._database.fetch(self._owner, {"id": id}, short=True)
+        return rows[0][0] if rows else None
+
+
+class SqlAccessQueries(AccessQueries):
+    """Reads by the unique indexes of tokens and users."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
+        grants = select(
+            tokens.c.id,
+            users.c.id.label("user_id"),
+            users.c.role,
+            tokens.c.scope,
+            tokens.c.purpose,
+            tokens.c.expires_at,
+            tokens.c.last_used_at,
+        ).join_from(tokens, users, users.c.id == tokens.c.user_id)
+        grant = grants.where(
+            tokens.c.digest == bindparam("digest", type_=Text()), users.c.is_active
+        )
+        known = select(users.c.id, users.c.password_hash, users.c.is_active)
+        self._grant = Statement(grant, database.dialect)
+        self._named, self._addressed, self._by_id = (
+            Statement(known.where(column == bindparam("known_by", type_=type)), database.dialect)
+            for column, type in (
+                (users.c.username_key, Text()),
+                (users.c.email, Text()),
+                (users.c.id, Uuid()),
+            )
+        )
+        setup = select(tokens.c.id).where(tokens.c.purpose == Purpose.SETUP).limit(1)
+        self._setup = Statement(setup, database.dialect)
+
+    async def grant(self, digest: str) -> Grant | None:
+        rows = await self._database.fetch(self._grant, {"digest": digest}, short=True)
+        return _grant(rows[0]) if rows else None
+
+    async def credentials(self, login: str) -> Credentials | None:
+        # No username has an @ in it.
+        statement = self._addressed if "@" in login else self._named
+        return await self._credentials(statement, login.lower() if "@" in login else fold(login))
+
+    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+        return await self._credentials(self._by_id, user_id)
+
+    async def _credentials(self, statement: Statement, known_by: object) -> Credentials | None:
+        rows = await self._database.fetch(statement, {"known_by": known_by}, short=True)
+        if not rows:
+            return None
+        user_id, password_hash, is_active = rows[0]
+        return Credentials(user_id=user_id, password_hash=password_hash, is_active=is_active)
+
+    async def awaits_setup(self) -> bool:
+        return bool(await self._database.fetch(self._setup, {}, short=True))
+
+
+def _grant(row: Row) -> Grant:
+    token_id, user_id, role, scope, purpose, expires_at, last_used_at = row
+    return Grant(
+        token_id=token_id,
+        actor=Actor(id=user_id, role=role),
+        scope=scope,
+        is_personal=purpose is Purpose.PERSONAL,
+        expires_at=expires_at,
+        last_used_at=last_used_at,
+    )

@@ -1,0 +1,118 @@
+"""Reads of tasks."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Date,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    not_,
+    select,
+)
+
+from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.listing import Shape, Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.users import public_columns, public_user
+from adapters.sql.tables import tasks, users
+from domain.base import Slice
+from domain.tasks import TaskFilter
+from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
+
+_assignee, _creator = users.alias("assignee"), users.alias("creator")
+_completed = tasks.c.completed_at.is_not(None)
+_overdue = and_(tasks.c.completed_at.is_(None), tasks.c.due_on < bindparam("today", type_=Date()))
+
+
+class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
+    """Reads of tasks in a table, each with the people it names."""
+
+    columns = select(
+        tasks.c.id,
+        tasks.c.version,
+        tasks.c.created_at,
+        tasks.c.updated_at,
+        tasks.c.title,
+        tasks.c.description,
+        tasks.c.priority,
+        tasks.c.due_on,
+        _completed.label("completed"),
+        tasks.c.completed_at,
+        func.coalesce(_overdue, false(), type_=Boolean()).label("overdue"),
+        tasks.c.assignee_id,
+        *public_columns(_assignee),
+        *public_columns(_creator),
+    ).select_from(
+        tasks.outerjoin(_assignee, _assignee.c.id == tasks.c.assignee_id).outerjoin(
+            _creator, _creator.c.id == tasks.c.created_by_id
+        )
+    )
+    id = tasks.c.id
+    conditions = {
+        "completed": lambda value: _completed if value else tasks.c.completed_at.is_(None),
+        "priority": lambda _: tasks.c.priority == bindparam("priority", type_=Integer()),
+        "min_priority": lambda _: tasks.c.priority >= bindparam("min_priority", type_=Integer()),
+        "assignee_id": lambda _: tasks.c.assignee_id == bindparam("assignee_id", type_=Uuid()),
+        "due_before": lambda _: tasks.c.due_on < bindparam("due_before", type_=Date()),
+        "overdue": lambda value: _overdue if value else not_(func.coalesce(_overdue, false())),
+        "q": lambda _: tasks.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+    }
+    sorts = {
+        "created_at": Sort(tasks.c.created_at),
+        "priority": Sort(tasks.c.priority),
+        "due_on": Sort(tasks.c.due_on, nullable=True),
+        "title": Sort(tasks.c.title_key),
+    }
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        self._counts = lru_cache(maxsize=128)(self._counts_statement)
+
+    def given(self, filter: TaskFilter) -> dict[str, Any]:
+        return {"today": filter.today}
+
+    def view(self, row: Row) -> TaskView:
+        (id, version, created, updated, title, description, priority, due, *more) = row
+        (done, done_at, late, assignee_id, *people) = more
+        return TaskView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            title=title,
+            description=description,
+            priority=priority,
+            due_on=due,
+            assignee_id=assignee_id,
+            assignee=public_user(people[:4]),
+            created_by=public_user(people[4:]),
+            completed=done,
+            completed_at=done_at,
+            overdue=late,
+        )
+
+    async def count(self, filter: TaskFilter) -> TaskCounts:
+        filters = self.filters(filter)
+        shape = Shape.of(filters, Slice(sort="created_at"))
+        values = self.values(filter, filters)
+        rows = await self._database.fetch(self._counts(shape.filters), values, short=False)
+        total, completed, overdue = rows[0]
+        return TaskCounts(
+            total=total, completed=completed, pending=total - completed, overdue=overdue
+        )
+
+    def _counts_statement(self, filters: tuple[tuple[str, bool | None], ...]) -> Statement:
+        counts = select(
+            func.count(),
+            func.count(tasks.c.completed_at),
+            func.count(case((_overdue, 1))),
+        ).where(*(self.conditions[name](value) for name, value in filters))
+        return Statement(counts, self._database.dialect)

@@ -1,0 +1,100 @@
+"""Reads of users."""
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, or_, select
+
+from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.listing import Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.tables import users
+from domain.users import UserFilter
+from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
+
+
+def public_columns(people: FromClause) -> list[ColumnElement[Any]]:
+    """Return the columns of what the public sees of a user, beside another thing's."""
+    kept = people.c
+    return [kept.id, kept.username, kept.name, kept.image_file]
+
+
+def public_user(row: Row) -> PublicUser | None:
+    """Return what the public sees of a user; `None` if a join found none."""
+    id, username, name, image_file = row
+    if id is None:
+        return None
+    return PublicUser(id=id, username=username, name=name, image_url=image_url(image_file))
+
+
+def _contains(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    return column.like(bindparam(name, type_=Text()), escape="\\")
+
+
+class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
+    """Reads of users in a table."""
+
+    columns = select(
+        users.c.id,
+        users.c.version,
+        users.c.created_at,
+        users.c.updated_at,
+        users.c.username,
+        users.c.email,
+        users.c.name,
+        users.c.age,
+        users.c.city,
+        users.c.role,
+        users.c.is_active,
+        users.c.image_file,
+    )
+    id = users.c.id
+    conditions = {
+        "name": lambda _: _contains(users.c.name_key, "name"),
+        "city": lambda _: _contains(users.c.city_key, "city"),
+        "is_active": lambda value: users.c.is_active if value else ~users.c.is_active,
+        "q": lambda _: _contains(users.c.search_text, "q"),
+    }
+    sorts = {
+        "created_at": Sort(users.c.created_at),
+        "username": Sort(users.c.username_key),
+        "name": Sort(users.c.name_key),
+    }
+    texts = ("name", "city", "q")
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        self._public = lru_cache(maxsize=8)(self._public_statement)
+
+    def view(self, row: Row) -> UserView:
+        (id, version, created, updated, username, email, name, age, city, *more) = row
+        role, is_active, image_file = more
+        return UserView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            username=username,
+            email=email,
+            name=name,
+            age=age,
+            city=city,
+            role=role,
+            is_active=is_active,
+            image_file=image_file,
+            image_url=image_url(image_file),
+        )
+
+    async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
+        if not ids:
+            return {}
+        given = {f"id_{place}": id for place, id in enumerate(ids)}
+        rows = await self._database.fetch(self._public(len(given)), given, short=True)
+        return {user.id: user for row in rows if (user := public_user(row))}
+
+    def _public_statement(self, number: int) -> Statement:
+        wanted = (users.c.id == bindparam(f"id_{place}", type_=Uuid()) for place in range(number))
+        some = select(*public_columns(users)).where(or_(*wanted))
+        return Statement(some, self._database.dialect)

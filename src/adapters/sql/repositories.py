@@ -1,0 +1,120 @@
+"""The repositories in the session of a unit of work."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
+
+from adapters.sql.tables import attempts, tasks, tokens, users
+from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
+from domain.actors import Role
+from domain.base import Entity, Repository
+from domain.tasks import Task, TaskRepository
+from domain.users import User, UserRepository
+
+E = TypeVar("E", bound=Entity)
+
+
+class SqlRepository(Repository[E], Generic[E]):
+    """Aggregates of one type in the session of a unit of work."""
+
+    type: type[E]
+
+    def __init__(self, session: Session, seen: dict[UUID, Entity]) -> None:
+        self._session = session
+        self._seen = seen
+        # What is added is written with the commit, what is removed goes with it.
+        self._added: dict[UUID, E] = {}
+        self._removed: set[UUID] = set()
+
+    def add(self, entity: E) -> None:
+        self._session.add(entity)
+        self._added[entity.id] = self._seen[entity.id] = entity
+
+    def remove(self, entity: E) -> None:
+        if entity in self._session.new:
+            self._session.expunge(entity)
+        else:
+            self._session.delete(entity)
+        self._removed.add(entity.id)
+
+    def find(self, id: UUID) -> E | None:
+        if id in self._removed:
+            return None
+        entity = self._added.get(id) or self._session.get(self.type, id)
+        if entity is not None:
+            self._seen[id] = entity
+        return entity
+
+    def _some(
+        self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]], limit: int
+    ) -> list[E]:
+        """Return kept aggregates for a change, but those that were removed meanwhile."""
+        statement = select(self.type).where(*where).order_by(*order).limit(limit)
+        found = [one for one in self._session.scalars(statement) if one.id not in self._removed]
+        self._seen.update((one.id, one) for one in found)
+        return found
+
+
+class SqlTasks(SqlRepository[Task], TaskRepository):
+    """Tasks in a table."""
+
+    type = Task
+
+    def concern(self, user_id: UUID) -> bool:
+        theirs = or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id)
+        return self._session.execute(select(tasks.c.id).where(theirs).limit(1)).first() is not None
+
+
+class SqlUsers(SqlRepository[User], UserRepository):
+    """Users in a table."""
+
+    type = User
+
+    def named(self, username_key: str) -> UUID | None:
+        return self._who(users.c.username_key == username_key)
+
+    def addressed(self, email: str) -> UUID | None:
+        return self._who(users.c.email == email)
+
+    def _who(self, condition: ColumnElement[bool]) -> UUID | None:
+        return self._session.execute(select(users.c.id).where(condition)).scalar()
+
+    def active_admins(self) -> set[UUID]:
+        # Locked in one order, two who do this wait for each other instead of for ever. SQLite has
+        # one writer and ignores the locking.
+        admins = (
+            select(users.c.id)
+            .where(users.c.role == Role.ADMIN, users.c.is_active)
+            .order_by(users.c.id)
+            .with_for_update()
+        )
+        return set(self._session.execute(admins).scalars())
+
+
+class SqlTokens(SqlRepository[Token], TokenRepository):
+    """Tokens in a table."""
+
+    type = Token
+
+    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+        # Comparing with None asks whether there is no user.
+        theirs = (tokens.c.purpose == purpose, tokens.c.user_id == user_id)
+        return self._some(*theirs, order=(tokens.c.created_at, tokens.c.id), limit=1_000)
+
+    def mark_used(self, id: UUID, at: datetime) -> None:
+        # Nothing else of the transaction hangs on it, so it may be written at once.
+        self._session.execute(update(tokens).where(tokens.c.id == id).values(last_used_at=at))
+
+
+class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
+    """Attempts in a table."""
+
+    type = Attempts
+
+    def over(self, now: datetime, limit: int) -> list[Attempts]:
+        order = (attempts.c.forget_at,)
+        return self._some(attempts.c.forget_at <= now, order=order, limit=limit)

@@ -1,0 +1,224 @@
+"""Access: the tokens by which somebody is known, and how often one may try to be."""
+
+import math
+import secrets
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, ClassVar
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from domain.actors import Actor, id_of
+from domain.base import Entity, Event, Repository, checked_by
+from domain.errors import DomainError, Invalid, TooManyAttempts
+from domain.values import Text
+
+TOKEN_NAME = Text(1, 100)
+
+SESSION = timedelta(hours=12)
+"""How long one stays signed in."""
+
+MOST_SESSIONS = 50
+"""How often somebody can be signed in at once; beyond that the oldest session ends."""
+
+MOST_TOKENS = 100
+"""How many personal tokens somebody can have."""
+
+
+class Scope(StrEnum):
+    """What a token lets its bearer do: look, or change things as well."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Purpose(StrEnum):
+    """What a token is for."""
+
+    SESSION = "session"
+    PERSONAL = "personal"
+    SETUP = "setup"
+
+
+class TokenIssued(Event):
+    """Somebody can be known by one more token."""
+
+
+class TokenRevoked(Event):
+    """A token is worth nothing any more."""
+
+
+class AlreadySetUp(DomainError):
+    """The workshop has an admin, so nobody can set it up any more."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to set up.")
+
+
+class TooManyTokens(DomainError):
+    """Somebody has as many personal tokens as one can have."""
+
+    def __init__(self) -> None:
+        super().__init__(f"You have {MOST_TOKENS} tokens. Delete one that you do not need.")
+
+
+def new_secret() -> str:
+    """Return a secret of 256 random bits, in the form that says it is one of ours."""
+    return f"atl_{secrets.token_urlsafe(32)}"
+
+
+def digest_of(secret: str) -> str:
+    """Return what is kept of a secret.
+
+    It has too many random bits to be guessed from a fast hash, unlike a password.
+    """
+    return sha256(secret.encode()).hexdigest()
+
+
+@dataclass(eq=False, kw_only=True)
+class Token(Entity):
+    """What its bearer is known by; only a digest of its secret is kept.
+
+    `user_id` is `None` for the one that lets in whoever sets the workshop up.
+    """
+
+    kind: ClassVar[str] = "token"
+
+    purpose: Purpose
+    user_id: UUID | None
+    name: str | None = None
+    scope: Scope = Scope.WRITE
+    digest: str
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    @classmethod
+    def issue(
+        cls,
+        id: UUID,
+        now: datetime,
+        secret: str,
+        *,
+        purpose: Purpose,
+        user_id: UUID | None,
+        name: str | None = None,
+        scope: Scope = Scope.WRITE,
+        expires_at: datetime | None = None,
+    ) -> "Token":
+        """Make a token of a secret.
+
+        Raises:
+            Invalid: when the name breaks its rule, or it would have expired before it is made.
+        """
+        if expires_at is not None and expires_at <= now:
+            raise Invalid("expires_at", "Give a time that is still to come.")
+        token = cls(
+            id=id,
+            created_at=now,
+            updated_at=now,
+            purpose=purpose,
+            user_id=user_id,
+            name=checked_by(TOKEN_NAME, "name", name),
+            scope=scope,
+            digest=digest_of(secret),
+            expires_at=expires_at,
+        )
+        token.record(TokenIssued(subject=id, at=now, by=user_id))
+        return token
+
+    def revoke(self, now: datetime, by: Actor | None = None) -> None:
+        """Say that it is worth nothing any more; its repository no longer keeps it then."""
+        self.record(TokenRevoked(subject=self.id, at=now, by=id_of(by)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenFilter:
+    """Which personal tokens are meant: those of one user."""
+
+    user_id: UUID
+
+    def matches(self, token: Token) -> bool:
+        """Whether the token is among those meant."""
+        return token.purpose is Purpose.PERSONAL and token.user_id == self.user_id
+
+
+SORTS: Mapping[str, Any] = {"created_at": lambda token: token.created_at}
+"""The orders a list of tokens can have, each with the value it compares."""
+
+
+class TokenRepository(Repository[Token]):
+    """Where tokens are kept."""
+
+    kind = Token.kind
+
+    @abstractmethod
+    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+        """Return the tokens for a purpose that somebody has, the oldest first."""
+
+    @abstractmethod
+    def mark_used(self, id: UUID, at: datetime) -> None:
+        """Note that a token was used, which is no change of it: its version stays the same."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many attempts there may be within some time."""
+
+    number: int
+    within: timedelta
+
+
+PER_ACCOUNT = Allowance(5, timedelta(minutes=15))
+"""How many wrong passwords are judged for one account (OWASP: Authentication Cheat Sheet)."""
+
+PER_ADDRESS = Allowance(300, timedelta(minutes=15))
+"""How many are judged from one address, behind which there may be a whole workshop."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Attempts(Entity):
+    """The attempts made lately on one account, or from one address."""
+
+    kind: ClassVar[str] = "attempts"
+
+    times: tuple[datetime, ...] = ()
+    forget_at: datetime
+
+    @staticmethod
+    def id_for(what: str) -> UUID:
+        """Return the id of the attempts on something: it can be told without looking."""
+        return uuid5(NAMESPACE_URL, f"attempts:{what}")
+
+    def add(self, now: datetime, allowance: Allowance) -> None:
+        """Make one more attempt.
+
+        Raises:
+            TooManyAttempts: when there were as many as are allowed; this one was none then.
+        """
+        recent = tuple(time for time in self.times if time > now - allowance.within)
+        if len(recent) >= allowance.number:
+            left = recent[-allowance.number] + allowance.within - now
+            raise TooManyAttempts(max(1, math.ceil(left.total_seconds())))
+        self.times = (*recent, now)
+        self.forget_at = now + allowance.within
+        self.updated_at = now
+
+    def take_back(self, time: datetime) -> None:
+        """Count the attempt of a time no more: it was a success."""
+        times = list(self.times)
+        if time in times:
+            times.remove(time)
+        self.times = tuple(times)
+
+
+class AttemptsRepository(Repository[Attempts]):
+    """Where attempts are kept."""
+
+    kind = Attempts.kind
+
+    @abstractmethod
+    def over(self, now: datetime, limit: int) -> list[Attempts]:
+        """Return some of those that no longer count."""

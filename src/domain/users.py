@@ -1,0 +1,311 @@
+"""Users: the people of the workshop, who they are, and what they may do to each other."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
+from uuid import UUID
+
+from domain.actors import Actor, Role, id_of, require_self_or_admin
+from domain.base import Entity, Event, Repository, checked_by
+from domain.errors import DomainError, Forbidden, InUse, Taken
+from domain.values import Password, Text, Whole, Word, fold
+
+USERNAME = Word(
+    50, "[A-Za-z0-9._-]+", "Give 1 to 50 of the letters A to Z, digits, dots, dashes, underscores."
+)
+# A dot-atom (RFC 5322, 3.2.3) at a host name that has a dot in it: where one can be written to.
+EMAIL = Word(
+    120,
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+    "Give an e-mail address of at most 120 characters, such as ada@example.org.",
+    lower=True,
+)
+NAME = Text(2, 50)
+AGE = Whole(0, 150)
+CITY = Text(0, 50)
+PASSWORD = Password(8, 128)
+
+RULES: Mapping[str, Callable[[Any], Any]] = {
+    "username": USERNAME,
+    "email": EMAIL,
+    "name": NAME,
+    "age": AGE,
+    "city": CITY,
+}
+
+
+def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> None:
+    """Let people edit their own profile, but for what only admins decide.
+
+    Raises:
+        Forbidden: to anybody else, whether or not there is such a user.
+    """
+    require_self_or_admin(actor, user_id)
+    if not actor.is_admin and not changes.keys().isdisjoint({"role", "is_active"}):
+        raise Forbidden("Only an admin may change a role, or who is active.")
+
+
+class LastAdmin(DomainError):
+    """Without this one nobody could run the workshop."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the last active admin. Make somebody else an admin first.")
+
+
+class UserRegistered(Event):
+    """Somebody joined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserEdited(Event):
+    """Members of a profile were given other values; which, is all that is told."""
+
+    members: tuple[str, ...]
+
+
+class RoleChanged(Event):
+    """Somebody became an admin, or ceased to be one."""
+
+
+class UserDeactivated(Event):
+    """Somebody may not come in any more."""
+
+
+class UserReactivated(Event):
+    """Somebody may come in again."""
+
+
+class PasswordChanged(Event):
+    """Somebody has a new password."""
+
+
+class UserRemoved(Event):
+    """Somebody was struck off the list."""
+
+
+class Profile(TypedDict):
+    """Who somebody is, as they are taken in."""
+
+    username: str
+    email: str
+    name: str
+    age: NotRequired[int | None]
+    city: NotRequired[str]
+
+
+class UserChanges(TypedDict, total=False):
+    """The members that an edit may set; absent ones are kept."""
+
+    username: str
+    email: str
+    name: str
+    age: int | None
+    city: str
+    role: Role
+    is_active: bool
+
+
+@dataclass(eq=False, kw_only=True)
+class User(Entity):
+    """Somebody who belongs to the workshop. Of the password only its hash is kept.
+
+    `image_file` is the name of the uploaded picture, if there is one.
+    """
+
+    kind: ClassVar[str] = "user"
+
+    username: str
+    email: str
+    name: str
+    age: int | None = None
+    city: str = "Unknown"
+    password_hash: str
+    role: Role = Role.MEMBER
+    is_active: bool = True
+    image_file: str | None = None
+
+    @classmethod
+    def register(
+        cls,
+        id: UUID,
+        now: datetime,
+        *,
+        password_hash: str,
+        role: Role = Role.MEMBER,
+        by: Actor | None = None,
+        among: "UserRepository",
+        **profile: Unpack[Profile],
+    ) -> "User":
+        """Take somebody in; without `by` they come of their own accord.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member.
+            Taken: when another user has the name or the address, in whatever case.
+        """
+        kept: Any = {name: checked_by(RULES[name], name, value) for name, value in profile.items()}
+        user = cls(
+            id=id, created_at=now, updated_at=now, password_hash=password_hash, role=role, **kept
+        )
+        user._require_own_names(among)
+        user.record(UserRegistered(subject=id, at=now, by=id_of(by)))
+        return user
+
+    @property
+    def username_key(self) -> str:
+        """What makes a username another's: it is nobody else's, whatever the case."""
+        return fold(self.username)
+
+    @property
+    def name_key(self) -> str:
+        """What sorting by name and looking for a name compare."""
+        return fold(self.name)
+
+    @property
+    def city_key(self) -> str:
+        """What looking for a city compares."""
+        return fold(self.city)
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks into: username, name and city, a line each; never the address."""
+        return fold(f"{self.username}\n{self.name}\n{self.city}")
+
+    @property
+    def runs_the_workshop(self) -> bool:
+        """Whether this is an active admin."""
+        return self.is_active and self.role is Role.ADMIN
+
+    def edit(
+        self, changes: UserChanges, now: datetime, *, by: Actor, among: "UserRepository"
+    ) -> None:
+        """Give members other values; a change to what they are already changes nothing.
+
+        Raises:
+            Forbidden: when `by` may not change this user, or not in this way.
+            Invalid: when a value breaks the rule for its member.
+            Taken: when another user has the name or the address, in whatever case.
+            LastAdmin: when nobody would be left to run the workshop.
+        """
+        require_may_edit(by, self.id, changes)
+        ran_the_workshop = self.runs_the_workshop
+        different = self.assign(changes, RULES)
+        if not different:
+            return
+        if ran_the_workshop and not self.runs_the_workshop:
+            self._require_another_admin(among)
+        if not different.keys().isdisjoint({"username", "email"}):
+            self._require_own_names(among)
+        self.updated_at = now
+        said: dict[str, type[Event]] = {
+            "role": RoleChanged,
+            "is_active": UserReactivated if self.is_active else UserDeactivated,
+        }
+        for member in different.keys() & said.keys():
+            self.record(said[member](subject=self.id, at=now, by=by.id))
+        if members := tuple(name for name in different if name not in said):
+            self.record(UserEdited(subject=self.id, at=now, by=by.id, members=members))
+
+    def change_password(self, hash: str, now: datetime, *, by: Actor) -> None:
+        """Have another password from now on.
+
+        Raises:
+            Forbidden: when `by` may not change this user.
+        """
+        require_self_or_admin(by, self.id)
+        self.password_hash = hash
+        self.updated_at = now
+        self.record(PasswordChanged(subject=self.id, at=now, by=by.id))
+
+    def show(self, image_file: str | None, now: datetime, *, by: Actor) -> None:
+        """Show another picture, or none.
+
+        Raises:
+            Forbidden: when `by` may not change this user.
+        """
+        require_self_or_admin(by, self.id)
+        if image_file != self.image_file:
+            self.image_file = image_file
+            self.updated_at = now
+            self.record(UserEdited(subject=self.id, at=now, by=by.id, members=("image_file",)))
+
+    def leave(
+        self, now: datetime, *, by: Actor, among: "UserRepository", has_left_traces: bool
+    ) -> None:
+        """Be struck off the list, unless something still refers to this user.
+
+        Raises:
+            Forbidden: when `by` is no admin.
+            InUse: when there are traces: deactivating is what is left.
+            LastAdmin: when nobody would be left to run the workshop.
+        """
+        if not by.is_admin:
+            raise Forbidden
+        if self.runs_the_workshop:
+            self._require_another_admin(among)
+        if has_left_traces:
+            raise InUse("This user has posts or tasks. Deactivate them instead.")
+        self.record(UserRemoved(subject=self.id, at=now, by=by.id))
+
+    def _require_another_admin(self, among: "UserRepository") -> None:
+        if not among.active_admins() - {self.id}:
+            raise LastAdmin
+
+    def _require_own_names(self, among: "UserRepository") -> None:
+        for field, other in (
+            ("username", among.named(self.username_key)),
+            ("email", among.addressed(self.email)),
+        ):
+            if other is not None and other != self.id:
+                raise Taken(field)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserFilter:
+    """Which users are meant; every member that is not `None` must hold."""
+
+    name: str | None = None
+    city: str | None = None
+    is_active: bool | None = None
+    q: str | None = None
+
+    def matches(self, user: User) -> bool:
+        """Whether the user is among those meant."""
+        return (
+            (self.name is None or fold(self.name) in user.name_key)
+            and (self.city is None or fold(self.city) in user.city_key)
+            and (self.is_active is None or user.is_active == self.is_active)
+            and (self.q is None or fold(self.q) in user.search_text)
+        )
+
+
+SORTS: Mapping[str, Callable[[User], Any]] = {
+    "created_at": lambda user: user.created_at,
+    "username": lambda user: user.username_key,
+    "name": lambda user: user.name_key,
+}
+"""The orders a list of users can have, each with the value it compares."""
+
+
+class UserRepository(Repository[User]):
+    """Where users are kept."""
+
+    kind = User.kind
+
+    @abstractmethod
+    def named(self, username_key: str) -> UUID | None:
+        """Return who has a username, by its key."""
+
+    @abstractmethod
+    def addressed(self, email: str) -> UUID | None:
+        """Return who has an e-mail address."""
+
+    @abstractmethod
+    def active_admins(self) -> set[UUID]:
+        """Return the active admins; until this unit of work ends nobody else changes them.
+
+        So of two who demote each other, one is seen to be left.
+        """

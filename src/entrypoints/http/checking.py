@@ -1,0 +1,80 @@
+"""Values that were sent: whether they are acceptable, and if not, where the fault is."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import TypeAdapter, ValidationError
+
+from entrypoints.http.errors import Refused, invalid, pointer
+
+
+def query_parameters(query: bytes) -> dict[str, str]:
+    """Return the parameters of a query.
+
+    Raises:
+        Refused: 422 when one is given twice, or is no text in UTF-8.
+    """
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
+        )
+    except ValueError:
+        raise invalid({"parameter": "", "detail": "The query is not text in UTF-8."}) from None
+    parameters = dict(pairs)
+    if len(parameters) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise invalid({"parameter": _name(twice), "detail": "Give this parameter once."})
+    return parameters
+
+
+def checked(adapter: TypeAdapter[Any], value: Any, place: Callable[..., dict[str, str]]) -> Any:
+    """Return what the adapter makes of a value.
+
+    Raises:
+        Refused: 422 with every error, its place, and none of the input.
+    """
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+    raise invalid(*({**place(*e["loc"]), "detail": _detail(e["type"], e["msg"])} for e in found))
+
+
+_DETAILS = {
+    "extra_forbidden": "This is unknown here, or cannot be set.",
+    "missing": "This is required.",
+    "string_type": "Give a text.",
+    "dict_type": "Give an object.",
+    "model_type": "Give an object.",
+    "bool_type": "Give true or false.",
+    "enum": "Give one of the values that are possible here.",
+    "literal_error": "Give one of the values that are possible here.",
+}
+
+
+def _detail(type: str, message: str) -> str:
+    return _DETAILS.get(type) or f"{message.removesuffix('.')}."
+
+
+def place_in_body(*path: str | int) -> dict[str, str]:
+    """Return where in a body something is, as an error tells it."""
+    return {"pointer": pointer(*(part if isinstance(part, int) else _name(part) for part in path))}
+
+
+def place_in_query(*path: str | int) -> dict[str, str]:
+    """Return where in a query something is, as an error tells it."""
+    return {"parameter": _name(str(path[0]))}
+
+
+def _name(name: str) -> str:
+    """Return a name that a client made up, if it is short enough to be one."""
+    return name if len(name) <= 100 else "?"
+
+
+def unknown(name: str) -> Refused:
+    """Return the refusal of a parameter that there is not."""
+    return invalid({"parameter": _name(name), "detail": "There is no such parameter here."})

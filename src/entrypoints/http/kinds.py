@@ -1,0 +1,108 @@
+"""The kinds of problems there are (RFC 9457): what each is called, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem: its status, its title, and what to do about it."""
+
+    status: int
+    title: str
+    about: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "malformed-json": Kind(
+        400,
+        "Malformed JSON",
+        "The body is not JSON as RFC 8259 has it, in UTF-8. NaN, Infinity, a member that is given"
+        " twice, a lone surrogate and the NUL character are refused as well.",
+    ),
+    "malformed-cursor": Kind(
+        400,
+        "Malformed cursor",
+        "Take the cursor from `next`, or from the Link header, of the page before, unchanged.",
+    ),
+    "bad-request": Kind(400, "Bad request", "The request cannot be understood."),
+    "unauthenticated": Kind(
+        401,
+        "Unauthenticated",
+        "Say who you are: send `Authorization: Bearer`, with a token from /api/v1/auth/token or one"
+        " that you made at /api/v1/tokens. If you did, it has ended, or never was one.",
+    ),
+    "forbidden": Kind(403, "Forbidden", "It is known who you are, and you may not do this."),
+    "not-found": Kind(404, "Not found", "There is no such thing, or not for you."),
+    "method-not-allowed": Kind(
+        405, "Method not allowed", "The Allow header names the methods that are possible here."
+    ),
+    "conflict": Kind(
+        409,
+        "Conflict",
+        "Others changed the same thing at the same moment, several times over. Send the request"
+        " again.",
+    ),
+    "already-taken": Kind(
+        409, "Already taken", "Somebody else has this value already; `errors` says which."
+    ),
+    "in-use": Kind(409, "In use", "Other things refer to this one, so it has to stay."),
+    "last-admin": Kind(
+        409,
+        "Last admin",
+        "Somebody has to run the workshop: make another user an admin first.",
+    ),
+    "too-many-tokens": Kind(
+        409, "Too many tokens", "Delete a token that is not needed any more, then make another."
+    ),
+    "precondition-failed": Kind(
+        412,
+        "Precondition failed",
+        "The thing has changed since you read it. Read it again, look at what has changed, and send"
+        " your change with the new ETag.",
+    ),
+    "too-large": Kind(413, "Too large", "The body is larger than this service takes."),
+    "unsupported-media-type": Kind(
+        415,
+        "Unsupported media type",
+        "Send what the operation takes, not compressed, and say what it is in Content-Type.",
+    ),
+    "invalid": Kind(
+        422,
+        "Invalid",
+        "The request is well-formed, but a value or a name in it is not acceptable; `errors` says"
+        " which, and why.",
+    ),
+    "precondition-required": Kind(
+        428,
+        "Precondition required",
+        "This service makes changes only to what you have seen: send the ETag in If-Match.",
+    ),
+    "too-many-requests": Kind(
+        429,
+        "Too many requests",
+        "There were too many attempts. Wait for the time in Retry-After, in seconds.",
+    ),
+    "internal-error": Kind(
+        500,
+        "Internal error",
+        "This is a defect of the service. It has been logged under the request id, which helps who"
+        " looks into it.",
+    ),
+    "database-unavailable": Kind(
+        503,
+        "Database unavailable",
+        "The database cannot be used at the moment. The service goes on by itself once it can; try"
+        " again after the time in Retry-After.",
+    ),
+    "storage-unavailable": Kind(
+        503,
+        "Storage unavailable",
+        "Uploads cannot be kept or read at the moment. Try again after the time in Retry-After.",
+    ),
+    "schema-not-current": Kind(
+        503,
+        "Schema not current",
+        "The tables of the database do not belong to this version of the service.",
+    ),
+}

@@ -1,0 +1,74 @@
+"""Pictures of people: `/users/{id}/image` to change them, `/media` to look at them."""
+
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.errors import DomainError, Invalid, Stale, Unacceptable
+from entrypoints.http.operations import Operation, problems
+from entrypoints.http.ports import By, IfMatch, Now, PicturesPort, Run, Users, ports
+from entrypoints.http.users import UserId
+from service_layer import people
+from service_layer.queries.users import DEFAULT_PICTURE, UserView
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation)
+media = APIRouter(include_in_schema=False)
+
+_DEFAULT = (files("entrypoints.http") / "static" / DEFAULT_PICTURE).read_bytes()
+_FOREVER = "public, max-age=31536000, immutable"
+_A_DAY = "public, max-age=86400"
+
+
+@router.put("/{user_id:id}/image", openapi_extra=problems("storage-unavailable"))
+async def put_image(
+    user_id: UserId,
+    content: Annotated[bytes, Body(media_type="image/png")],
+    expected: IfMatch,
+    users: Users,
+    pictures: PicturesPort,
+    run: Run,
+    by: By,
+    now: Now,
+) -> UserView:
+    """Show another picture of somebody: PNG, JPEG or WebP, made anew without its metadata."""
+    user = await users.one(user_id, now.date())
+    if expected is not None and user.version not in expected:
+        raise Stale("user", user.version)
+    try:
+        name = await pictures.keep(content)
+    except Unacceptable as error:
+        raise Invalid("", str(error)) from None
+    try:
+        shown, before = await run(
+            people.show_picture, user_id, name, actor=by, now=now, expected=expected
+        )
+    except DomainError:
+        await pictures.discard(name)
+        raise
+    if before is not None:
+        await pictures.discard(before)
+    return UserView.of(shown)
+
+
+@router.delete("/{user_id:id}/image", status_code=204)
+async def delete_image(
+    user_id: UserId, expected: IfMatch, pictures: PicturesPort, run: Run, by: By, now: Now
+) -> None:
+    """Show no picture of somebody but the one that stands for everybody."""
+    _, before = await run(people.show_picture, user_id, None, actor=by, now=now, expected=expected)
+    if before is not None:
+        await pictures.discard(before)
+
+
+@media.get("/media/{name}")
+async def picture(name: str, request: Request) -> Response:
+    """Return a picture. What is at an address stays the same, so it may be kept for good."""
+    if name == DEFAULT_PICTURE:
+        return Response(_DEFAULT, media_type="image/png", headers={"Cache-Control": _A_DAY})
+    found = await ports(request).pictures().find(name)
+    if found is None:
+        raise HTTPException(404)
+    return Response(found.content, media_type=found.media_type, headers={"Cache-Control": _FOREVER})

@@ -1,0 +1,116 @@
+"""Who may use which operation: all of it is here, and what is not here does not start.
+
+The rules that depend on the object in question are the domain's; this module only says where they
+are asked. They are asked again within the use case.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from domain.access import Scope
+from domain.actors import Actor, Role, require_self_or_admin
+from domain.errors import Forbidden
+from entrypoints.http.errors import unauthenticated
+from entrypoints.http.ports import ports
+from service_layer.queries.access import Grant
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who may use an operation: those in a role or above it, anybody if there is none.
+
+    A rule is asked about the thing that the path names. `or_newcomers` lets in everybody while
+    registration is open.
+    """
+
+    role: Role | None = None
+    rule: Callable[[Actor | None, UUID], None] | None = None
+    or_newcomers: bool = False
+
+
+ANYBODY = Who()
+MEMBERS = Who(Role.MEMBER)
+THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
+ADMINS = Who(Role.ADMIN)
+
+POLICY: Mapping[str, Who] = {
+    # Operation
+    "live": ANYBODY,
+    "ready": ANYBODY,
+    "openapi": ANYBODY,
+    "docs": ANYBODY,
+    "asset": ANYBODY,
+    "start": ANYBODY,
+    "problem": ANYBODY,
+    "picture": ANYBODY,
+    # Access
+    "sign_in": ANYBODY,
+    "sign_out": MEMBERS,
+    "list_tokens": MEMBERS,
+    "create_token": MEMBERS,
+    "read_token": MEMBERS,
+    "delete_token": MEMBERS,
+    "set_up": ANYBODY,
+    # People
+    "create_user": Who(Role.ADMIN, or_newcomers=True),
+    "list_users": MEMBERS,
+    "read_me": MEMBERS,
+    "change_password": MEMBERS,
+    "read_user": ANYBODY,
+    "edit_user": THEMSELVES,
+    "delete_user": ADMINS,
+    "put_image": THEMSELVES,
+    "delete_image": THEMSELVES,
+    # Tasks
+    "create_task": MEMBERS,
+    "list_tasks": MEMBERS,
+    "count_tasks": MEMBERS,
+    "read_task": MEMBERS,
+    "edit_task": MEMBERS,
+    "delete_task": MEMBERS,
+    "complete_task": MEMBERS,
+    "reopen_task": MEMBERS,
+}
+
+
+async def identify(request: Request) -> Grant | None:
+    """Return what the bearer of the request's token is granted, `None` without a valid one."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    now = ports(request).clock()()
+    return await ports(request).authenticator().grant(secret.strip(), now)
+
+
+async def _visitor(request: Request) -> Actor | None:
+    grant = await identify(request)
+    return grant.actor if grant else None
+
+
+Visitor = Annotated[Actor | None, Depends(_visitor)]
+"""Whoever asks where anybody may."""
+
+
+async def admit(who: Who, request: Request, named: UUID | None) -> None:
+    """Let whoever asks go on, if they may.
+
+    Raises:
+        Refused: 401 to a stranger where one has to be known.
+        Forbidden: to somebody who may not do this, or not by this token.
+    """
+    if who.role is None or (who.or_newcomers and request.app.state.registration_open):
+        return
+    grant = request.scope["grant"] = await identify(request)
+    if grant is None:
+        presented = "authorization" in request.headers
+        raise unauthenticated("Sign in first.", "invalid_token" if presented else "")
+    if who.role is Role.ADMIN and not grant.actor.is_admin:
+        raise Forbidden("Only an admin may do this.")
+    if grant.scope is Scope.READ and request.method != "GET":
+        raise Forbidden("This token is for reading only.")
+    if who.rule is not None and named is not None:
+        who.rule(grant.actor, named)

@@ -1,0 +1,223 @@
+"""Access: tokens that are handed out and end, attempts to get one, and the very first admin."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hmac import compare_digest
+from uuid import UUID
+
+from domain.access import (
+    MOST_SESSIONS,
+    MOST_TOKENS,
+    PER_ACCOUNT,
+    PER_ADDRESS,
+    SESSION,
+    Allowance,
+    AlreadySetUp,
+    Attempts,
+    Purpose,
+    Scope,
+    Token,
+    TooManyTokens,
+    digest_of,
+    new_secret,
+)
+from domain.actors import Actor
+from domain.base import Event, Expected
+from domain.errors import NotFound, Unidentified
+from service_layer.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A new token, and its secret, which nobody can tell later."""
+
+    token: Token
+    secret: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to be known by a password: on which account, from where, and when."""
+
+    account: str
+    address: str
+    at: datetime
+
+    def counted(self) -> tuple[tuple[UUID, Allowance], ...]:
+        """Return where it counts, and how many are allowed there."""
+        return (
+            (Attempts.id_for(f"account:{self.account}"), PER_ACCOUNT),
+            (Attempts.id_for(f"address:{self.address}"), PER_ADDRESS),
+        )
+
+
+def begin_attempt(uow: UnitOfWork, attempt: Attempt) -> None:
+    """Count an attempt before it is judged, so that many at once are no more than allowed.
+
+    Raises:
+        TooManyAttempts: when it may not be judged yet.
+    """
+    for id, allowance in attempt.counted():
+        attempts = uow.attempts.find(id)
+        if attempts is None:
+            at = attempt.at
+            attempts = Attempts(id=id, created_at=at, updated_at=at, forget_at=at)
+            uow.attempts.add(attempts)
+        attempts.add(attempt.at, allowance)
+    for over in uow.attempts.over(attempt.at, limit=10):
+        # One of them may have begun to count again just now.
+        if over.forget_at <= attempt.at:
+            uow.attempts.remove(over)
+
+
+def take_back_attempt(uow: UnitOfWork, attempt: Attempt) -> None:
+    """Count an attempt no more, because it succeeded."""
+    for id, _ in attempt.counted():
+        if attempts := uow.attempts.find(id):
+            attempts.take_back(attempt.at)
+
+
+def open_session(
+    uow: UnitOfWork, user_id: UUID, known_hash: str, attempt: Attempt, *, now: datetime
+) -> Issued:
+    """Hand out a token to somebody who has told the password with the known hash.
+
+    Raises:
+        Unidentified: when that has changed since, or they may not come in any more.
+    """
+    user = uow.users.find(user_id)
+    if user is None or not user.is_active or user.password_hash != known_hash:
+        raise Unidentified("The name or the password is wrong.")
+    take_back_attempt(uow, attempt)
+    sessions = uow.tokens.of(Purpose.SESSION, user_id)
+    for place, old in enumerate(reversed(sessions), start=1):
+        if place >= MOST_SESSIONS or (old.expires_at and old.expires_at <= now):
+            _end(uow, old, now)
+    return _issue(uow, now, purpose=Purpose.SESSION, user_id=user_id, expires_at=now + SESSION)
+
+
+def create_token(
+    uow: UnitOfWork,
+    *,
+    name: str,
+    scope: Scope,
+    expires_at: datetime | None,
+    actor: Actor,
+    now: datetime,
+) -> Issued:
+    """Hand out a personal token.
+
+    Raises:
+        TooManyTokens: when the actor has as many as one can have.
+    """
+    if len(uow.tokens.of(Purpose.PERSONAL, actor.id)) >= MOST_TOKENS:
+        raise TooManyTokens
+    return _issue(
+        uow,
+        now,
+        purpose=Purpose.PERSONAL,
+        user_id=actor.id,
+        name=name,
+        scope=scope,
+        expires_at=expires_at,
+    )
+
+
+def revoke_token(
+    uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
+) -> None:
+    """End a personal token of the actor's.
+
+    Raises:
+        NotFound: when there is none, or it is somebody else's.
+    """
+    token = uow.tokens.find(token_id)
+    if token is None or token.user_id != actor.id or token.purpose is not Purpose.PERSONAL:
+        raise NotFound(Token.kind, token_id)
+    _end(uow, uow.tokens.get(token_id, expected), now, actor)
+
+
+def end_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
+    """End the token that the actor is known by; if it has ended already, so much the better."""
+    if token := uow.tokens.find(token_id):
+        _end(uow, token, now, actor)
+
+
+def end_access(uow: UnitOfWork, event: Event) -> None:
+    """End every token of a user, because of what happened to them."""
+    end_access_of(uow, event.subject, now=event.at)
+
+
+def end_access_of(
+    uow: UnitOfWork, user_id: UUID, *, now: datetime, by: Actor | None = None
+) -> None:
+    """End every token of a user."""
+    for purpose in (Purpose.SESSION, Purpose.PERSONAL):
+        for token in uow.tokens.of(purpose, user_id):
+            _end(uow, token, now, by)
+
+
+def note_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
+    """Note when a token was used last."""
+    uow.tokens.mark_used(token_id, at)
+
+
+def prepare_setup(uow: UnitOfWork, *, now: datetime) -> str | None:
+    """Return the secret with which the first admin can be made, if there is none yet.
+
+    An earlier secret ends: it may have been lost, or seen.
+    """
+    if uow.users.active_admins():
+        return None
+    end_setup(uow, now)
+    return _issue(uow, now, purpose=Purpose.SETUP, user_id=None).secret
+
+
+def require_setup_secret(uow: UnitOfWork, secret: str) -> None:
+    """Have the secret told with which the first admin is made.
+
+    Raises:
+        AlreadySetUp: when there is an admin.
+        Unidentified: when it is not the secret.
+    """
+    waiting = uow.tokens.of(Purpose.SETUP, None)
+    if not waiting:
+        raise AlreadySetUp
+    if not compare_digest(waiting[-1].digest, digest_of(secret)):
+        raise Unidentified("This is not the secret that the server printed when it started.")
+
+
+def end_setup(uow: UnitOfWork, now: datetime) -> None:
+    """Let nobody set the workshop up any more."""
+    for token in uow.tokens.of(Purpose.SETUP, None):
+        _end(uow, token, now)
+
+
+def _issue(
+    uow: UnitOfWork,
+    now: datetime,
+    *,
+    purpose: Purpose,
+    user_id: UUID | None,
+    name: str | None = None,
+    scope: Scope = Scope.WRITE,
+    expires_at: datetime | None = None,
+) -> Issued:
+    secret = new_secret()
+    token = Token.issue(
+        uow.new_id(),
+        now,
+        secret,
+        purpose=purpose,
+        user_id=user_id,
+        name=name,
+        scope=scope,
+        expires_at=expires_at,
+    )
+    uow.tokens.add(token)
+    return Issued(token, secret)
+
+
+def _end(uow: UnitOfWork, token: Token, now: datetime, by: Actor | None = None) -> None:
+    token.revoke(now, by)
+    uow.tokens.remove(token)

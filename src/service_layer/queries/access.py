@@ -1,0 +1,91 @@
+"""What is known of tokens and of those who bear them, and the ports that tell it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from domain.access import Scope, Token, TokenFilter
+from domain.actors import Actor
+from service_layer.queries import Queries, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenView(View):
+    """A personal token as its owner sees it; its secret is not to be seen any more."""
+
+    collection: ClassVar[str] = "tokens"
+
+    name: str
+    scope: Scope
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, token: Token) -> "TokenView":
+        """The view of an aggregate in hand."""
+        return cls(
+            id=token.id,
+            version=token.version,
+            created_at=token.created_at,
+            updated_at=token.updated_at,
+            name=token.name or "",
+            scope=token.scope,
+            expires_at=token.expires_at,
+            last_used_at=token.last_used_at,
+        )
+
+
+class TokenQueries(Queries[TokenView, TokenFilter]):
+    """The reads of personal tokens."""
+
+    kind = Token.kind
+
+    @abstractmethod
+    async def owner(self, id: UUID) -> UUID | None:
+        """Return whose personal token it is, if there is such a one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a token grants its bearer: to be this user, within a scope, for so long."""
+
+    token_id: UUID
+    actor: Actor
+    scope: Scope
+    is_personal: bool
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What tells whether somebody is who they say they are."""
+
+    user_id: UUID
+    password_hash: str
+    is_active: bool
+
+
+class AccessQueries(ABC):
+    """The reads by which somebody is recognised; each is one statement by a unique index.
+
+    All of them raise `DatabaseUnavailable` when the database cannot be reached.
+    """
+
+    @abstractmethod
+    async def grant(self, digest: str) -> Grant | None:
+        """Return what the token with this digest grants, if its user is active; expired or not."""
+
+    @abstractmethod
+    async def credentials(self, login: str) -> Credentials | None:
+        """Return the credentials of a user, by the username or the e-mail address, in any case."""
+
+    @abstractmethod
+    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+        """Return the credentials of a user."""
+
+    @abstractmethod
+    async def awaits_setup(self) -> bool:
+        """Whether the workshop waits for its first admin."""

@@ -1,0 +1,70 @@
+"""The views of tasks, and the port that answers with them."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from domain.tasks import Task, TaskFilter
+from service_layer.queries import Queries, View
+from service_layer.queries.users import PublicUser
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskView(View):
+    """A task as it is seen on a given day."""
+
+    collection: ClassVar[str] = "tasks"
+
+    title: str
+    description: str | None
+    priority: int
+    due_on: date | None
+    assignee_id: UUID | None
+    assignee: PublicUser | None
+    created_by: PublicUser | None
+    completed: bool
+    completed_at: datetime | None
+    overdue: bool
+
+    @classmethod
+    def of(cls, task: Task, today: date, people: Mapping[UUID, PublicUser]) -> "TaskView":
+        """The view of an aggregate in hand, beside the people it names."""
+        return cls(
+            id=task.id,
+            version=task.version,
+            created_at=task.created_at,
+            updated_at=task.updated_at,
+            title=task.title,
+            description=task.description,
+            priority=task.priority,
+            due_on=task.due_on,
+            assignee_id=task.assignee_id,
+            assignee=people.get(task.assignee_id) if task.assignee_id else None,
+            created_by=people.get(task.created_by_id) if task.created_by_id else None,
+            completed=task.completed,
+            completed_at=task.completed_at,
+            overdue=task.is_overdue(today),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCounts:
+    """How many tasks there are, by what is left to do about them."""
+
+    total: int
+    completed: int
+    pending: int
+    overdue: int
+
+
+class TaskQueries(Queries[TaskView, TaskFilter]):
+    """The reads of tasks."""
+
+    kind = Task.kind
+
+    @abstractmethod
+    async def count(self, filter: TaskFilter) -> TaskCounts:
+        """Count the tasks that the filter means, exactly."""

@@ -1,0 +1,601 @@
+"""What every unit of work and every read port promises of people, tokens and attempts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract.adapters import in_order, in_threads
+from domain.access import (
+    MOST_SESSIONS,
+    PER_ACCOUNT,
+    AlreadySetUp,
+    Purpose,
+    Scope,
+    TokenFilter,
+    TokenRevoked,
+    digest_of,
+)
+from domain.actors import Role
+from domain.base import Slice
+from domain.errors import (
+    Forbidden,
+    InUse,
+    Invalid,
+    NotFound,
+    Stale,
+    Taken,
+    TooManyAttempts,
+    Unidentified,
+)
+from domain.tasks import TaskFilter
+from domain.users import SORTS, LastAdmin, User, UserFilter
+from service_layer import access, people, planning
+from service_layer.access import Attempt
+from service_layer.queries.users import UserView
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend
+from support.people import ADMIN, MEMBER, OTHER, PASSWORD_HASH, PEOPLE
+
+TODAY = NOON.date()
+FIRST = Slice(sort="created_at", limit=100)
+
+
+def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
+    members.setdefault("email", f"{username}@example.org")
+    members.setdefault("name", username.title() + "!")
+    members.setdefault("now", NOON)
+    user = backend.usual.perform(
+        people.register_user, username=username, password_hash=PASSWORD_HASH, **members
+    )
+    return user.id
+
+
+def users(
+    backend: Backend, filter: UserFilter | None = None, slice: Slice = FIRST
+) -> list[UserView]:
+    return backend.ask(backend.users.list(filter or UserFilter(), slice)).items
+
+
+def get(backend: Backend, id: UUID) -> UserView:
+    found = backend.ask(backend.users.get(id, TODAY))
+    assert found is not None
+    return found
+
+
+def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return backend.usual.perform(use_case, *args, **kwargs)
+
+
+def test_a_user_is_read_as_they_were_registered(backend: Backend) -> None:
+    id = register(
+        backend, "Zoë".encode().decode("ascii", "ignore") + "-1", email=" Zoe@Example.ORG ",
+        name="Zoë Ünal", age=0, city="Öl",
+    )  # fmt: skip
+
+    assert get(backend, id) == UserView(
+        id=id,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+        username="Zo-1",
+        email="zoe@example.org",
+        name="Zoë Ünal",
+        age=0,
+        city="Öl",
+        role=Role.MEMBER,
+        is_active=True,
+        image_file=None,
+        image_url="/media/default.png",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"username": "DORA"}, "username"),
+        ({"email": "Dora@EXAMPLE.org"}, "email"),
+        ({"username": "doRa", "email": "dora@example.org"}, "username"),
+    ],
+)
+def test_a_name_or_an_address_is_one_persons_whatever_the_case(
+    backend: Backend, members: dict[str, str], field: str
+) -> None:
+    dora = register(backend, "dora")
+    wanted = {"username": "eve", "email": "eve@example.org", **members}
+
+    with pytest.raises(Taken) as registering:
+        register(backend, **wanted)
+    eve = register(backend, "eve")
+    with pytest.raises(Taken) as editing:
+        perform(backend, people.edit_user, eve, members, actor=ADMIN.actor, now=NOON)
+    assert registering.value.field == editing.value.field == field
+    assert get(backend, eve).username == "eve"
+    # One's own, in another case, is not another's.
+    perform(backend, people.edit_user, dora, members, actor=ADMIN.actor, now=NOON)
+
+
+def test_of_twenty_who_register_one_address_at_once_one_gets_it(backend: Backend) -> None:
+    def try_it(number: int) -> str:
+        address = "".join(c.upper() if number >> place & 1 else c for place, c in enumerate("dora"))
+        try:
+            register(backend, f"dora{number}", email=f"{address}@example.org")
+        except Taken as error:
+            return error.field
+        return "registered"
+
+    outcomes = in_threads(20, try_it)
+
+    assert sorted(outcomes) == ["email"] * 19 + ["registered"]
+    assert len(users(backend)) == len(PEOPLE) + 1
+
+
+def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend) -> None:
+    ways: list[dict[str, Any]] = [{"role": Role.MEMBER}, {"is_active": False}]
+    for round in range(10):
+        other = register(backend, f"admin{round}", role=Role.ADMIN)
+        pair = [ADMIN.id, other]
+
+        def undo(
+            place: int, pair: list[UUID] = pair, change: dict[str, Any] = ways[round % 2]
+        ) -> str:
+            actor = replace(ADMIN.actor, id=pair[1 - place])
+            try:
+                perform(backend, people.edit_user, pair[place], change, actor=actor, now=NOON)
+            except LastAdmin:
+                return "stays"
+            return "goes"
+
+        outcomes = in_threads(2, undo)
+
+        assert sorted(outcomes) == ["goes", "stays"]
+        left = [user for user in users(backend) if user.is_active and user.role is Role.ADMIN]
+        assert [user.id for user in left] == [pair[outcomes.index("stays")]]
+        # Everything as before, for the next round.
+        actor = replace(ADMIN.actor, id=left[0].id)
+        back = {"role": Role.ADMIN, "is_active": True}
+        perform(backend, people.edit_user, ADMIN.id, back, actor=actor, now=NOON)
+        perform(backend, people.edit_user, other, {"role": Role.MEMBER}, actor=actor, now=NOON)
+
+
+def test_the_last_active_admin_cannot_be_demoted_deactivated_or_deleted(backend: Backend) -> None:
+    gone = register(backend, "gone", role=Role.ADMIN)
+    perform(backend, people.edit_user, gone, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+
+    for change in ({"role": Role.MEMBER}, {"is_active": False}):
+        with pytest.raises(LastAdmin):
+            perform(backend, people.edit_user, ADMIN.id, change, actor=ADMIN.actor, now=NOON)
+    with pytest.raises(LastAdmin):
+        perform(backend, people.remove_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
+    assert get(backend, ADMIN.id).version == 1
+
+
+def test_people_change_their_own_profile_and_only_admins_that_of_others(backend: Backend) -> None:
+    perform(backend, people.edit_user, MEMBER.id, {"city": "X"}, actor=MEMBER.actor, now=NOON)
+    perform(backend, people.edit_user, MEMBER.id, {"age": 7}, actor=ADMIN.actor, now=NOON)
+    for changes in ({"role": Role.ADMIN}, {"is_active": True}, {"city": "X", "role": Role.MEMBER}):
+        with pytest.raises(Forbidden):
+            perform(backend, people.edit_user, MEMBER.id, changes, actor=MEMBER.actor, now=NOON)
+    for use_case, arguments in (
+        (people.edit_user, ({"city": "Y"},)),
+        (people.edit_user, ({},)),
+        (people.show_picture, ("x.png",)),
+        (people.remove_user, ()),
+    ):
+        with pytest.raises(Forbidden):
+            perform(backend, use_case, MEMBER.id, *arguments, actor=OTHER.actor, now=NOON)
+    found = get(backend, MEMBER.id)
+    assert (found.city, found.age, found.role, found.version) == ("X", 7, Role.MEMBER, 3)
+
+
+def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend) -> None:
+    written = perform(
+        backend, planning.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
+    )
+    for person in (MEMBER, OTHER):
+        with pytest.raises(InUse):
+            perform(backend, people.remove_user, person.id, actor=ADMIN.actor, now=NOON)
+    perform(backend, planning.remove_task, written.id, actor=ADMIN.actor, now=NOON)
+    for person in (MEMBER, OTHER):
+        perform(backend, people.remove_user, person.id, actor=ADMIN.actor, now=NOON)
+        assert backend.ask(backend.access.grant(digest_of(person.token))) is None
+    assert [user.id for user in users(backend)] == [ADMIN.id]
+
+
+def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
+    backend: Backend,
+) -> None:
+    for round in range(10):
+        id = register(backend, f"passing{round}")
+
+        def meet(place: int, id: UUID = id) -> str:
+            try:
+                if place:
+                    perform(backend, people.remove_user, id, actor=ADMIN.actor, now=NOON)
+                    return "deleted"
+                perform(backend, planning.add_task, title="x", assignee_id=id, now=NOON)
+                return "given"
+            except (InUse, Invalid) as error:
+                return type(error).__name__
+
+        outcomes = in_threads(2, meet)
+
+        assert outcomes in (["given", "InUse"], ["Invalid", "deleted"])
+        found = backend.ask(backend.users.get(id, TODAY))
+        assert (found is None) == (outcomes[1] == "deleted")
+
+
+@pytest.mark.parametrize("who", ["nobody", "somebody inactive"])
+def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) -> None:
+    id = UUID("01900000-0000-7000-8000-00000000ffff")
+    if who != "nobody":
+        id = register(backend)
+        perform(backend, people.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+    with pytest.raises(Invalid) as adding:
+        perform(backend, planning.add_task, title="x", assignee_id=id, now=NOON)
+    task = perform(backend, planning.add_task, title="x", now=NOON)
+    with pytest.raises(Invalid) as editing:
+        perform(backend, planning.edit_task, task.id, {"assignee_id": id}, now=NOON)
+    assert adding.value.field == editing.value.field == "assignee_id"
+
+
+def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Backend) -> None:
+    task = perform(backend, planning.add_task, title="x", assignee_id=MEMBER.id, now=NOON)
+    with backend.open() as uow:
+        # Not through the use case, which may come to take the task away from them.
+        uow.users.get(MEMBER.id).is_active = False
+        uow.commit()
+    changes = {"title": "y", "assignee_id": MEMBER.id}
+    edited = perform(backend, planning.edit_task, task.id, changes, now=NOON)
+    assert (edited.title, edited.assignee_id) == ("y", MEMBER.id)
+
+
+def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
+    perform(
+        backend, planning.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
+    )
+    (task,) = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), FIRST)).items
+    assert task.assignee is not None
+    assert task.created_by is not None
+    assert (task.assignee_id, task.assignee.username) == (OTHER.id, "cleo")
+    assert (task.created_by.id, task.created_by.name) == (MEMBER.id, "Bob")
+    mine = TaskFilter(today=TODAY, assignee_id=OTHER.id)
+    others = TaskFilter(today=TODAY, assignee_id=MEMBER.id)
+    assert backend.ask(backend.tasks.count(mine)).total == 1
+    assert backend.ask(backend.tasks.count(others)).total == 0
+
+
+some_users = st.lists(
+    st.tuples(
+        st.sampled_from(["Ann Öl", "ann", "BO_B", "Zoë 100%"]),
+        st.sampled_from(["Unknown", "Köln", "KOLN", ""]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+some_filter = st.builds(
+    UserFilter,
+    name=st.none() | st.sampled_from(["ann", "ÖL", "_", "%", "O"]),
+    city=st.none() | st.sampled_from(["koln", "Ö", "un"]),
+    is_active=st.none() | st.booleans(),
+    q=st.none() | st.sampled_from(["ann", "köln", "user1", "@", "100%", "example"]),
+)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(made=some_users, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
+def test_filters_and_orders_of_users_agree_with_the_domain(
+    backend: Backend, made: list[Any], filter: UserFilter, sort: str, data: st.DataObject
+) -> None:
+    entities: list[User] = []
+    with backend.open() as uow:
+        for number, (name, city, is_active) in enumerate(made):
+            user = people.register_user(
+                uow,
+                username=f"{'uU'[number % 2]}ser{number}",
+                email=f"user{number}@example.org",
+                name=name,
+                city=city,
+                password_hash="-",
+                now=NOON + timedelta(seconds=number // 2),
+            )
+            user.is_active = is_active
+            entities.append(user)
+        entities += [uow.users.get(person.id) for person in PEOPLE]
+        uow.commit()
+    try:
+        descending = data.draw(st.booleans())
+        meant = [user for user in entities if filter.matches(user)]
+        expected = in_order(meant, SORTS[sort], descending)
+        slice = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        seen: list[UserView] = []
+        for _ in range(20):
+            page = backend.ask(backend.users.list(filter, replace(slice, count=True)))
+            assert page.total == len(meant)
+            seen += page.items
+            if page.last is None:
+                break
+            slice = replace(slice, after=page.last)
+        assert seen == [UserView.of(user) for user in expected]
+    finally:
+        with backend.open() as uow:
+            for user in entities[: len(made)]:
+                uow.users.remove(uow.users.get(user.id))
+            uow.commit()
+
+
+def test_a_search_of_users_does_not_look_into_addresses(backend: Backend) -> None:
+    assert users(backend, UserFilter(q="canary")) == []
+    assert [user.id for user in users(backend, UserFilter(q="BOB"))] == [MEMBER.id]
+
+
+# Tokens
+
+
+def personal(backend: Backend, name: str = "script", **members: Any) -> access.Issued:
+    members = {"scope": Scope.WRITE, "expires_at": None, "actor": MEMBER.actor, **members}
+    issued: access.Issued = perform(backend, access.create_token, name=name, now=NOON, **members)
+    return issued
+
+
+def granted(backend: Backend, secret: str) -> bool:
+    return backend.ask(backend.access.grant(digest_of(secret))) is not None
+
+
+def test_a_token_grants_what_its_user_may_do(backend: Backend) -> None:
+    issued = personal(backend, scope=Scope.READ, expires_at=NOON + timedelta(days=1))
+    grant = backend.ask(backend.access.grant(digest_of(issued.secret)))
+
+    assert grant is not None
+    assert (grant.token_id, grant.actor) == (issued.token.id, MEMBER.actor)
+    assert (grant.scope, grant.is_personal) == (Scope.READ, True)
+    assert (grant.expires_at, grant.last_used_at) == (NOON + timedelta(days=1), None)
+    assert not granted(backend, issued.secret + "x")
+    assert not granted(backend, digest_of(issued.secret))
+
+
+def test_a_use_of_a_token_is_noted_without_changing_it(backend: Backend) -> None:
+    issued = personal(backend)
+    perform(backend, access.note_use, issued.token.id, NOON + timedelta(hours=1))
+
+    view = backend.ask(backend.tokens.get(issued.token.id, TODAY))
+    assert view is not None
+    assert (view.version, view.updated_at) == (1, NOON)
+    assert view.last_used_at == NOON + timedelta(hours=1)
+    perform(
+        backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON, expected={1}
+    )
+    perform(backend, access.note_use, issued.token.id, NOON)
+
+
+def test_a_token_is_its_owners_alone(backend: Backend) -> None:
+    issued = personal(backend)
+    for actor in (OTHER.actor, ADMIN.actor):
+        with pytest.raises(NotFound):
+            perform(backend, access.revoke_token, issued.token.id, actor=actor, now=NOON)
+    with pytest.raises(Stale):
+        perform(
+            backend,
+            access.revoke_token,
+            issued.token.id,
+            actor=MEMBER.actor,
+            now=NOON,
+            expected={2},
+        )
+    assert backend.ask(backend.tokens.owner(issued.token.id)) == MEMBER.id
+    perform(backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON)
+    assert not granted(backend, issued.secret)
+    listed = backend.ask(backend.tokens.list(TokenFilter(user_id=MEMBER.id), FIRST)).items
+    assert issued.token.id not in {token.id for token in listed}
+
+
+@pytest.mark.parametrize("way", ["deactivated", "given a password", "deleted"])
+def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transaction(
+    backend: Backend, way: str
+) -> None:
+    id = register(backend)
+    actor = replace(MEMBER.actor, id=id)
+    attempt = Attempt(str(id), "here", NOON)
+    secrets = [
+        personal(backend, actor=actor).secret,
+        perform(backend, access.open_session, id, PASSWORD_HASH, attempt, now=NOON).secret,
+    ]
+    assert all(granted(backend, secret) for secret in secrets)
+    happened: list[Any] = []
+    runner = backend.runner()
+    runner.after_commit(happened.extend)
+    if way == "deactivated":
+        runner.perform(people.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+        back: dict[str, Any] = {"is_active": True}
+        perform(backend, people.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+    elif way == "deleted":
+        runner.perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+    else:
+        runner.perform(people.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON)
+    assert not any(granted(backend, secret) for secret in secrets)
+    assert sum(isinstance(event, TokenRevoked) for event in happened) == 2
+    assert granted(backend, MEMBER.token)
+
+
+def test_an_inactive_user_is_granted_nothing(backend: Backend) -> None:
+    with backend.open() as uow:
+        uow.users.get(MEMBER.id).is_active = False
+        uow.commit()
+    assert not granted(backend, MEMBER.token)
+
+
+@pytest.mark.parametrize("meanwhile", ["another password", "inactive", "gone"])
+def test_whoever_changes_while_they_sign_in_does_not_come_in(
+    backend: Backend, meanwhile: str
+) -> None:
+    attempt = Attempt(str(MEMBER.id), "here", NOON)
+    perform(backend, access.begin_attempt, attempt)
+    with backend.open() as uow:
+        if meanwhile == "gone":
+            people.remove_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
+        elif meanwhile == "inactive":
+            uow.users.get(MEMBER.id).is_active = False
+        else:
+            uow.users.get(MEMBER.id).password_hash = "another"
+        uow.commit()
+    with pytest.raises(Unidentified):
+        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, attempt, now=NOON)
+    with pytest.raises(Invalid if meanwhile == "another password" else (NotFound, Invalid)):
+        perform(
+            backend,
+            people.change_password,
+            actor=MEMBER.actor,
+            known_hash="not this one",
+            password_hash="new",
+            attempt=attempt,
+            now=NOON,
+        )
+
+
+def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend) -> None:
+    def open_session(minutes: int) -> str:
+        now = NOON + timedelta(minutes=minutes)
+        attempt = Attempt(str(MEMBER.id), "here", now)
+        issued = perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, attempt, now=now)
+        return str(issued.secret)
+
+    secrets = [open_session(minute) for minute in range(MOST_SESSIONS + 2)]
+
+    assert [granted(backend, secret) for secret in secrets] == [False] * 2 + [True] * MOST_SESSIONS
+    # What has expired is cleared away.
+    open_session(60 * 24)
+    with backend.open() as uow:
+        assert len(uow.tokens.of(Purpose.SESSION, MEMBER.id)) == 1
+
+
+# Attempts
+
+
+def begin(backend: Backend, at: Any, account: str = "a", address: str = "here") -> int | None:
+    """Return `None` when the attempt is judged, else after how many seconds one would be."""
+    try:
+        perform(backend, access.begin_attempt, Attempt(account, address, at))
+    except TooManyAttempts as error:
+        return error.seconds
+    return None
+
+
+def test_of_many_attempts_at_once_only_so_many_are_judged(backend: Backend) -> None:
+    outcomes = in_threads(20, lambda _: begin(backend, NOON))
+
+    assert outcomes.count(None) == PER_ACCOUNT.number == 5
+    assert set(outcomes) - {None} == {15 * 60}
+
+
+def test_in_any_quarter_of_an_hour_five_attempts_are_judged_and_the_wait_is_true(
+    backend: Backend,
+) -> None:
+    judged: list[int] = []
+    # One every 50 seconds, for an hour.
+    for second in range(0, 3600, 50):
+        wait = begin(backend, NOON + timedelta(seconds=second))
+        if wait is None:
+            judged.append(second)
+        else:
+            # A moment earlier it is refused still, and then it is not.
+            assert wait == judged[-5] + 900 - second
+    assert all(later - earlier >= 900 for earlier, later in zip(judged, judged[5:], strict=False))
+    assert len(judged) == 20
+
+
+def test_attempts_elsewhere_are_counted_apart(backend: Backend) -> None:
+    for _ in range(5):
+        begin(backend, NOON)
+    assert begin(backend, NOON) == 900
+    assert begin(backend, NOON, account="b") is None
+
+
+def test_an_attempt_that_succeeded_is_taken_back(backend: Backend) -> None:
+    for _ in range(5):
+        assert begin(backend, NOON) is None
+    perform(backend, access.take_back_attempt, Attempt("a", "here", NOON))
+    assert begin(backend, NOON) is None
+    assert begin(backend, NOON) == 900
+
+
+def test_attempts_that_no_longer_count_are_cleared_away(backend: Backend) -> None:
+    for number in range(8):
+        begin(backend, NOON, account=f"guess {number}")
+    begin(backend, NOON + timedelta(minutes=20), account="another")
+
+    def kept(uow: UnitOfWork) -> int:
+        return len(uow.attempts.over(NOON + timedelta(days=1), limit=100))
+
+    assert perform(backend, kept) == 2  # the account's and the address's
+
+
+# The first admin
+
+
+def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: Backend) -> None:
+    assert perform(backend, access.prepare_setup, now=NOON) is None
+    with backend.open() as uow:
+        uow.users.get(ADMIN.id).is_active = False
+        uow.commit()
+    first = perform(backend, access.prepare_setup, now=NOON)
+    second = perform(backend, access.prepare_setup, now=NOON)
+    assert backend.ask(backend.access.awaits_setup())
+    assert not granted(backend, second)
+
+    def set_up(secret: str, name: str = "eve") -> Any:
+        return perform(
+            backend,
+            people.set_up,
+            secret,
+            username=name,
+            email=f"{name}@example.org",
+            name=name,
+            password_hash="-",
+            now=NOON,
+        )
+
+    with pytest.raises(Unidentified):
+        set_up(first)
+    with pytest.raises(Taken):
+        set_up(second, MEMBER.username)
+    assert set_up(second).role is Role.ADMIN
+    for secret in (first, second):
+        with pytest.raises(AlreadySetUp):
+            set_up(secret, "fay")
+    assert not backend.ask(backend.access.awaits_setup())
+
+
+def test_of_many_who_set_up_at_once_one_does(backend: Backend) -> None:
+    with backend.open() as uow:
+        uow.users.get(ADMIN.id).is_active = False
+        uow.commit()
+    secret = perform(backend, access.prepare_setup, now=NOON)
+
+    def set_up(number: int) -> bool:
+        try:
+            perform(
+                backend,
+                people.set_up,
+                secret,
+                username=f"eve{number}",
+                email=f"eve{number}@example.org",
+                name="Eve",
+                password_hash="-",
+                now=NOON,
+            )
+        except AlreadySetUp:
+            return False
+        return True
+
+    assert in_threads(10, set_up).count(True) == 1
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]

@@ -1,0 +1,186 @@
+"""Who may do what: every operation that the document tells of, by everybody, on everything."""
+
+import io
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from contract.http import TASKS, add
+from contract.users import USERS, path_of
+from support.clients import Answer, Client
+from support.people import ADMIN, EXPIRED, MEMBER, OTHER, PASSWORD, READ_ONLY, Person
+
+NEVER = "01900000-0000-7000-8000-00000000ffff"
+
+# What is expected is told anew here, and not taken from the service: who may use each operation,
+# and what it answers to those who may.
+EVERYBODY, MEMBERS, THEMSELVES, ADMINS = "everybody", "members", "themselves", "admins"
+EXPECTED: dict[str, tuple[str, int]] = {
+    "live": (EVERYBODY, 200),
+    "ready": (EVERYBODY, 200),
+    "sign_in": (EVERYBODY, 200),
+    "set_up": (EVERYBODY, 404),  # it is set up
+    "read_user": (EVERYBODY, 200),
+    "sign_out": (MEMBERS, 204),
+    "list_tokens": (MEMBERS, 200),
+    "create_token": (MEMBERS, 201),
+    "read_token": (MEMBERS, 200),
+    "delete_token": (MEMBERS, 204),
+    "list_users": (MEMBERS, 200),
+    "read_me": (MEMBERS, 200),
+    "change_password": (MEMBERS, 204),
+    "create_task": (MEMBERS, 201),
+    "list_tasks": (MEMBERS, 200),
+    "count_tasks": (MEMBERS, 200),
+    "read_task": (MEMBERS, 200),
+    "edit_task": (MEMBERS, 200),
+    "delete_task": (MEMBERS, 204),
+    "complete_task": (MEMBERS, 200),
+    "reopen_task": (MEMBERS, 200),
+    "edit_user": (THEMSELVES, 200),
+    "put_image": (THEMSELVES, 200),
+    "delete_image": (THEMSELVES, 204),
+    "create_user": (ADMINS, 201),
+    "delete_user": (ADMINS, 204),
+}
+# Somebody else's token is not there for anybody; and the last admin may not delete themselves.
+EXCEPTIONS = {
+    ("read_token", "foreign"): 404,
+    ("delete_token", "foreign"): 404,
+    ("delete_user", "own"): 409,
+}
+
+_numbers = count()
+
+
+def _new_user() -> dict[str, str]:
+    name = f"user{next(_numbers)}"
+    return {"username": name, "email": f"{name}@example.org", "name": name, "password": PASSWORD}
+
+
+def _picture() -> bytes:
+    kept = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(kept, "PNG")
+    return kept.getvalue()
+
+
+REQUESTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "sign_in": lambda: {"data": {"username": "cleo", "password": PASSWORD}},
+    "set_up": lambda: {"json": {**_new_user(), "secret": "atl_x"}},
+    "create_token": lambda: {"json": {"name": "x", "scope": "read"}},
+    "change_password": lambda: {"json": {"current": PASSWORD, "new": "another password"}},
+    "create_task": lambda: {"json": {"title": "x"}},
+    "edit_task": lambda: {"json": {"priority": next(_numbers) % 10}},
+    "create_user": lambda: {"json": _new_user()},
+    "edit_user": lambda: {"json": {"city": f"City {next(_numbers)}"}},
+    "put_image": lambda: {"content": _picture(), "headers": {"Content-Type": "image/png"}},
+}
+
+
+def operations(client: Client) -> dict[str, tuple[str, str]]:
+    """Return the method and the path of each operation that the document tells of."""
+    document = client.get("/openapi.json").json()
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, str]]:
+    """Yield what kind of object there is for the caller, and the path to one."""
+    if "{" not in path:
+        yield "none", path
+        return
+    other = OTHER if caller is not OTHER else MEMBER
+    if "{task_id}" in path:
+        ids = [add(client.as_(person))["id"] for person in (caller, other)]
+    elif "{token_id}" in path:
+        new = {"name": "x", "scope": "read"}
+        asked = [client.as_(p).post("/api/v1/tokens", json=new) for p in (caller, other)]
+        ids = [answer.json()["id"] for answer in asked]
+    else:
+        # Somebody of whom nothing else is expected, as they may be deleted.
+        ids = [str(caller.id), client.post(USERS, json=_new_user()).json()["id"]]
+    for kind, id in zip(("own", "foreign", "missing"), [*ids, NEVER], strict=True):
+        yield kind, path[: path.index("{")] + id + path[path.index("}") + 1 :]
+
+
+def expected(operation: str, method: str, token: str | None, caller: Person, kind: str) -> int:
+    who, success = EXPECTED[operation]
+    if who is not EVERYBODY:
+        if token is None or token not in (caller.token, READ_ONLY):
+            return 401
+        if token == READ_ONLY and method != "GET":
+            return 403
+        if who is ADMINS and caller is not ADMIN:
+            return 403
+        if who is THEMSELVES and caller is not ADMIN and kind != "own":
+            return 403
+    if kind == "missing":
+        return 404
+    return EXCEPTIONS.get((operation, kind), success)
+
+
+def test_every_operation_of_the_document_is_expected_here(client: Client) -> None:
+    assert set(operations(client)) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("operation", sorted(EXPECTED))
+def test_an_operation_is_for_those_it_is_meant_for(client: Client, operation: str) -> None:
+    method, path = operations(client)[operation]
+    revoked = client.as_(MEMBER).post("/api/v1/tokens", json={"name": "x", "scope": "write"}).json()
+    assert client.as_(revoked["token"]).get(TASKS).status_code == 200
+    client.as_(MEMBER).delete(f"/api/v1/tokens/{revoked['id']}")
+    callers: list[tuple[str | None, Person]] = [
+        (None, MEMBER),
+        (EXPIRED, MEMBER),
+        (revoked["token"], MEMBER),
+        (READ_ONLY, MEMBER),
+        (MEMBER.token, MEMBER),
+        (OTHER.token, OTHER),
+        (ADMIN.token, ADMIN),
+    ]
+    judged = 0
+    for token, caller in callers:
+        for kind, place in list(objects(client, path, caller)):
+            options = REQUESTS.get(operation, dict)()
+            answer: Answer = client.as_(token).request(method, place, **options)
+            wanted = expected(operation, method, token, caller, kind)
+            assert answer.status_code == wanted, (token, kind, answer.text)
+            if wanted in (401, 403):
+                judged += 1
+                assert set(answer.json()) == {
+                    *("type", "title", "status", "detail", "code", "instance"),
+                }
+    assert judged > 0 or EXPECTED[operation][0] is EVERYBODY
+
+
+def test_the_document_tells_who_needs_a_token(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["password"]["flows"]["password"]["tokenUrl"] == "/api/v1/auth/token"
+    assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for_all = EXPECTED[operation["operationId"]][0] is EVERYBODY
+            needed = operation.get("security", [{}])
+            assert ({} in needed) == for_all
+            assert {"token": []} in needed or for_all
+            told = set(operation["responses"])
+            assert for_all or {"401", "403"} <= told
+
+
+def test_a_member_is_not_told_whether_there_is_a_user_they_may_not_change(client: Client) -> None:
+    told = [
+        client.as_(MEMBER).patch(path, json={"city": "x"}).json()
+        for path in (path_of(OTHER), f"{USERS}/{NEVER}")
+    ]
+    assert told[0]["detail"] == told[1]["detail"]
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]

@@ -1,0 +1,104 @@
+"""The people that every test database has from the start, and the tokens they are known by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from argon2 import PasswordHasher
+
+from domain.access import Purpose, Scope, Token
+from domain.actors import Actor, Role
+from domain.users import User
+from service_layer.unit_of_work import UnitOfWork
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+PASSWORD = "correct horse battery"
+# Hashed at a price that tests can pay; what is asked in earnest has a test of its own.
+PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a personal token, which never expires."""
+
+    id: UUID
+    username: str
+    email: str
+    role: Role = Role.MEMBER
+
+    @property
+    def token(self) -> str:
+        return f"atl_test-token-of-{self.username}-0123456789abcdef"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(id=self.id, role=self.role)
+
+    @property
+    def public(self) -> dict[str, str]:
+        """What the public sees."""
+        return {
+            "id": str(self.id),
+            "username": self.username,
+            "name": self.username.title(),
+            "image_url": "/media/default.png",
+        }
+
+
+def _id(number: int) -> UUID:
+    return UUID(f"01900000-0000-7000-8000-{number:012x}")
+
+
+ADMIN = Person(_id(1), "ada", "ada@canary.example", Role.ADMIN)
+MEMBER = Person(_id(2), "bob", "bob@canary.example")
+OTHER = Person(_id(3), "cleo", "cleo@canary.example")
+PEOPLE = (ADMIN, MEMBER, OTHER)
+
+READ_ONLY = "atl_test-token-for-reading-0123456789abcdef"
+EXPIRED = "atl_test-token-that-expired-0123456789abcdef"
+REVOKED = "atl_test-token-that-was-revoked-0123456789abcdef"
+
+
+def populate(open: Callable[[], UnitOfWork]) -> None:
+    """Take the people in, with their tokens."""
+    before = NOON - timedelta(days=1)
+    with open() as uow:
+        for number, person in enumerate(PEOPLE):
+            uow.users.add(
+                User.register(
+                    person.id,
+                    before + timedelta(seconds=number),
+                    username=person.username,
+                    email=person.email,
+                    name=person.username.title(),
+                    password_hash=PASSWORD_HASH,
+                    role=person.role,
+                    among=uow.users,
+                )
+            )
+            uow.tokens.add(_token(uow, person, person.token))
+        uow.tokens.add(_token(uow, MEMBER, READ_ONLY, scope=Scope.READ))
+        uow.tokens.add(_token(uow, MEMBER, EXPIRED, expires_at=before + timedelta(minutes=1)))
+        uow.commit()
+
+
+def _token(
+    uow: UnitOfWork,
+    person: Person,
+    secret: str,
+    *,
+    scope: Scope = Scope.WRITE,
+    expires_at: datetime | None = None,
+) -> Token:
+    return Token.issue(
+        uow.new_id(),
+        NOON - timedelta(days=1),
+        secret,
+        purpose=Purpose.PERSONAL,
+        user_id=person.id,
+        name="for tests",
+        scope=scope,
+        expires_at=expires_at,
+    )
