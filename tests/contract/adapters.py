@@ -39,8 +39,8 @@ def add(backend: Backend, title: str = "Sharpen the chisels", **members: Any) ->
     return task.id
 
 
-def get(backend: Backend, id: UUID, today: date = TODAY) -> TaskView | None:
-    return backend.ask(backend.tasks.get(id, today))
+def get(backend: Backend, id: UUID) -> TaskView | None:
+    return backend.ask(backend.tasks.get(id, NOON))
 
 
 def items(backend: Backend, filter: TaskFilter = ALL, slice: Slice = FIRST) -> list[TaskView]:

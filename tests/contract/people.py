@@ -63,7 +63,7 @@ def users(
 
 
 def get(backend: Backend, id: UUID) -> UserView:
-    found = backend.ask(backend.users.get(id, TODAY))
+    found = backend.ask(backend.users.get(id, NOON))
     assert found is not None
     return found
 
@@ -226,7 +226,7 @@ def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
         outcomes = in_threads(2, meet)
 
         assert outcomes in (["given", "InUse"], ["Invalid", "deleted"])
-        found = backend.ask(backend.users.get(id, TODAY))
+        found = backend.ask(backend.users.get(id, NOON))
         assert (found is None) == (outcomes[1] == "deleted")
 
 
@@ -365,7 +365,7 @@ def test_a_use_of_a_token_is_noted_without_changing_it(backend: Backend) -> None
     issued = personal(backend)
     perform(backend, access.note_use, issued.token.id, NOON + timedelta(hours=1))
 
-    view = backend.ask(backend.tokens.get(issued.token.id, TODAY))
+    view = backend.ask(backend.tokens.get(issued.token.id, NOON))
     assert view is not None
     assert (view.version, view.updated_at) == (1, NOON)
     assert view.last_used_at == NOON + timedelta(hours=1)

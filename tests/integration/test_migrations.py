@@ -175,7 +175,7 @@ def test_tasks_from_before_there_were_people_are_kept_and_name_nobody(empty: Pat
     migrate(engine)
     engine.dispose()
     with sql_backend(database_at(empty)) as backend:
-        found = backend.ask(backend.tasks.get(OLD, NOON.date()))
+        found = backend.ask(backend.tasks.get(OLD, NOON))
         assert found is not None
         assert (found.title, found.priority, found.version) == ("Old", 5, 3)
         assert (found.created_by, found.assignee) == (None, None)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -53,28 +53,30 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
         self._store = store
 
     @abstractmethod
-    def _view(self, entity: E, today: date) -> V:
-        """Return the view of an aggregate."""
+    def _view(self, entity: E, at: Any) -> V:
+        """Return the view of an aggregate at a time, as far as it depends on that."""
 
     @abstractmethod
     def _matches(self, filter: F, entity: E) -> bool:
         """Whether a filter means an aggregate."""
 
-    def _day(self, filter: F) -> date:
-        """Return the day on which the views of a list are seen."""
-        return date.min
+    def _at(self, now: datetime) -> Any:
+        """Return what the view of one thing depends on."""
+
+    def _at_of(self, filter: F) -> Any:
+        """Return what the views of a list depend on."""
 
     def _meant(self, filter: F) -> list[E]:
         return [one for one in self._store.all(self.type) if self._matches(filter, one)]
 
-    async def get(self, id: UUID, today: date) -> V | None:
+    async def get(self, id: UUID, now: datetime) -> V | None:
         found = [one for one in self._store.all(self.type) if one.id == id]
-        return self._view(found[0], today) if found else None
+        return self._view(found[0], self._at(now)) if found else None
 
     async def list(self, filter: F, slice: Slice) -> Page[V]:
-        day = self._day(filter)
+        at = self._at_of(filter)
         sort = self.sorts[slice.sort]
-        return page(self._meant(filter), slice, sort, lambda one: self._view(one, day))
+        return page(self._meant(filter), slice, sort, lambda one: self._view(one, at))
 
 
 class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
@@ -83,14 +85,17 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
     type = Task
     sorts = tasks.SORTS
 
-    def _view(self, entity: Task, today: date) -> TaskView:
+    def _view(self, entity: Task, at: date) -> TaskView:
         people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
-        return TaskView.of(entity, today, people)
+        return TaskView.of(entity, at, people)
 
     def _matches(self, filter: TaskFilter, entity: Task) -> bool:
         return filter.matches(entity)
 
-    def _day(self, filter: TaskFilter) -> date:
+    def _at(self, now: datetime) -> date:
+        return now.date()
+
+    def _at_of(self, filter: TaskFilter) -> date:
         return filter.today
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
@@ -110,7 +115,7 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
     type = User
     sorts = users.SORTS
 
-    def _view(self, entity: User, today: date) -> UserView:
+    def _view(self, entity: User, at: None) -> UserView:
         return UserView.of(entity)
 
     def _matches(self, filter: UserFilter, entity: User) -> bool:
@@ -127,7 +132,7 @@ class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQuer
     type = Token
     sorts = access.SORTS
 
-    def _view(self, entity: Token, today: date) -> TokenView:
+    def _view(self, entity: Token, at: None) -> TokenView:
         return TokenView.of(entity)
 
     def _matches(self, filter: TokenFilter, entity: Token) -> bool:

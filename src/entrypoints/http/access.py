@@ -99,7 +99,7 @@ async def _look(request: Request, token_id: UUID) -> TokenView | None:
     tokens = ports(request).token_queries()
     if await tokens.owner(token_id) != grant.actor.id:
         return None
-    return await tokens.get(token_id, ports(request).clock()().date())
+    return await tokens.get(token_id, ports(request).clock()())
 
 
 async def _awaited(request: Request) -> None:
@@ -150,7 +150,7 @@ async def read_token(token_id: TokenId, tokens: Tokens, by: By, now: Now) -> Tok
     """Read one of one's personal tokens."""
     if await tokens.owner(token_id) != by.id:
         raise NotFound("token", token_id)
-    return await tokens.one(token_id, now.date())
+    return await tokens.one(token_id, now)
 
 
 @router.delete("/tokens/{token_id:id}", status_code=204)

@@ -32,7 +32,7 @@ from entrypoints.http.conditional import is_known, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
 from entrypoints.http.pages import next_link
-from entrypoints.http.policy import POLICY, admit
+from entrypoints.http.policy import POLICY, Named, admit
 from entrypoints.http.ports import if_match
 from service_layer.queries import View
 
@@ -133,7 +133,7 @@ class Operation(APIRoute):
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
-        await admit(self.who, request, values[self.named[0][0]] if self.named else None)
+        await admit(self.who, request, self._named_by(values))
         body = b""
         if self.reads_body:
             if self.body_name or _announces_body(headers):
@@ -154,6 +154,12 @@ class Operation(APIRoute):
             raise
         result = await self.dependant.call(**values)  # type: ignore[misc]
         await self._answer(scope, headers, result, send)
+
+    def _named_by(self, values: dict[str, Any]) -> Named | None:
+        """Return what the path names first."""
+        for name, names in self.named:
+            return Named(values[name], names.look)
+        return None
 
     def _read_value(self, body: bytes) -> dict[str, Any]:
         """Return the value of the body, by the name that the endpoint has for it."""

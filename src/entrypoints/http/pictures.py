@@ -34,7 +34,7 @@ async def put_image(
     now: Now,
 ) -> UserView:
     """Show another picture of somebody: PNG, JPEG or WebP, made anew without its metadata."""
-    user = await users.one(user_id, now.date())
+    user = await users.one(user_id, now)
     if expected is not None and user.version not in expected:
         raise Stale("user", user.version)
     try:

@@ -4,9 +4,9 @@ The rules that depend on the object in question are the domain's; this module on
 are asked. They are asked again within the use case.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -20,15 +20,25 @@ from service_layer.queries.access import Grant
 
 
 @dataclass(frozen=True)
+class Named:
+    """What a path names, by its id, and how to look at it."""
+
+    id: UUID
+    look: Callable[[Request, UUID], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
 class Who:
     """Who may use an operation: those in a role or above it, anybody if there is none.
 
-    A rule is asked about the thing that the path names. `or_newcomers` lets in everybody while
-    registration is open.
+    A rule is asked about the thing that the path names: about its id, so that nobody learns
+    whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
+    `or_newcomers` lets in everybody while registration is open.
     """
 
     role: Role | None = None
-    rule: Callable[[Actor | None, UUID], None] | None = None
+    rule: Callable[[Actor, UUID], None] | None = None
+    view_rule: Callable[[Actor, Any], None] | None = None
     or_newcomers: bool = False
 
 
@@ -95,8 +105,8 @@ Visitor = Annotated[Actor | None, Depends(_visitor)]
 """Whoever asks where anybody may."""
 
 
-async def admit(who: Who, request: Request, named: UUID | None) -> None:
-    """Let whoever asks go on, if they may.
+async def admit(who: Who, request: Request, named: Named | None) -> None:
+    """Let whoever asks go on, if they may; `named` is what the path names.
 
     Raises:
         Refused: 401 to a stranger where one has to be known.
@@ -112,5 +122,9 @@ async def admit(who: Who, request: Request, named: UUID | None) -> None:
         raise Forbidden("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
         raise Forbidden("This token is for reading only.")
-    if who.rule is not None and named is not None:
-        who.rule(grant.actor, named)
+    if named is None:
+        return
+    if who.rule is not None:
+        who.rule(grant.actor, named.id)
+    if who.view_rule is not None and (view := await named.look(request, named.id)) is not None:
+        who.view_rule(grant.actor, view)

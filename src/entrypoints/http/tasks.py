@@ -21,8 +21,7 @@ router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation
 
 
 async def _look(request: Request, task_id: UUID) -> TaskView | None:
-    today = ports(request).clock()().date()
-    return await ports(request).task_queries().get(task_id, today)
+    return await ports(request).task_queries().get(task_id, ports(request).clock()())
 
 
 TaskId = Annotated[UUID, Path(description="The task's id."), Names("task", _look)]
@@ -116,7 +115,7 @@ async def count_tasks(asked: Annotated[TaskFilters, Query()], tasks: Tasks, now:
 @router.get("/{task_id:id}")
 async def read_task(task_id: TaskId, tasks: Tasks, now: Now) -> TaskView:
     """Read a task."""
-    return await tasks.one(task_id, now.date())
+    return await tasks.one(task_id, now)
 
 
 @router.patch("/{task_id:id}")

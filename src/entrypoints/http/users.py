@@ -34,8 +34,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation
 
 
 async def _look(request: Request, user_id: UUID) -> UserView | None:
-    today = ports(request).clock()().date()
-    return await ports(request).user_queries().get(user_id, today)
+    return await ports(request).user_queries().get(user_id, ports(request).clock()())
 
 
 UserId = Annotated[UUID, Path(description="The user's id."), Names("user", _look)]
@@ -139,7 +138,7 @@ async def list_users(
 @router.get("/me")
 async def read_me(users: Users, by: By, now: Now) -> UserView:
     """Read one's own profile."""
-    return await users.one(by.id, now.date())
+    return await users.one(by.id, now)
 
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
@@ -168,7 +167,7 @@ async def change_password(
 @router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
 async def read_user(user_id: UserId, users: Users, visitor: Visitor, now: Now) -> Tagged:
     """Read a user: all of it, what members see, or what everybody sees."""
-    user = await users.one(user_id, now.date())
+    user = await users.one(user_id, now)
     return Tagged(user.seen_by(visitor), user.version)
 
 

@@ -5,7 +5,7 @@ A read passes through no aggregate and opens no transaction: each call is one st
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -37,16 +37,16 @@ class Queries(ABC, Generic[V, F]):
     kind: str
 
     @abstractmethod
-    async def get(self, id: UUID, today: date) -> V | None:
-        """Return the thing as it is seen on the day `today` (UTC), or `None`."""
+    async def get(self, id: UUID, now: datetime) -> V | None:
+        """Return the thing as it is seen at a moment, or `None`."""
 
-    async def one(self, id: UUID, today: date) -> V:
-        """Return the thing as it is seen on a day.
+    async def one(self, id: UUID, now: datetime) -> V:
+        """Return the thing as it is seen at a moment.
 
         Raises:
             NotFound: when there is none.
         """
-        view = await self.get(id, today)
+        view = await self.get(id, now)
         if view is None:
             raise NotFound(self.kind, id)
         return view

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import date
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -37,14 +37,18 @@ class SqlQueries(Queries[V, F]):
         """Return the values that statements take beside those of the filter's set members."""
         return {}
 
+    def at(self, now: datetime) -> dict[str, Any]:
+        """Return the values that the statement for one thing takes beside its id."""
+        return {}
+
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         one = self.columns.where(self.id == bindparam("id", type_=Uuid()))
         self._one = Statement(one, database.dialect)
         self._page = lru_cache(maxsize=512)(self._page_statement)
 
-    async def get(self, id: UUID, today: date) -> V | None:
-        rows = await self._database.fetch(self._one, {"id": id, "today": today}, short=True)
+    async def get(self, id: UUID, now: datetime) -> V | None:
+        rows = await self._database.fetch(self._one, {"id": id, **self.at(now)}, short=True)
         return self.view(rows[0]) if rows else None
 
     async def list(self, filter: F, slice: Slice) -> Page[V]:

@@ -1,5 +1,6 @@
 """Reads of tasks."""
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -78,6 +79,9 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
 
     def given(self, filter: TaskFilter) -> dict[str, Any]:
         return {"today": filter.today}
+
+    def at(self, now: datetime) -> dict[str, Any]:
+        return {"today": now.date()}
 
     def view(self, row: Row) -> TaskView:
         (id, version, created, updated, title, description, priority, due, *more) = row
