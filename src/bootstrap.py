@@ -25,6 +25,7 @@ from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import AHEAD, migrate
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite_driver import sqlite3
@@ -69,6 +70,7 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.Singleton(Argon2Passwords)
     pictures = providers.Singleton(FolderPictures, settings.provided.media)
     task_queries = providers.Singleton(SqlTaskQueries, database)
+    post_queries = providers.Singleton(SqlPostQueries, database)
     user_queries = providers.Singleton(SqlUserQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)

@@ -9,8 +9,13 @@ from domain.errors import Unacceptable
 _COMPOSED = 4
 """NFC makes one character of at most so many (Unicode Standard Annex 15).
 
-What is longer than that allows is refused before it is normalised, which takes time that grows with
-the square of a run of combining marks.
+What is longer than that allows is refused before it is normalised.
+"""
+
+_MARKS = 30
+"""How many combining marks may follow each other (Unicode Standard Annex 15, Stream-Safe Text).
+
+No language needs more, and normalising takes time that grows with the square of such a run.
 """
 
 # Letters that no decomposition takes apart, as those read them who have no such key.
@@ -36,6 +41,8 @@ class Text:
         text = value.strip()
         if len(text) > self.max * _COMPOSED:
             raise Unacceptable(f"Give at most {self.max} characters.")
+        if not text.isascii() and _has_too_many_marks(text):
+            raise Unacceptable(f"Give at most {_MARKS} combining marks in a row.")
         text = unicodedata.normalize("NFC", text)
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise Unacceptable("NUL characters and lone surrogates are not text.")
@@ -44,6 +51,15 @@ class Text:
         if len(text) > self.max:
             raise Unacceptable(f"Give at most {self.max} characters.")
         return text
+
+
+def _has_too_many_marks(text: str) -> bool:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _MARKS:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

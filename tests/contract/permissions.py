@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from contract.http import TASKS, add
+from contract.posts import post
 from contract.users import USERS, path_of
 from support.clients import Answer, Client
 from support.people import ADMIN, EXPIRED, MEMBER, OTHER, PASSWORD, READ_ONLY, Person
@@ -18,6 +19,7 @@ NEVER = "01900000-0000-7000-8000-00000000ffff"
 # What is expected is told anew here, and not taken from the service: who may use each operation,
 # and what it answers to those who may.
 EVERYBODY, MEMBERS, THEMSELVES, ADMINS = "everybody", "members", "themselves", "admins"
+AUTHORS = "authors"
 EXPECTED: dict[str, tuple[str, int]] = {
     "live": (EVERYBODY, 200),
     "ready": (EVERYBODY, 200),
@@ -43,6 +45,14 @@ EXPECTED: dict[str, tuple[str, int]] = {
     "edit_user": (THEMSELVES, 200),
     "put_image": (THEMSELVES, 200),
     "delete_image": (THEMSELVES, 204),
+    "list_posts": (EVERYBODY, 200),
+    "list_posts_of_user": (EVERYBODY, 200),
+    "read_post": (EVERYBODY, 200),
+    "create_post": (MEMBERS, 201),
+    "edit_post": (AUTHORS, 200),
+    "delete_post": (AUTHORS, 204),
+    "publish_post": (AUTHORS, 200),
+    "unpublish_post": (AUTHORS, 200),
     "create_user": (ADMINS, 201),
     "delete_user": (ADMINS, 204),
 }
@@ -72,6 +82,8 @@ REQUESTS: dict[str, Callable[[], dict[str, Any]]] = {
     "set_up": lambda: {"json": {**_new_user(), "secret": "atl_x"}},
     "create_token": lambda: {"json": {"name": "x", "scope": "read"}},
     "change_password": lambda: {"json": {"current": PASSWORD, "new": "another password"}},
+    "create_post": lambda: {"json": {"title": "x", "content": "y"}},
+    "edit_post": lambda: {"json": {"title": f"x {next(_numbers)}"}},
     "create_task": lambda: {"json": {"title": "x"}},
     "edit_task": lambda: {"json": {"priority": next(_numbers) % 10}},
     "create_user": lambda: {"json": _new_user()},
@@ -98,6 +110,8 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
     other = OTHER if caller is not OTHER else MEMBER
     if "{task_id}" in path:
         ids = [add(client.as_(person))["id"] for person in (caller, other)]
+    elif "{post_id}" in path:
+        ids = [post(client, person, publish=True)[-36:] for person in (caller, other)]
     elif "{token_id}" in path:
         new = {"name": "x", "scope": "read"}
         asked = [client.as_(p).post("/api/v1/tokens", json=new) for p in (caller, other)]
@@ -119,6 +133,8 @@ def expected(operation: str, method: str, token: str | None, caller: Person, kin
         if who is ADMINS and caller is not ADMIN:
             return 403
         if who is THEMSELVES and caller is not ADMIN and kind != "own":
+            return 403
+        if who is AUTHORS and caller is not ADMIN and kind == "foreign":
             return 403
     if kind == "missing":
         return 404

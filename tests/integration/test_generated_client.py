@@ -150,6 +150,8 @@ def test_the_generator_understands_the_whole_document(generated: Generated) -> N
         *("create_task", "list_tasks", "count_tasks", "read_task", "edit_task", "delete_task"),
         *("complete_task", "reopen_task", "create_user", "list_users", "read_me", "read_user"),
         *("edit_user", "delete_user", "change_password", "put_image", "delete_image"),
+        *("create_post", "list_posts", "read_post", "edit_post", "delete_post", "publish_post"),
+        *("unpublish_post", "list_posts_of_user"),
         *("sign_in", "sign_out", "list_tokens", "create_token", "read_token", "delete_token"),
         *("set_up", "live", "ready"),
     }

@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
-from domain import access, tasks, users
+from domain import access, posts, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
+from domain.posts import Post, PostFilter
 from domain.tasks import Task, TaskFilter
 from domain.users import User, UserFilter
 from service_layer.ports import Database, Schema
@@ -22,6 +23,7 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.posts import PostQueries, PostView
 from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
@@ -124,6 +126,20 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         meant = (user for user in self._store.all(User) if user.id in ids)
         return {user.id: UserView.of(user).public() for user in meant}
+
+
+class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
+    """Reads of posts in a dictionary."""
+
+    type = Post
+    sorts = posts.SORTS
+
+    def _view(self, entity: Post, at: None) -> PostView:
+        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
+        return PostView.of(entity, people)
+
+    def _matches(self, filter: PostFilter, entity: Post) -> bool:
+        return filter.matches(entity)
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):

@@ -10,6 +10,7 @@ from uuid import UUID
 from adapters.ids import new_id
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.base import Entity, Event, Repository
+from domain.posts import Post, PostRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 from service_layer.unit_of_work import UnitOfWork
@@ -25,7 +26,7 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {} for type in (Task, User, Token, Attempts)
+            type: {} for type in (Task, User, Token, Attempts, Post)
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -156,6 +157,19 @@ class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
         return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
 
 
+class MemoryPosts(MemoryRepository[Post], PostRepository):
+    """Posts in a dictionary."""
+
+    type = Post
+
+    def slugs(self, wanted: str) -> set[str]:
+        slugs = (state["slug"] for state in self._states().values())
+        return {slug for slug in slugs if slug == wanted or slug.startswith(f"{wanted}-")}
+
+    def concern(self, user_id: UUID) -> bool:
+        return any(state["author_id"] == user_id for state in self._states().values())
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries: one at a time, as in SQLite."""
 
@@ -200,7 +214,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
         self.attempts = MemoryAttempts(self._store)
+        self.posts = MemoryPosts(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users),
-            *(self.tokens, self.attempts),
+            *(self.tokens, self.attempts, self.posts),
         )

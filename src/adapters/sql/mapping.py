@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import Table, event
 from sqlalchemy.orm import Mapper, registry
 
-from adapters.sql.tables import attempts, tasks, tokens, users
+from adapters.sql.tables import attempts, posts, tasks, tokens, users
 from domain.access import Attempts, Token
 from domain.base import Entity
+from domain.posts import Post
 from domain.tasks import Task
 from domain.users import User
 
@@ -35,3 +36,4 @@ _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
 _map(Attempts, attempts)
+_map(Post, posts, derived=("title_key", "search_text"))

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from adapters.sql.tables import attempts, tasks, tokens, users
+from adapters.sql.tables import attempts, posts, tasks, tokens, users
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.base import Entity, Repository
+from domain.posts import Post, PostRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 
@@ -118,3 +119,18 @@ class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
     def over(self, now: datetime, limit: int) -> list[Attempts]:
         order = (attempts.c.forget_at,)
         return self._some(attempts.c.forget_at <= now, order=order, limit=limit)
+
+
+class SqlPosts(SqlRepository[Post], PostRepository):
+    """Posts in a table."""
+
+    type = Post
+
+    def slugs(self, wanted: str) -> set[str]:
+        # A slug has nothing in it that LIKE would take for a wildcard.
+        alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
+        return set(self._session.execute(select(posts.c.slug).where(alike)).scalars())
+
+    def concern(self, user_id: UUID) -> bool:
+        theirs = select(posts.c.id).where(posts.c.author_id == user_id).limit(1)
+        return self._session.execute(theirs).first() is not None

@@ -168,6 +168,28 @@ attempts = Table(
     Index(None, "forget_at"),
 )
 
+posts = Table(
+    "posts",
+    metadata,
+    *entity_columns(),
+    Column("title", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("slug", Text, nullable=False),
+    user_column("author_id", nullable=False),
+    Column("published", Boolean, nullable=False),
+    Column("published_at", Time),
+    Column("title_key", Folded, nullable=False),
+    Column("search_text", Folded, nullable=False),
+    UniqueConstraint("slug"),
+    CheckConstraint("length(title) BETWEEN 1 AND 100", name="title_length"),
+    CheckConstraint("length(content) BETWEEN 1 AND 50000", name="content_length"),
+    CheckConstraint("published_at IS NOT NULL OR NOT published", name="published_once"),
+    Index(None, "created_at", "id"),
+    Index(None, "published_at", "id"),
+    Index(None, "title_key", "id"),
+    Index(None, "author_id", "created_at", "id"),
+)
+
 tasks = Table(
     "tasks",
     metadata,

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
-from entrypoints.http import access, docs, health, pictures, tasks, users
+from entrypoints.http import access, docs, health, pictures, posts, tasks, users
 from entrypoints.http.cors import cors
 from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
 from entrypoints.http.frontdoor import FrontDoor
@@ -24,6 +24,7 @@ from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 ROUTERS = (
     tasks.router,
     users.router,
+    posts.router,
     pictures.router,
     access.router,
     pictures.media,

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from domain.access import Scope
 from domain.actors import Actor, Role, require_self_or_admin
 from domain.errors import Forbidden
+from domain.posts import require_author_or_admin
 from entrypoints.http.errors import unauthenticated
 from entrypoints.http.ports import ports
 from service_layer.queries.access import Grant
@@ -46,6 +47,9 @@ ANYBODY = Who()
 MEMBERS = Who(Role.MEMBER)
 THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
 ADMINS = Who(Role.ADMIN)
+AUTHORS = Who(
+    Role.MEMBER, view_rule=lambda actor, post: require_author_or_admin(actor, post.author_id)
+)
 
 POLICY: Mapping[str, Who] = {
     # Operation
@@ -75,6 +79,15 @@ POLICY: Mapping[str, Who] = {
     "delete_user": ADMINS,
     "put_image": THEMSELVES,
     "delete_image": THEMSELVES,
+    # News
+    "create_post": MEMBERS,
+    "list_posts": ANYBODY,
+    "read_post": ANYBODY,
+    "edit_post": AUTHORS,
+    "delete_post": AUTHORS,
+    "publish_post": AUTHORS,
+    "unpublish_post": AUTHORS,
+    "list_posts_of_user": ANYBODY,
     # Tasks
     "create_task": MEMBERS,
     "list_tasks": MEMBERS,
@@ -96,12 +109,13 @@ async def identify(request: Request) -> Grant | None:
     return await ports(request).authenticator().grant(secret.strip(), now)
 
 
-async def _visitor(request: Request) -> Actor | None:
+async def visitor(request: Request) -> Actor | None:
+    """Return who asks, if they say so with a valid token."""
     grant = await identify(request)
     return grant.actor if grant else None
 
 
-Visitor = Annotated[Actor | None, Depends(_visitor)]
+Visitor = Annotated[Actor | None, Depends(visitor)]
 """Whoever asks where anybody may."""
 
 

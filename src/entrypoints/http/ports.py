@@ -13,6 +13,7 @@ from entrypoints.http.conditional import expected_versions
 from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, Database, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
+from service_layer.queries.posts import PostQueries
 from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.runner import Runner
@@ -35,6 +36,8 @@ class Ports(Protocol):
     def pictures(self) -> Callable[[], Pictures]: ...
     @property
     def task_queries(self) -> Callable[[], TaskQueries]: ...
+    @property
+    def post_queries(self) -> Callable[[], PostQueries]: ...
     @property
     def user_queries(self) -> Callable[[], UserQueries]: ...
     @property
@@ -67,6 +70,10 @@ async def _tasks(request: Request) -> TaskQueries:
 
 async def _users(request: Request) -> UserQueries:
     return ports(request).user_queries()
+
+
+async def _posts(request: Request) -> PostQueries:
+    return ports(request).post_queries()
 
 
 async def _tokens(request: Request) -> TokenQueries:
@@ -125,6 +132,7 @@ Now = Annotated[datetime, Depends(_now)]
 DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
 Users = Annotated[UserQueries, Depends(_users)]
+Posts = Annotated[PostQueries, Depends(_posts)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 PasswordsPort = Annotated[Passwords, Depends(_passwords)]

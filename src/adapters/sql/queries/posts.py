@@ -1,0 +1,61 @@
+"""Reads of posts."""
+
+from sqlalchemy import Text, Uuid, bindparam, or_, select
+
+from adapters.sql.database import Row
+from adapters.sql.listing import Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.users import public_columns, public_user
+from adapters.sql.tables import posts, users
+from domain.posts import PostFilter
+from service_layer.queries.posts import PostQueries, PostView
+
+
+class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
+    """Reads of posts in a table, each with its author."""
+
+    columns = select(
+        posts.c.id,
+        posts.c.version,
+        posts.c.created_at,
+        posts.c.updated_at,
+        posts.c.title,
+        posts.c.content,
+        posts.c.slug,
+        posts.c.published,
+        posts.c.published_at,
+        *public_columns(users),
+    ).join_from(posts, users, users.c.id == posts.c.author_id)
+    id = posts.c.id
+    conditions = {
+        "published": lambda value: posts.c.published if value else ~posts.c.published,
+        "author_id": lambda _: posts.c.author_id == bindparam("author_id", type_=Uuid()),
+        "q": lambda _: posts.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+        "public": lambda _: posts.c.published,
+        "reader_id": lambda _: or_(
+            posts.c.published, posts.c.author_id == bindparam("reader_id", type_=Uuid())
+        ),
+    }
+    sorts = {
+        "created_at": Sort(posts.c.created_at),
+        "published_at": Sort(posts.c.published_at, nullable=True),
+        "title": Sort(posts.c.title_key),
+    }
+
+    def view(self, row: Row) -> PostView:
+        id, version, created, updated, title, content, slug, published, first, *author = row
+        seen = public_user(author)
+        assert seen is not None
+        return PostView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            title=title,
+            content=content,
+            slug=slug,
+            author_id=seen.id,
+            author=seen,
+            published=published,
+            published_at=first,
+        )

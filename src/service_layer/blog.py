@@ -1,0 +1,74 @@
+"""The blog: writing posts, changing, publishing and removing them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from domain.actors import Actor
+from domain.base import Expected
+from domain.errors import NotFound
+from domain.posts import Post, PostChanges, PostRemoved, is_visible, require_author_or_admin
+from service_layer.unit_of_work import UnitOfWork
+
+
+def write_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now: datetime) -> Post:
+    """Write a draft."""
+    post = Post.write(uow.new_id(), now, title=title, content=content, by=actor, among=uow.posts)
+    uow.posts.add(post)
+    return post
+
+
+def edit_post(
+    uow: UnitOfWork,
+    post_id: UUID,
+    changes: PostChanges,
+    *,
+    actor: Actor,
+    now: datetime,
+    expected: Expected = None,
+) -> Post:
+    """Give members of a post other values."""
+    post = _for_change(uow, post_id, actor, expected)
+    post.edit(changes, now, by=actor, among=uow.posts)
+    return post
+
+
+def publish_post(
+    uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
+) -> Post:
+    """Let everybody read a post."""
+    post = _for_change(uow, post_id, actor, expected)
+    post.publish(now, by=actor)
+    return post
+
+
+def unpublish_post(
+    uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
+) -> Post:
+    """Make a post a draft again."""
+    post = _for_change(uow, post_id, actor, expected)
+    post.unpublish(now, by=actor)
+    return post
+
+
+def remove_post(
+    uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
+) -> None:
+    """Throw a post away."""
+    post = _for_change(uow, post_id, actor, expected)
+    post.record(PostRemoved(subject=post.id, at=now, by=actor.id))
+    uow.posts.remove(post)
+
+
+def _for_change(uow: UnitOfWork, post_id: UUID, actor: Actor, expected: Expected) -> Post:
+    """Return a post to somebody who may change it.
+
+    Raises:
+        NotFound: when there is none, or they may not even see it.
+        Forbidden: when they may not change it.
+        Stale: when it is not in an expected version.
+    """
+    post = uow.posts.find(post_id)
+    if post is None or not is_visible(actor, post.author_id, published=post.published):
+        raise NotFound(Post.kind, post_id)
+    require_author_or_admin(actor, post.author_id)
+    return uow.posts.get(post_id, expected)

@@ -1,0 +1,49 @@
+"""The views of posts, and the port that answers with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from domain.posts import Post, PostFilter
+from service_layer.queries import Queries, View
+from service_layer.queries.users import PublicUser
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostView(View):
+    """A post with its author."""
+
+    collection: ClassVar[str] = "posts"
+
+    title: str
+    content: str
+    slug: str
+    author_id: UUID
+    author: PublicUser
+    published: bool
+    published_at: datetime | None
+
+    @classmethod
+    def of(cls, post: Post, people: Mapping[UUID, PublicUser]) -> "PostView":
+        """The view of an aggregate in hand, beside the people it names."""
+        return cls(
+            id=post.id,
+            version=post.version,
+            created_at=post.created_at,
+            updated_at=post.updated_at,
+            title=post.title,
+            content=post.content,
+            slug=post.slug,
+            author_id=post.author_id,
+            author=people[post.author_id],
+            published=post.published,
+            published_at=post.published_at,
+        )
+
+
+class PostQueries(Queries[PostView, PostFilter]):
+    """The reads of posts."""
+
+    kind = Post.kind
