@@ -119,6 +119,7 @@ class Office(cli.Office):
 
     def serve(self, *, migrate_first: bool) -> None:
         listener = _listen(self.settings.host, self.settings.port)
+        self._require_folder(self.settings.media)
         with _alone(self.settings.sqlite_path):
             if migrate_first or self.settings.sqlite_path:
                 self.migrate()
@@ -164,6 +165,15 @@ class Office(cli.Office):
             finally:
                 runner.close()
                 asyncio.run(database.close())
+
+    def _require_folder(self, folder: Path) -> None:
+        """Make sure that uploads can be kept, before somebody sends one."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failed(f"ATELIER_MEDIA: {(error.strerror or 'no access').lower()}.") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise Failed("ATELIER_MEDIA: permission denied.")
 
     def _schema(self) -> Schema:
         async def ask() -> Schema:

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         if backend == "sqlite" and self.workers > 1:
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
         for origin in self.cors_origins:
-            if not re.fullmatch(r"https?://[^/\s?#]+", origin):
+            if not re.fullmatch(r"https?://[^/\s?#*@]+", origin):
                 raise ValueError("ATELIER_CORS_ORIGINS takes origins such as https://example.org")
         for proxy in self.trusted_proxies:
             try:

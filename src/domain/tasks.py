@@ -193,3 +193,7 @@ class TaskRepository(Repository[Task]):
     @abstractmethod
     def concern(self, user_id: UUID) -> bool:
         """Whether a user wrote any task down, or is to do any."""
+
+    @abstractmethod
+    def pending_of(self, user_id: UUID) -> list[Task]:
+        """Return the tasks that a user has still to do, the oldest first."""

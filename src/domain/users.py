@@ -20,7 +20,7 @@ EMAIL = Word(
     120,
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+    r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
     "Give an e-mail address of at most 120 characters, such as ada@example.org.",
     lower=True,
 )
@@ -294,6 +294,13 @@ class UserRepository(Repository[User]):
     """Where users are kept."""
 
     kind = User.kind
+
+    @abstractmethod
+    def hold(self, id: UUID) -> User | None:
+        """Return a user whom nobody else changes until this unit of work ends.
+
+        What is done because of who somebody is, is not overtaken by their ceasing to be it.
+        """
 
     @abstractmethod
     def named(self, username_key: str) -> UUID | None:

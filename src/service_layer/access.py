@@ -23,7 +23,7 @@ from domain.access import (
 )
 from domain.actors import Actor
 from domain.base import Event, Expected
-from domain.errors import NotFound, Unidentified
+from domain.errors import Forbidden, NotFound, Unidentified
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -85,7 +85,7 @@ def open_session(
     Raises:
         Unidentified: when that has changed since, or they may not come in any more.
     """
-    user = uow.users.find(user_id)
+    user = uow.users.hold(user_id)
     if user is None or not user.is_active or user.password_hash != known_hash:
         raise Unidentified("The name or the password is wrong.")
     take_back_attempt(uow, attempt)
@@ -103,13 +103,18 @@ def create_token(
     scope: Scope,
     expires_at: datetime | None,
     actor: Actor,
+    known_by: UUID,
     now: datetime,
 ) -> Issued:
-    """Hand out a personal token.
+    """Hand out a personal token to somebody who is known by another one.
 
     Raises:
+        Unidentified: when that has ended meanwhile.
         TooManyTokens: when the actor has as many as one can have.
     """
+    require_current(uow, actor)
+    if uow.tokens.find(known_by) is None:
+        raise Unidentified("Sign in again.")
     if len(uow.tokens.of(Purpose.PERSONAL, actor.id)) >= MOST_TOKENS:
         raise TooManyTokens
     return _issue(
@@ -141,6 +146,30 @@ def end_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -
     """End the token that the actor is known by; if it has ended already, so much the better."""
     if token := uow.tokens.find(token_id):
         _end(uow, token, now, actor)
+
+
+def require_somebody(uow: UnitOfWork, actor: Actor | None) -> None:
+    """Make sure that what is going to name the actor names somebody who is there.
+
+    Raises:
+        Unidentified: when they are gone.
+    """
+    if actor is not None and uow.users.find(actor.id) is None:
+        raise Unidentified("Sign in again.")
+
+
+def require_current(uow: UnitOfWork, actor: Actor) -> None:
+    """Make sure that somebody still is what they were when they asked, and stays so for now.
+
+    Raises:
+        Unidentified: when they may not come in any more.
+        Forbidden: when they have another role.
+    """
+    user = uow.users.hold(actor.id)
+    if user is None or not user.is_active:
+        raise Unidentified("Sign in again.")
+    if user.role is not actor.role:
+        raise Forbidden
 
 
 def end_access(uow: UnitOfWork, event: Event) -> None:

@@ -37,7 +37,9 @@ class Authenticator:
     """Recognises people, by their tokens and by their passwords.
 
     A read costs no query: grants are remembered for less than a second. What this process itself
-    changes it forgets at once; what another one changes is noticed when that time is over.
+    changes it forgets at once; what another one changes is noticed when that time is over. For a
+    change of anything it is asked each time, so that nobody can use that time to keep what they
+    have just lost.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Authenticator:
         self._noting: set[asyncio.Task[None]] = set()
         runner.after_commit(self._forget)
 
-    async def grant(self, secret: str, now: datetime) -> Grant | None:
+    async def grant(self, secret: str, now: datetime, *, fresh: bool = False) -> Grant | None:
         """Return what a token grants at the moment, `None` if nothing.
+
+        With `fresh` nothing is taken as read, which is what a change asks for.
 
         Raises:
             DatabaseUnavailable: when it has to be asked and cannot be.
@@ -63,7 +67,7 @@ class Authenticator:
         digest = digest_of(secret)
         at = time.monotonic()
         until, grant = known.get(digest, (0.0, None))
-        if grant is None or until < at:
+        if fresh or grant is None or until < at:
             grant = await self._queries.grant(digest)
             if grant is None:
                 known.pop(digest, None)
@@ -86,8 +90,10 @@ class Authenticator:
             Unidentified: when something is wrong.
             TooManyAttempts: when there were too many attempts on the account, or from the address.
         """
-        login = login.strip().lower()
-        found = await self._queries.credentials(login)
+        login = login.strip()
+        # No name and no address has other letters; some of those would become these in lower case.
+        found = await self._queries.credentials(login.lower()) if login.isascii() else None
+        login = login.lower()
         account = str(found.user_id) if found else login
         async with self._turn(account):
             wrong = Unidentified("The name or the password is wrong.")

@@ -7,11 +7,17 @@ from domain.actors import Actor
 from domain.base import Expected
 from domain.errors import NotFound
 from domain.posts import Post, PostChanges, PostRemoved, is_visible, require_author_or_admin
+from service_layer.access import require_somebody
 from service_layer.unit_of_work import UnitOfWork
 
 
 def write_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now: datetime) -> Post:
-    """Write a draft."""
+    """Write a draft.
+
+    Raises:
+        Unidentified: when the actor is gone.
+    """
+    require_somebody(uow, actor)
     post = Post.write(uow.new_id(), now, title=title, content=content, by=actor, among=uow.posts)
     uow.posts.add(post)
     return post

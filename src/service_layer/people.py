@@ -12,6 +12,7 @@ from service_layer.access import (
     Attempt,
     end_access_of,
     end_setup,
+    require_current,
     require_setup_secret,
     take_back_attempt,
 )
@@ -28,6 +29,8 @@ def register_user(
     **profile: Unpack[Profile],
 ) -> User:
     """Take somebody in; without an actor they come of their own accord."""
+    if actor is not None:
+        require_current(uow, actor)
     user = User.register(
         uow.new_id(),
         now,
@@ -82,6 +85,8 @@ def edit_user(
     require_may_edit(actor, user_id, changes)
     if password_hash is not None and actor.id == user_id:
         raise Forbidden("Change your own password by telling the current one.")
+    require_current(uow, actor)
+    uow.users.hold(user_id)
     user = uow.users.get(user_id, expected)
     user.edit(changes, now, by=actor, among=uow.users)
     if password_hash is not None:
@@ -103,6 +108,7 @@ def change_password(
     Raises:
         Invalid: when it is no longer that one.
     """
+    require_current(uow, actor)
     user = uow.users.get(actor.id)
     if user.password_hash != known_hash:
         raise Invalid("current", "This is not the current password.")
@@ -136,6 +142,7 @@ def remove_user(
     expected: Expected = None,
 ) -> str | None:
     """Strike somebody off the list; return the picture that was shown of them."""
+    require_current(uow, actor)
     user = uow.users.get(user_id, expected)
     has_left_traces = uow.tasks.concern(user_id) or uow.posts.concern(user_id)
     user.leave(now, by=actor, among=uow.users, has_left_traces=has_left_traces)

@@ -7,6 +7,8 @@ from domain.actors import Actor, id_of
 from domain.base import Expected
 from domain.errors import Invalid
 from domain.tasks import Task, TaskChanges, TaskRemoved
+from domain.users import UserDeactivated
+from service_layer.access import require_somebody
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -21,8 +23,13 @@ def add_task(
     now: datetime,
     actor: Actor | None = None,
 ) -> Task:
-    """Write a task down; without an actor the workshop itself does."""
-    _require_somebody(uow, assignee_id)
+    """Write a task down; without an actor the workshop itself does.
+
+    Raises:
+        Unidentified: when the actor is gone.
+    """
+    require_somebody(uow, actor)
+    _require_assignable(uow, assignee_id)
     task = Task.add(
         uow.new_id(),
         now,
@@ -49,7 +56,7 @@ def edit_task(
     """Give members of a task other values."""
     task = uow.tasks.get(task_id, expected)
     if changes.get("assignee_id") != task.assignee_id:
-        _require_somebody(uow, changes.get("assignee_id"))
+        _require_assignable(uow, changes.get("assignee_id"))
     task.edit(changes, now, actor)
     return task
 
@@ -96,7 +103,13 @@ def remove_task(
     uow.tasks.remove(task)
 
 
-def _require_somebody(uow: UnitOfWork, user_id: UUID | None) -> None:
+def unassign_tasks(uow: UnitOfWork, event: UserDeactivated) -> None:
+    """Take from somebody who may not come in any more what they have still to do."""
+    for task in uow.tasks.pending_of(event.subject):
+        task.edit({"assignee_id": None}, event.at)
+
+
+def _require_assignable(uow: UnitOfWork, user_id: UUID | None) -> None:
     """Have tasks done by people who are there.
 
     Raises:

@@ -54,6 +54,18 @@ def test_one_signs_in_by_name_or_address_in_any_case(client: Client, username: s
     assert client.as_(token["access_token"]).get(f"{USERS}/me").json()["username"] == "bob"
 
 
+@pytest.mark.parametrize("username", ["b\u00f6b", "\uff42ob", "BO\u0299", "bob\u200b", "\u212aim"])
+def test_a_name_in_other_letters_is_another_name(client: Client, username: str) -> None:
+    client.post(USERS, json={**NEW, "username": "kim", "password": PASSWORD})
+    assert sign_in(client, "KIM").status_code == 200
+    unauthenticated(sign_in(client, username))
+
+
+def test_two_tokens_at_once_are_none(client: Client) -> None:
+    both = [("Authorization", f"Bearer {person.token}") for person in (MEMBER, ADMIN)]
+    unauthenticated(client.get(TASKS, headers=both))
+
+
 def test_a_wrong_name_a_wrong_password_and_an_inactive_user_are_answered_alike(
     client: Client,
 ) -> None:

@@ -1,8 +1,10 @@
 """What every unit of work and every read port promises of people, tokens and attempts."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.adapters import in_order, in_threads
+from contract.adapters import Together, in_order, in_threads
 from domain.access import (
     MOST_SESSIONS,
     PER_ACCOUNT,
@@ -37,6 +39,7 @@ from domain.tasks import TaskFilter
 from domain.users import SORTS, LastAdmin, User, UserFilter
 from service_layer import access, people, planning
 from service_layer.access import Attempt
+from service_layer.errors import ConcurrentChange
 from service_layer.queries.users import UserView
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
@@ -147,7 +150,8 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
             actor = replace(ADMIN.actor, id=pair[1 - place])
             try:
                 perform(backend, people.edit_user, pair[place], change, actor=actor, now=NOON)
-            except LastAdmin:
+            except (LastAdmin, Forbidden, Unidentified):
+                # Or whoever asked is no admin any more themselves.
                 return "stays"
             return "goes"
 
@@ -255,6 +259,31 @@ def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Bac
     assert (edited.title, edited.assignee_id) == ("y", MEMBER.id)
 
 
+def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None:
+    mine = [
+        perform(backend, planning.add_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
+        for n in range(3)
+    ]
+    others = perform(backend, planning.add_task, title="x", assignee_id=OTHER.id, now=NOON).id
+    perform(backend, planning.complete_task, mine[0], now=NOON)
+    later = NOON + timedelta(hours=1)
+    perform(
+        backend, people.edit_user, MEMBER.id, {"is_active": False}, actor=ADMIN.actor, now=later
+    )
+    seen = [backend.ask(backend.tasks.get(id, NOON)) for id in (*mine, others)]
+    assert [task and task.assignee_id for task in seen] == [MEMBER.id, None, None, OTHER.id]
+    assert [task and task.version for task in seen] == [2, 2, 2, 1]
+    # The last admin stays, and so does what they have to do.
+    task = perform(backend, planning.add_task, title="x", assignee_id=ADMIN.id, now=NOON)
+    with pytest.raises(LastAdmin):
+        perform(
+            backend, people.edit_user, ADMIN.id, {"is_active": False}, actor=ADMIN.actor, now=NOON
+        )
+    found = backend.ask(backend.tasks.get(task.id, NOON))
+    assert found is not None
+    assert found.assignee_id == ADMIN.id
+
+
 def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
     perform(
         backend, planning.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
@@ -339,8 +368,17 @@ def test_a_search_of_users_does_not_look_into_addresses(backend: Backend) -> Non
 # Tokens
 
 
+def _token_of(backend: Backend, user_id: UUID) -> UUID:
+    """Return a token by which somebody is known."""
+    attempt = Attempt(str(user_id), "here", NOON)
+    issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, attempt, now=NOON)
+    id: UUID = issued.token.id
+    return id
+
+
 def personal(backend: Backend, name: str = "script", **members: Any) -> access.Issued:
     members = {"scope": Scope.WRITE, "expires_at": None, "actor": MEMBER.actor, **members}
+    members["known_by"] = _token_of(backend, members["actor"].id)
     issued: access.Issued = perform(backend, access.create_token, name=name, now=NOON, **members)
     return issued
 
@@ -389,7 +427,9 @@ def test_a_token_is_its_owners_alone(backend: Backend) -> None:
             now=NOON,
             expected={2},
         )
-    assert backend.ask(backend.tokens.owner(issued.token.id)) == MEMBER.id
+    for person, there in ((MEMBER, True), (OTHER, False), (ADMIN, False)):
+        found = backend.ask(backend.tokens.owned(issued.token.id, person.id))
+        assert (found is not None) == there
     perform(backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON)
     assert not granted(backend, issued.secret)
     listed = backend.ask(backend.tokens.list(TokenFilter(user_id=MEMBER.id), FIRST)).items
@@ -420,8 +460,104 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
     else:
         runner.perform(people.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON)
     assert not any(granted(backend, secret) for secret in secrets)
-    assert sum(isinstance(event, TokenRevoked) for event in happened) == 2
+    assert sum(isinstance(event, TokenRevoked) for event in happened) == 3
     assert granted(backend, MEMBER.token)
+
+
+def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
+    backend: Backend,
+) -> None:
+    for round in range(10):
+        id = register(backend, f"passing{round}")
+        actor = replace(MEMBER.actor, id=id)
+        known_by = _token_of(backend, id)
+
+        def meet(place: int, id: UUID = id, actor: Any = actor, by: UUID = known_by) -> str | None:
+            try:
+                if place == 0:
+                    change = {"is_active": False}
+                    perform(backend, people.edit_user, id, change, actor=ADMIN.actor, now=NOON)
+                    return None
+                if place == 1:
+                    attempt = Attempt(str(id), "here", NOON)
+                    issued = perform(
+                        backend, access.open_session, id, PASSWORD_HASH, attempt, now=NOON
+                    )
+                else:
+                    issued = perform(
+                        backend,
+                        access.create_token,
+                        name="x",
+                        scope=Scope.WRITE,
+                        expires_at=None,
+                        actor=actor,
+                        known_by=by,
+                        now=NOON,
+                    )
+                return str(issued.secret)
+            except Unidentified:
+                return None
+
+        secrets = [secret for secret in in_threads(3, meet) if secret]
+
+        back: dict[str, Any] = {"is_active": True}
+        perform(backend, people.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+        assert not any(granted(backend, secret) for secret in secrets)
+
+
+def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend: Backend) -> None:
+    other = register(backend, "boss", role=Role.ADMIN)
+    boss = replace(ADMIN.actor, id=other)
+    known_by = _token_of(backend, other)
+    demoted: dict[str, Any] = {"role": Role.MEMBER}
+    perform(backend, people.edit_user, other, demoted, actor=ADMIN.actor, now=NOON)
+    new = {"username": "x", "email": "x@example.org", "name": "xx", "password_hash": "-"}
+    for use_case, arguments in (
+        (people.edit_user, (other, {"role": Role.ADMIN})),
+        (people.edit_user, (MEMBER.id, {"is_active": False})),
+        (people.remove_user, (MEMBER.id,)),
+    ):
+        with pytest.raises(Forbidden):
+            perform(backend, use_case, *arguments, actor=boss, now=NOON)
+    with pytest.raises(Forbidden):
+        perform(backend, people.register_user, **new, actor=boss, now=NOON)
+    perform(backend, access.end_token, known_by, actor=boss, now=NOON)
+    with pytest.raises(Unidentified):
+        personal_by = replace(boss, role=Role.MEMBER)
+        perform(
+            backend,
+            access.create_token,
+            name="x",
+            scope=Scope.READ,
+            expires_at=None,
+            actor=personal_by,
+            known_by=known_by,
+            now=NOON,
+        )
+    assert get(backend, other).role is Role.MEMBER
+
+
+def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: Backend) -> None:
+    together = Together(backend)
+    gone, theirs, others, again = together.run(
+        partial(people.remove_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
+        partial(planning.add_task, title="Theirs", actor=MEMBER.actor, now=NOON),
+        partial(planning.add_task, title="Others", actor=OTHER.actor, now=NOON),
+        partial(planning.add_task, title="Again", actor=MEMBER.actor, now=NOON),
+    )
+    assert gone is None
+    assert (type(theirs), type(again)) == (Unidentified, Unidentified)
+    assert others.title == "Others"
+
+
+def test_a_commit_that_the_database_refuses_leaves_nothing_behind(backend: Backend) -> None:
+    for _ in range(3):
+        with contextlib.suppress(ConcurrentChange), backend.open() as uow:
+            task = planning.add_task(uow, title="Of nobody", now=NOON)
+            task.created_by_id = UUID(int=7)
+            uow.commit()
+        kept = perform(backend, planning.add_task, title="Kept", now=NOON)
+        assert backend.ask(backend.tasks.get(kept.id, NOON)) is not None
 
 
 def test_an_inactive_user_is_granted_nothing(backend: Backend) -> None:
@@ -447,7 +583,7 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
         uow.commit()
     with pytest.raises(Unidentified):
         perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, attempt, now=NOON)
-    with pytest.raises(Invalid if meanwhile == "another password" else (NotFound, Invalid)):
+    with pytest.raises(Invalid if meanwhile == "another password" else Unidentified):
         perform(
             backend,
             people.change_password,

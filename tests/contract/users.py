@@ -97,6 +97,7 @@ def test_only_admins_take_people_in_unless_registration_is_open(
         ({"email": "ann@example..org"}, {"#/email"}),
         ({"email": "ann@-example.org"}, {"#/email"}),
         ({"email": ".ann@example.org"}, {"#/email"}),
+        ({"email": "ann@127.0.0.1"}, {"#/email"}),
         ({"email": f"{'a' * 109}@example.org"}, {"#/email"}),
         ({"email": "Ann <ann@example.org>"}, {"#/email"}),
         ({"name": "x"}, {"#/name"}),
@@ -382,6 +383,7 @@ def test_a_picture_is_shown_at_an_address_of_its_own_for_good(client: Client, fo
     assert shown.headers["content-type"] == f"image/{format.lower()}"
     assert "immutable" in shown.headers["cache-control"]
     assert "max-age=31536000" in shown.headers["cache-control"]
+    assert shown.headers["cross-origin-resource-policy"] == "cross-origin"
     assert b"canary-in-the-picture" in sent
     assert b"canary-in-the-picture" not in shown.content
     seen = Image.open(io.BytesIO(shown.content))

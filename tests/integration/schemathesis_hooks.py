@@ -77,14 +77,17 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=200),
 }
 
-SORTS: dict[str, Mapping[str, Any]] = {
-    route.name: route.query_type.sorts
+LISTS: dict[str, type[ListParameters]] = {
+    route.name: route.query_type
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, Operation)
     and isinstance(route.query_type, type)
     and issubclass(route.query_type, ListParameters)
 }
+"""The parameters of each list."""
+
+SORTS: dict[str, Mapping[str, Any]] = {name: asked.sorts for name, asked in LISTS.items()}
 """The fields that each list can be sorted by, with the types of their values."""
 
 
@@ -147,7 +150,7 @@ def keep_to_one_place(context: schemathesis.HookContext, case: Case) -> Case:
             query["cursor"] = encode(sort, datetime.fromtimestamp(id.int % 2**31, UTC), id)
         if "skip" not in query:
             query["sort"] = sort
-        elif sort == query.get("sort", "created_at"):
+        elif sort == query.get("sort", LISTS[_operation(case)].model_fields["sort"].default):
             del query["skip"]
         else:
             del query["cursor"]

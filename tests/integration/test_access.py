@@ -191,7 +191,7 @@ def test_what_ends_access_does_so_in_every_worker_within_a_second(
             admin.patch(f"{USERS}/{MEMBER.id}", json={"role": "admin"})
         session = str(sign_in(admin, "bob").json()["access_token"])
         bob = admin.as_(session)
-        made = bob.post(TOKENS, json={"name": "x", "scope": "read"}).json()
+        made = bob.post(TOKENS, json={"name": "x", "scope": "write"}).json()
         token = {"signed out": session}.get(way, made["token"])
         assert ask(token) == [200] * 24
 
@@ -208,6 +208,16 @@ def test_what_ends_access_does_so_in_every_worker_within_a_second(
         else:
             path = f"{USERS}/{MEMBER.id}"
             assert admin.patch(path, json={"role": "member"}).status_code == 200
+        # Nothing is changed by it any more, from the next request on.
+        for _ in range(24):
+            with workers.client() as fresh:
+                own = fresh.as_(token)
+                if way == "another role":
+                    assert own.patch(path, json={"role": "admin"}).status_code == 403
+                else:
+                    assert own.post(TASKS, json={"title": "x"}).status_code == 401
+                    new = {"name": "x", "scope": "write"}
+                    assert own.post(TOKENS, json=new).status_code == 401
         time.sleep(1)
 
         if way == "another role":

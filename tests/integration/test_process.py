@@ -1,5 +1,6 @@
 """The service as a process: started, stopped, killed, and asked by many at once."""
 
+import contextlib
 import json
 import os
 import signal
@@ -305,6 +306,29 @@ def test_what_is_no_request_is_answered_with_a_problem(embedded: Service, reques
     problem = json.loads(body)
     assert (problem["status"], problem["code"]) == (400, "bad-request")
     assert problem["instance"].encode() in head
+
+
+@pytest.mark.parametrize("line", [b"X: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
+def test_a_head_without_an_end_is_refused(embedded: Service, line: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=10) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: ")
+        answer = b""
+        for _ in range(5_000):
+            try:
+                connection.sendall(line)
+            except OSError:
+                break
+        with contextlib.suppress(OSError):
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    # Whoever goes on sending may lose the answer, but not the end of the connection.
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    with embedded.client() as client:
+        big = {"X-Large": "x" * 30_000}
+        assert client.get("/health/live", headers=big).status_code == 200
+        body = b" " * 1_000_000 + b"{}"
+        headers = {"Content-Type": "application/json"}
+        answered = client.as_(None).post("/api/v1/setup", content=body, headers=headers)
+        assert answered.status_code in (401, 422)
 
 
 @pytest.fixture(scope="module")

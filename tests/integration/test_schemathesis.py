@@ -1,8 +1,11 @@
 """Schemathesis reads the OpenAPI document, and tries to catch the service breaking its word."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,15 @@ import pytest
 from sqlalchemy import URL
 
 from support.clients import Client
-from support.databases import text
+from support.databases import execute, new_postgres, text
 from support.people import ADMIN, MEMBER, PASSWORD, PEOPLE, Person
 from support.service import Service, environment
 
 CASES = 1_500
 """How many cases there must be at least, for each database and person."""
+
+RUNS = (ADMIN, MEMBER)
+"""By whom everything is tried: what they may do and see differs throughout."""
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -61,21 +67,45 @@ def secured(document: Any) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("person", [ADMIN, MEMBER], ids=["admin", "member"])
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Path | URL]]:
+    """Fresh databases of one kind: one for each run, since they would get in each other's way."""
+    if request.param == "sqlite":
+        file = request.getfixturevalue("sqlite_template")
+        yield [Path(shutil.copy(file, tmp_path / f"{run.username}.db")) for run in RUNS]
+    else:
+        server, template = map(request.getfixturevalue, ("postgres", "postgres_template"))
+        made: list[Path | URL] = [new_postgres(server, template=template) for _ in RUNS]
+        yield made
+        for url in made:
+            assert isinstance(url, URL)
+            execute(server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
 def test_no_case_that_the_document_gives_rise_to_finds_anything(
-    place: Path | URL, person: Person, tmp_path: Path
+    places: list[Path | URL], tmp_path: Path
 ) -> None:
+    folders = [tmp_path / run.username for run in RUNS]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(len(RUNS)) as pool:
+        for said in pool.map(find_nothing, RUNS, places, folders):
+            print(said)
+
+
+def find_nothing(person: Person, place: Path | URL, folder: Path) -> str:
+    """Try everything as a person; say how much that was."""
     address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
-    with Service(tmp_path, DATABASE_URL=address) as service:
+    with Service(folder, DATABASE_URL=address) as service:
         document = service.client().get("/openapi.json").json()
-        tokens = prepare(service.client(), tmp_path)
+        tokens = prepare(service.client(), folder)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
                 *(f"{service.url}/openapi.json", "--no-color"),
                 *("--report", "json", "--report-json-path", "report.json"),
             ],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment(
                 TRIED_AT=service.url,
                 TRIED_AS=person.username,
@@ -90,7 +120,7 @@ def test_no_case_that_the_document_gives_rise_to_finds_anything(
             check=False,
         )
     assert done.returncode == 0, done.stdout
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = json.loads((folder / "report.json").read_text())
     phases = {name: phase["status"] for name, phase in report["phases"].items()}
     assert phases == dict.fromkeys(("examples", "coverage", "fuzzing", "stateful"), "success")
     operations = report["operations"]
@@ -106,4 +136,4 @@ def test_no_case_that_the_document_gives_rise_to_finds_anything(
     assert of_others == 0 if person is ADMIN else of_others > 0
     assert report["failures"] == report["errors"] == []
     assert not any(report["warnings"].values()), report["warnings"]
-    print(f"{cases['generated']} cases in {report['running_time']:.0f} s")
+    return f"{person.username}: {cases['generated']} cases in {report['running_time']:.0f} s"

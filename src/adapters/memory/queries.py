@@ -154,9 +154,10 @@ class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQuer
     def _matches(self, filter: TokenFilter, entity: Token) -> bool:
         return filter.matches(entity)
 
-    async def owner(self, id: UUID) -> UUID | None:
-        found = [one for one in self._store.all(Token) if one.id == id]
-        return found[0].user_id if found and found[0].purpose is Purpose.PERSONAL else None
+    async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
+        mine = TokenFilter(user_id=user_id)
+        found = [one for one in self._store.all(Token) if one.id == id and mine.matches(one)]
+        return TokenView.of(found[0]) if found else None
 
 
 class MemoryAccessQueries(AccessQueries):

@@ -116,11 +116,17 @@ class MemoryTasks(MemoryRepository[Task], TaskRepository):
         theirs = ("assignee_id", "created_by_id")
         return any(state[name] == user_id for state in self._states().values() for name in theirs)
 
+    def pending_of(self, user_id: UUID) -> list[Task]:
+        return self._some("created_at", assignee_id=user_id, completed_at=None)
+
 
 class MemoryUsers(MemoryRepository[User], UserRepository):
     """Users in a dictionary."""
 
     type = User
+
+    def hold(self, id: UUID) -> User | None:
+        return self.find(id)
 
     def named(self, username_key: str) -> UUID | None:
         users = (User(**state) for state in self._states().values())

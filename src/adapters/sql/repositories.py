@@ -51,7 +51,10 @@ class SqlRepository(Repository[E], Generic[E]):
         return entity
 
     def _some(
-        self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]], limit: int
+        self,
+        *where: ColumnElement[bool],
+        order: Sequence[ColumnElement[object]],
+        limit: int | None = None,
     ) -> list[E]:
         """Return kept aggregates for a change, but those that were removed meanwhile."""
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
@@ -69,11 +72,21 @@ class SqlTasks(SqlRepository[Task], TaskRepository):
         theirs = or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id)
         return self._session.execute(select(tasks.c.id).where(theirs).limit(1)).first() is not None
 
+    def pending_of(self, user_id: UUID) -> list[Task]:
+        theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
+        return self._some(*theirs, order=(tasks.c.created_at, tasks.c.id))
+
 
 class SqlUsers(SqlRepository[User], UserRepository):
     """Users in a table."""
 
     type = User
+
+    def hold(self, id: UUID) -> User | None:
+        if id not in self._added and id not in self._removed:
+            # What was read before somebody else let go of it is read again.
+            self._session.get(User, id, with_for_update=True, populate_existing=True)
+        return self.find(id)
 
     def named(self, username_key: str) -> UUID | None:
         return self._who(users.c.username_key == username_key)
@@ -104,7 +117,7 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
     def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
         # Comparing with None asks whether there is no user.
         theirs = (tokens.c.purpose == purpose, tokens.c.user_id == user_id)
-        return self._some(*theirs, order=(tokens.c.created_at, tokens.c.id), limit=1_000)
+        return self._some(*theirs, order=(tokens.c.created_at, tokens.c.id))
 
     def mark_used(self, id: UUID, at: datetime) -> None:
         # Nothing else of the transaction hangs on it, so it may be written at once.

@@ -63,6 +63,12 @@ def make_engine(path: Path, mode: str) -> Engine:
     def begin_immediate(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @event.listens_for(engine, "checkin")
+    def leave_no_transaction_open(raw: Any, record: Any) -> None:
+        # A commit that fails leaves SQLite in its transaction, and SQLAlchemy takes it for over.
+        if raw is not None and raw.in_transaction:
+            raw.rollback()
+
     return engine
 
 

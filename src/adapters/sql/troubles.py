@@ -36,7 +36,7 @@ _COLLISIONS = {
     "23503",  # foreign key violation
 }
 _SQLITE_COLLISIONS = {
-    787,  # SQLITE_CONSTRAINT_FOREIGNKEY
+    787,  # SQLITE_CONSTRAINT_FOREIGNKEY; at the end of a transaction 19 is all that is told
     1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
     2067,  # SQLITE_CONSTRAINT_UNIQUE
 }
@@ -69,7 +69,7 @@ def translated(error: BaseException | None, *, may_be_committed: bool) -> Except
         return _postgres(cause, may_be_committed)
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
-        if code in _SQLITE_COLLISIONS:
+        if code in _SQLITE_COLLISIONS or (code == 19 and "FOREIGN KEY" in str(cause)):
             return ConcurrentChange()
         if code is not None and (detail := _SQLITE.get(code & 0xFF)):
             return DatabaseUnavailable(detail)

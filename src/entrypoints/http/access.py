@@ -96,10 +96,7 @@ class SetupParameters(BaseModel):
 
 async def _look(request: Request, token_id: UUID) -> TokenView | None:
     grant: Grant = request.scope["grant"]
-    tokens = ports(request).token_queries()
-    if await tokens.owner(token_id) != grant.actor.id:
-        return None
-    return await tokens.get(token_id, ports(request).clock()())
+    return await ports(request).token_queries().owned(token_id, grant.actor.id)
 
 
 async def _awaited(request: Request) -> None:
@@ -139,18 +136,21 @@ async def list_tokens(
 
 
 @router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
-async def create_token(new: NewToken, run: Run, by: By, now: Now) -> IssuedToken:
+async def create_token(new: NewToken, grant: Granted, run: Run, now: Now) -> IssuedToken:
     """Make a personal token. Its secret is in this answer and nowhere else."""
-    issued = await run(access.create_token, **dict(new), actor=by, now=now)
+    issued = await run(
+        access.create_token, **dict(new), actor=grant.actor, known_by=grant.token_id, now=now
+    )
     return IssuedToken(**asdict(TokenView.of(issued.token)), token=issued.secret)
 
 
 @router.get("/tokens/{token_id:id}")
-async def read_token(token_id: TokenId, tokens: Tokens, by: By, now: Now) -> TokenView:
+async def read_token(token_id: TokenId, tokens: Tokens, by: By) -> TokenView:
     """Read one of one's personal tokens."""
-    if await tokens.owner(token_id) != by.id:
+    token = await tokens.owned(token_id, by.id)
+    if token is None:
         raise NotFound("token", token_id)
-    return await tokens.one(token_id, now)
+    return token
 
 
 @router.delete("/tokens/{token_id:id}", status_code=204)

@@ -76,7 +76,9 @@ def parse_form(body: bytes) -> dict[str, str]:
         text = body.decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=20)
     except ValueError:
-        raise invalid({"pointer": "#", "detail": "The form is not text in UTF-8."}) from None
+        raise invalid(
+            {"pointer": "#", "detail": "Send text in UTF-8, with at most 20 members."}
+        ) from None
     form = dict(pairs)
     if len(form) != len(pairs):
         raise invalid({"pointer": "#", "detail": "Give each member once."})

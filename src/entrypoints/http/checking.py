@@ -22,7 +22,9 @@ def query_parameters(query: bytes) -> dict[str, str]:
             query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
         )
     except ValueError:
-        raise invalid({"parameter": "", "detail": "The query is not text in UTF-8."}) from None
+        raise invalid(
+            {"parameter": "", "detail": "Send text in UTF-8, with at most 50 parameters."}
+        ) from None
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
         names = [name for name, _ in pairs]

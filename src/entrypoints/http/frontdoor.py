@@ -23,11 +23,9 @@ SECURITY_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     # This is about what a page embeds; a request under CORS is not judged by it (Fetch, 3.7).
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""What every answer tells browsers."""
-
-CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""What an answer that is no page tells browsers as well."""
+"""What answers tell browsers, unless they say something else of it themselves."""
 
 # An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
 _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -56,10 +54,11 @@ class FrontDoor:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = list(message.get("headers", ()))
-                if CONTENT_POLICY[0] not in dict(headers):
-                    headers.append(CONTENT_POLICY)
+                # An answer that knows better says so itself.
+                said = {name for name, _ in headers}
                 headers.append((b"x-request-id", request_id.encode()))
-                message["headers"] = [*headers, *SECURITY_HEADERS]
+                headers.extend(header for header in SECURITY_HEADERS if header[0] not in said)
+                message["headers"] = headers
             elif method == "HEAD":
                 message["body"] = b""
             await send(message)
@@ -78,7 +77,7 @@ class FrontDoor:
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
-            log.exception("a defect while answering", extra={"path": scope["path"][:200]})
+            log.exception("a defect while answering", extra={"path": _shown(scope["path"])})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
             await tell(refusal(error))
@@ -89,12 +88,18 @@ class FrontDoor:
                     "request",
                     extra={
                         "method": method,
-                        "path": scope["path"][:200],
+                        "path": _shown(scope["path"]),
                         "status": status,
                         "ms": spent,
                     },
                 )
             REQUEST_ID.reset(token)
+
+
+def _shown(path: str) -> str:
+    """Return a path as it may stand in a line: what would end the line is not shown."""
+    path = path[:200]
+    return path if path.isprintable() else "".join(c if c.isprintable() else "?" for c in path)
 
 
 def _look_at_headers(scope: Scope) -> tuple[str, int]:

@@ -255,11 +255,11 @@ def problems_of(operation: Operation) -> set[str]:
     if operation.who.role is not None:
         codes |= {"unauthenticated", "forbidden"}
     if operation.reads_body:
-        codes |= {"too-large", "unsupported-media-type"}
+        codes |= {"too-large", "unsupported-media-type", "conflict"}
         if operation.accepts in (JSON, MERGE_PATCH):
             codes.add("malformed-json")
     if operation.paged:
         codes.add("malformed-cursor")
     if operation.conditional:
-        codes |= {"precondition-failed", "precondition-required", "conflict"}
+        codes |= {"precondition-failed", "precondition-required"}
     return codes | set((operation.openapi_extra or {}).get("x-problems", ()))

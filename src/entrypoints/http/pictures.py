@@ -20,6 +20,8 @@ media = APIRouter(include_in_schema=False)
 _DEFAULT = (files("entrypoints.http") / "static" / DEFAULT_PICTURE).read_bytes()
 _FOREVER = "public, max-age=31536000, immutable"
 _A_DAY = "public, max-age=86400"
+# Pictures are for pages of any origin to show.
+_ANYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 @router.put("/{user_id:id}/image", openapi_extra=problems("storage-unavailable"))
@@ -67,8 +69,12 @@ async def delete_image(
 async def picture(name: str, request: Request) -> Response:
     """Return a picture. What is at an address stays the same, so it may be kept for good."""
     if name == DEFAULT_PICTURE:
-        return Response(_DEFAULT, media_type="image/png", headers={"Cache-Control": _A_DAY})
+        return Response(
+            _DEFAULT, media_type="image/png", headers={"Cache-Control": _A_DAY, **_ANYWHERE}
+        )
     found = await ports(request).pictures().find(name)
     if found is None:
         raise HTTPException(404)
-    return Response(found.content, media_type=found.media_type, headers={"Cache-Control": _FOREVER})
+    return Response(
+        found.content, media_type=found.media_type, headers={"Cache-Control": _FOREVER, **_ANYWHERE}
+    )

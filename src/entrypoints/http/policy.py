@@ -102,11 +102,13 @@ POLICY: Mapping[str, Who] = {
 
 async def identify(request: Request) -> Grant | None:
     """Return what the bearer of the request's token is granted, `None` without a valid one."""
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.getlist("authorization")
+    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if kind.lower() != "bearer":
         return None
     now = ports(request).clock()()
-    return await ports(request).authenticator().grant(secret.strip(), now)
+    changing = request.method != "GET"
+    return await ports(request).authenticator().grant(secret.strip(), now, fresh=changing)
 
 
 async def visitor(request: Request) -> Actor | None:

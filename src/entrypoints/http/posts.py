@@ -149,10 +149,12 @@ async def list_posts_of_user(
     visitor: Visitor,
 ) -> Listing[PostView]:
     """List the posts of a user that one may see, a page at a time."""
-    if not await users.public({user_id}):
-        raise NotFound("user", user_id)
     meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
-    return asked.listing(await posts.list(meant, asked.slice()))
+    page = await posts.list(meant, asked.slice())
+    # Whoever has posts is there.
+    if not page.items and not await users.public({user_id}):
+        raise NotFound("user", user_id)
+    return asked.listing(page)
 
 
 async def _seen(post: Post, users: UserQueries) -> PostView:

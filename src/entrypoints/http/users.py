@@ -110,9 +110,7 @@ class UserParameters(ListParameters):
         return UserFilter(name=self.name, city=self.city, is_active=self.is_active, q=self.q)
 
 
-@router.post(
-    "", status_code=201, openapi_extra=problems("already-taken", "conflict", "too-many-requests")
-)
+@router.post("", status_code=201, openapi_extra=problems("already-taken", "too-many-requests"))
 async def create_user(
     new: NewUser, visitor: Visitor, passwords: PasswordsPort, run: Run, now: Now
 ) -> UserView:

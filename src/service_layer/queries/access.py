@@ -43,8 +43,8 @@ class TokenQueries(Queries[TokenView, TokenFilter]):
     kind = Token.kind
 
     @abstractmethod
-    async def owner(self, id: UUID) -> UUID | None:
-        """Return whose personal token it is, if there is such a one."""
+    async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
+        """Return a personal token, if it is this user's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class AccessQueries(ABC):
 
     @abstractmethod
     async def credentials(self, login: str) -> Credentials | None:
-        """Return the credentials of a user, by the username or the e-mail address, in any case."""
+        """Return the credentials of a user, by the username or e-mail address in lower case."""
 
     @abstractmethod
     async def credentials_of(self, user_id: UUID) -> Credentials | None:

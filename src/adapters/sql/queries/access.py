@@ -10,7 +10,6 @@ from adapters.sql.queries import SqlQueries
 from adapters.sql.tables import tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
-from domain.values import fold
 from service_layer.queries.access import (
     AccessQueries,
     Credentials,
@@ -41,10 +40,11 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
-        owner = select(tokens.c.user_id).where(
-            _personal, tokens.c.id == bindparam("id", type_=Uuid())
+        owned = self.columns.where(
+            tokens.c.id == bindparam("id", type_=Uuid()),
+            tokens.c.user_id == bindparam("user_id", type_=Uuid()),
         )
-        self._owner = Statement(owner, database.dialect)
+        self._owned = Statement(owned, database.dialect)
 
     def view(self, row: Row) -> TokenView:
         id, version, created, updated, name, scope, expires_at, last_used_at = row
@@ -59,9 +59,10 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
             last_used_at=last_used_at,
         )
 
-    async def owner(self, id: UUID) -> UUID | None:
-        rows = await self._database.fetch(self._owner, {"id": id}, short=True)
-        return rows[0][0] if rows else None
+    async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
+        given = {"id": id, "user_id": user_id}
+        rows = await self._database.fetch(self._owned, given, short=True)
+        return self.view(rows[0]) if rows else None
 
 
 class SqlAccessQueries(AccessQueries):
@@ -101,7 +102,7 @@ class SqlAccessQueries(AccessQueries):
     async def credentials(self, login: str) -> Credentials | None:
         # No username has an @ in it.
         statement = self._addressed if "@" in login else self._named
-        return await self._credentials(statement, login.lower() if "@" in login else fold(login))
+        return await self._credentials(statement, login)
 
     async def credentials_of(self, user_id: UUID) -> Credentials | None:
         return await self._credentials(self._by_id, user_id)

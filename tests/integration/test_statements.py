@@ -1,0 +1,105 @@
+"""What a read costs the database: one statement, however much it answers."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+from fastapi import FastAPI
+from sqlalchemy import URL
+
+from adapters.passwords import Argon2Passwords
+from adapters.sql.database import Row, Statement, Values
+from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.sqlite import SqliteDatabase
+from bootstrap import Container
+from entrypoints.http.app import make_app
+from support.backends import Clock, client_of
+from support.clients import Client
+from support.people import MEMBER, OTHER
+
+COUNTED: list[str] = []
+"""The statements of the reads since this was emptied last."""
+
+
+class CountedSqlite(SqliteDatabase):
+    """SQLite as it is, that tells of its reads."""
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        COUNTED.append(statement.sql)
+        return await super().fetch(statement, given, short=short)
+
+
+class CountedPostgres(PostgresDatabase):
+    """PostgreSQL as it is, that tells of its reads."""
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        COUNTED.append(statement.sql)
+        return await super().fetch(statement, given, short=short)
+
+
+@pytest.fixture
+def app(place: Path | URL, clock: Clock) -> FastAPI:
+    container = Container()
+    made: Any = CountedSqlite if isinstance(place, Path) else CountedPostgres
+    container.database.override(providers.Singleton(made, place))
+    container.clock.override(providers.Object(clock))
+    container.passwords.override(providers.Singleton(Argon2Passwords, memory_kib=8, passes=1))
+    return make_app(container)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[Client]:
+    with client_of(app) as made:
+        yield made
+
+
+def fill(client: Client, number: int) -> list[str]:
+    """Make some of everything, and return the ids."""
+    ids = []
+    own = client.as_(MEMBER)
+    for n in range(number):
+        new = {"title": f"t{n}", "assignee_id": str(OTHER.id)}
+        ids.append(own.post("/api/v1/tasks", json=new).json()["id"])
+        post = own.post("/api/v1/posts", json={"title": f"p{n}", "content": "x"}).json()
+        own.post(f"/api/v1/posts/{post['id']}/publish")
+        token = own.post("/api/v1/tokens", json={"name": f"n{n}", "scope": "read"}).json()
+        user = {"username": f"u{n}", "email": f"u{n}@example.org", "name": "Name"}
+        client.post("/api/v1/users", json={**user, "password": "long enough"})
+        ids += [post["id"], token["id"]]
+    return [*ids, str(MEMBER.id)]
+
+
+def test_each_read_is_one_statement_however_long_the_list(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    reads = [path for path, methods in document["paths"].items() if "get" in methods]
+    own = client.as_(MEMBER)
+    answered = set()
+    for number in (1, 20):
+        ids = fill(client, number)
+        for path in reads:
+            for id in ids if "{" in path else [""]:
+                own.get("/api/v1/users/me")  # so that the token is known
+                COUNTED.clear()
+                asked = re.sub(r"{\w+}", id, path)
+                for query in ("", "?limit=100&count=true") if "{" not in path else ("",):
+                    answer = own.get(asked + query)
+                    if answer.status_code == 200:
+                        answered.add(path)
+                        # The token is asked about again when it has been known for a second.
+                        of_it = [sql for sql in COUNTED if "tokens.digest" not in sql]
+                        assert len(of_it) <= 1, (asked, of_it)
+                    COUNTED.clear()
+    assert answered == set(reads)
+
+
+def test_a_read_that_follows_another_asks_nothing_about_who_asks(client: Client) -> None:
+    fill(client, 1)
+    client.as_(MEMBER).get("/api/v1/tasks")
+    COUNTED.clear()
+    for _ in range(20):
+        assert client.as_(MEMBER).get("/api/v1/tasks").status_code == 200
+    assert len(set(COUNTED)) <= 2  # the list, and the token if a second has passed meanwhile
+    assert 20 <= len(COUNTED) <= 22
