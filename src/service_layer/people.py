@@ -137,7 +137,8 @@ def remove_user(
 ) -> str | None:
     """Strike somebody off the list; return the picture that was shown of them."""
     user = uow.users.get(user_id, expected)
-    user.leave(now, by=actor, among=uow.users, has_left_traces=uow.tasks.concern(user_id))
+    traces = uow.tasks.concern(user_id) or uow.movements.concern(user_id)
+    user.leave(now, by=actor, among=uow.users, has_left_traces=traces)
     # Their tokens refer to them, so those go first.
     end_access_of(uow, user_id, now=now, by=actor)
     uow.users.remove(user)

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from domain.access import AttemptsRepository, TokenRepository
 from domain.base import Event
+from domain.catalogue import ProductRepository
+from domain.categories import CategoryRepository
+from domain.stock import MovementRepository
 from domain.tasks import TaskRepository
 from domain.users import UserRepository
 
@@ -23,6 +26,9 @@ class UnitOfWork(ABC):
     users: UserRepository
     tokens: TokenRepository
     attempts: AttemptsRepository
+    categories: CategoryRepository
+    products: ProductRepository
+    movements: MovementRepository
 
     @abstractmethod
     def __enter__(self) -> Self:

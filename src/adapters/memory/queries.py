@@ -7,10 +7,13 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
-from domain import access, tasks, users
+from domain import access, catalogue, categories, stock, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
+from domain.catalogue import Product, ProductFilter
+from domain.categories import Category, CategoryFilter
+from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
 from domain.users import User, UserFilter
 from service_layer.ports import Database, Schema
@@ -22,6 +25,14 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.catalogue import (
+    CategoryQueries,
+    CategoryView,
+    ProductCategory,
+    ProductQueries,
+    ProductView,
+)
+from service_layer.queries.stock import MovementQueries, MovementView
 from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
@@ -141,6 +152,47 @@ class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQuer
     async def owner(self, id: UUID) -> UUID | None:
         found = [one for one in self._store.all(Token) if one.id == id]
         return found[0].user_id if found and found[0].purpose is Purpose.PERSONAL else None
+
+
+class MemoryCategoryQueries(MemoryQueries[Category, CategoryView, CategoryFilter], CategoryQueries):
+    """Reads of categories in a dictionary."""
+
+    type = Category
+    sorts = categories.SORTS
+
+    def _view(self, entity: Category, at: None) -> CategoryView:
+        return CategoryView.of(entity)
+
+    def _matches(self, filter: CategoryFilter, entity: Category) -> bool:
+        return filter.matches(entity)
+
+
+class MemoryProductQueries(MemoryQueries[Product, ProductView, ProductFilter], ProductQueries):
+    """Reads of products in a dictionary."""
+
+    type = Product
+    sorts = catalogue.SORTS
+
+    def _view(self, entity: Product, at: None) -> ProductView:
+        found = [one for one in self._store.all(Category) if one.id == entity.category_id]
+        return ProductView.of(entity, ProductCategory.of(found[0] if found else None))
+
+    def _matches(self, filter: ProductFilter, entity: Product) -> bool:
+        return filter.matches(entity)
+
+
+class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter], MovementQueries):
+    """Reads of movements in a dictionary."""
+
+    type = Movement
+    sorts = stock.SORTS
+
+    def _view(self, entity: Movement, at: None) -> MovementView:
+        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
+        return MovementView.of(entity, people)
+
+    def _matches(self, filter: MovementFilter, entity: Movement) -> bool:
+        return filter.matches(entity)
 
 
 class MemoryAccessQueries(AccessQueries):

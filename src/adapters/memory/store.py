@@ -10,6 +10,9 @@ from uuid import UUID
 from adapters.ids import new_id
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.base import Entity, Event, Repository
+from domain.catalogue import Product, ProductRepository
+from domain.categories import Category, CategoryRepository
+from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 from service_layer.unit_of_work import UnitOfWork
@@ -25,7 +28,7 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {} for type in (Task, User, Token, Attempts)
+            type: {} for type in (Task, User, Token, Attempts, Category, Product, Movement)
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -156,6 +159,41 @@ class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
         return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
 
 
+class MemoryCategories(MemoryRepository[Category], CategoryRepository):
+    """Categories in a dictionary."""
+
+    type = Category
+
+    def named(self, name_key: str) -> UUID | None:
+        categories = (Category(**state) for state in self._states().values())
+        return next((one.id for one in categories if one.name_key == name_key), None)
+
+
+class MemoryProducts(MemoryRepository[Product], ProductRepository):
+    """Products in a dictionary."""
+
+    type = Product
+
+    def with_sku(self, sku_key: str) -> UUID | None:
+        products = (Product(**state) for state in self._states().values())
+        return next((one.id for one in products if one.sku_key == sku_key), None)
+
+    def any_in(self, category_id: UUID) -> bool:
+        return any(state["category_id"] == category_id for state in self._states().values())
+
+
+class MemoryMovements(MemoryRepository[Movement], MovementRepository):
+    """Movements in a dictionary."""
+
+    type = Movement
+
+    def of_product(self, product_id: UUID) -> bool:
+        return any(state["product_id"] == product_id for state in self._states().values())
+
+    def concern(self, user_id: UUID) -> bool:
+        return any(state["created_by_id"] == user_id for state in self._states().values())
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries: one at a time, as in SQLite."""
 
@@ -200,7 +238,11 @@ class MemoryUnitOfWork(UnitOfWork):
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
         self.attempts = MemoryAttempts(self._store)
+        self.categories = MemoryCategories(self._store)
+        self.products = MemoryProducts(self._store)
+        self.movements = MemoryMovements(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users),
             *(self.tokens, self.attempts),
+            *(self.categories, self.products, self.movements),
         )
