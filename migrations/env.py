@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import text
 
-from adapters.sql.tables import Time, metadata
+from adapters.sql.tables import Money, Time, metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -15,9 +15,10 @@ if connection is None:
 
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:
     """Write the tables' own column types by their names in a new migration."""
-    if kind == "type" and isinstance(item, Time):
-        autogen_context.imports.add("from adapters.sql.tables import Time")
-        return "Time()"
+    if kind == "type" and isinstance(item, Time | Money):
+        name = type(item).__name__
+        autogen_context.imports.add(f"from adapters.sql.tables import {name}")
+        return f"{name}()"
     return False
 
 

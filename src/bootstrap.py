@@ -25,7 +25,9 @@ from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import AHEAD, migrate
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.posts import SqlPostQueries
+from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite_driver import sqlite3
@@ -72,6 +74,9 @@ class Container(containers.DeclarativeContainer):
     task_queries = providers.Singleton(SqlTaskQueries, database)
     post_queries = providers.Singleton(SqlPostQueries, database)
     user_queries = providers.Singleton(SqlUserQueries, database)
+    category_queries = providers.Singleton(SqlCategoryQueries, database)
+    product_queries = providers.Singleton(SqlProductQueries, database)
+    movement_queries = providers.Singleton(SqlMovementQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)
     authenticator = providers.Singleton(Authenticator, access_queries, passwords, runner, clock)
@@ -86,6 +91,7 @@ def application(container: Container | None = None) -> FastAPI:
         container,
         require_if_match=settings.require_if_match,
         registration_open=settings.registration == "open",
+        currency=settings.currency,
         cors_origins=settings.cors_origins,
     )
 

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         (), alias="ATELIER_TRUSTED_PROXIES"
     )
     require_if_match: bool = Field(False, alias="ATELIER_REQUIRE_IF_MATCH")
+    currency: str = Field("EUR", alias="ATELIER_CURRENCY")
     log: Annotated[Literal["text", "json"], LOWER] = Field("text", alias="ATELIER_LOG")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
         "info", alias="ATELIER_LOG_LEVEL"
@@ -99,6 +100,8 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL must name a file, as in sqlite:///atelier.db")
         if backend == "sqlite" and self.workers > 1:
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
+        if not re.fullmatch("[A-Z]{3}", self.currency):
+            raise ValueError("ATELIER_CURRENCY takes a code of ISO 4217, such as EUR")
         for origin in self.cors_origins:
             if not re.fullmatch(r"https?://[^/\s?#*@]+", origin):
                 raise ValueError("ATELIER_CORS_ORIGINS takes origins such as https://example.org")

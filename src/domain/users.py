@@ -247,7 +247,7 @@ class User(Entity):
         if self.runs_the_workshop:
             self._require_another_admin(among)
         if has_left_traces:
-            raise InUse("This user has posts or tasks. Deactivate them instead.")
+            raise InUse("Other things name this user. Deactivate them instead.")
         self.record(UserRemoved(subject=self.id, at=now, by=by.id))
 
     def _require_another_admin(self, among: "UserRepository") -> None:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 
 from domain.errors import Unacceptable
 
@@ -113,20 +114,49 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number from `min` to `max`, both included."""
+    """A whole number from `min` to `max`, both included; 0 among them only with `zero`."""
 
     min: int
     max: int
+    zero: bool = True
 
     def __call__(self, value: int) -> int:
         """Return the number.
 
         Raises:
-            Unacceptable: when it lies outside the bounds.
+            Unacceptable: when it lies outside the bounds, or is a 0 that makes no sense.
         """
         if not self.min <= value <= self.max:
             raise Unacceptable(f"Give a whole number from {self.min} to {self.max}.")
+        if value == 0 and not self.zero:
+            raise Unacceptable("Give a number other than 0.")
         return value
+
+
+CENT = Decimal("0.01")
+"""The smallest step of an amount of money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of money from nothing to `max`, with at most two decimals."""
+
+    max: Decimal
+
+    def __call__(self, value: Decimal) -> Decimal:
+        """Return the amount with two decimals: what is equal is written alike.
+
+        Raises:
+            Unacceptable: when it lies outside the bounds, or is no whole number of hundredths.
+        """
+        # Compared before it is rounded, a number with a huge exponent is never written out.
+        if not (value.is_finite() and 0 <= value <= self.max):
+            raise Unacceptable(f"Give an amount from 0 to {self.max:,}.")
+        amount = value.quantize(CENT)
+        if amount != value:
+            raise Unacceptable("Give at most two decimals.")
+        # There is no negative nothing.
+        return abs(amount)
 
 
 def fold(text: str) -> str:

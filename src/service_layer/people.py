@@ -144,8 +144,8 @@ def remove_user(
     """Strike somebody off the list; return the picture that was shown of them."""
     require_current(uow, actor)
     user = uow.users.get(user_id, expected)
-    has_left_traces = uow.tasks.concern(user_id) or uow.posts.concern(user_id)
-    user.leave(now, by=actor, among=uow.users, has_left_traces=has_left_traces)
+    traces = any(kept.concern(user_id) for kept in (uow.tasks, uow.posts, uow.movements))
+    user.leave(now, by=actor, among=uow.users, has_left_traces=traces)
     # Their tokens refer to them, so those go first.
     end_access_of(uow, user_id, now=now, by=actor)
     uow.users.remove(user)

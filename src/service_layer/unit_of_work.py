@@ -7,7 +7,10 @@ from uuid import UUID
 
 from domain.access import AttemptsRepository, TokenRepository
 from domain.base import Event
+from domain.catalogue import ProductRepository
+from domain.categories import CategoryRepository
 from domain.posts import PostRepository
+from domain.stock import MovementRepository
 from domain.tasks import TaskRepository
 from domain.users import UserRepository
 
@@ -25,6 +28,9 @@ class UnitOfWork(ABC):
     tokens: TokenRepository
     attempts: AttemptsRepository
     posts: PostRepository
+    categories: CategoryRepository
+    products: ProductRepository
+    movements: MovementRepository
 
     @abstractmethod
     def __enter__(self) -> Self:

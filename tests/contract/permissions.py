@@ -42,6 +42,20 @@ EXPECTED: dict[str, tuple[str, int]] = {
     "delete_task": (MEMBERS, 204),
     "complete_task": (MEMBERS, 200),
     "reopen_task": (MEMBERS, 200),
+    "create_category": (MEMBERS, 201),
+    "list_categories": (MEMBERS, 200),
+    "read_category": (MEMBERS, 200),
+    "edit_category": (MEMBERS, 200),
+    "delete_category": (MEMBERS, 204),
+    "create_product": (MEMBERS, 201),
+    "list_products": (MEMBERS, 200),
+    "read_product": (MEMBERS, 200),
+    "edit_product": (MEMBERS, 200),
+    "delete_product": (MEMBERS, 204),
+    "archive_product": (MEMBERS, 200),
+    "restore_product": (MEMBERS, 200),
+    "create_movement": (MEMBERS, 201),
+    "list_movements": (MEMBERS, 200),
     "edit_user": (THEMSELVES, 200),
     "put_image": (THEMSELVES, 200),
     "delete_image": (THEMSELVES, 204),
@@ -86,6 +100,11 @@ REQUESTS: dict[str, Callable[[], dict[str, Any]]] = {
     "edit_post": lambda: {"json": {"title": f"x {next(_numbers)}"}},
     "create_task": lambda: {"json": {"title": "x"}},
     "edit_task": lambda: {"json": {"priority": next(_numbers) % 10}},
+    "create_category": lambda: {"json": {"name": f"x {next(_numbers)}"}},
+    "edit_category": lambda: {"json": {"name": f"x {next(_numbers)}"}},
+    "create_product": lambda: {"json": {"name": "x", "price": "1.00"}},
+    "edit_product": lambda: {"json": {"reorder_level": next(_numbers)}},
+    "create_movement": lambda: {"json": {"quantity": 1, "reason": "received"}},
     "create_user": lambda: {"json": _new_user()},
     "edit_user": lambda: {"json": {"city": f"City {next(_numbers)}"}},
     "put_image": lambda: {"content": _picture(), "headers": {"Content-Type": "image/png"}},
@@ -112,6 +131,12 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
         ids = [add(client.as_(person))["id"] for person in (caller, other)]
     elif "{post_id}" in path:
         ids = [post(client, person, publish=True)[-36:] for person in (caller, other)]
+    elif "{category_id}" in path or "{product_id}" in path:
+        places = path[: path.index("/{")]
+        new = {"name": f"y {next(_numbers)}"} | ({"price": 1} if "product" in path else {})
+        made = client.as_(caller).post(places, json=new).json()
+        new["name"] = f"y {next(_numbers)}"
+        ids = [made["id"], client.as_(other).post(places, json=new).json()["id"]]
     elif "{token_id}" in path:
         new = {"name": "x", "scope": "read"}
         asked = [client.as_(p).post("/api/v1/tokens", json=new) for p in (caller, other)]

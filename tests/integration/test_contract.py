@@ -8,10 +8,12 @@ from sqlalchemy import URL
 
 from contract.access import *  # noqa: F403
 from contract.adapters import *  # noqa: F403
+from contract.catalogue import *  # noqa: F403
 from contract.http import *  # noqa: F403
 from contract.people import *  # noqa: F403
 from contract.permissions import *  # noqa: F403
 from contract.posts import *  # noqa: F403
+from contract.products import *  # noqa: F403
 from contract.users import *  # noqa: F403
 from support.backends import Backend, Clock, client_of, database_at, sql_app, sql_backend
 from support.clients import Client

@@ -17,8 +17,11 @@ from starlette.testclient import TestClient
 from adapters.memory.pictures import MemoryPictures
 from adapters.memory.queries import (
     MemoryAccessQueries,
+    MemoryCategoryQueries,
     MemoryDatabase,
+    MemoryMovementQueries,
     MemoryPostQueries,
+    MemoryProductQueries,
     MemoryTaskQueries,
     MemoryTokenQueries,
     MemoryUserQueries,
@@ -28,7 +31,9 @@ from adapters.passwords import Argon2Passwords
 from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.posts import SqlPostQueries
+from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite import SqliteDatabase
@@ -36,7 +41,9 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.http.app import make_app
 from service_layer.queries.access import AccessQueries, TokenQueries
+from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.posts import PostQueries
+from service_layer.queries.stock import MovementQueries
 from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.reactions import REACTIONS, Reactions
@@ -74,6 +81,9 @@ class Backend:
     tokens: TokenQueries
     access: AccessQueries
     posts: PostQueries
+    categories: CategoryQueries
+    products: ProductQueries
+    movements: MovementQueries
     loop: asyncio.AbstractEventLoop
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
@@ -100,6 +110,9 @@ def memory_backend() -> Iterator[Backend]:
         MemoryTokenQueries(store),
         MemoryAccessQueries(store),
         MemoryPostQueries(store),
+        MemoryCategoryQueries(store),
+        MemoryProductQueries(store),
+        MemoryMovementQueries(store),
         loop,
     )
     loop.close()
@@ -116,6 +129,9 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlTokenQueries(database),
         SqlAccessQueries(database),
         SqlPostQueries(database),
+        SqlCategoryQueries(database),
+        SqlProductQueries(database),
+        SqlMovementQueries(database),
         loop,
     )
     loop.run_until_complete(database.close())
@@ -136,6 +152,9 @@ def memory_app(clock: Callable[[], datetime], **options: Any) -> FastAPI:
     container.task_queries.override(providers.Singleton(MemoryTaskQueries, store))
     container.post_queries.override(providers.Singleton(MemoryPostQueries, store))
     container.user_queries.override(providers.Singleton(MemoryUserQueries, store))
+    container.category_queries.override(providers.Singleton(MemoryCategoryQueries, store))
+    container.product_queries.override(providers.Singleton(MemoryProductQueries, store))
+    container.movement_queries.override(providers.Singleton(MemoryMovementQueries, store))
     container.token_queries.override(providers.Singleton(MemoryTokenQueries, store))
     container.access_queries.override(providers.Singleton(MemoryAccessQueries, store))
     return _app(container, clock, options)

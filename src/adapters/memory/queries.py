@@ -7,11 +7,14 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
-from domain import access, posts, tasks, users
+from domain import access, catalogue, categories, posts, stock, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
+from domain.catalogue import Product, ProductFilter
+from domain.categories import Category, CategoryFilter
 from domain.posts import Post, PostFilter
+from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
 from domain.users import User, UserFilter
 from service_layer.ports import Database, Schema
@@ -23,7 +26,15 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.catalogue import (
+    CategoryQueries,
+    CategoryView,
+    ProductCategory,
+    ProductQueries,
+    ProductView,
+)
 from service_layer.queries.posts import PostQueries, PostView
+from service_layer.queries.stock import MovementQueries, MovementView
 from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
@@ -158,6 +169,47 @@ class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQuer
         mine = TokenFilter(user_id=user_id)
         found = [one for one in self._store.all(Token) if one.id == id and mine.matches(one)]
         return TokenView.of(found[0]) if found else None
+
+
+class MemoryCategoryQueries(MemoryQueries[Category, CategoryView, CategoryFilter], CategoryQueries):
+    """Reads of categories in a dictionary."""
+
+    type = Category
+    sorts = categories.SORTS
+
+    def _view(self, entity: Category, at: None) -> CategoryView:
+        return CategoryView.of(entity)
+
+    def _matches(self, filter: CategoryFilter, entity: Category) -> bool:
+        return filter.matches(entity)
+
+
+class MemoryProductQueries(MemoryQueries[Product, ProductView, ProductFilter], ProductQueries):
+    """Reads of products in a dictionary."""
+
+    type = Product
+    sorts = catalogue.SORTS
+
+    def _view(self, entity: Product, at: None) -> ProductView:
+        found = [one for one in self._store.all(Category) if one.id == entity.category_id]
+        return ProductView.of(entity, ProductCategory.of(found[0] if found else None))
+
+    def _matches(self, filter: ProductFilter, entity: Product) -> bool:
+        return filter.matches(entity)
+
+
+class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter], MovementQueries):
+    """Reads of movements in a dictionary."""
+
+    type = Movement
+    sorts = stock.SORTS
+
+    def _view(self, entity: Movement, at: None) -> MovementView:
+        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
+        return MovementView.of(entity, people)
+
+    def _matches(self, filter: MovementFilter, entity: Movement) -> bool:
+        return filter.matches(entity)
 
 
 class MemoryAccessQueries(AccessQueries):

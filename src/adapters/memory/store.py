@@ -10,7 +10,10 @@ from uuid import UUID
 from adapters.ids import new_id
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.base import Entity, Event, Repository
+from domain.catalogue import Product, ProductRepository
+from domain.categories import Category, CategoryRepository
 from domain.posts import Post, PostRepository
+from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 from service_layer.unit_of_work import UnitOfWork
@@ -26,7 +29,7 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {} for type in (Task, User, Token, Attempts, Post)
+            type: {} for type in (Task, User, Token, Attempts, Post, Category, Product, Movement)
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -176,6 +179,41 @@ class MemoryPosts(MemoryRepository[Post], PostRepository):
         return any(state["author_id"] == user_id for state in self._states().values())
 
 
+class MemoryCategories(MemoryRepository[Category], CategoryRepository):
+    """Categories in a dictionary."""
+
+    type = Category
+
+    def named(self, name_key: str) -> UUID | None:
+        categories = (Category(**state) for state in self._states().values())
+        return next((one.id for one in categories if one.name_key == name_key), None)
+
+
+class MemoryProducts(MemoryRepository[Product], ProductRepository):
+    """Products in a dictionary."""
+
+    type = Product
+
+    def with_sku(self, sku_key: str) -> UUID | None:
+        products = (Product(**state) for state in self._states().values())
+        return next((one.id for one in products if one.sku_key == sku_key), None)
+
+    def any_in(self, category_id: UUID) -> bool:
+        return any(state["category_id"] == category_id for state in self._states().values())
+
+
+class MemoryMovements(MemoryRepository[Movement], MovementRepository):
+    """Movements in a dictionary."""
+
+    type = Movement
+
+    def of_product(self, product_id: UUID) -> bool:
+        return any(state["product_id"] == product_id for state in self._states().values())
+
+    def concern(self, user_id: UUID) -> bool:
+        return any(state["created_by_id"] == user_id for state in self._states().values())
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries: one at a time, as in SQLite."""
 
@@ -221,7 +259,11 @@ class MemoryUnitOfWork(UnitOfWork):
         self.tokens = MemoryTokens(self._store)
         self.attempts = MemoryAttempts(self._store)
         self.posts = MemoryPosts(self._store)
+        self.categories = MemoryCategories(self._store)
+        self.products = MemoryProducts(self._store)
+        self.movements = MemoryMovements(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users),
             *(self.tokens, self.attempts, self.posts),
+            *(self.categories, self.products, self.movements),
         )

@@ -5,10 +5,22 @@ from typing import Any
 from sqlalchemy import Table, event
 from sqlalchemy.orm import Mapper, registry
 
-from adapters.sql.tables import attempts, posts, tasks, tokens, users
+from adapters.sql.tables import (
+    attempts,
+    categories,
+    movements,
+    posts,
+    products,
+    tasks,
+    tokens,
+    users,
+)
 from domain.access import Attempts, Token
 from domain.base import Entity
+from domain.catalogue import Product
+from domain.categories import Category
 from domain.posts import Post
+from domain.stock import Movement
 from domain.tasks import Task
 from domain.users import User
 
@@ -37,3 +49,6 @@ _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"
 _map(Token, tokens)
 _map(Attempts, attempts)
 _map(Post, posts, derived=("title_key", "search_text"))
+_map(Category, categories, derived=("name_key",))
+_map(Product, products, derived=("name_key", "sku_key", "search_text"))
+_map(Movement, movements)

@@ -5,14 +5,26 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from adapters.sql.tables import attempts, posts, tasks, tokens, users
+from adapters.sql.tables import (
+    attempts,
+    categories,
+    movements,
+    posts,
+    products,
+    tasks,
+    tokens,
+    users,
+)
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.base import Entity, Repository
+from domain.catalogue import Product, ProductRepository
+from domain.categories import Category, CategoryRepository
 from domain.posts import Post, PostRepository
+from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 
@@ -23,6 +35,9 @@ class SqlRepository(Repository[E], Generic[E]):
     """Aggregates of one type in the session of a unit of work."""
 
     type: type[E]
+    locks: bool = False
+    """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
+    and ignores it."""
 
     def __init__(self, session: Session, seen: dict[UUID, Entity]) -> None:
         self._session = session
@@ -45,10 +60,15 @@ class SqlRepository(Repository[E], Generic[E]):
     def find(self, id: UUID) -> E | None:
         if id in self._removed:
             return None
-        entity = self._added.get(id) or self._session.get(self.type, id)
+        entity = self._added.get(id) or self._session.get(self.type, id, with_for_update=self.locks)
         if entity is not None:
             self._seen[id] = entity
         return entity
+
+    def _any(self, condition: ColumnElement[bool]) -> bool:
+        """Whether there is any kept aggregate of which a condition holds."""
+        some = select(self.type).where(condition).with_only_columns(literal(1)).limit(1)
+        return self._session.execute(some).first() is not None
 
     def _some(
         self,
@@ -69,8 +89,7 @@ class SqlTasks(SqlRepository[Task], TaskRepository):
     type = Task
 
     def concern(self, user_id: UUID) -> bool:
-        theirs = or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id)
-        return self._session.execute(select(tasks.c.id).where(theirs).limit(1)).first() is not None
+        return self._any(or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id))
 
     def pending_of(self, user_id: UUID) -> list[Task]:
         theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
@@ -145,5 +164,40 @@ class SqlPosts(SqlRepository[Post], PostRepository):
         return set(self._session.execute(select(posts.c.slug).where(alike)).scalars())
 
     def concern(self, user_id: UUID) -> bool:
-        theirs = select(posts.c.id).where(posts.c.author_id == user_id).limit(1)
-        return self._session.execute(theirs).first() is not None
+        return self._any(posts.c.author_id == user_id)
+
+
+class SqlCategories(SqlRepository[Category], CategoryRepository):
+    """Categories in a table."""
+
+    type = Category
+
+    def named(self, name_key: str) -> UUID | None:
+        named = select(categories.c.id).where(categories.c.name_key == name_key)
+        return self._session.execute(named).scalar()
+
+
+class SqlProducts(SqlRepository[Product], ProductRepository):
+    """Products in a table."""
+
+    type = Product
+    locks = True
+
+    def with_sku(self, sku_key: str) -> UUID | None:
+        having = select(products.c.id).where(products.c.sku_key == sku_key)
+        return self._session.execute(having).scalar()
+
+    def any_in(self, category_id: UUID) -> bool:
+        return self._any(products.c.category_id == category_id)
+
+
+class SqlMovements(SqlRepository[Movement], MovementRepository):
+    """Movements in a table."""
+
+    type = Movement
+
+    def of_product(self, product_id: UUID) -> bool:
+        return self._any(movements.c.product_id == product_id)
+
+    def concern(self, user_id: UUID) -> bool:
+        return self._any(movements.c.created_by_id == user_id)

@@ -1,11 +1,14 @@
 """The tables, alike in SQLite and PostgreSQL."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     Table,
     Text,
     TypeDecorator,
@@ -25,6 +29,7 @@ from sqlalchemy import (
 
 from domain.access import Purpose, Scope
 from domain.actors import Role
+from domain.stock import Reason
 
 # Every constraint has a name on both databases, so that a migration can find it again.
 metadata = MetaData(
@@ -86,6 +91,33 @@ class OneOf(TypeDecorator[StrEnum]):
         return None if value is None else self.kind(value)
 
 
+class Money(TypeDecorator[Decimal]):
+    """An amount of money: `numeric` in PostgreSQL, a whole number of hundredths in SQLite.
+
+    SQLite has no decimal numbers, and a float would not be the amount.
+    """
+
+    impl = Numeric(12, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        own = self.impl if dialect.name == "postgresql" else BigInteger()
+        return dialect.type_descriptor(own)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return int(value.scaleb(2))
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], Decimal | None] | None:
+        if dialect.name == "postgresql":
+            # The driver makes a Decimal of it by itself.
+            return None
+        return lambda value: None if value is None else Decimal(value).scaleb(-2)
+
+
 # Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".
 Folded = Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -100,14 +132,19 @@ def entity_columns() -> list[Column[Any]]:
     ]
 
 
-def user_column(name: str, *, nullable: bool) -> Column[Any]:
-    """A column that refers to a user.
+def id_column(name: str, table: str, *, nullable: bool) -> Column[Any]:
+    """A column that refers to a row of another table.
 
     It is held to that at the end of a transaction, so that it does not matter in which order the
     changes of one are written.
     """
-    users = ForeignKey("users.id", deferrable=True, initially="DEFERRED")
-    return Column(name, Uuid, users, nullable=nullable)
+    there = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
+    return Column(name, Uuid, there, nullable=nullable)
+
+
+def user_column(name: str, *, nullable: bool) -> Column[Any]:
+    """A column that refers to a user."""
+    return id_column(name, "users", nullable=nullable)
 
 
 users = Table(
@@ -212,5 +249,68 @@ tasks = Table(
     Index(None, "due_on", "id"),
     Index(None, "title_key", "id"),
     Index(None, "assignee_id"),
+    Index(None, "created_by_id"),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    *entity_columns(),
+    Column("name", Text, nullable=False),
+    Column("name_key", Folded, nullable=False),
+    UniqueConstraint("name_key"),
+    CheckConstraint("length(name) BETWEEN 1 AND 50", name="name_length"),
+    Index(None, "created_at", "id"),
+    Index(None, "name_key", "id"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    *entity_columns(),
+    Column("name", Text, nullable=False),
+    Column("sku", Text),
+    Column("description", Text),
+    Column("price", Money, nullable=False),
+    Column("stock", Integer, nullable=False),
+    Column("reorder_level", Integer, nullable=False),
+    id_column("category_id", "categories", nullable=True),
+    Column("archived", Boolean, nullable=False),
+    Column("name_key", Folded, nullable=False),
+    Column("sku_key", Folded),
+    Column("search_text", Folded, nullable=False),
+    UniqueConstraint("sku_key"),
+    CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
+    CheckConstraint("length(sku) BETWEEN 1 AND 40", name="sku_length"),
+    CheckConstraint("length(description) <= 500", name="description_length"),
+    CheckConstraint("price >= 0", name="price_range"),
+    CheckConstraint("stock BETWEEN 0 AND 1000000000", name="stock_range"),
+    CheckConstraint("reorder_level BETWEEN 0 AND 1000000000", name="reorder_level_range"),
+    # Each list is either of what is archived or of what is not.
+    Index(None, "archived", "created_at", "id"),
+    Index(None, "archived", "name_key", "id"),
+    Index(None, "archived", "price", "id"),
+    Index(None, "archived", "stock", "id"),
+    Index(None, "category_id"),
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    *entity_columns(),
+    id_column("product_id", "products", nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("reason", OneOf(Reason), nullable=False),
+    Column("note", Text),
+    Column("stock_after", Integer, nullable=False),
+    user_column("created_by_id", nullable=True),
+    CheckConstraint("quantity <> 0", name="quantity_moves"),
+    CheckConstraint(
+        "reason IN ('received', 'sold', 'used', 'returned', 'lost', 'counted')",
+        name="reason_known",
+    ),
+    CheckConstraint("length(note) <= 200", name="note_length"),
+    CheckConstraint("stock_after BETWEEN 0 AND 1000000000", name="stock_after_range"),
+    Index(None, "product_id", "created_at", "id"),
     Index(None, "created_by_id"),
 )

@@ -9,7 +9,16 @@ from sqlalchemy.orm import Session
 import adapters.sql.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
-from adapters.sql.repositories import SqlAttempts, SqlPosts, SqlTasks, SqlTokens, SqlUsers
+from adapters.sql.repositories import (
+    SqlAttempts,
+    SqlCategories,
+    SqlMovements,
+    SqlPosts,
+    SqlProducts,
+    SqlTasks,
+    SqlTokens,
+    SqlUsers,
+)
 from adapters.sql.troubles import translated
 from domain.base import Entity, Event
 from service_layer.unit_of_work import UnitOfWork
@@ -37,6 +46,9 @@ class SqlUnitOfWork(UnitOfWork):
         self.tokens = SqlTokens(self._session, self._seen)
         self.attempts = SqlAttempts(self._session, self._seen)
         self.posts = SqlPosts(self._session, self._seen)
+        self.categories = SqlCategories(self._session, self._seen)
+        self.products = SqlProducts(self._session, self._seen)
+        self.movements = SqlMovements(self._session, self._seen)
 
     def __exit__(
         self,

@@ -10,7 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
-from entrypoints.http import access, docs, health, pictures, posts, tasks, users
+from entrypoints.http import (
+    access,
+    categories,
+    docs,
+    health,
+    movements,
+    pictures,
+    posts,
+    products,
+    tasks,
+    users,
+)
 from entrypoints.http.cors import cors
 from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
 from entrypoints.http.frontdoor import FrontDoor
@@ -25,6 +36,9 @@ ROUTERS = (
     tasks.router,
     users.router,
     posts.router,
+    products.router,
+    movements.router,
+    categories.router,
     pictures.router,
     access.router,
     pictures.media,
@@ -38,6 +52,7 @@ def make_app(
     *,
     require_if_match: bool = False,
     registration_open: bool = False,
+    currency: str = "EUR",
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application.
@@ -46,6 +61,7 @@ def make_app(
         ports: what the endpoints need, each behind a callable.
         require_if_match: whether a change needs the ETag of what it changes (428 without).
         registration_open: whether people may register themselves.
+        currency: what prices are in (ISO 4217).
         cors_origins: the origins whose pages may ask this API from a browser.
 
     Raises:
@@ -71,6 +87,7 @@ def make_app(
     app.state.ports = ports
     app.state.require_if_match = require_if_match
     app.state.registration_open = registration_open
+    app.state.currency = currency
     for router in ROUTERS:
         # Taken over as they are: an included router would be asked again for each request.
         app.router.routes.extend(router.routes)

@@ -21,6 +21,7 @@ from domain.errors import (
     TooManyAttempts,
     Unidentified,
 )
+from domain.stock import InsufficientStock
 from domain.users import LastAdmin
 from entrypoints.http.kinds import KINDS
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -100,6 +101,9 @@ _TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
     AlreadySetUp: lambda error: Refused("not-found", str(error)),
     Taken: lambda error: Refused("already-taken", str(error), errors=[_placed(error)]),
     InUse: lambda error: Refused("in-use", str(error)),
+    InsufficientStock: lambda error: Refused(
+        "insufficient-stock", str(error), available=error.available
+    ),
     LastAdmin: lambda error: Refused("last-admin", str(error)),
     TooManyTokens: lambda error: Refused("too-many-tokens", str(error)),
     TooManyAttempts: lambda error: Refused(

@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from domain.values import Password, Text, Whole, Word
+from domain.values import Money, Password, Text, Whole, Word
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: with seconds, and with where in the world it is that time.
@@ -24,6 +24,8 @@ _MOMENT = re.compile(
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+# An amount of money is written in one way: no sign, no exponent, no zeros in front.
+AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,2})?")
 ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Json = dict[str, Any]
@@ -119,7 +121,9 @@ def whole(rule: Whole) -> Rule:
             raise ValueError("Give a whole number.")
         return rule(value)
 
-    told = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
+    told: Json = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
+    if not rule.zero:
+        told["not"] = {"const": 0}
     return Rule(core_schema.any_schema(), read, told)
 
 
@@ -132,6 +136,38 @@ def whole_parameter(rule: Whole) -> Rule:
         return rule(int(value))
 
     return Rule(_STRING, read, whole(rule).told)
+
+
+def money(rule: Money) -> Rule:
+    """An amount of money in a body: a text, or a number, which is read digit by digit."""
+
+    def read(value: Any) -> Decimal:
+        if type(value) is str and AMOUNT.fullmatch(value):
+            return rule(Decimal(value))
+        if type(value) in (int, Decimal):
+            return rule(Decimal(value))
+        raise ValueError('Give an amount as in "12.50".')
+
+    number: Json = {"type": "number", "minimum": 0, "maximum": float(rule.max)}
+    told: Json = {"anyOf": [_told_amount(rule), number]}
+    return Rule(core_schema.any_schema(), read, told)
+
+
+def money_parameter(rule: Money) -> Rule:
+    """An amount of money in a query."""
+
+    def read(value: str) -> Decimal:
+        if not AMOUNT.fullmatch(value):
+            raise ValueError("Give an amount as in 12.50.")
+        return rule(Decimal(value))
+
+    return Rule(_STRING, read, _told_amount(rule))
+
+
+def _told_amount(rule: Money) -> Json:
+    """Return what is told of an amount as a text: as many digits as the largest has."""
+    more = len(str(int(rule.max))) - 1
+    return {"type": "string", "pattern": rf"^(?:0|[1-9][0-9]{{0,{more}}})(?:\.[0-9]{{1,2}})?$"}
 
 
 def _read_flag(value: str) -> bool:

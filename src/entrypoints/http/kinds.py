@@ -47,6 +47,12 @@ KINDS: Mapping[str, Kind] = {
         409, "Already taken", "Somebody else has this value already; `errors` says which."
     ),
     "in-use": Kind(409, "In use", "Other things refer to this one, so it has to stay."),
+    "insufficient-stock": Kind(
+        409,
+        "Insufficient stock",
+        "There are fewer pieces than are to be taken: as many as `available` says. Take fewer, or"
+        " enter first what has come in.",
+    ),
     "last-admin": Kind(
         409,
         "Last admin",

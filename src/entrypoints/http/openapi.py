@@ -39,6 +39,10 @@ PROBLEM: Json = {
 }
 
 
+# A view has its amounts as numbers, which JSON shows as texts.
+AMOUNT: Json = {"type": "string", "pattern": r"^(?:0|[1-9][0-9]*)\.[0-9]{2}$"}
+
+
 def _header(description: str) -> Json:
     return {"description": description, "required": True, "schema": {"type": "string"}}
 
@@ -84,6 +88,7 @@ def describe(app: FastAPI) -> Json:
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
         document["components"]["securitySchemes"] = SECURITY
+        _tell_prices(schemas, app.state.currency)
         for schema in schemas.values():
             # All lists have the same title, and who makes a client from this goes by it.
             schema.pop("title", None)
@@ -95,6 +100,15 @@ def describe(app: FastAPI) -> Json:
                     _secure(operation, route, registration_open=app.state.registration_open)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _tell_prices(schemas: Json, currency: str) -> None:
+    """Tell how prices are written, and what they are in."""
+    for name, schema in schemas.items():
+        members = schema.get("properties", {})
+        if "price" in members:
+            shown = AMOUNT if name.endswith("View") else members["price"]
+            members["price"] = {**shown, "description": f"In {currency}."}
 
 
 def _complete(operation: Json, route: Operation) -> None:

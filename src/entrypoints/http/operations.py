@@ -209,7 +209,7 @@ class Operation(APIRoute):
                 tag = tag_of(body, version)
                 sent.append((b"etag", tag.encode()))
             if status == 201:
-                location = f"/api/v1/{result.collection}/{result.id}"
+                location = f"/api/v1/{result.place}"
                 sent.append((b"location", location.encode()))
             if self.paged and result["next"] is not None:
                 asked = query_parameters(scope["query_string"])

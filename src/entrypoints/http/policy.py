@@ -97,6 +97,21 @@ POLICY: Mapping[str, Who] = {
     "delete_task": MEMBERS,
     "complete_task": MEMBERS,
     "reopen_task": MEMBERS,
+    # Catalogue and stock
+    "create_category": MEMBERS,
+    "list_categories": MEMBERS,
+    "read_category": MEMBERS,
+    "edit_category": MEMBERS,
+    "delete_category": MEMBERS,
+    "create_product": MEMBERS,
+    "list_products": MEMBERS,
+    "read_product": MEMBERS,
+    "edit_product": MEMBERS,
+    "delete_product": MEMBERS,
+    "archive_product": MEMBERS,
+    "restore_product": MEMBERS,
+    "create_movement": MEMBERS,
+    "list_movements": MEMBERS,
 }
 
 

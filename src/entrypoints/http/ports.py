@@ -13,7 +13,9 @@ from entrypoints.http.conditional import expected_versions
 from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, Database, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
+from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.posts import PostQueries
+from service_layer.queries.stock import MovementQueries
 from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.runner import Runner
@@ -40,6 +42,12 @@ class Ports(Protocol):
     def post_queries(self) -> Callable[[], PostQueries]: ...
     @property
     def user_queries(self) -> Callable[[], UserQueries]: ...
+    @property
+    def category_queries(self) -> Callable[[], CategoryQueries]: ...
+    @property
+    def product_queries(self) -> Callable[[], ProductQueries]: ...
+    @property
+    def movement_queries(self) -> Callable[[], MovementQueries]: ...
     @property
     def token_queries(self) -> Callable[[], TokenQueries]: ...
     @property
@@ -74,6 +82,18 @@ async def _users(request: Request) -> UserQueries:
 
 async def _posts(request: Request) -> PostQueries:
     return ports(request).post_queries()
+
+
+async def _categories(request: Request) -> CategoryQueries:
+    return ports(request).category_queries()
+
+
+async def _products(request: Request) -> ProductQueries:
+    return ports(request).product_queries()
+
+
+async def _movements(request: Request) -> MovementQueries:
+    return ports(request).movement_queries()
 
 
 async def _tokens(request: Request) -> TokenQueries:
@@ -133,6 +153,9 @@ DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
 Users = Annotated[UserQueries, Depends(_users)]
 Posts = Annotated[PostQueries, Depends(_posts)]
+Categories = Annotated[CategoryQueries, Depends(_categories)]
+Products = Annotated[ProductQueries, Depends(_products)]
+Movements = Annotated[MovementQueries, Depends(_movements)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 PasswordsPort = Annotated[Passwords, Depends(_passwords)]

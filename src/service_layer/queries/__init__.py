@@ -27,6 +27,11 @@ class View:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def place(self) -> str:
+        """Where it is found, among all there is to be found."""
+        return f"{self.collection}/{self.id}"
+
 
 class Queries(ABC, Generic[V, F]):
     """The reads that every kind of thing offers.

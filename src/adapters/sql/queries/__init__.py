@@ -28,6 +28,8 @@ class SqlQueries(Queries[V, F]):
     sorts: ClassVar[Mapping[str, Sort]]
     texts: ClassVar[tuple[str, ...]] = ("q",)
     """The members of the filter that a folded text is to contain."""
+    indexed: ClassVar[frozenset[str]] = frozenset()
+    """The members of the filter that the index of each sort begins with."""
 
     @abstractmethod
     def view(self, row: Row) -> V:
@@ -55,7 +57,7 @@ class SqlQueries(Queries[V, F]):
         filters = self.filters(filter)
         shape = Shape.of(filters, slice)
         values = {**self.values(filter, filters), **page_values(slice)}
-        short = not (filters or shape.skips or shape.counts)
+        short = not (filters.keys() - self.indexed or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
         total = None
         if slice.count:

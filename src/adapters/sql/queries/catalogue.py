@@ -1,0 +1,106 @@
+"""Reads of products and their categories."""
+
+from sqlalchemy import Text, Uuid, bindparam, select
+
+from adapters.sql.database import Row
+from adapters.sql.listing import Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.tables import Money, categories, products
+from domain.catalogue import ProductFilter
+from domain.categories import CategoryFilter
+from service_layer.queries.catalogue import (
+    CategoryQueries,
+    CategoryView,
+    ProductCategory,
+    ProductQueries,
+    ProductView,
+)
+
+_low_stock = products.c.stock <= products.c.reorder_level
+
+
+class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueries):
+    """Reads of categories in a table."""
+
+    columns = select(
+        categories.c.id,
+        categories.c.version,
+        categories.c.created_at,
+        categories.c.updated_at,
+        categories.c.name,
+    )
+    id = categories.c.id
+    conditions = {
+        "q": lambda _: categories.c.name_key.like(bindparam("q", type_=Text()), escape="\\")
+    }
+    sorts = {
+        "created_at": Sort(categories.c.created_at),
+        "name": Sort(categories.c.name_key),
+    }
+
+    def view(self, row: Row) -> CategoryView:
+        id, version, created, updated, name = row
+        return CategoryView(
+            id=id, version=version, created_at=created, updated_at=updated, name=name
+        )
+
+
+class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
+    """Reads of products in a table, each with the category it is in."""
+
+    columns = select(
+        products.c.id,
+        products.c.version,
+        products.c.created_at,
+        products.c.updated_at,
+        products.c.name,
+        products.c.sku,
+        products.c.description,
+        products.c.price,
+        products.c.stock,
+        products.c.reorder_level,
+        _low_stock.label("low_stock"),
+        products.c.archived,
+        products.c.category_id,
+        categories.c.name.label("category_name"),
+    ).select_from(products.outerjoin(categories, categories.c.id == products.c.category_id))
+    id = products.c.id
+    conditions = {
+        "archived": lambda value: products.c.archived if value else ~products.c.archived,
+        "category_id": lambda _: products.c.category_id == bindparam("category_id", type_=Uuid()),
+        "min_price": lambda _: products.c.price >= bindparam("min_price", type_=Money()),
+        "max_price": lambda _: products.c.price <= bindparam("max_price", type_=Money()),
+        "in_stock": lambda value: products.c.stock > 0 if value else products.c.stock == 0,
+        "low_stock": lambda value: _low_stock if value else ~_low_stock,
+        "q": lambda _: products.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+    }
+    sorts = {
+        "created_at": Sort(products.c.created_at),
+        "name": Sort(products.c.name_key),
+        "price": Sort(products.c.price),
+        "stock": Sort(products.c.stock),
+    }
+    indexed = frozenset({"archived"})
+
+    def view(self, row: Row) -> ProductView:
+        (id, version, created, updated, name, sku, description, price, *more) = row
+        (stock, reorder_level, low_stock, archived, category_id, category_name) = more
+        category = None
+        if category_name is not None:
+            category = ProductCategory(id=category_id, name=category_name)
+        return ProductView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            name=name,
+            sku=sku,
+            description=description,
+            price=price,
+            stock=stock,
+            reorder_level=reorder_level,
+            category_id=category_id,
+            category=category,
+            low_stock=low_stock,
+            archived=archived,
+        )

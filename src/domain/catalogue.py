@@ -1,0 +1,349 @@
+"""The catalogue: products, what they cost, and how many there are."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
+from uuid import UUID
+
+from domain.actors import Actor, id_of
+from domain.base import Entity, Event, Repository, checked_by
+from domain.errors import InUse, Invalid, Taken
+from domain.stock import STOCK, Movement, MovementRepository, Reason, StockFell, StockMoved
+from domain.values import Money, Text, fold
+
+NAME = Text(1, 100)
+SKU = Text(1, 40)
+DESCRIPTION = Text(0, 500)
+PRICE = Money(Decimal("9999999999.99"))
+REORDER_LEVEL = STOCK
+
+RULES: Mapping[str, Callable[[Any], Any]] = {
+    "name": NAME,
+    "sku": SKU,
+    "description": DESCRIPTION,
+    "price": PRICE,
+    "reorder_level": REORDER_LEVEL,
+}
+
+
+class ProductAdded(Event):
+    """There is one more product."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductEdited(Event):
+    """Members of a product were given other values."""
+
+    members: tuple[str, ...]
+
+
+class ProductArchived(Event):
+    """A product is no longer offered."""
+
+
+class ProductRestored(Event):
+    """A product that was archived is offered again."""
+
+
+class ProductRemoved(Event):
+    """A product was struck off the list."""
+
+
+class Details(TypedDict):
+    """What is said of a product as it is added."""
+
+    name: str
+    sku: NotRequired[str | None]
+    description: NotRequired[str | None]
+    price: Decimal
+    reorder_level: NotRequired[int]
+    category_id: NotRequired[UUID | None]
+
+
+class ProductChanges(TypedDict, total=False):
+    """The members that an edit may set; absent ones are kept."""
+
+    name: str
+    sku: str | None
+    description: str | None
+    price: Decimal
+    reorder_level: int
+    category_id: UUID | None
+
+
+@dataclass(eq=False, kw_only=True)
+class Product(Entity):
+    """Something that the workshop has pieces of.
+
+    `price` is in the workshop's currency. `stock` counts pieces: it is the sum of the product's
+    movements, and changes by them alone. At `reorder_level`, or below, more have to be ordered.
+    """
+
+    kind: ClassVar[str] = "product"
+
+    name: str
+    sku: str | None = None
+    description: str | None = None
+    price: Decimal
+    stock: int = 0
+    reorder_level: int = 0
+    category_id: UUID | None = None
+    archived: bool = False
+
+    @classmethod
+    def add(
+        cls,
+        id: UUID,
+        now: datetime,
+        *,
+        by: Actor | None = None,
+        among: "ProductRepository",
+        **details: Unpack[Details],
+    ) -> "Product":
+        """Add a product, of which there are no pieces yet.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member.
+            Taken: when another product has the SKU, in whatever case.
+        """
+        kept: Any = {
+            name: checked_by(RULES.get(name), name, value) for name, value in details.items()
+        }
+        product = cls(id=id, created_at=now, updated_at=now, **kept)
+        product._require_own_sku(among)
+        product.record(ProductAdded(subject=id, at=now, by=id_of(by)))
+        return product
+
+    @property
+    def name_key(self) -> str:
+        """What sorting by name compares: enough of it to keep an index entry small."""
+        return fold(self.name)[:200]
+
+    @property
+    def sku_key(self) -> str | None:
+        """What makes a SKU another's: it is no other product's, whatever the case."""
+        return None if self.sku is None else fold(self.sku)
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks into: name, SKU and description, a line each."""
+        return fold(f"{self.name}\n{self.sku or ''}\n{self.description or ''}")
+
+    @property
+    def low_stock(self) -> bool:
+        """Whether more have to be ordered."""
+        return self.stock <= self.reorder_level
+
+    def edit(
+        self,
+        changes: ProductChanges,
+        now: datetime,
+        *,
+        by: Actor | None = None,
+        among: "ProductRepository",
+    ) -> None:
+        """Give members other values; a change to what they are already changes nothing.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member.
+            Taken: when another product has the SKU, in whatever case.
+        """
+        different = self.assign(changes, RULES)
+        if not different:
+            return
+        if "sku" in different:
+            self._require_own_sku(among)
+        self._touch(now)
+        members = tuple(different)
+        self.record(ProductEdited(subject=self.id, at=now, by=id_of(by), members=members))
+
+    def receive_first(
+        self,
+        id: UUID,
+        stock: int,
+        now: datetime,
+        *,
+        by: Actor | None = None,
+        ledger: MovementRepository,
+    ) -> None:
+        """Take in what there is already of a product that was just added, if there is any.
+
+        Raises:
+            Invalid: when there cannot be so many.
+        """
+        if checked_by(STOCK, "stock", stock):
+            self._move(id, stock, Reason.RECEIVED, now, by=by, ledger=ledger)
+
+    def move(
+        self,
+        id: UUID,
+        quantity: int,
+        reason: Reason,
+        now: datetime,
+        *,
+        note: str | None = None,
+        by: Actor | None = None,
+        ledger: MovementRepository,
+    ) -> Movement:
+        """Take pieces in, or give them out if `quantity` is negative; return the movement.
+
+        The movement has the id, and is kept in the ledger: there is no change of stock without one.
+        What is archived may still lie on a shelf, so its stock moves like any other.
+
+        Raises:
+            Invalid: when a value breaks the rule for its member, or the reason is a count.
+            InsufficientStock: when there are fewer pieces than are to be taken.
+        """
+        if reason is Reason.COUNTED:
+            raise Invalid("reason", "Set the stock of the product to what was counted.")
+        return self._move(id, quantity, reason, now, note=note, by=by, ledger=ledger)
+
+    def count(
+        self,
+        id: UUID,
+        counted: int,
+        now: datetime,
+        *,
+        by: Actor | None = None,
+        ledger: MovementRepository,
+    ) -> None:
+        """Set the stock to what was counted, by a movement of the difference if there is one.
+
+        Raises:
+            Invalid: when there cannot be so many.
+        """
+        difference = checked_by(STOCK, "stock", counted) - self.stock
+        if difference:
+            self._move(id, difference, Reason.COUNTED, now, by=by, ledger=ledger)
+
+    def _move(
+        self,
+        id: UUID,
+        quantity: int,
+        reason: Reason,
+        now: datetime,
+        *,
+        note: str | None = None,
+        by: Actor | None,
+        ledger: MovementRepository,
+    ) -> Movement:
+        at = self._touch(now)
+        movement = Movement.make(
+            id,
+            at,
+            product_id=self.id,
+            quantity=quantity,
+            reason=reason,
+            note=note,
+            stock_before=self.stock,
+            by=by,
+        )
+        ledger.add(movement)
+        was_low = self.low_stock
+        self.stock = after = movement.stock_after
+        self.record(
+            StockMoved(
+                subject=self.id,
+                at=at,
+                by=id_of(by),
+                quantity=movement.quantity,
+                reason=reason,
+                stock_after=after,
+            )
+        )
+        if self.low_stock and not was_low:
+            self.record(StockFell(subject=self.id, at=at, by=id_of(by), stock=after))
+        return movement
+
+    def archive(self, now: datetime, by: Actor | None = None) -> None:
+        """Be offered no longer."""
+        if not self.archived:
+            self.archived = True
+            self._touch(now)
+            self.record(ProductArchived(subject=self.id, at=now, by=id_of(by)))
+
+    def restore(self, now: datetime, by: Actor | None = None) -> None:
+        """Be offered again."""
+        if self.archived:
+            self.archived = False
+            self._touch(now)
+            self.record(ProductRestored(subject=self.id, at=now, by=id_of(by)))
+
+    def leave(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
+        """Be struck off the list, unless the ledger tells of it.
+
+        Raises:
+            InUse: when it does: archiving is what is left.
+        """
+        if has_movements:
+            raise InUse("There are movements of this product. Archive it instead.")
+        self.record(ProductRemoved(subject=self.id, at=now, by=id_of(by)))
+
+    def _touch(self, now: datetime) -> datetime:
+        """Note when it was changed, and return that.
+
+        Clocks differ, and whoever waited for others has an older time than they. That the ledger,
+        whose order is by time, tells of movements as they happened, no time is before the last.
+        """
+        self.updated_at = max(now, self.updated_at)
+        return self.updated_at
+
+    def _require_own_sku(self, among: "ProductRepository") -> None:
+        key = self.sku_key
+        if key is not None and among.with_sku(key) not in (None, self.id):
+            raise Taken("sku")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductFilter:
+    """Which products are meant; every member that is not `None` must hold."""
+
+    archived: bool | None = None
+    category_id: UUID | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    in_stock: bool | None = None
+    low_stock: bool | None = None
+    q: str | None = None
+
+    def matches(self, product: Product) -> bool:
+        """Whether the product is among those meant."""
+        return (
+            (self.archived is None or product.archived == self.archived)
+            and (self.category_id is None or product.category_id == self.category_id)
+            and (self.min_price is None or product.price >= self.min_price)
+            and (self.max_price is None or product.price <= self.max_price)
+            and (self.in_stock is None or (product.stock > 0) == self.in_stock)
+            and (self.low_stock is None or product.low_stock == self.low_stock)
+            and (self.q is None or fold(self.q) in product.search_text)
+        )
+
+
+SORTS: Mapping[str, Callable[[Product], Any]] = {
+    "created_at": lambda product: product.created_at,
+    "name": lambda product: product.name_key,
+    "price": lambda product: product.price,
+    "stock": lambda product: product.stock,
+}
+"""The orders a list of products can have, each with the value it compares."""
+
+
+class ProductRepository(Repository[Product]):
+    """Where products are kept.
+
+    Until the unit of work ends nobody else changes a product that was found: many take from one
+    stock at once, and would only ever collide.
+    """
+
+    kind = Product.kind
+
+    @abstractmethod
+    def with_sku(self, sku_key: str) -> UUID | None:
+        """Return which product has a SKU, by its key."""
+
+    @abstractmethod
+    def any_in(self, category_id: UUID) -> bool:
+        """Whether there are products in a category."""

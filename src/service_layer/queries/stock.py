@@ -1,0 +1,53 @@
+"""The view of movements, and the port that answers with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from domain.stock import Movement, MovementFilter, Reason
+from service_layer.queries import Queries, View
+from service_layer.queries.users import PublicUser
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovementView(View):
+    """A movement, and the stock that it left."""
+
+    collection: ClassVar[str] = "movements"
+
+    product_id: UUID
+    quantity: int
+    reason: Reason
+    note: str | None
+    stock_after: int
+    created_by: PublicUser | None
+
+    @property
+    def place(self) -> str:
+        # A movement is part of its product's ledger and has no address of its own: whoever follows
+        # this finds it there, and can GET what they find.
+        return f"products/{self.product_id}/movements"
+
+    @classmethod
+    def of(cls, movement: Movement, people: Mapping[UUID, PublicUser]) -> "MovementView":
+        """The view of an aggregate in hand, beside the people it names."""
+        by = movement.created_by_id
+        return cls(
+            id=movement.id,
+            version=movement.version,
+            created_at=movement.created_at,
+            updated_at=movement.updated_at,
+            product_id=movement.product_id,
+            quantity=movement.quantity,
+            reason=movement.reason,
+            note=movement.note,
+            stock_after=movement.stock_after,
+            created_by=people.get(by) if by else None,
+        )
+
+
+class MovementQueries(Queries[MovementView, MovementFilter]):
+    """The reads of movements."""
+
+    kind = Movement.kind

@@ -1,0 +1,556 @@
+"""What every unit of work and every read port promises of categories, products and movements."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract.adapters import in_order, in_threads
+from domain import categories
+from domain.base import Slice
+from domain.catalogue import SORTS, Product, ProductFilter
+from domain.categories import CategoryFilter
+from domain.errors import InUse, Invalid, NotFound, Stale, Taken
+from domain.stock import InsufficientStock, MovementFilter, Reason, StockFell
+from domain.tasks import TaskFilter
+from service_layer import people, stockroom
+from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
+from service_layer.queries.stock import MovementView
+from support.backends import NOON, Backend
+from support.people import ADMIN, MEMBER
+
+FIRST = Slice(sort="created_at", limit=100)
+
+
+def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    kwargs.setdefault("now", NOON)
+    return backend.usual.perform(use_case, *args, **kwargs)
+
+
+def add(backend: Backend, name: str = "Sandpaper", **members: Any) -> UUID:
+    members.setdefault("price", Decimal("12.50"))
+    id: UUID = perform(backend, stockroom.add_product, name=name, **members).id
+    return id
+
+
+def add_category(backend: Backend, name: str = "Tools") -> UUID:
+    id: UUID = perform(backend, stockroom.add_category, name=name).id
+    return id
+
+
+def move(backend: Backend, id: UUID, quantity: int, **members: Any) -> Any:
+    members.setdefault("reason", Reason.RECEIVED if quantity > 0 else Reason.SOLD)
+    return perform(backend, stockroom.move_stock, id, quantity=quantity, **members)
+
+
+def get(backend: Backend, id: UUID) -> ProductView:
+    return backend.ask(backend.products.one(id, NOON))
+
+
+def ledger(backend: Backend, id: UUID) -> list[MovementView]:
+    return backend.ask(backend.movements.list(MovementFilter(product_id=id), FIRST)).items
+
+
+def tasks(backend: Backend) -> list[str]:
+    all_ = TaskFilter(today=NOON.date())
+    return [task.title for task in backend.ask(backend.tasks.list(all_, FIRST)).items]
+
+
+def agrees(backend: Backend, id: UUID) -> int:
+    """Assert that a product and its ledger tell the same, and return the stock."""
+    stock = 0
+    for movement in ledger(backend, id):
+        stock += movement.quantity
+        assert movement.stock_after == stock >= 0
+    assert get(backend, id).stock == stock
+    return stock
+
+
+# As it was written
+
+
+def test_a_product_is_read_as_it_was_added(backend: Backend) -> None:
+    category_id = add_category(backend, "Abrasives")
+    id = add(
+        backend, "Öl 油 'x\"; --", sku="A-1", description="a\nb", price=Decimal("9999999999.99"),
+        stock=7, reorder_level=7, category_id=category_id, actor=MEMBER.actor,
+    )  # fmt: skip
+
+    assert get(backend, id) == ProductView(
+        id=id,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+        name="Öl 油 'x\"; --",
+        sku="A-1",
+        description="a\nb",
+        price=Decimal("9999999999.99"),
+        stock=7,
+        reorder_level=7,
+        category_id=category_id,
+        category=ProductCategory(id=category_id, name="Abrasives"),
+        low_stock=True,
+        archived=False,
+    )
+    (first,) = ledger(backend, id)
+    assert (first.quantity, first.stock_after, first.reason) == (7, 7, Reason.RECEIVED)
+    assert first.created_by is not None
+    assert first.created_by.id == MEMBER.id
+
+
+@pytest.mark.parametrize("price", ["0.00", "0.01", "0.10", "1.00", "12.50", "9999999999.99"])
+def test_a_price_is_kept_to_the_hundredth_and_has_two_decimals(
+    backend: Backend, price: str
+) -> None:
+    assert str(get(backend, add(backend, price=Decimal(price))).price) == price
+
+
+def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> None:
+    id = add_category(backend, " Werkzeüg ")
+    perform(backend, stockroom.rename_category, id, name="Werkzeüg")
+    view = CategoryView(id=id, version=1, created_at=NOON, updated_at=NOON, name="Werkzeüg")
+    assert backend.ask(backend.categories.get(id, NOON)) == view
+    later = NOON + timedelta(hours=1)
+    product = add(backend, category_id=id)
+    perform(backend, stockroom.rename_category, id, name="Tools", now=later, expected={1})
+
+    renamed = replace(view, version=2, updated_at=later, name="Tools")
+    assert backend.ask(backend.categories.get(id, NOON)) == renamed
+    assert get(backend, product).category == ProductCategory(id=id, name="Tools")
+
+
+# One of each
+
+
+def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
+    first, other = add(backend, sku="Ab-1"), add(backend, sku=None)
+    with pytest.raises(Taken) as adding:
+        add(backend, sku="aB-1")
+    with pytest.raises(Taken) as editing:
+        perform(backend, stockroom.edit_product, other, {"sku": "AB-1"})
+    assert adding.value.field == editing.value.field == "sku"
+    assert get(backend, other).sku is None
+    # One's own, in another case, is not another's; and any number have none.
+    perform(backend, stockroom.edit_product, first, {"sku": "AB-1"})
+    add(backend, sku=None)
+    assert get(backend, first).sku == "AB-1"
+
+
+def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
+    first, other = add_category(backend, "Tools"), add_category(backend, "Glue")
+    with pytest.raises(Taken):
+        add_category(backend, "TOOLS")
+    with pytest.raises(Taken):
+        perform(backend, stockroom.rename_category, other, name="tools")
+    perform(backend, stockroom.rename_category, first, name="tools")
+    found = backend.ask(backend.categories.list(CategoryFilter(), FIRST)).items
+    assert [category.name for category in found] == ["tools", "Glue"]
+
+
+def test_of_many_who_want_one_sku_at_once_one_gets_it(backend: Backend) -> None:
+    def want(number: int) -> str:
+        try:
+            add(backend, f"p{number}", sku="One" if number % 2 else "ONE")
+        except Taken as error:
+            return error.field
+        return "got"
+
+    outcomes = in_threads(12, want)
+    assert (outcomes.count("got"), outcomes.count("sku")) == (1, 11)
+
+
+def test_of_many_who_want_one_name_for_a_category_at_once_one_gets_it(backend: Backend) -> None:
+    def want(number: int) -> str:
+        try:
+            add_category(backend, "One" if number % 2 else "ONE")
+        except Taken as error:
+            return error.field
+        return "got"
+
+    outcomes = in_threads(12, want)
+    assert (outcomes.count("got"), outcomes.count("name")) == (1, 11)
+
+
+# What refers to what
+
+
+def test_a_product_is_in_a_category_that_there_is(backend: Backend) -> None:
+    id = add(backend)
+    for missing in (id, ADMIN.id):
+        with pytest.raises(Invalid) as adding:
+            add(backend, category_id=missing)
+        with pytest.raises(Invalid) as editing:
+            perform(backend, stockroom.edit_product, id, {"category_id": missing})
+        assert adding.value.field == editing.value.field == "category_id"
+
+
+def test_a_category_with_products_stays_archived_ones_among_them(backend: Backend) -> None:
+    category_id = add_category(backend)
+    id = add(backend, category_id=category_id)
+    perform(backend, stockroom.archive_product, id)
+    with pytest.raises(InUse):
+        perform(backend, stockroom.remove_category, category_id)
+    perform(backend, stockroom.edit_product, id, {"category_id": None})
+    with pytest.raises(Stale):
+        perform(backend, stockroom.remove_category, category_id, expected={2})
+    perform(backend, stockroom.remove_category, category_id)
+
+    with pytest.raises(NotFound):
+        perform(backend, stockroom.remove_category, category_id)
+    assert backend.ask(backend.categories.get(category_id, NOON)) is None
+
+
+def test_a_category_does_not_go_while_a_product_comes_into_it(backend: Backend) -> None:
+    for _ in range(5):
+        category_id = add_category(backend)
+        ids = [add(backend, f"p{number}") for number in range(3)]
+
+        def work(
+            number: int, category_id: UUID = category_id, ids: list[UUID] = ids
+        ) -> type[Exception] | None:
+            try:
+                if number < 3:
+                    change = {"category_id": category_id}
+                    perform(backend, stockroom.edit_product, ids[number], change)
+                else:
+                    perform(backend, stockroom.remove_category, category_id)
+            except (Invalid, InUse) as error:
+                return type(error)
+            return None
+
+        *assigned, removed = in_threads(4, work)
+
+        there = backend.ask(backend.categories.get(category_id, NOON)) is not None
+        assert there == (removed is InUse)
+        assert set(assigned) <= {None, Invalid}
+        for id, outcome in zip(ids, assigned, strict=True):
+            assert get(backend, id).category_id == (category_id if outcome is None else None)
+        if there:
+            for id in ids:
+                perform(backend, stockroom.edit_product, id, {"category_id": None})
+            perform(backend, stockroom.remove_category, category_id)
+
+
+def test_a_product_that_never_moved_can_go_and_another_stays(backend: Backend) -> None:
+    never, moved = add(backend), add(backend)
+    move(backend, moved, 1)
+    move(backend, moved, -1)
+    perform(backend, stockroom.remove_product, never)
+    with pytest.raises(InUse):
+        perform(backend, stockroom.remove_product, moved)
+    assert backend.ask(backend.products.get(never, NOON)) is None
+    assert agrees(backend, moved) == 0
+
+
+def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
+    for _ in range(5):
+        id = add(backend)
+
+        def work(number: int, id: UUID = id) -> type[Exception] | None:
+            try:
+                if number:
+                    move(backend, id, 1)
+                else:
+                    perform(backend, stockroom.remove_product, id)
+            except (NotFound, InUse) as error:
+                return type(error)
+            return None
+
+        removed, *moved = in_threads(4, work)
+        gone = backend.ask(backend.products.get(id, NOON)) is None
+        assert gone == (removed is None)
+        assert moved == [NotFound if gone else None] * 3
+        assert len(ledger(backend, id)) == (0 if gone else 3)
+
+
+def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
+    id = add(backend)
+    move(backend, id, 3, actor=MEMBER.actor)
+    with pytest.raises(InUse):
+        perform(backend, people.remove_user, MEMBER.id, actor=ADMIN.actor)
+
+
+# Stock cannot lie
+
+
+def test_a_movement_changes_the_stock_and_is_a_change_of_the_product(backend: Backend) -> None:
+    id = add(backend, stock=10)
+    later = NOON + timedelta(minutes=1)
+    movement = move(backend, id, -4, reason=Reason.USED, note="jig", now=later, actor=MEMBER.actor)
+
+    assert (movement.stock_after, movement.version) == (6, 1)
+    product = get(backend, id)
+    assert (product.stock, product.version, product.updated_at) == (6, 2, later)
+    view = ledger(backend, id)[1]
+    assert view.created_by is not None
+    assert view == MovementView(
+        id=movement.id,
+        version=1,
+        created_at=later,
+        updated_at=later,
+        product_id=id,
+        quantity=-4,
+        reason=Reason.USED,
+        note="jig",
+        stock_after=6,
+        created_by=view.created_by,
+    )
+    assert view.created_by.username == MEMBER.username
+    assert backend.ask(backend.movements.get(movement.id, NOON)) == view
+
+
+def test_what_is_not_there_is_not_given_out(backend: Backend) -> None:
+    id = add(backend, stock=3)
+    with pytest.raises(InsufficientStock) as refused:
+        move(backend, id, -4)
+    assert refused.value.available == 3
+    assert (get(backend, id).version, agrees(backend, id)) == (1, 3)
+    move(backend, id, -3)
+    assert agrees(backend, id) == 0
+
+
+def test_a_count_is_a_movement_of_the_difference(backend: Backend) -> None:
+    id = add(backend, stock=5)
+    perform(backend, stockroom.edit_product, id, {"name": "Counted"}, stock=5)
+    assert (get(backend, id).version, len(ledger(backend, id))) == (2, 1)
+    perform(backend, stockroom.edit_product, id, {}, stock=2, expected={2})
+    perform(backend, stockroom.edit_product, id, {}, stock=9)
+
+    counts = [(one.quantity, one.reason, one.stock_after) for one in ledger(backend, id)[1:]]
+    assert counts == [(-3, Reason.COUNTED, 2), (7, Reason.COUNTED, 9)]
+    assert agrees(backend, id) == 9
+
+
+def test_what_was_archived_still_moves(backend: Backend) -> None:
+    id = add(backend, stock=5)
+    for _ in range(2):
+        perform(backend, stockroom.archive_product, id)
+    assert (get(backend, id).archived, get(backend, id).version) == (True, 2)
+    move(backend, id, -5)
+    for _ in range(2):
+        perform(backend, stockroom.restore_product, id)
+    assert (get(backend, id).archived, get(backend, id).version) == (False, 4)
+    assert agrees(backend, id) == 0
+
+
+def test_forty_want_one_of_twenty_pieces_and_twenty_get_it(backend: Backend) -> None:
+    id = add(backend, "Chisel", stock=20, reorder_level=5)
+
+    def buy(number: int) -> int | None:
+        try:
+            move(backend, id, -1, now=NOON + timedelta(seconds=40 - number))
+        except InsufficientStock as error:
+            return error.available
+        return None
+
+    outcomes = in_threads(40, buy)
+
+    assert (outcomes.count(None), outcomes.count(0)) == (20, 20)
+    assert agrees(backend, id) == 0
+    assert get(backend, id).version == 21
+    assert tasks(backend) == ["Reorder Chisel"]
+
+
+def test_counts_among_sales_and_deliveries_leave_a_ledger_that_adds_up(backend: Backend) -> None:
+    id = add(backend, stock=10)
+
+    def work(number: int) -> None:
+        if number % 3:
+            move(backend, id, 2 if number % 2 else -1)
+        else:
+            perform(backend, stockroom.edit_product, id, {}, stock=30 + number)
+
+    in_threads(12, work)
+    agrees(backend, id)
+
+
+# Reordering
+
+
+def test_each_time_the_stock_falls_to_its_level_one_task_appears(backend: Backend) -> None:
+    id = add(backend, "Glue", stock=10, reorder_level=4)
+    for quantity, planned in ((-5, 0), (-1, 1), (-1, 1), (3, 1), (-1, 1), (-2, 2), (-3, 2)):
+        move(backend, id, quantity)
+        assert len(tasks(backend)) == planned, quantity
+    assert agrees(backend, id) == 0
+    assert set(tasks(backend)) == {"Reorder Glue"}
+
+
+def test_a_count_can_let_the_stock_fall_to_its_level_too(backend: Backend) -> None:
+    id = add(backend, "x" * 100, stock=10, actor=MEMBER.actor)
+    perform(backend, stockroom.edit_product, id, {"reorder_level": 6}, stock=6, actor=MEMBER.actor)
+    perform(backend, stockroom.edit_product, id, {"reorder_level": 9}, stock=5)
+
+    filter = TaskFilter(today=NOON.date())
+    (task,) = backend.ask(backend.tasks.list(filter, FIRST)).items
+    assert (task.title, task.created_by) == (f"Reorder {'x' * 91}…", None)
+
+
+def test_what_was_low_from_the_start_did_not_fall(backend: Backend) -> None:
+    add(backend, stock=0)
+    add(backend, stock=3, reorder_level=5)
+    assert tasks(backend) == []
+
+
+def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> None:
+    id = add(backend, stock=1)
+
+    def fail(uow: Any, event: Any) -> None:
+        stockroom.plan_reorder(uow, event)
+        raise RuntimeError
+
+    runner = backend.runner({StockFell: (fail,)})
+    with pytest.raises(RuntimeError):
+        runner.perform(stockroom.move_stock, id, quantity=-1, reason=Reason.SOLD, now=NOON)
+    assert (agrees(backend, id), tasks(backend)) == (1, [])
+
+
+# Lists
+
+PRICES = [Decimal(price) for price in ("0.00", "0.99", "9.50", "10.00", "100.00")]
+some_products = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "B", "á", "b c", "%"]),
+        st.booleans(),
+        st.none() | st.sampled_from(["x", "Y\nz"]),
+        st.sampled_from(PRICES),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=10,
+)
+
+
+def some_filter(category_id: UUID) -> st.SearchStrategy[ProductFilter]:
+    return st.builds(
+        ProductFilter,
+        archived=st.none() | st.booleans(),
+        category_id=st.none() | st.just(category_id),
+        min_price=st.none() | st.sampled_from(PRICES),
+        max_price=st.none() | st.sampled_from(PRICES),
+        in_stock=st.none() | st.booleans(),
+        low_stock=st.none() | st.booleans(),
+        q=st.none() | st.sampled_from(["a", "B", "%", "z", "b c", "sku-1"]),
+    )
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(some=some_products, sort=st.sampled_from(list(SORTS)), data=st.data())
+def test_filters_orders_and_pages_of_products_agree_with_the_domain(
+    backend: Backend, some: list[Any], sort: str, data: st.DataObject
+) -> None:
+    # Each example works in products of its own and leaves none behind.
+    kept: list[Product] = []
+    with backend.open() as uow:
+        category = stockroom.add_category(uow, name="Tools", now=NOON)
+        uow.commit()
+    with backend.open() as uow:
+        for number, (
+            name,
+            has_sku,
+            description,
+            price,
+            stock,
+            level,
+            within,
+            archived,
+        ) in enumerate(some):
+            product = Product.add(
+                uow.new_id(),
+                NOON + timedelta(seconds=number // 2),
+                name=name,
+                sku=f"SKU-{number}" if has_sku else None,
+                description=description,
+                price=price,
+                reorder_level=level,
+                category_id=category.id if within else None,
+                among=uow.products,
+            )
+            # Without movements, so that they can go again.
+            product.stock, product.archived = stock, archived
+            uow.products.add(product)
+            kept.append(product)
+        uow.commit()
+    try:
+        filter = data.draw(some_filter(category.id))
+        descending = data.draw(st.booleans())
+        order = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        meant = in_order([one for one in kept if filter.matches(one)], SORTS[sort], descending)
+        within_ = ProductCategory.of(category)
+        expected = [ProductView.of(one, within_ if one.category_id else None) for one in meant]
+        assert walk(backend.products, backend, filter, order) == expected
+
+        skip = data.draw(st.integers(0, 6))
+        page = backend.ask(backend.products.list(filter, replace(order, skip=skip, count=True)))
+        assert page.items == expected[skip : skip + order.limit]
+        assert page.total == len(expected)
+    finally:
+        with backend.open() as uow:
+            for product in kept:
+                uow.products.remove(uow.products.get(product.id))
+            uow.categories.remove(uow.categories.get(category.id))
+            uow.commit()
+
+
+def walk(queries: Any, backend: Backend, filter: Any, slice: Slice) -> list[Any]:
+    """Follow the cursors to the end."""
+    seen: list[Any] = []
+    for _ in range(1_000):
+        page = backend.ask(queries.list(filter, slice))
+        seen += page.items
+        if page.last is None:
+            return seen
+        assert len(page.items) == slice.limit
+        slice = replace(slice, after=page.last)
+    raise AssertionError("the walk does not end")
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", list(categories.SORTS))
+def test_categories_are_found_sorted_and_walked(
+    backend: Backend, sort: str, descending: bool
+) -> None:
+    for name in ("zinc", "Äpfel", "Brass", "20%", "_", "apple"):
+        add_category(backend, name)
+    order = Slice(sort=sort, descending=descending, limit=2)
+    found = walk(backend.categories, backend, CategoryFilter(), order)
+    names = {
+        "created_at": ["zinc", "Äpfel", "Brass", "20%", "_", "apple"],
+        "name": ["20%", "_", "Äpfel", "apple", "Brass", "zinc"],
+    }[sort]
+    assert [one.name for one in found] == (names[::-1] if descending else names)
+    for q, meant in (("A", {"Äpfel", "Brass", "apple"}), ("%", {"20%"}), ("_", {"_"})):
+        assert {
+            one.name for one in walk(backend.categories, backend, CategoryFilter(q=q), order)
+        } == meant
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_ledger_is_walked_in_the_order_in_which_the_stock_moved(
+    backend: Backend, descending: bool
+) -> None:
+    id, other = add(backend), add(backend)
+    for number in range(1, 8):
+        # Whoever entered it late, or by another clock, does not come before the last.
+        move(backend, id, number, now=NOON - timedelta(seconds=number))
+        move(backend, other, 1)
+    order = Slice(sort="created_at", descending=descending, limit=3)
+    filter = MovementFilter(product_id=id)
+    walked = walk(backend.movements, backend, filter, order)
+    numbers = list(range(1, 8))
+    assert [one.quantity for one in walked] == (numbers[::-1] if descending else numbers)
+    assert agrees(backend, id) == 28
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]
