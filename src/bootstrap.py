@@ -25,6 +25,7 @@ from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import AHEAD, migrate
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.devices import SqlDeviceQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite_driver import sqlite3
@@ -70,6 +71,7 @@ class Container(containers.DeclarativeContainer):
     pictures = providers.Singleton(FolderPictures, settings.provided.media)
     task_queries = providers.Singleton(SqlTaskQueries, database)
     user_queries = providers.Singleton(SqlUserQueries, database)
+    device_queries = providers.Singleton(SqlDeviceQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)
     authenticator = providers.Singleton(Authenticator, access_queries, passwords, runner, clock)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.access import AttemptsRepository, TokenRepository
 from domain.base import Event
+from domain.devices import DeviceRepository
 from domain.tasks import TaskRepository
 from domain.users import UserRepository
 
@@ -23,6 +24,7 @@ class UnitOfWork(ABC):
     users: UserRepository
     tokens: TokenRepository
     attempts: AttemptsRepository
+    devices: DeviceRepository
 
     @abstractmethod
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from adapters.memory.pictures import MemoryPictures
 from adapters.memory.queries import (
     MemoryAccessQueries,
     MemoryDatabase,
+    MemoryDeviceQueries,
     MemoryTaskQueries,
     MemoryTokenQueries,
     MemoryUserQueries,
@@ -27,6 +28,7 @@ from adapters.passwords import Argon2Passwords
 from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
+from adapters.sql.queries.devices import SqlDeviceQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite import SqliteDatabase
@@ -34,6 +36,7 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.http.app import make_app
 from service_layer.queries.access import AccessQueries, TokenQueries
+from service_layer.queries.devices import DeviceQueries
 from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.reactions import REACTIONS, Reactions
@@ -70,6 +73,7 @@ class Backend:
     users: UserQueries
     tokens: TokenQueries
     access: AccessQueries
+    devices: DeviceQueries
     loop: asyncio.AbstractEventLoop
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
@@ -95,6 +99,7 @@ def memory_backend() -> Iterator[Backend]:
         MemoryUserQueries(store),
         MemoryTokenQueries(store),
         MemoryAccessQueries(store),
+        MemoryDeviceQueries(store),
         loop,
     )
     loop.close()
@@ -110,6 +115,7 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlUserQueries(database),
         SqlTokenQueries(database),
         SqlAccessQueries(database),
+        SqlDeviceQueries(database),
         loop,
     )
     loop.run_until_complete(database.close())
@@ -131,6 +137,7 @@ def memory_app(clock: Callable[[], datetime], **options: Any) -> FastAPI:
     container.user_queries.override(providers.Singleton(MemoryUserQueries, store))
     container.token_queries.override(providers.Singleton(MemoryTokenQueries, store))
     container.access_queries.override(providers.Singleton(MemoryAccessQueries, store))
+    container.device_queries.override(providers.Singleton(MemoryDeviceQueries, store))
     return _app(container, clock, options)
 
 

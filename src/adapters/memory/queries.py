@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
-from domain import access, tasks, users
+from domain import access, devices, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
+from domain.devices import Device, DeviceFilter
 from domain.tasks import Task, TaskFilter
 from domain.users import User, UserFilter
 from service_layer.ports import Database, Schema
@@ -22,6 +23,7 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.devices import DeviceQueries, DeviceView
 from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
@@ -124,6 +126,29 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         meant = (user for user in self._store.all(User) if user.id in ids)
         return {user.id: UserView.of(user).public() for user in meant}
+
+
+class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], DeviceQueries):
+    """Reads of devices in a dictionary."""
+
+    type = Device
+    sorts = devices.SORTS
+
+    def _view(self, entity: Device, at: datetime) -> DeviceView:
+        return DeviceView.of(entity, at)
+
+    def _matches(self, filter: DeviceFilter, entity: Device) -> bool:
+        return filter.matches(entity)
+
+    def _at(self, now: datetime) -> datetime:
+        return now
+
+    def _at_of(self, filter: DeviceFilter) -> datetime:
+        return filter.now
+
+    async def has_key(self, id: UUID, key_digest: str) -> bool:
+        found = (device for device in self._store.all(Device) if device.id == id)
+        return any(device.key_digest == key_digest for device in found)
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):

@@ -10,6 +10,7 @@ from uuid import UUID
 from adapters.ids import new_id
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.base import Entity, Event, Repository
+from domain.devices import Device, DeviceRepository, Report, Status
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 from service_layer.unit_of_work import UnitOfWork
@@ -25,7 +26,7 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {} for type in (Task, User, Token, Attempts)
+            type: {} for type in (Task, User, Token, Attempts, Device)
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -156,6 +157,25 @@ class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
         return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
 
 
+class MemoryDevices(MemoryRepository[Device], DeviceRepository):
+    """Devices in a dictionary."""
+
+    type = Device
+
+    def with_serial(self, serial_key: str) -> UUID | None:
+        devices = (Device(**state) for state in self._states().values())
+        return next((one.id for one in devices if one.serial_key == serial_key), None)
+
+    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+        state = self._states().get(id)
+        if state is None or state["key_digest"] != key_digest:
+            return None
+        status: Status = state["status"]
+        if status is not Status.RETIRED:
+            self._settled[id] = {**state, "last_seen_at": at, **report}
+        return status
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries: one at a time, as in SQLite."""
 
@@ -200,7 +220,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
         self.attempts = MemoryAttempts(self._store)
+        self.devices = MemoryDevices(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
-            *(self.tasks, self.users),
+            *(self.tasks, self.users, self.devices),
             *(self.tokens, self.attempts),
         )

@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import Table, event
 from sqlalchemy.orm import Mapper, registry
 
-from adapters.sql.tables import attempts, tasks, tokens, users
+from adapters.sql.tables import attempts, devices, tasks, tokens, users
 from domain.access import Attempts, Token
 from domain.base import Entity
+from domain.devices import Device
 from domain.tasks import Task
 from domain.users import User
 
@@ -20,6 +21,8 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         entity,
         table,
         version_id_col=table.c.version,
+        # What the database derives by itself is for its queries alone.
+        exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
 
@@ -35,3 +38,4 @@ _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
 _map(Attempts, attempts)
+_map(Device, devices, derived=("name_key", "kind_key", "serial_key", "search_text"))

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from adapters.sql.tables import attempts, tasks, tokens, users
+from adapters.sql.tables import attempts, devices, tasks, tokens, users
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.base import Entity, Repository
+from domain.devices import Device, DeviceRepository, Report, Status
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 
@@ -118,3 +119,25 @@ class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
     def over(self, now: datetime, limit: int) -> list[Attempts]:
         order = (attempts.c.forget_at,)
         return self._some(attempts.c.forget_at <= now, order=order, limit=limit)
+
+
+class SqlDevices(SqlRepository[Device], DeviceRepository):
+    """Devices in a table."""
+
+    type = Device
+
+    def with_serial(self, serial_key: str) -> UUID | None:
+        theirs = select(devices.c.id).where(devices.c.serial_key == serial_key)
+        return self._session.execute(theirs).scalar()
+
+    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+        # Nothing else of the transaction hangs on it, so it may be written at once.
+        theirs = (devices.c.id == id, devices.c.key_digest == key_digest)
+        noted = (
+            update(devices)
+            .where(*theirs, devices.c.status != Status.RETIRED)
+            .values(last_seen_at=at, **report)
+            .returning(devices.c.status)
+        )
+        why_not = select(devices.c.status).where(*theirs)
+        return self._session.execute(noted).scalar() or self._session.execute(why_not).scalar()

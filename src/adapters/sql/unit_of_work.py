@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 import adapters.sql.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
-from adapters.sql.repositories import SqlAttempts, SqlTasks, SqlTokens, SqlUsers
+from adapters.sql.repositories import SqlAttempts, SqlDevices, SqlTasks, SqlTokens, SqlUsers
 from adapters.sql.troubles import translated
 from domain.base import Entity, Event
 from service_layer.unit_of_work import UnitOfWork
@@ -36,6 +36,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.users = SqlUsers(self._session, self._seen)
         self.tokens = SqlTokens(self._session, self._seen)
         self.attempts = SqlAttempts(self._session, self._seen)
+        self.devices = SqlDevices(self._session, self._seen)
 
     def __exit__(
         self,

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
-from entrypoints.http import access, docs, health, pictures, tasks, users
+from entrypoints.http import access, devices, docs, health, pictures, tasks, users
 from entrypoints.http.cors import cors
 from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
 from entrypoints.http.frontdoor import FrontDoor
@@ -26,6 +26,7 @@ ROUTERS = (
     users.router,
     pictures.router,
     access.router,
+    devices.router,
     pictures.media,
     health.router,
     docs.router,

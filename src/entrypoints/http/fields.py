@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from domain.values import Password, Text, Whole, Word
+from domain.values import Document, Password, Text, Whole, Word
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: with seconds, and with where in the world it is that time.
@@ -132,6 +132,17 @@ def whole_parameter(rule: Whole) -> Rule:
         return rule(int(value))
 
     return Rule(_STRING, read, whole(rule).told)
+
+
+def document(rule: Document) -> Rule:
+    """A JSON object, whatever is in it."""
+
+    def read(value: Any) -> Json:
+        if not isinstance(value, dict):
+            raise ValueError("Give an object.")
+        return rule(value)
+
+    return Rule(core_schema.any_schema(), read, {"type": "object", "additionalProperties": True})
 
 
 def _read_flag(value: str) -> bool:

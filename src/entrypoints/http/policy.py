@@ -11,10 +11,10 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from domain.access import Scope
+from domain.access import Scope, digest_of
 from domain.actors import Actor, Role, require_self_or_admin
 from domain.errors import Forbidden
-from entrypoints.http.errors import unauthenticated
+from entrypoints.http.errors import Refused, unauthenticated
 from entrypoints.http.ports import ports
 from service_layer.queries.access import Grant
 
@@ -33,19 +33,27 @@ class Who:
 
     A rule is asked about the thing that the path names: about its id, so that nobody learns
     whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
-    `or_newcomers` lets in everybody while registration is open.
+    `or_newcomers` lets in everybody while registration is open. `by_device_key` lets in the device
+    that the path names, by its key, and no user.
     """
 
     role: Role | None = None
     rule: Callable[[Actor, UUID], None] | None = None
     view_rule: Callable[[Actor, Any], None] | None = None
     or_newcomers: bool = False
+    by_device_key: bool = False
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether nobody has to be known for it."""
+        return self.role is None and not self.by_device_key
 
 
 ANYBODY = Who()
 MEMBERS = Who(Role.MEMBER)
 THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
 ADMINS = Who(Role.ADMIN)
+DEVICE_KEY = Who(by_device_key=True)
 
 POLICY: Mapping[str, Who] = {
     # Operation
@@ -84,16 +92,30 @@ POLICY: Mapping[str, Who] = {
     "delete_task": MEMBERS,
     "complete_task": MEMBERS,
     "reopen_task": MEMBERS,
+    # Devices
+    "create_device": MEMBERS,
+    "list_devices": MEMBERS,
+    "read_device": MEMBERS,
+    "edit_device": MEMBERS,
+    "delete_device": MEMBERS,
+    "create_device_key": MEMBERS,
+    "send_heartbeat": DEVICE_KEY,
 }
+
+
+def _secret(request: Request) -> str | None:
+    """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
 
 
 async def identify(request: Request) -> Grant | None:
     """Return what the bearer of the request's token is granted, `None` without a valid one."""
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer":
+    secret = _secret(request)
+    if secret is None:
         return None
     now = ports(request).clock()()
-    return await ports(request).authenticator().grant(secret.strip(), now)
+    return await ports(request).authenticator().grant(secret, now)
 
 
 async def _visitor(request: Request) -> Actor | None:
@@ -112,12 +134,14 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         Refused: 401 to a stranger where one has to be known.
         Forbidden: to somebody who may not do this, or not by this token.
     """
+    if who.by_device_key:
+        await _admit_device(request, named)
+        return
     if who.role is None or (who.or_newcomers and request.app.state.registration_open):
         return
     grant = request.scope["grant"] = await identify(request)
     if grant is None:
-        presented = "authorization" in request.headers
-        raise unauthenticated("Sign in first.", "invalid_token" if presented else "")
+        raise _stranger(request, "Sign in first.")
     if who.role is Role.ADMIN and not grant.actor.is_admin:
         raise Forbidden("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
@@ -128,3 +152,21 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         who.rule(grant.actor, named.id)
     if who.view_rule is not None and (view := await named.look(request, named.id)) is not None:
         who.view_rule(grant.actor, view)
+
+
+async def _admit_device(request: Request, named: Named | None) -> None:
+    """Let the device that the path names go on, by its key.
+
+    The key is looked up each time, since a device asks too seldom for remembering to be of use; so
+    the one before is worth nothing at once, in every process.
+    """
+    secret = _secret(request)
+    digest = request.scope["key_digest"] = digest_of(secret or "")
+    devices = ports(request).device_queries()
+    if secret is None or named is None or not await devices.has_key(named.id, digest):
+        raise _stranger(request, "Send the key of this device.")
+
+
+def _stranger(request: Request, detail: str) -> Refused:
+    presented = "authorization" in request.headers
+    return unauthenticated(detail, "invalid_token" if presented else "")

@@ -13,6 +13,7 @@ from entrypoints.http.conditional import expected_versions
 from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, Database, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
+from service_layer.queries.devices import DeviceQueries
 from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.runner import Runner
@@ -37,6 +38,8 @@ class Ports(Protocol):
     def task_queries(self) -> Callable[[], TaskQueries]: ...
     @property
     def user_queries(self) -> Callable[[], UserQueries]: ...
+    @property
+    def device_queries(self) -> Callable[[], DeviceQueries]: ...
     @property
     def token_queries(self) -> Callable[[], TokenQueries]: ...
     @property
@@ -67,6 +70,15 @@ async def _tasks(request: Request) -> TaskQueries:
 
 async def _users(request: Request) -> UserQueries:
     return ports(request).user_queries()
+
+
+async def _devices(request: Request) -> DeviceQueries:
+    return ports(request).device_queries()
+
+
+async def _key_digest(request: Request) -> str:
+    digest: str = request.scope["key_digest"]
+    return digest
 
 
 async def _tokens(request: Request) -> TokenQueries:
@@ -125,6 +137,8 @@ Now = Annotated[datetime, Depends(_now)]
 DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
 Users = Annotated[UserQueries, Depends(_users)]
+Devices = Annotated[DeviceQueries, Depends(_devices)]
+KeyDigest = Annotated[str, Depends(_key_digest)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 PasswordsPort = Annotated[Passwords, Depends(_passwords)]
