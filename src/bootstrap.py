@@ -26,6 +26,7 @@ from adapters.sql.database import SqlDatabase
 from adapters.sql.migrations import AHEAD, migrate
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
+from adapters.sql.queries.devices import SqlDeviceQueries
 from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
@@ -77,6 +78,7 @@ class Container(containers.DeclarativeContainer):
     category_queries = providers.Singleton(SqlCategoryQueries, database)
     product_queries = providers.Singleton(SqlProductQueries, database)
     movement_queries = providers.Singleton(SqlMovementQueries, database)
+    device_queries = providers.Singleton(SqlDeviceQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)
     authenticator = providers.Singleton(Authenticator, access_queries, passwords, runner, clock)

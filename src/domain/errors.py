@@ -46,10 +46,10 @@ class Conflict(DomainError):
 
 
 class Taken(DomainError):
-    """Somebody else has this value already, and it must be one's own."""
+    """Somebody or something else has this value already, and it must be one's own."""
 
-    def __init__(self, field: str) -> None:
-        super().__init__(f"Somebody else has this {field} already.")
+    def __init__(self, field: str, by: str = "Somebody else") -> None:
+        super().__init__(f"{by} has this {field} already.")
         self.field = field
 
 

@@ -1,9 +1,12 @@
 """Rules for single values: each is written once, and every entrance asks the same rule."""
 
+import json
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from domain.errors import Unacceptable
 
@@ -157,6 +160,45 @@ class Money:
             raise Unacceptable("Give at most two decimals.")
         # There is no negative nothing.
         return abs(amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object of `max` bytes at most, written without white space in UTF-8.
+
+    It is nested `depth` levels deep at most, itself included. Its numbers are those that most
+    readers of JSON know (RFC 8259, 6): doubles, and whole numbers of 64 bits.
+    """
+
+    max: int
+    depth: int
+
+    def __call__(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return the object as it is kept.
+
+        Raises:
+            Unacceptable: when it is too large, too deep, or has a number that is.
+        """
+        kept: dict[str, Any] = self._plain(value, self.depth)
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) > self.max:
+            raise Unacceptable(f"Give at most {self.max:,} bytes of JSON.")
+        return kept
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        """Return a part of the object, its numbers as a database and a reader take them."""
+        if isinstance(value, dict | list) and depth == 0:
+            raise Unacceptable(f"Nest at most {self.depth} levels deep.")
+        if isinstance(value, dict):
+            return {name: self._plain(part, depth - 1) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self._plain(part, depth - 1) for part in value]
+        if isinstance(value, Decimal):
+            value = float(value)
+        too_much = isinstance(value, float) and not math.isfinite(value)
+        if too_much or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+            raise Unacceptable("Give numbers that fit into 64 bits.")
+        return value
 
 
 def fold(text: str) -> str:

@@ -9,6 +9,7 @@ from domain.access import AttemptsRepository, TokenRepository
 from domain.base import Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
+from domain.devices import DeviceRepository
 from domain.posts import PostRepository
 from domain.stock import MovementRepository
 from domain.tasks import TaskRepository
@@ -31,6 +32,7 @@ class UnitOfWork(ABC):
     categories: CategoryRepository
     products: ProductRepository
     movements: MovementRepository
+    devices: DeviceRepository
 
     @abstractmethod
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from contract.devices import DEVICES, add_device, key_of
 from contract.http import TASKS, add
 from contract.posts import post
 from contract.users import USERS, path_of
@@ -20,6 +21,7 @@ NEVER = "01900000-0000-7000-8000-00000000ffff"
 # and what it answers to those who may.
 EVERYBODY, MEMBERS, THEMSELVES, ADMINS = "everybody", "members", "themselves", "admins"
 AUTHORS = "authors"
+THE_DEVICE = "the device"
 EXPECTED: dict[str, tuple[str, int]] = {
     "live": (EVERYBODY, 200),
     "ready": (EVERYBODY, 200),
@@ -56,6 +58,13 @@ EXPECTED: dict[str, tuple[str, int]] = {
     "restore_product": (MEMBERS, 200),
     "create_movement": (MEMBERS, 201),
     "list_movements": (MEMBERS, 200),
+    "create_device": (MEMBERS, 201),
+    "list_devices": (MEMBERS, 200),
+    "read_device": (MEMBERS, 200),
+    "edit_device": (MEMBERS, 200),
+    "delete_device": (MEMBERS, 204),
+    "create_device_key": (MEMBERS, 201),
+    "send_heartbeat": (THE_DEVICE, 204),
     "edit_user": (THEMSELVES, 200),
     "put_image": (THEMSELVES, 200),
     "delete_image": (THEMSELVES, 204),
@@ -105,6 +114,9 @@ REQUESTS: dict[str, Callable[[], dict[str, Any]]] = {
     "create_product": lambda: {"json": {"name": "x", "price": "1.00"}},
     "edit_product": lambda: {"json": {"reorder_level": next(_numbers)}},
     "create_movement": lambda: {"json": {"quantity": 1, "reason": "received"}},
+    "create_device": lambda: {"json": {"name": "x"}},
+    "edit_device": lambda: {"json": {"location": f"Room {next(_numbers)}"}},
+    "send_heartbeat": lambda: {"json": {"agent_version": "1"}},
     "create_user": lambda: {"json": _new_user()},
     "edit_user": lambda: {"json": {"city": f"City {next(_numbers)}"}},
     "put_image": lambda: {"content": _picture(), "headers": {"Content-Type": "image/png"}},
@@ -137,6 +149,8 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
         made = client.as_(caller).post(places, json=new).json()
         new["name"] = f"y {next(_numbers)}"
         ids = [made["id"], client.as_(other).post(places, json=new).json()["id"]]
+    elif "{device_id}" in path:
+        ids = [add_device(client.as_(person))["id"] for person in (caller, other)]
     elif "{token_id}" in path:
         new = {"name": "x", "scope": "read"}
         asked = [client.as_(p).post("/api/v1/tokens", json=new) for p in (caller, other)]
@@ -150,6 +164,8 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
 
 def expected(operation: str, method: str, token: str | None, caller: Person, kind: str) -> int:
     who, success = EXPECTED[operation]
+    if who is THE_DEVICE:
+        return 401
     if who is not EVERYBODY:
         if token is None or token not in (caller.token, READ_ONLY):
             return 401
@@ -200,15 +216,34 @@ def test_an_operation_is_for_those_it_is_meant_for(client: Client, operation: st
     assert judged > 0 or EXPECTED[operation][0] is EVERYBODY
 
 
+def test_a_device_key_opens_the_heartbeat_of_its_device_and_nothing_else(client: Client) -> None:
+    device = add_device(client)
+    bearer = client.as_(key_of(client, device))
+    for operation, (method, path) in operations(client).items():
+        for kind, place in list(objects(client, path, MEMBER)):
+            options = REQUESTS.get(operation, dict)()
+            answer = bearer.request(method, place, **options)
+            who, success = EXPECTED[operation]
+            wanted = (404 if kind == "missing" else success) if who is EVERYBODY else 401
+            assert answer.status_code == wanted, (operation, kind, answer.text)
+    assert bearer.post(f"{DEVICES}/{device['id']}/heartbeat").status_code == 204
+
+
 def test_the_document_tells_who_needs_a_token(client: Client) -> None:
     document = client.get("/openapi.json").json()
     schemes = document["components"]["securitySchemes"]
     assert schemes["password"]["flows"]["password"]["tokenUrl"] == "/api/v1/auth/token"
-    assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")
+    for name in ("token", "device_key"):
+        assert (schemes[name]["type"], schemes[name]["scheme"]) == ("http", "bearer")
     for methods in document["paths"].values():
         for operation in methods.values():
-            for_all = EXPECTED[operation["operationId"]][0] is EVERYBODY
+            who = EXPECTED[operation["operationId"]][0]
             needed = operation.get("security", [{}])
+            if who is THE_DEVICE:
+                assert needed == [{"device_key": []}]
+                assert {"401", "410"} <= set(operation["responses"])
+                continue
+            for_all = who is EVERYBODY
             assert ({} in needed) == for_all
             assert {"token": []} in needed or for_all
             told = set(operation["responses"])

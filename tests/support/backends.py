@@ -19,6 +19,7 @@ from adapters.memory.queries import (
     MemoryAccessQueries,
     MemoryCategoryQueries,
     MemoryDatabase,
+    MemoryDeviceQueries,
     MemoryMovementQueries,
     MemoryPostQueries,
     MemoryProductQueries,
@@ -32,6 +33,7 @@ from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
+from adapters.sql.queries.devices import SqlDeviceQueries
 from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
@@ -42,6 +44,7 @@ from bootstrap import Container
 from entrypoints.http.app import make_app
 from service_layer.queries.access import AccessQueries, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
+from service_layer.queries.devices import DeviceQueries
 from service_layer.queries.posts import PostQueries
 from service_layer.queries.stock import MovementQueries
 from service_layer.queries.tasks import TaskQueries
@@ -84,6 +87,7 @@ class Backend:
     categories: CategoryQueries
     products: ProductQueries
     movements: MovementQueries
+    devices: DeviceQueries
     loop: asyncio.AbstractEventLoop
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
@@ -113,6 +117,7 @@ def memory_backend() -> Iterator[Backend]:
         MemoryCategoryQueries(store),
         MemoryProductQueries(store),
         MemoryMovementQueries(store),
+        MemoryDeviceQueries(store),
         loop,
     )
     loop.close()
@@ -132,6 +137,7 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlCategoryQueries(database),
         SqlProductQueries(database),
         SqlMovementQueries(database),
+        SqlDeviceQueries(database),
         loop,
     )
     loop.run_until_complete(database.close())
@@ -157,6 +163,7 @@ def memory_app(clock: Callable[[], datetime], **options: Any) -> FastAPI:
     container.movement_queries.override(providers.Singleton(MemoryMovementQueries, store))
     container.token_queries.override(providers.Singleton(MemoryTokenQueries, store))
     container.access_queries.override(providers.Singleton(MemoryAccessQueries, store))
+    container.device_queries.override(providers.Singleton(MemoryDeviceQueries, store))
     return _app(container, clock, options)
 
 

@@ -7,12 +7,13 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from adapters.memory.store import MemoryStore
-from domain import access, catalogue, categories, posts, stock, tasks, users
+from domain import access, catalogue, categories, devices, posts, stock, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
 from domain.catalogue import Product, ProductFilter
 from domain.categories import Category, CategoryFilter
+from domain.devices import Device, DeviceFilter
 from domain.posts import Post, PostFilter
 from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
@@ -33,6 +34,7 @@ from service_layer.queries.catalogue import (
     ProductQueries,
     ProductView,
 )
+from service_layer.queries.devices import DeviceQueries, DeviceView
 from service_layer.queries.posts import PostQueries, PostView
 from service_layer.queries.stock import MovementQueries, MovementView
 from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
@@ -151,6 +153,29 @@ class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
 
     def _matches(self, filter: PostFilter, entity: Post) -> bool:
         return filter.matches(entity)
+
+
+class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], DeviceQueries):
+    """Reads of devices in a dictionary."""
+
+    type = Device
+    sorts = devices.SORTS
+
+    def _view(self, entity: Device, at: datetime) -> DeviceView:
+        return DeviceView.of(entity, at)
+
+    def _matches(self, filter: DeviceFilter, entity: Device) -> bool:
+        return filter.matches(entity)
+
+    def _at(self, now: datetime) -> datetime:
+        return now
+
+    def _at_of(self, filter: DeviceFilter) -> datetime:
+        return filter.now
+
+    async def has_key(self, id: UUID, key_digest: str) -> bool:
+        found = (device for device in self._store.all(Device) if device.id == id)
+        return any(device.key_digest == key_digest for device in found)
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):

@@ -12,6 +12,7 @@ from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRep
 from domain.base import Entity, Event, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
+from domain.devices import Device, DeviceRepository, Report, Status
 from domain.posts import Post, PostRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
@@ -29,7 +30,8 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {} for type in (Task, User, Token, Attempts, Post, Category, Product, Movement)
+            type: {}
+            for type in (Task, User, Token, Attempts, Post, Category, Product, Movement, Device)
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -214,6 +216,25 @@ class MemoryMovements(MemoryRepository[Movement], MovementRepository):
         return any(state["created_by_id"] == user_id for state in self._states().values())
 
 
+class MemoryDevices(MemoryRepository[Device], DeviceRepository):
+    """Devices in a dictionary."""
+
+    type = Device
+
+    def with_serial(self, serial_key: str) -> UUID | None:
+        devices = (Device(**state) for state in self._states().values())
+        return next((one.id for one in devices if one.serial_key == serial_key), None)
+
+    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+        state = self._states().get(id)
+        if state is None or state["key_digest"] != key_digest:
+            return None
+        status: Status = state["status"]
+        if status is not Status.RETIRED:
+            self._settled[id] = {**state, "last_seen_at": at, **report}
+        return status
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries: one at a time, as in SQLite."""
 
@@ -262,8 +283,9 @@ class MemoryUnitOfWork(UnitOfWork):
         self.categories = MemoryCategories(self._store)
         self.products = MemoryProducts(self._store)
         self.movements = MemoryMovements(self._store)
+        self.devices = MemoryDevices(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
-            *(self.tasks, self.users),
+            *(self.tasks, self.users, self.devices),
             *(self.tokens, self.attempts, self.posts),
             *(self.categories, self.products, self.movements),
         )

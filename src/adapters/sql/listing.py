@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
@@ -25,8 +26,12 @@ Conditions = Mapping[str, Callable[[Any], ColumnElement[bool]]]
 """For each member of a filter the condition it stands for.
 
 A condition takes its value from a parameter that is named after the member, so that one statement
-serves all values; a truth value is given to it, since it changes the statement itself.
+serves all values; a truth value, or a member of an enumeration, is given to it, since it may change
+the statement itself.
 """
+
+Filters = tuple[tuple[str, bool | Enum | None], ...]
+"""The members of a filter that are set, each with its value if that is given to the condition."""
 
 
 def like(text: str) -> str:
@@ -47,7 +52,7 @@ class Sort:
 class Shape:
     """What makes one list statement differ from another, values aside."""
 
-    filters: tuple[tuple[str, bool | None], ...]
+    filters: Filters
     sort: str
     descending: bool
     after: str
@@ -58,7 +63,9 @@ class Shape:
     def of(cls, filters: Mapping[str, Any], slice: Slice) -> "Shape":
         """Return the shape of a request; `filters` holds the members that are set."""
         return cls(
-            filters=tuple((n, v if isinstance(v, bool) else None) for n, v in filters.items()),
+            filters=tuple(
+                (n, v if isinstance(v, bool | Enum) else None) for n, v in filters.items()
+            ),
             sort=slice.sort,
             descending=slice.descending,
             after="start" if slice.after is None else "null" if slice.after[0] is None else "value",

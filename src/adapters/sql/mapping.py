@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapper, registry
 from adapters.sql.tables import (
     attempts,
     categories,
+    devices,
     movements,
     posts,
     products,
@@ -19,6 +20,7 @@ from domain.access import Attempts, Token
 from domain.base import Entity
 from domain.catalogue import Product
 from domain.categories import Category
+from domain.devices import Device
 from domain.posts import Post
 from domain.stock import Movement
 from domain.tasks import Task
@@ -33,6 +35,8 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         entity,
         table,
         version_id_col=table.c.version,
+        # What the database derives by itself is for its queries alone.
+        exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
 
@@ -52,3 +56,4 @@ _map(Post, posts, derived=("title_key", "search_text"))
 _map(Category, categories, derived=("name_key",))
 _map(Product, products, derived=("name_key", "sku_key", "search_text"))
 _map(Movement, movements)
+_map(Device, devices, derived=("name_key", "kind_key", "serial_key", "search_text"))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from adapters.sql.tables import (
     attempts,
     categories,
+    devices,
     movements,
     posts,
     products,
@@ -23,6 +24,7 @@ from domain.actors import Role
 from domain.base import Entity, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
+from domain.devices import Device, DeviceRepository, Report, Status
 from domain.posts import Post, PostRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
@@ -201,3 +203,25 @@ class SqlMovements(SqlRepository[Movement], MovementRepository):
 
     def concern(self, user_id: UUID) -> bool:
         return self._any(movements.c.created_by_id == user_id)
+
+
+class SqlDevices(SqlRepository[Device], DeviceRepository):
+    """Devices in a table."""
+
+    type = Device
+
+    def with_serial(self, serial_key: str) -> UUID | None:
+        theirs = select(devices.c.id).where(devices.c.serial_key == serial_key)
+        return self._session.execute(theirs).scalar()
+
+    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+        # Nothing else of the transaction hangs on it, so it may be written at once.
+        theirs = (devices.c.id == id, devices.c.key_digest == key_digest)
+        noted = (
+            update(devices)
+            .where(*theirs, devices.c.status != Status.RETIRED)
+            .values(last_seen_at=at, **report)
+            .returning(devices.c.status)
+        )
+        why_not = select(devices.c.status).where(*theirs)
+        return self._session.execute(noted).scalar() or self._session.execute(why_not).scalar()

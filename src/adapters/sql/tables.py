@@ -1,7 +1,7 @@
 """The tables, alike in SQLite and PostgreSQL."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     Dialect,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 
 from domain.access import Purpose, Scope
 from domain.actors import Role
+from domain.devices import LATE_FOR, ONLINE_FOR, Status
 from domain.stock import Reason
 
 # Every constraint has a name on both databases, so that a migration can find it again.
@@ -59,6 +61,21 @@ class Time(TypeDecorator[datetime]):
             return None
         # PostgreSQL answers in the zone of the session, which its surroundings can set.
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in microseconds since 1970 (UTC): both databases can reckon with it, exactly."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - self.EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else self.EPOCH + timedelta(microseconds=value)
 
 
 class Times(TypeDecorator[tuple[datetime, ...]]):
@@ -313,4 +330,50 @@ movements = Table(
     CheckConstraint("stock_after BETWEEN 0 AND 1000000000", name="stock_after_range"),
     Index(None, "product_id", "created_at", "id"),
     Index(None, "created_by_id"),
+)
+
+
+def _after_heartbeat(times: float) -> Computed:
+    """What the database keeps itself: so many times `heartbeat_every` after the last heartbeat.
+
+    Heartbeats and edits write one of the two each, without knowing of each other.
+    """
+    return Computed(f"last_seen_at + heartbeat_every * {int(times * 1_000_000)}", persisted=True)
+
+
+devices = Table(
+    "devices",
+    metadata,
+    *entity_columns(),
+    Column("name", Text, nullable=False),
+    Column("kind", Text),
+    Column("serial", Text),
+    Column("location", Text),
+    Column("status", OneOf(Status), nullable=False),
+    # Reckoned with in microseconds, a day does not fit into 32 bits.
+    Column("heartbeat_every", BigInteger, nullable=False),
+    Column("key_digest", Text),
+    Column("last_seen_at", Instant),
+    Column("agent_version", Text),
+    Column("metrics", JSON(none_as_null=True)),
+    Column("name_key", Folded, nullable=False),
+    Column("kind_key", Folded),
+    Column("serial_key", Folded),
+    Column("search_text", Folded, nullable=False),
+    Column("online_until", Instant, _after_heartbeat(ONLINE_FOR)),
+    Column("late_until", Instant, _after_heartbeat(LATE_FOR)),
+    UniqueConstraint("serial_key"),
+    UniqueConstraint("key_digest"),
+    CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
+    CheckConstraint("length(kind) <= 50", name="kind_length"),
+    CheckConstraint("length(serial) BETWEEN 1 AND 100", name="serial_length"),
+    CheckConstraint("length(location) <= 100", name="location_length"),
+    CheckConstraint("status IN ('active', 'maintenance', 'retired')", name="status_known"),
+    CheckConstraint("heartbeat_every BETWEEN 10 AND 86400", name="heartbeat_every_range"),
+    CheckConstraint("length(agent_version) <= 50", name="agent_version_length"),
+    Index(None, "created_at", "id"),
+    Index(None, "name_key", "id"),
+    Index(None, "last_seen_at", "id"),
+    Index(None, "online_until"),
+    Index(None, "late_until"),
 )

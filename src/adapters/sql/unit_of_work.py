@@ -12,6 +12,7 @@ from adapters.sql.database import SqlDatabase
 from adapters.sql.repositories import (
     SqlAttempts,
     SqlCategories,
+    SqlDevices,
     SqlMovements,
     SqlPosts,
     SqlProducts,
@@ -49,6 +50,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.categories = SqlCategories(self._session, self._seen)
         self.products = SqlProducts(self._session, self._seen)
         self.movements = SqlMovements(self._session, self._seen)
+        self.devices = SqlDevices(self._session, self._seen)
 
     def __exit__(
         self,

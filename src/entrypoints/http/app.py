@@ -13,6 +13,7 @@ from domain.errors import DomainError
 from entrypoints.http import (
     access,
     categories,
+    devices,
     docs,
     health,
     movements,
@@ -41,6 +42,7 @@ ROUTERS = (
     categories.router,
     pictures.router,
     access.router,
+    devices.router,
     pictures.media,
     health.router,
     docs.router,

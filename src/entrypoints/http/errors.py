@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.access import AlreadySetUp, TooManyTokens
+from domain.devices import Retired
 from domain.errors import (
     Conflict,
     Forbidden,
@@ -100,6 +101,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
     Forbidden: lambda error: Refused("forbidden", str(error)),
     AlreadySetUp: lambda error: Refused("not-found", str(error)),
     Taken: lambda error: Refused("already-taken", str(error), errors=[_placed(error)]),
+    Retired: lambda error: Refused("gone", str(error)),
     InUse: lambda error: Refused("in-use", str(error)),
     InsufficientStock: lambda error: Refused(
         "insufficient-stock", str(error), available=error.available

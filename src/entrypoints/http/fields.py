@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from domain.values import Money, Password, Text, Whole, Word
+from domain.values import Document, Money, Password, Text, Whole, Word
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: with seconds, and with where in the world it is that time.
@@ -168,6 +168,17 @@ def _told_amount(rule: Money) -> Json:
     """Return what is told of an amount as a text: as many digits as the largest has."""
     more = len(str(int(rule.max))) - 1
     return {"type": "string", "pattern": rf"^(?:0|[1-9][0-9]{{0,{more}}})(?:\.[0-9]{{1,2}})?$"}
+
+
+def document(rule: Document) -> Rule:
+    """A JSON object, whatever is in it."""
+
+    def read(value: Any) -> Json:
+        if not isinstance(value, dict):
+            raise ValueError("Give an object.")
+        return rule(value)
+
+    return Rule(core_schema.any_schema(), read, {"type": "object", "additionalProperties": True})
 
 
 def _read_flag(value: str) -> bool:

@@ -30,7 +30,8 @@ KINDS: Mapping[str, Kind] = {
         401,
         "Unauthenticated",
         "Say who you are: send `Authorization: Bearer`, with a token from /api/v1/auth/token or one"
-        " that you made at /api/v1/tokens. If you did, it has ended, or never was one.",
+        " that you made at /api/v1/tokens. If you did, it has ended, or never was one. A device"
+        " sends its own key, with its heartbeats alone.",
     ),
     "forbidden": Kind(403, "Forbidden", "It is known who you are, and you may not do this."),
     "not-found": Kind(404, "Not found", "There is no such thing, or not for you."),
@@ -60,6 +61,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "too-many-tokens": Kind(
         409, "Too many tokens", "Delete a token that is not needed any more, then make another."
+    ),
+    "gone": Kind(
+        410,
+        "Gone",
+        "The device is retired. Have it send no more heartbeats, or put it back to work.",
     ),
     "precondition-failed": Kind(
         412,

@@ -58,6 +58,11 @@ SECURITY: Json = {
         "scheme": "bearer",
         "description": "A token from signing in, or a personal one from /api/v1/tokens.",
     },
+    "device_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The key of a device: good for its own heartbeat and nothing else.",
+    },
 }
 
 # Who makes a client knows bytes by this format, the one of OpenAPI 3.0; to 3.1 it says no more.
@@ -141,7 +146,7 @@ def _complete(operation: Json, route: Operation) -> None:
         content.clear()
         for media_type in sorted(route.accepts):
             content[media_type.decode()] = schema
-        operation["requestBody"]["required"] = True
+        operation["requestBody"]["required"] = route.needs_body
     for code in sorted(problems_of(route)):
         _add_problem(responses, code)
     for parameter in operation.get("parameters", ()):
@@ -153,7 +158,10 @@ def _complete(operation: Json, route: Operation) -> None:
 def _secure(operation: Json, route: Operation, *, registration_open: bool) -> None:
     """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
     operation.pop("security", None)
-    for_anybody = route.who.role is None or (route.who.or_newcomers and registration_open)
+    if route.who.by_device_key:
+        operation["security"] = [{"device_key": []}]
+        return
+    for_anybody = route.who.is_anybody or (route.who.or_newcomers and registration_open)
     if not for_anybody or any(call is _VISITOR for _, call in route.needs):
         operation["security"] = [{"password": []}, {"token": []}, *([{}] if for_anybody else [])]
 

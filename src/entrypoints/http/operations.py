@@ -97,6 +97,7 @@ class Operation(APIRoute):
         self.who = POLICY[self.name]
         given = self.dependant
         self.body_name, self.body_type = _only(given.body_params)
+        self.needs_body = any(field.field_info.is_required() for field in given.body_params)
         self.query_name, self.query_type = _only(given.query_params)
         self.accepts = self._accepted()
         self.named = [
@@ -136,7 +137,7 @@ class Operation(APIRoute):
         await admit(self.who, request, self._named_by(values))
         body = b""
         if self.reads_body:
-            if self.body_name or _announces_body(headers):
+            if self.needs_body or _announces_body(headers):
                 require_media_type(headers, self.accepts)
             limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
             body = await read(headers, receive, limit)
@@ -145,7 +146,7 @@ class Operation(APIRoute):
         try:
             if self.conditional:
                 self._require_precondition(request, headers)
-            if self.body_name or body:
+            if self.needs_body or body:
                 values |= self._read_value(body)
             if self._read_query is not None or scope["query_string"]:
                 self._take_query(scope, values)
@@ -252,8 +253,10 @@ def problems_of(operation: Operation) -> set[str]:
     codes = {"invalid", "internal-error", "database-unavailable"}
     if operation.named:
         codes.add("not-found")
+    if not operation.who.is_anybody:
+        codes.add("unauthenticated")
     if operation.who.role is not None:
-        codes |= {"unauthenticated", "forbidden"}
+        codes.add("forbidden")
     if operation.reads_body:
         codes |= {"too-large", "unsupported-media-type", "conflict"}
         if operation.accepts in (JSON, MERGE_PATCH):

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from domain.access import Scope
+from domain.access import Scope, digest_of
 from domain.actors import Actor, Role, require_self_or_admin
 from domain.errors import Forbidden
 from domain.posts import require_author_or_admin
-from entrypoints.http.errors import unauthenticated
+from entrypoints.http.errors import Refused, unauthenticated
 from entrypoints.http.ports import ports
 from service_layer.queries.access import Grant
 
@@ -34,13 +34,20 @@ class Who:
 
     A rule is asked about the thing that the path names: about its id, so that nobody learns
     whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
-    `or_newcomers` lets in everybody while registration is open.
+    `or_newcomers` lets in everybody while registration is open. `by_device_key` lets in the device
+    that the path names, by its key, and no user.
     """
 
     role: Role | None = None
     rule: Callable[[Actor, UUID], None] | None = None
     view_rule: Callable[[Actor, Any], None] | None = None
     or_newcomers: bool = False
+    by_device_key: bool = False
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether nobody has to be known for it."""
+        return self.role is None and not self.by_device_key
 
 
 ANYBODY = Who()
@@ -50,6 +57,7 @@ ADMINS = Who(Role.ADMIN)
 AUTHORS = Who(
     Role.MEMBER, view_rule=lambda actor, post: require_author_or_admin(actor, post.author_id)
 )
+DEVICE_KEY = Who(by_device_key=True)
 
 POLICY: Mapping[str, Who] = {
     # Operation
@@ -112,18 +120,32 @@ POLICY: Mapping[str, Who] = {
     "restore_product": MEMBERS,
     "create_movement": MEMBERS,
     "list_movements": MEMBERS,
+    # Devices
+    "create_device": MEMBERS,
+    "list_devices": MEMBERS,
+    "read_device": MEMBERS,
+    "edit_device": MEMBERS,
+    "delete_device": MEMBERS,
+    "create_device_key": MEMBERS,
+    "send_heartbeat": DEVICE_KEY,
 }
+
+
+def _secret(request: Request) -> str | None:
+    """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
+    given = request.headers.getlist("authorization")
+    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return secret.strip() if kind.lower() == "bearer" else None
 
 
 async def identify(request: Request) -> Grant | None:
     """Return what the bearer of the request's token is granted, `None` without a valid one."""
-    given = request.headers.getlist("authorization")
-    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if kind.lower() != "bearer":
+    secret = _secret(request)
+    if secret is None:
         return None
     now = ports(request).clock()()
     changing = request.method != "GET"
-    return await ports(request).authenticator().grant(secret.strip(), now, fresh=changing)
+    return await ports(request).authenticator().grant(secret, now, fresh=changing)
 
 
 async def visitor(request: Request) -> Actor | None:
@@ -143,12 +165,14 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         Refused: 401 to a stranger where one has to be known.
         Forbidden: to somebody who may not do this, or not by this token.
     """
+    if who.by_device_key:
+        await _admit_device(request, named)
+        return
     if who.role is None or (who.or_newcomers and request.app.state.registration_open):
         return
     grant = request.scope["grant"] = await identify(request)
     if grant is None:
-        presented = "authorization" in request.headers
-        raise unauthenticated("Sign in first.", "invalid_token" if presented else "")
+        raise _stranger(request, "Sign in first.")
     if who.role is Role.ADMIN and not grant.actor.is_admin:
         raise Forbidden("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
@@ -159,3 +183,21 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         who.rule(grant.actor, named.id)
     if who.view_rule is not None and (view := await named.look(request, named.id)) is not None:
         who.view_rule(grant.actor, view)
+
+
+async def _admit_device(request: Request, named: Named | None) -> None:
+    """Let the device that the path names go on, by its key.
+
+    The key is looked up each time, since a device asks too seldom for remembering to be of use; so
+    the one before is worth nothing at once, in every process.
+    """
+    secret = _secret(request)
+    digest = request.scope["key_digest"] = digest_of(secret or "")
+    devices = ports(request).device_queries()
+    if secret is None or named is None or not await devices.has_key(named.id, digest):
+        raise _stranger(request, "Send the key of this device.")
+
+
+def _stranger(request: Request, detail: str) -> Refused:
+    presented = "authorization" in request.headers
+    return unauthenticated(detail, "invalid_token" if presented else "")

@@ -14,6 +14,7 @@ from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, Database, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
+from service_layer.queries.devices import DeviceQueries
 from service_layer.queries.posts import PostQueries
 from service_layer.queries.stock import MovementQueries
 from service_layer.queries.tasks import TaskQueries
@@ -48,6 +49,7 @@ class Ports(Protocol):
     def product_queries(self) -> Callable[[], ProductQueries]: ...
     @property
     def movement_queries(self) -> Callable[[], MovementQueries]: ...
+    def device_queries(self) -> Callable[[], DeviceQueries]: ...
     @property
     def token_queries(self) -> Callable[[], TokenQueries]: ...
     @property
@@ -94,6 +96,15 @@ async def _products(request: Request) -> ProductQueries:
 
 async def _movements(request: Request) -> MovementQueries:
     return ports(request).movement_queries()
+
+
+async def _devices(request: Request) -> DeviceQueries:
+    return ports(request).device_queries()
+
+
+async def _key_digest(request: Request) -> str:
+    digest: str = request.scope["key_digest"]
+    return digest
 
 
 async def _tokens(request: Request) -> TokenQueries:
@@ -156,6 +167,8 @@ Posts = Annotated[PostQueries, Depends(_posts)]
 Categories = Annotated[CategoryQueries, Depends(_categories)]
 Products = Annotated[ProductQueries, Depends(_products)]
 Movements = Annotated[MovementQueries, Depends(_movements)]
+Devices = Annotated[DeviceQueries, Depends(_devices)]
+KeyDigest = Annotated[str, Depends(_key_digest)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 PasswordsPort = Annotated[Passwords, Depends(_passwords)]

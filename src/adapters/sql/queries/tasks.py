@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Row, SqlDatabase, Statement
-from adapters.sql.listing import Shape, Sort
+from adapters.sql.listing import Filters, Shape, Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import tasks, users
@@ -113,7 +113,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             total=total, completed=completed, pending=total - completed, overdue=overdue
         )
 
-    def _counts_statement(self, filters: tuple[tuple[str, bool | None], ...]) -> Statement:
+    def _counts_statement(self, filters: Filters) -> Statement:
         counts = select(
             func.count(),
             func.count(tasks.c.completed_at),

@@ -1,0 +1,106 @@
+"""Reads of devices."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, Uuid, and_, bindparam, case, literal_column, select
+from sqlalchemy import type_coerce as coerced
+
+from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.listing import Sort
+from adapters.sql.queries import SqlQueries
+from adapters.sql.tables import Instant, OneOf, devices
+from domain.devices import DeviceFilter, Presence
+from domain.values import fold
+from service_layer.queries.devices import DeviceQueries, DeviceView
+
+_now = bindparam("now", type_=Instant())
+
+# Each is a range of an index, and a bound that there is not is in none of them.
+_PRESENCE: Mapping[Presence, ColumnElement[bool]] = {
+    Presence.NEVER: devices.c.last_seen_at.is_(None),
+    Presence.ONLINE: devices.c.online_until >= _now,
+    Presence.LATE: and_(devices.c.online_until < _now, devices.c.late_until >= _now),
+    Presence.OFFLINE: devices.c.late_until < _now,
+}
+
+
+def _presence() -> ColumnElement[Any]:
+    told: list[Any] = [
+        (holds, literal_column(f"'{presence}'")) for presence, holds in _PRESENCE.items()
+    ]
+    return coerced(case(*told), OneOf(Presence)).label("presence")
+
+
+class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
+    """Reads of devices in a table."""
+
+    columns = select(
+        devices.c.id,
+        devices.c.version,
+        devices.c.created_at,
+        devices.c.updated_at,
+        devices.c.name,
+        devices.c.kind,
+        devices.c.serial,
+        devices.c.location,
+        devices.c.status,
+        devices.c.heartbeat_every,
+        _presence(),
+        devices.c.last_seen_at,
+        devices.c.agent_version,
+        devices.c.metrics,
+    )
+    id = devices.c.id
+    conditions = {
+        "status": lambda _: devices.c.status == bindparam("status", type_=Text()),
+        "presence": lambda value: _PRESENCE[value],
+        "kind": lambda _: devices.c.kind_key == bindparam("kind", type_=Text()),
+        "q": lambda _: devices.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+    }
+    sorts = {
+        "created_at": Sort(devices.c.created_at),
+        "name": Sort(devices.c.name_key),
+        "last_seen_at": Sort(devices.c.last_seen_at, nullable=True),
+    }
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        key = select(devices.c.key_digest).where(devices.c.id == bindparam("id", type_=Uuid()))
+        self._key = Statement(key, database.dialect)
+
+    def given(self, filter: DeviceFilter) -> dict[str, Any]:
+        return {"now": filter.now}
+
+    def at(self, now: datetime) -> dict[str, Any]:
+        return {"now": now}
+
+    def filters(self, filter: DeviceFilter) -> dict[str, Any]:
+        members = super().filters(filter)
+        return members if filter.kind is None else {**members, "kind": fold(filter.kind)}
+
+    def view(self, row: Row) -> DeviceView:
+        (id, version, created, updated, name, kind, serial, location, status, *more) = row
+        heartbeat_every, presence, last_seen_at, agent_version, metrics = more
+        return DeviceView(
+            id=id,
+            version=version,
+            created_at=created,
+            updated_at=updated,
+            name=name,
+            kind=kind,
+            serial=serial,
+            location=location,
+            status=status,
+            heartbeat_every=heartbeat_every,
+            presence=presence,
+            last_seen_at=last_seen_at,
+            agent_version=agent_version,
+            metrics=metrics,
+        )
+
+    async def has_key(self, id: UUID, key_digest: str) -> bool:
+        rows = await self._database.fetch(self._key, {"id": id}, short=True)
+        return bool(rows) and rows[0][0] == key_digest

@@ -1,0 +1,100 @@
+"""The fleet: putting devices on the list, changing them, their keys and their heartbeats."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Unpack
+from uuid import UUID
+
+from domain.access import new_secret
+from domain.actors import Actor, id_of
+from domain.base import Expected
+from domain.devices import (
+    Device,
+    DeviceChanges,
+    DeviceRemoved,
+    Profile,
+    Report,
+    Retired,
+    Status,
+    checked_report,
+)
+from domain.errors import Unidentified
+from service_layer.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A device, and its new key, which nobody can tell later."""
+
+    device: Device
+    key: str
+
+
+def add_device(
+    uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[Profile]
+) -> Device:
+    """Put a device on the list; it has no key yet."""
+    device = Device.add(uow.new_id(), now, by=actor, among=uow.devices, **profile)
+    uow.devices.add(device)
+    return device
+
+
+def edit_device(
+    uow: UnitOfWork,
+    device_id: UUID,
+    changes: DeviceChanges,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
+) -> Device:
+    """Give members of a device other values."""
+    device = uow.devices.get(device_id, expected)
+    device.edit(changes, now, by=actor, among=uow.devices)
+    return device
+
+
+def make_key(
+    uow: UnitOfWork,
+    device_id: UUID,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
+) -> Keyed:
+    """Hand out a new key for a device; the one before is worth nothing any more."""
+    device = uow.devices.get(device_id, expected)
+    key = new_secret()
+    device.take_key(key, now, actor)
+    return Keyed(device, key)
+
+
+def remove_device(
+    uow: UnitOfWork,
+    device_id: UUID,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    expected: Expected = None,
+) -> None:
+    """Strike a device off the list."""
+    device = uow.devices.get(device_id, expected)
+    device.record(DeviceRemoved(subject=device.id, at=now, by=id_of(actor)))
+    uow.devices.remove(device)
+
+
+def note_heartbeat(
+    uow: UnitOfWork, device_id: UUID, key_digest: str, report: Report, *, now: datetime
+) -> None:
+    """Note that a device lives, and what it tells of itself.
+
+    Raises:
+        Invalid: when what it tells breaks a rule.
+        Unidentified: when this is not its key, or there is no such device.
+        Retired: when it is out of service.
+    """
+    status = uow.devices.beat(device_id, key_digest, now, checked_report(report))
+    if status is None:
+        raise Unidentified("This is not the key of this device.")
+    if status is Status.RETIRED:
+        raise Retired

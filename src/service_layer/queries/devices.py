@@ -1,0 +1,58 @@
+"""The views of devices, and the port that answers with them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.devices import Device, DeviceFilter, DeviceRepository, Presence, Status
+from service_layer.queries import Queries, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceView(View):
+    """A device as it is seen at a moment; its key is not to be seen."""
+
+    collection: ClassVar[str] = "devices"
+
+    name: str
+    kind: str | None
+    serial: str | None
+    location: str | None
+    status: Status
+    heartbeat_every: int
+    presence: Presence
+    last_seen_at: datetime | None
+    agent_version: str | None
+    metrics: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, device: Device, now: datetime) -> "DeviceView":
+        """The view of an aggregate in hand."""
+        return cls(
+            id=device.id,
+            version=device.version,
+            created_at=device.created_at,
+            updated_at=device.updated_at,
+            name=device.name,
+            kind=device.kind,
+            serial=device.serial,
+            location=device.location,
+            status=device.status,
+            heartbeat_every=device.heartbeat_every,
+            presence=device.presence(now),
+            last_seen_at=device.last_seen_at,
+            agent_version=device.agent_version,
+            metrics=device.metrics,
+        )
+
+
+class DeviceQueries(Queries[DeviceView, DeviceFilter]):
+    """The reads of devices."""
+
+    kind = DeviceRepository.kind
+
+    @abstractmethod
+    async def has_key(self, id: UUID, key_digest: str) -> bool:
+        """Whether there is such a device, and this is the digest of its key."""
