@@ -11,6 +11,7 @@ from domain.categories import Category
 from domain.errors import Invalid
 from domain.stock import Movement, Reason, StockFell
 from domain.tasks import TITLE
+from service_layer.access import require_somebody
 from service_layer.planning import add_task
 from service_layer.unit_of_work import UnitOfWork
 
@@ -63,6 +64,7 @@ def add_product(
     **details: Unpack[Details],
 ) -> Product:
     """Add a product; what there is of it already is received by a first movement."""
+    require_somebody(uow, actor)
     _require_category(uow, details.get("category_id"))
     product = Product.add(uow.new_id(), now, by=actor, among=uow.products, **details)
     uow.products.add(product)
@@ -81,6 +83,7 @@ def edit_product(
     expected: Expected = None,
 ) -> Product:
     """Give members of a product other values; a stock is taken for what was counted."""
+    require_somebody(uow, actor)
     product = uow.products.get(product_id, expected)
     if changes.get("category_id") != product.category_id:
         _require_category(uow, changes.get("category_id"))
@@ -101,6 +104,7 @@ def move_stock(
     actor: Actor | None = None,
 ) -> Movement:
     """Take pieces of a product in, or give them out if the quantity is negative."""
+    require_somebody(uow, actor)
     product = uow.products.get(product_id)
     # Made while nobody else can move the stock, ids are in the order of the movements.
     id = uow.new_id()

@@ -49,6 +49,8 @@ def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
         ("ATELIER_MEDIA", "/proc/version", "ATELIER_MEDIA"),
         ("ATELIER_WORKERS", "0", "ATELIER_WORKERS"),
         ("ATELIER_WORKERS", "2", "ATELIER_WORKERS must be 1 on SQLite"),
+        ("ATELIER_CURRENCY", "Euro", "ATELIER_CURRENCY"),
+        ("ATELIER_CURRENCY", "eur", "ATELIER_CURRENCY"),
         ("ATELIER_LOG", "xml", "ATELIER_LOG"),
         ("ATELIER_LOG_LEVEL", "loud", "ATELIER_LOG_LEVEL"),
         ("ATELIER_REQUIRE_IF_MATCH", "perhaps", "ATELIER_REQUIRE_IF_MATCH"),

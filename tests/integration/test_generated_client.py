@@ -153,7 +153,10 @@ def test_the_generator_understands_the_whole_document(generated: Generated) -> N
         *("create_post", "list_posts", "read_post", "edit_post", "delete_post", "publish_post"),
         *("unpublish_post", "list_posts_of_user"),
         *("sign_in", "sign_out", "list_tokens", "create_token", "read_token", "delete_token"),
-        *("set_up", "live", "ready"),
+        *("create_category", "list_categories", "read_category", "edit_category"),
+        *("delete_category", "create_product", "list_products", "read_product", "edit_product"),
+        *("delete_product", "archive_product", "restore_product", "create_movement"),
+        *("list_movements", "set_up", "live", "ready"),
     }
 
 
@@ -272,6 +275,40 @@ def test_a_title_that_is_too_long_is_a_problem_that_points_at_it(made: Made) -> 
     assert isinstance(problem, made.Problem)
     assert (problem.status, problem.code) == (422, made.ProblemCode.INVALID)
     assert [error.pointer for error in problem.errors] == ["#/title"]
+
+
+def test_what_is_in_stock_is_received_sold_counted_and_archived(made: Made) -> None:
+    category = made.call("create_category", body=made.NewCategory(name="Abrasives")).parsed
+    new = made.NewProduct(name="Sandpaper", price="0.55", stock=10, category_id=category.id)
+    written = made.call("create_product", body=new)
+    assert written.status_code == 201
+    product = written.parsed
+    assert isinstance(product, made.ProductView)
+    assert (product.price, product.stock, product.category.name) == ("0.55", 10, "Abrasives")
+
+    sale = made.NewMovement(quantity=-4, reason=made.NewMovementReason.SOLD)
+    sold = made.call("create_movement", product.id, body=sale)
+    assert sold.status_code == 201
+    assert isinstance(sold.parsed, made.MovementView)
+    assert (sold.parsed.stock_after, sold.parsed.reason) == (6, made.Reason.SOLD)
+    refused = made.call(
+        "create_movement",
+        product.id,
+        body=made.NewMovement(quantity=-7, reason=made.NewMovementReason.SOLD),
+    )
+    assert (refused.status_code, refused.parsed.available) == (409, 6)
+    assert refused.parsed.code == made.ProblemCode.INSUFFICIENT_STOCK
+
+    counted = made.call("edit_product", product.id, body=made.ProductPatch(price=0.6, stock=5))
+    assert (counted.parsed.price, counted.parsed.stock) == ("0.60", 5)
+    moved = made.call("list_movements", product.id).parsed.items
+    assert [movement.quantity for movement in moved] == [10, -4, -1]
+    dear = made.call("list_products", min_price="0.60", sort=made.ListProductsSort.PRICE_DESCENDING)
+    assert [one.id for one in dear.parsed.items] == [product.id]
+    assert made.call("archive_product", product.id).parsed.archived
+    assert made.call("list_products").parsed.items == []
+    assert made.call("restore_product", product.id).parsed.archived is False
+    assert made.call("delete_product", product.id).status_code == 409
 
 
 def sign_in(made: Made, username: str, password: str) -> Any:

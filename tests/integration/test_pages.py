@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from sqlalchemy import URL
 
 from adapters.sql.database import Statement
 from adapters.sql.listing import Shape, page_values
+from adapters.sql.queries.catalogue import SqlProductQueries
+from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.sqlite import connect
 from domain.base import Slice
+from domain.catalogue import SORTS as PRODUCT_SORTS
+from domain.stock import Reason
 from domain.tasks import SORTS, TaskFilter
-from service_layer import planning
+from service_layer import planning, stockroom
 from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, text
 
@@ -85,3 +90,49 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
                 # What is sorted are the two pages that were put together, not the table.
                 sorted_ = [step for step in steps if "TEMP B-TREE" in step]
                 assert len(sorted_) == len(of_tasks) - 1, steps
+
+
+def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, given: Any) -> None:
+    """Assert that an index leads straight to a page, wherever it begins, and sorts it as well."""
+    database = queries._database
+    everything = replace(slice, limit=ROWS)
+    with sql_backend(database) as backend:
+        values = {**given, **page_values(everything)}
+        page = queries._page(Shape.of(given, everything))
+        rows = backend.ask(database.fetch(page, values, short=True))
+    last = rows[len(rows) // 2]
+    for asked in (slice, replace(slice, after=(last[-1], last[0]))):
+        statement = queries._page(Shape.of(given, asked))
+        steps = plan(place, statement, statement.values({**given, **page_values(asked)}))
+        if isinstance(place, URL):
+            assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+        else:
+            of_table = [step for step in steps if table in step]
+            assert of_table
+            assert all("USING INDEX" in step for step in of_table), steps
+            assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
+    place: Path | URL, descending: bool
+) -> None:
+    database = database_at(place)
+    with sql_backend(database) as backend, backend.open() as uow:
+        for n in range(600):
+            now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
+            one = stockroom.add_product(uow, name=f"p{n % 50}", price=price, now=now)
+            one.stock, one.archived = n % 40, n % 3 == 0
+        for _ in range(600):
+            id, received = uow.new_id(), Reason.RECEIVED
+            one.move(id, 1, received, now, ledger=uow.movements)
+        uow.commit()
+    if isinstance(place, URL):
+        execute(place, "VACUUM ANALYZE products")
+        execute(place, "VACUUM ANALYZE movements")
+    for sort in PRODUCT_SORTS:
+        slice = Slice(sort=sort, descending=descending, limit=50)
+        assert_walked(place, "products", SqlProductQueries(database), slice, {"archived": False})
+    slice = Slice(sort="created_at", descending=descending, limit=50)
+    given = {"product_id": one.id}
+    assert_walked(place, "movements", SqlMovementQueries(database), slice, given)

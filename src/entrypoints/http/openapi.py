@@ -23,6 +23,10 @@ PROBLEM: Json = {
         "detail": {"type": "string", "description": "What went wrong, for a person."},
         "code": {"type": "string", "enum": sorted(KINDS)},
         "instance": {"type": "string", "description": "The request id."},
+        "available": {
+            "type": "integer",
+            "description": "How many pieces there are, where there are too few.",
+        },
         "errors": {
             "type": "array",
             "items": {

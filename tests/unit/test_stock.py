@@ -1,0 +1,155 @@
+"""The rules of products and their stock, with nothing around them but memory."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from domain.catalogue import (
+    PRICE,
+    Product,
+    ProductAdded,
+    ProductArchived,
+    ProductEdited,
+    ProductRestored,
+)
+from domain.errors import Invalid, Unacceptable
+from domain.stock import MOST_PIECES, InsufficientStock, Reason, StockFell, StockMoved
+from service_layer import stockroom
+from service_layer.unit_of_work import UnitOfWork
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def uow() -> Iterator[UnitOfWork]:
+    with MemoryUnitOfWork(MemoryStore()) as made:
+        yield made
+
+
+def add(uow: UnitOfWork, **members: Any) -> Product:
+    members = {"name": "Glue", "price": Decimal(1), "now": NOON, **members}
+    return stockroom.add_product(uow, **members)
+
+
+def move(uow: UnitOfWork, product: Product, quantity: int, reason: Reason = Reason.SOLD) -> None:
+    product.move(uow.new_id(), quantity, reason, NOON, ledger=uow.movements)
+
+
+@given(
+    st.decimals(allow_nan=True, allow_infinity=True)
+    | st.decimals(-1, Decimal("9999999999.99"), places=2)
+)
+def test_an_amount_of_money_is_kept_with_two_decimals_or_refused(value: Decimal) -> None:
+    possible = value.is_finite() and 0 <= value <= PRICE.max
+    if possible and value == round(value, 2):
+        assert PRICE(value) == value
+        assert str(PRICE(value))[-3] == "."
+        assert not PRICE(value).is_signed()
+    else:
+        with pytest.raises(Unacceptable):
+            PRICE(value)
+
+
+@given(st.lists(st.integers(-30, 30)), st.integers(0, 10))
+def test_stock_is_the_sum_of_what_was_possible_and_falls_once_a_crossing(
+    quantities: list[int], level: int
+) -> None:
+    with MemoryUnitOfWork(MemoryStore()) as uow:
+        product = add(uow, reorder_level=level)
+        product.take_events()
+        stock = crossings = 0
+        for quantity in quantities:
+            before = stock
+            if quantity and stock + quantity >= 0:
+                stock += quantity
+                move(uow, product, quantity)
+            else:
+                with pytest.raises(InsufficientStock if quantity else Invalid):
+                    move(uow, product, quantity)
+            crossings += stock <= level < before
+            assert product.stock == stock
+        events = product.take_events()
+        assert sum(isinstance(event, StockFell) for event in events) == crossings
+        moved = [event for event in events if isinstance(event, StockMoved)]
+        assert sum(event.quantity for event in moved) == stock
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.COUNTED])
+def test_any_reason_but_a_count_moves_stock_either_way(uow: UnitOfWork, reason: Reason) -> None:
+    product = add(uow, stock=5)
+    for quantity in (3, -3):
+        move(uow, product, quantity, reason)
+    assert product.stock == 5
+
+
+def test_a_count_is_told_by_the_stock_and_not_by_a_movement(uow: UnitOfWork) -> None:
+    with pytest.raises(Invalid) as refused:
+        move(uow, add(uow), 5, Reason.COUNTED)
+    assert refused.value.field == "reason"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"name": ""}, {"name": "x" * 101}, {"sku": " "}, {"sku": "x" * 41},
+        {"description": "x" * 501}, {"price": Decimal("-0.01")}, {"price": Decimal("0.001")},
+        {"price": Decimal("1e10")}, {"reorder_level": -1}, {"stock": -1},
+        {"stock": MOST_PIECES + 1},
+    ],
+)  # fmt: skip
+def test_a_product_keeps_its_rules_whoever_adds_or_edits_it(
+    uow: UnitOfWork, members: dict[str, Any]
+) -> None:
+    (field,) = members
+    with pytest.raises(Invalid) as added:
+        add(uow, **members)
+    product = add(uow, stock=3)
+    changes: Any = {name: value for name, value in members.items() if name != "stock"}
+    with pytest.raises(Invalid) as edited:
+        stock = members.get("stock")
+        stockroom.edit_product(uow, product.id, changes, stock=stock, now=LATER)
+    assert added.value.field == edited.value.field == field
+    assert (product.name, product.stock, product.updated_at) == ("Glue", 3, NOON)
+
+
+def test_there_are_only_so_many_pieces(uow: UnitOfWork) -> None:
+    product = add(uow, stock=MOST_PIECES)
+    with pytest.raises(Invalid) as refused:
+        move(uow, product, 1)
+    assert (refused.value.field, product.stock) == ("quantity", MOST_PIECES)
+
+
+def test_a_product_tells_what_happened_to_it(uow: UnitOfWork) -> None:
+    product = add(uow, stock=2)
+    product.edit({"name": "Wood glue", "price": Decimal("1.00")}, LATER, among=uow.products)
+    product.edit({"name": "Wood glue"}, LATER, among=uow.products)
+    product.count(uow.new_id(), 2, LATER, ledger=uow.movements)
+    product.count(uow.new_id(), 0, LATER, ledger=uow.movements)
+    for _ in range(2):
+        product.archive(LATER)
+    for _ in range(2):
+        product.restore(LATER)
+    id = product.id
+    assert product.take_events() == [
+        ProductAdded(subject=id, at=NOON),
+        StockMoved(subject=id, at=NOON, quantity=2, reason=Reason.RECEIVED, stock_after=2),
+        ProductEdited(subject=id, at=LATER, members=("name",)),
+        StockMoved(subject=id, at=LATER, quantity=-2, reason=Reason.COUNTED, stock_after=0),
+        StockFell(subject=id, at=LATER, stock=0),
+        ProductArchived(subject=id, at=LATER),
+        ProductRestored(subject=id, at=LATER),
+    ]
+
+
+def test_no_change_of_a_product_is_before_the_last(uow: UnitOfWork) -> None:
+    product = add(uow, now=LATER)
+    move(uow, product, 1)
+    product.archive(NOON)
+    assert product.updated_at == LATER
