@@ -71,6 +71,7 @@ def _is_step(case: Case) -> bool:
 # One value is enough to be valid; the edges of each type are what may break.
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     datetime: st.datetimes(timezones=st.just(UTC)),
+    datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
     date | None: st.none() | st.dates(),
     int: st.integers(-(2**31), 2**31 - 1),
     str: st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=200),
