@@ -63,7 +63,6 @@ def upgrade() -> None:
     op.create_index("ix_devices_created_at_id", "devices", ["created_at", "id"])
     op.create_index("ix_devices_name_key_id", "devices", ["name_key", "id"])
     op.create_index("ix_devices_last_seen_at_id", "devices", ["last_seen_at", "id"])
-    op.create_index("ix_devices_online_until", "devices", ["online_until"])
     op.create_index("ix_devices_late_until", "devices", ["late_until"])
 
 

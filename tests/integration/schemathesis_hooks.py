@@ -72,6 +72,7 @@ def _is_step(case: Case) -> bool:
 # One value is enough to be valid; the edges of each type are what may break.
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     datetime: st.datetimes(timezones=st.just(UTC)),
+    datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
     date | None: st.none() | st.dates(),
     datetime | None: st.none() | st.datetimes(timezones=st.just(UTC)),
     int: st.integers(-(2**31), 2**31 - 1),

@@ -157,6 +157,8 @@ def test_the_generator_understands_the_whole_document(generated: Generated) -> N
         *("delete_category", "create_product", "list_products", "read_product", "edit_product"),
         *("delete_product", "archive_product", "restore_product", "create_movement"),
         *("list_movements", "set_up", "live", "ready"),
+        *("create_device", "list_devices", "read_device", "edit_device", "delete_device"),
+        *("create_device_key", "send_heartbeat"),
     }
 
 
@@ -495,6 +497,39 @@ def test_a_personal_token_reads_until_it_is_deleted(made: Made) -> None:
     assert bob.call("delete_token", token.id).status_code == 204
     assert wall.call("read_me").status_code == 401
     assert bob.call("read_token", token.id).status_code == 404
+
+
+def test_a_device_is_put_on_the_list_and_heard_of_by_its_key(made: Made) -> None:
+    new = made.NewDevice(name="Lathe", serial="SN-1", heartbeat_every=30)
+    device = made.call("create_device", body=new).parsed
+    assert isinstance(device, made.DeviceView)
+    assert (device.presence, device.last_seen_at) == (made.Presence.NEVER, None)
+    keyed = made.call("create_device_key", device.id)
+    assert keyed.status_code == 201
+    assert isinstance(keyed.parsed, made.KeyedDevice)
+
+    lathe = made.as_(keyed.parsed.key)
+    told = made.Heartbeat.from_dict({"agent_version": "1", "metrics": {"t": 21.5}})
+    for body in (told, made.Heartbeat()):
+        assert lathe.call("send_heartbeat", device.id, body=body).status_code == 204
+    assert lathe.call("read_device", device.id).status_code == 401
+    refused = made.call("send_heartbeat", device.id, body=told)
+    assert (refused.status_code, refused.parsed.code) == (401, made.ProblemCode.UNAUTHENTICATED)
+
+    listed = made.call(
+        "list_devices",
+        presence=made.Presence.ONLINE,
+        sort=made.ListDevicesSort.LAST_SEEN_AT_DESCENDING,
+    )
+    (seen,) = listed.parsed.items
+    assert (seen.id, seen.version, seen.agent_version) == (device.id, 2, "1")
+    assert seen.metrics.to_dict() == {"t": 21.5}
+    retired = made.DevicePatch(status=made.Status.RETIRED)
+    assert made.call("edit_device", device.id, body=retired).parsed.version == 3
+    gone = lathe.call("send_heartbeat", device.id, body=told)
+    assert (gone.status_code, gone.parsed.code) == (410, made.ProblemCode.GONE)
+    assert made.call("delete_device", device.id).status_code == 204
+    assert made.call("read_device", device.id).status_code == 404
 
 
 def test_a_workshop_that_is_set_up_is_not_set_up_again(made: Made) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, literal, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.tables import (
     attempts,
@@ -215,13 +217,22 @@ class SqlDevices(SqlRepository[Device], DeviceRepository):
         return self._session.execute(theirs).scalar()
 
     def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
-        # Nothing else of the transaction hangs on it, so it may be written at once.
-        theirs = (devices.c.id == id, devices.c.key_digest == key_digest)
-        noted = (
-            update(devices)
-            .where(*theirs, devices.c.status != Status.RETIRED)
-            .values(last_seen_at=at, **report)
-            .returning(devices.c.status)
-        )
-        why_not = select(devices.c.status).where(*theirs)
-        return self._session.execute(noted).scalar() or self._session.execute(why_not).scalar()
+        # Nothing else of the transaction hangs on it, so it may be written at once; and there are
+        # many, so it takes the shortest way.
+        connection = self._session.connection()
+        whose = {"whose": id, "by": key_digest}
+        noted = {**whose, "last_seen_at": at, **report}
+        status: Status | None = connection.execute(_beat(tuple(report)), noted).scalar()
+        return status or connection.execute(_status_of, whose).scalar()
+
+
+_own = (devices.c.id == bindparam("whose"), devices.c.key_digest == bindparam("by"))
+_status_of: Select[Any] = select(devices.c.status).where(*_own)
+
+
+@lru_cache(maxsize=8)
+def _beat(told: tuple[str, ...]) -> ReturningUpdate[Any]:
+    """Return the statement of a heartbeat that tells some members, made once for each such."""
+    values: dict[str, Any] = {name: bindparam(name) for name in ("last_seen_at", *told)}
+    in_service = devices.c.status != Status.RETIRED
+    return update(devices).where(*_own, in_service).values(values).returning(devices.c.status)

@@ -18,7 +18,7 @@ from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=Instant())
 
-# Each is a range of an index, and a bound that there is not is in none of them.
+# A bound that there is not, since there was no heartbeat yet, is on no side of any moment.
 _PRESENCE: Mapping[Presence, ColumnElement[bool]] = {
     Presence.NEVER: devices.c.last_seen_at.is_(None),
     Presence.ONLINE: devices.c.online_until >= _now,
