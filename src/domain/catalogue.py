@@ -156,7 +156,7 @@ class Product(Entity):
             return
         if "sku" in different:
             self._require_own_sku(among)
-        self._touch(now)
+        self.updated_at = self._not_before_the_last(now)
         members = tuple(different)
         self.record(ProductEdited(subject=self.id, at=now, by=id_of(by), members=members))
 
@@ -230,10 +230,9 @@ class Product(Entity):
         by: Actor | None,
         ledger: MovementRepository,
     ) -> Movement:
-        at = self._touch(now)
         movement = Movement.make(
             id,
-            at,
+            self._not_before_the_last(now),
             product_id=self.id,
             quantity=quantity,
             reason=reason,
@@ -244,6 +243,7 @@ class Product(Entity):
         ledger.add(movement)
         was_low = self.low_stock
         self.stock = after = movement.stock_after
+        self.updated_at = at = movement.created_at
         self.record(
             StockMoved(
                 subject=self.id,
@@ -262,14 +262,14 @@ class Product(Entity):
         """Be offered no longer."""
         if not self.archived:
             self.archived = True
-            self._touch(now)
+            self.updated_at = self._not_before_the_last(now)
             self.record(ProductArchived(subject=self.id, at=now, by=id_of(by)))
 
     def restore(self, now: datetime, by: Actor | None = None) -> None:
         """Be offered again."""
         if self.archived:
             self.archived = False
-            self._touch(now)
+            self.updated_at = self._not_before_the_last(now)
             self.record(ProductRestored(subject=self.id, at=now, by=id_of(by)))
 
     def leave(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
@@ -282,14 +282,13 @@ class Product(Entity):
             raise InUse("There are movements of this product. Archive it instead.")
         self.record(ProductRemoved(subject=self.id, at=now, by=id_of(by)))
 
-    def _touch(self, now: datetime) -> datetime:
-        """Note when it was changed, and return that.
+    def _not_before_the_last(self, now: datetime) -> datetime:
+        """Return when a change is made that is made now.
 
         Clocks differ, and whoever waited for others has an older time than they. That the ledger,
         whose order is by time, tells of movements as they happened, no time is before the last.
         """
-        self.updated_at = max(now, self.updated_at)
-        return self.updated_at
+        return max(now, self.updated_at)
 
     def _require_own_sku(self, among: "ProductRepository") -> None:
         key = self.sku_key

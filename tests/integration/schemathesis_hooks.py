@@ -23,6 +23,8 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.generation.meta import TestPhase
 
+from domain.devices import METRICS
+from domain.errors import Unacceptable
 from entrypoints.http.app import ROUTERS
 from entrypoints.http.operations import Operation
 from entrypoints.http.pages import ListParameters, decode, encode
@@ -319,6 +321,7 @@ def be_somebody_else(context: schemathesis.HookContext, case: Case, kwargs: dict
             body["email"] = f"{next(NUMBERS)}-{email}"
     unique = {"create_category": "name", "edit_category": "name"}
     unique |= {"create_product": "sku", "edit_product": "sku"}
+    unique |= {"create_device": "serial", "edit_device": "serial"}
     name = unique.get(_operation(case))
     if name and _is_valid(case, *ParameterLocation):
         text = _members(case).get(name)
@@ -327,6 +330,28 @@ def be_somebody_else(context: schemathesis.HookContext, case: Case, kwargs: dict
 
 
 NUMBERS = itertools.count(1)
+
+
+@schemathesis.hook("before_call")
+def beat_as_a_device(context: schemathesis.HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """A heartbeat is a device's own: it is sent by one that was just given its key.
+
+    How large an object is, and how deep, no schema can tell.
+    """
+    if _operation(case) != "send_heartbeat" or case.headers.get("Authorization") not in KNOWN:
+        return
+    if not _is_valid(case, ParameterLocation.PATH):
+        return
+    device = HTTP.post("/api/v1/devices", json={"name": "beating"}, headers=ME).json()["id"]
+    key = HTTP.post(f"/api/v1/devices/{device}/key", headers=ME).json()["key"]
+    case.path_parameters["device_id"] = device
+    _go_by(case, key)
+    metrics = _members(case).get("metrics")
+    if isinstance(metrics, dict) and _is_valid(case, ParameterLocation.BODY):
+        try:
+            METRICS(metrics)
+        except Unacceptable:
+            case.body["metrics"] = {}
 
 
 @schemathesis.hook("before_call")
@@ -422,7 +447,7 @@ RULES: Mapping[str, frozenset[str]] = {
     "already-taken": frozenset(
         {
             *("create_user", "edit_user", "create_category", "edit_category"),
-            *("create_product", "edit_product"),
+            *("create_product", "edit_product", "create_device", "edit_device"),
         }
     ),
     "in-use": frozenset({"delete_user", "delete_category", "delete_product"}),
@@ -443,7 +468,9 @@ def refusals_are_for_a_reason(
     if response.request.method != case.operation.method.upper():
         return
     if status == 401:
-        assert operation == "sign_in" or _credentials(response) not in KNOWN
+        # A token is nobody's key.
+        not_theirs = _credentials(response) not in KNOWN
+        assert operation in ("sign_in", "send_heartbeat") or not_theirs
     elif status == 403:
         assert _is_forbidden(case, operation)
     elif status in (409, 429):

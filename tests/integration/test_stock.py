@@ -9,7 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import URL
+from sqlalchemy import text as sql
+from sqlalchemy.exc import IntegrityError
 
+from support.backends import database_at
 from support.clients import Client
 from support.databases import text
 from support.service import Service
@@ -125,3 +128,25 @@ def test_every_acknowledged_sale_is_in_the_ledger_after_three_kills(service: Ser
                 kept = {movement["id"] for movement in ledger(client, path)}
             assert acknowledged <= kept
     assert len(acknowledged) > 100
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE products SET stock = -1",
+        "UPDATE products SET price = -1",
+        "UPDATE movements SET quantity = 0",
+        "UPDATE movements SET stock_after = -1",
+        "UPDATE movements SET reason = 'stolen'",
+        "DELETE FROM products",
+    ],
+)
+def test_the_database_itself_refuses_what_cannot_be(
+    service: Service, place: Path | URL, statement: str
+) -> None:
+    with service, service.client() as client:
+        add(client, 1)
+    engine = database_at(place).engine
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(sql(statement))
+    engine.dispose()

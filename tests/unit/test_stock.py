@@ -153,3 +153,11 @@ def test_no_change_of_a_product_is_before_the_last(uow: UnitOfWork) -> None:
     move(uow, product, 1)
     product.archive(NOON)
     assert product.updated_at == LATER
+
+
+def test_a_movement_that_is_refused_changes_nothing(uow: UnitOfWork) -> None:
+    product = add(uow, stock=1)
+    product.take_events()
+    with pytest.raises(InsufficientStock):
+        product.move(uow.new_id(), -2, Reason.SOLD, LATER, ledger=uow.movements)
+    assert (product.stock, product.updated_at, product.take_events()) == (1, NOON, [])
