@@ -67,8 +67,10 @@ def fill(client: Client, number: int) -> list[str]:
         own.post(f"/api/v1/posts/{post['id']}/publish")
         token = own.post("/api/v1/tokens", json={"name": f"n{n}", "scope": "read"}).json()
         category = client.post("/api/v1/categories", json={"name": f"c{number} {n}"}).json()
-        new = {"name": f"x{n}", "price": "1.50", "stock": 3, "category_id": category["id"]}
-        product = own.post("/api/v1/products", json=new).json()
+        product = own.post(
+            "/api/v1/products",
+            json={"name": f"x{n}", "price": "1.50", "stock": 3, "category_id": category["id"]},
+        ).json()
         device = own.post("/api/v1/devices", json={"name": f"d{n}"}).json()
         ids += [category["id"], product["id"], device["id"]]
         user = {"username": f"u{n}", "email": f"u{n}@example.org", "name": "Name"}
