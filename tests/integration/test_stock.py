@@ -61,8 +61,7 @@ def sell_at_once(service: Service, path: str, number: int) -> list[tuple[int, An
 
     def buy(_: int) -> tuple[int, Any]:
         with service.client() as own:
-            # Connected and known beforehand, so that they really ask at once.
-            own.get(path)
+            # Nobody connects before all are ready: a connection that idles for long is closed.
             barrier.wait()
             answer = own.post(f"{path}/movements", json=SALE)
             return answer.status_code, answer.json().get("available")
