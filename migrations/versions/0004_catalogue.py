@@ -33,10 +33,11 @@ def upgrade() -> None:
         "categories",
         *entity_columns(),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("own_key", folded, nullable=False),
         sa.Column("name_key", folded, nullable=False),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 50", name=op.f("ck_categories_name_length")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_categories")),
-        sa.UniqueConstraint("name_key", name=op.f("uq_categories_name_key")),
+        sa.UniqueConstraint("own_key", name=op.f("uq_categories_own_key")),
     )
     op.create_index("ix_categories_created_at_id", "categories", ["created_at", "id"])
     op.create_index("ix_categories_name_key_id", "categories", ["name_key", "id"])

@@ -12,7 +12,7 @@ from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import InUse, Invalid, Taken
 from domain.stock import STOCK, Movement, MovementRepository, Reason, StockFell, StockMoved
-from domain.values import Money, Text, fold
+from domain.values import Money, Text, caseless, fold
 
 NAME = Text(1, 100)
 SKU = Text(1, 40)
@@ -125,7 +125,7 @@ class Product(Entity):
     @property
     def sku_key(self) -> str | None:
         """What makes a SKU another's: it is no other product's, whatever the case."""
-        return None if self.sku is None else fold(self.sku)
+        return None if self.sku is None else caseless(self.sku)
 
     @property
     def search_text(self) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import InUse, Taken
-from domain.values import Text, fold
+from domain.values import Text, caseless, fold
 
 NAME = Text(1, 50)
 
@@ -58,8 +58,13 @@ class Category(Entity):
         return category
 
     @property
+    def own_key(self) -> str:
+        """What no two categories have in common: the name, whatever the case."""
+        return caseless(self.name)
+
+    @property
     def name_key(self) -> str:
-        """What sorting and searching compare, and what no two categories have in common."""
+        """What sorting and searching compare."""
         return fold(self.name)
 
     def rename(
@@ -87,7 +92,7 @@ class Category(Entity):
         self.record(CategoryRemoved(subject=self.id, at=now, by=id_of(by)))
 
     def _require_own_name(self, among: "CategoryRepository") -> None:
-        if among.named(self.name_key) not in (None, self.id):
+        if among.named(self.own_key) not in (None, self.id):
             raise Taken("name")
 
 
@@ -115,5 +120,5 @@ class CategoryRepository(Repository[Category]):
     kind = Category.kind
 
     @abstractmethod
-    def named(self, name_key: str) -> UUID | None:
+    def named(self, own_key: str) -> UUID | None:
         """Return which category has a name, by its key."""

@@ -12,7 +12,7 @@ from domain.access import digest_of
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import DomainError, Taken
-from domain.values import Document, Text, Whole, fold
+from domain.values import Document, Text, Whole, caseless, fold
 
 NAME = Text(1, 100)
 KIND = Text(0, 50)
@@ -207,7 +207,7 @@ class Device(Entity):
     @property
     def serial_key(self) -> str | None:
         """What makes a serial number another's: it is no other device's, whatever the case."""
-        return None if self.serial is None else fold(self.serial)
+        return None if self.serial is None else caseless(self.serial)
 
     @property
     def search_text(self) -> str:

@@ -201,6 +201,14 @@ class Document:
         return value
 
 
+def caseless(text: str) -> str:
+    """Return the text without case: what differs in nothing else is the same name.
+
+    This is how the Unicode Standard compares without case (3.13, D145).
+    """
+    return unicodedata.normalize("NFC", text.casefold())
+
+
 def fold(text: str) -> str:
     """Return the text without case and accents: what searching and sorting compare.
 

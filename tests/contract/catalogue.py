@@ -140,6 +140,10 @@ def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
     perform(backend, stockroom.edit_product, first, {"sku": "AB-1"})
     add(backend, sku=None)
     assert get(backend, first).sku == "AB-1"
+    add(backend, sku="Ö-1")
+    add(backend, sku="O-1")
+    with pytest.raises(Taken):
+        add(backend, sku="ö-1")
 
 
 def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
@@ -151,6 +155,12 @@ def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
     perform(backend, stockroom.rename_category, first, name="tools")
     found = backend.ask(backend.categories.list(CategoryFilter(), FIRST)).items
     assert [category.name for category in found] == ["tools", "Glue"]
+    # Accents make another name, with which no case has to do.
+    add_category(backend, "Möbel")
+    add_category(backend, "Mobel")
+    for name in ("MÖBEL", "mobel"):
+        with pytest.raises(Taken):
+            add_category(backend, name)
 
 
 def test_of_many_who_want_one_sku_at_once_one_gets_it(backend: Backend) -> None:

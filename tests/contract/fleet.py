@@ -340,6 +340,10 @@ def test_a_serial_number_is_one_devices_whatever_the_case(backend: Backend) -> N
     perform(backend, fleet.edit_device, one, {"serial": None})
     perform(backend, fleet.edit_device, other, {"serial": "ab-1"})
     assert (look(backend, one).serial, look(backend, other).serial) == (None, "ab-1")
+    add_one(backend, serial="Ö-1")
+    add_one(backend, serial="O-1")
+    with pytest.raises(Taken):
+        add_one(backend, serial="ö-1")
 
 
 def test_of_twenty_devices_with_one_serial_number_at_once_one_gets_it(backend: Backend) -> None:

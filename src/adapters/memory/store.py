@@ -186,9 +186,9 @@ class MemoryCategories(MemoryRepository[Category], CategoryRepository):
 
     type = Category
 
-    def named(self, name_key: str) -> UUID | None:
+    def named(self, own_key: str) -> UUID | None:
         categories = (Category(**state) for state in self._states().values())
-        return next((one.id for one in categories if one.name_key == name_key), None)
+        return next((one.id for one in categories if one.own_key == own_key), None)
 
 
 class MemoryProducts(MemoryRepository[Product], ProductRepository):

@@ -53,7 +53,7 @@ _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"
 _map(Token, tokens)
 _map(Attempts, attempts)
 _map(Post, posts, derived=("title_key", "search_text"))
-_map(Category, categories, derived=("name_key",))
+_map(Category, categories, derived=("own_key", "name_key"))
 _map(Product, products, derived=("name_key", "sku_key", "search_text"))
 _map(Movement, movements)
 _map(Device, devices, derived=("name_key", "kind_key", "serial_key", "search_text"))

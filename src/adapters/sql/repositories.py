@@ -176,8 +176,8 @@ class SqlCategories(SqlRepository[Category], CategoryRepository):
 
     type = Category
 
-    def named(self, name_key: str) -> UUID | None:
-        named = select(categories.c.id).where(categories.c.name_key == name_key)
+    def named(self, own_key: str) -> UUID | None:
+        named = select(categories.c.id).where(categories.c.own_key == own_key)
         return self._session.execute(named).scalar()
 
 
