@@ -458,6 +458,7 @@ def test_a_folder_of_uploads_that_cannot_be_used_is_503_and_the_picture_stays(
     path, headers = f"{USERS}/{MEMBER.id}/image", {"Content-Type": "image/png"}
     with service, service.client() as client:
         own = client.as_(MEMBER)
+        folder.rmdir()
         folder.write_text("in the way")
         answer = own.put(path, content=made.getvalue(), headers=headers)
         assert answer.status_code == 503
