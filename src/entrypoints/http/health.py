@@ -41,11 +41,13 @@ async def live() -> Live:
 @router.get("/ready", responses={503: {"description": KINDS["schema-not-current"].title}})
 async def ready(database: DatabasePort) -> Ready:
     """Tell whether the database can be reached and has the tables of this version."""
-    try:
-        async with asyncio.timeout(READY_WITHIN):
-            schema = await database.schema()
-    except TimeoutError:
-        raise DatabaseUnavailable("The database does not answer.") from None
+    asking = asyncio.ensure_future(database.schema())
+    done, _ = await asyncio.wait({asking}, timeout=READY_WITHIN)
+    if not done:
+        # It gives up by itself in time. To cancel it would be to wait for the database again.
+        asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        raise DatabaseUnavailable("The database does not answer.")
+    schema = asking.result()
     if schema is not Schema.CURRENT:
         detail = f"The database's schema is {schema}."
         raise Refused("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})
