@@ -151,6 +151,8 @@ class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
     """Attempts in a table."""
 
     type = Attempts
+    # Many guess at one account at once; by versions alone most would collide, time and again.
+    locks = True
 
     def over(self, now: datetime, limit: int) -> list[Attempts]:
         order = (attempts.c.forget_at,)
