@@ -37,8 +37,8 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import DomainError, Invalid, Unacceptable
 from domain.users import PASSWORD
 from entrypoints import cli
+from entrypoints.app import make_app
 from entrypoints.cli import Failed
-from entrypoints.http.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
 from service_layer import access, people

@@ -26,9 +26,9 @@ from schemathesis.generation.meta import TestPhase
 
 from domain.devices import METRICS
 from domain.errors import Unacceptable
-from entrypoints.http.app import ROUTERS
+from entrypoints.app import ROUTERS
+from entrypoints.http.lists import ListParameters, decode, encode
 from entrypoints.http.operations import Operation
-from entrypoints.http.pages import ListParameters, decode, encode
 
 Case = schemathesis.Case[Any]
 

@@ -15,7 +15,7 @@ from adapters.sql.database import Row, Statement, Values
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from bootstrap import Container
-from entrypoints.http.app import make_app
+from entrypoints.app import make_app
 from support.backends import Clock, client_of
 from support.clients import Client
 from support.people import MEMBER, OTHER

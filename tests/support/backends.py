@@ -41,7 +41,7 @@ from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
-from entrypoints.http.app import make_app
+from entrypoints.app import make_app
 from service_layer.queries.access import AccessQueries, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries

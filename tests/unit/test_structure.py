@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter
 from importlinter import cli
 
-from entrypoints.http import app
+from entrypoints import app
 from entrypoints.http.operations import Operation
 from support.backends import Clock, memory_app
 from support.service import ROOT

@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 from domain.access import SESSION, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
 from domain.errors import NotFound, Unidentified
 from entrypoints.http.fields import Moment, text, told
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import (
     Address,
     AuthenticatorPort,

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from domain.categories import NAME, CategoryFilter
 from entrypoints.http.fields import Search, text
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import By, Categories, IfMatch, Now, Run, ports
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryView

@@ -24,8 +24,8 @@ from domain.devices import (
 )
 from domain.values import Text
 from entrypoints.http.fields import Search, document, text, whole
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import By, Devices, IfMatch, KeyDigest, Now, Run, ports
 from service_layer import fleet
 from service_layer.queries.devices import DeviceView

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
 from entrypoints.http.fields import text, whole
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Operation, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import By, Movements, Now, Products, Run, Users
 from entrypoints.http.products import ProductId
 from service_layer import stockroom

@@ -31,7 +31,7 @@ from entrypoints.http.checking import (
 from entrypoints.http.conditional import is_known, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
-from entrypoints.http.pages import next_link
+from entrypoints.http.lists import next_link
 from entrypoints.http.policy import POLICY, Named, admit
 from entrypoints.http.ports import if_match
 from service_layer.queries import View

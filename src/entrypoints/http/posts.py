@@ -12,8 +12,8 @@ from domain.actors import Actor
 from domain.errors import NotFound
 from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
 from entrypoints.http.fields import Flag, Id, Search, text
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.policy import Visitor, visitor
 from entrypoints.http.ports import By, IfMatch, Now, Posts, Run, Users, ports
 from entrypoints.http.users import UserId

@@ -28,8 +28,8 @@ from entrypoints.http.fields import (
     text,
     whole,
 )
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import By, Categories, IfMatch, Now, Products, Run, ports
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView

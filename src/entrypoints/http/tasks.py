@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
 from entrypoints.http.fields import Day, Flag, Id, Search, text, whole, whole_parameter
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.ports import By, IfMatch, Now, Run, Tasks, Users, ports
 from service_layer import planning
 from service_layer.queries.tasks import TaskCounts, TaskView

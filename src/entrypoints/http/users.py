@@ -12,8 +12,8 @@ from domain.actors import Role
 from domain.base import Page
 from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, USERNAME, UserFilter
 from entrypoints.http.fields import Flag, Search, new_password, text, told, whole, word
+from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, Tagged, problems
-from entrypoints.http.pages import Listing, ListParameters
 from entrypoints.http.policy import Visitor
 from entrypoints.http.ports import (
     Address,
