@@ -75,6 +75,11 @@ def slug_of(title: str) -> str:
     return "-".join(re.findall("[a-z0-9]+", fold(title)))[:MAX_SLUG].strip("-") or "post"
 
 
+def is_slug(text: str) -> bool:
+    """Whether a text could name a post in an address; there is none that has another one."""
+    return re.fullmatch("[a-z0-9-]+", text) is not None
+
+
 @dataclass(eq=False, kw_only=True)
 class Post(Entity):
     """One piece of news, in Markdown. `published_at` is when it was published first."""

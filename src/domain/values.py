@@ -82,9 +82,13 @@ class Word:
             Unacceptable: when it does not match, with what is wanted.
         """
         word = value.strip()
-        if len(word) > self.max or not re.fullmatch(self.pattern, word):
+        if not self.allows(word):
             raise Unacceptable(self.wanted)
         return word.lower() if self.lower else word
+
+    def allows(self, word: str) -> bool:
+        """Whether the word could be one that is kept, as it stands."""
+        return len(word) <= self.max and re.fullmatch(self.pattern, word) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import date, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -611,6 +611,62 @@ def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) ->
     page = backend.ask(backend.tasks.list(ALL, Slice(sort="created_at", limit=1, count=True)))
     assert page.total == COUNT_LIMIT + 1
     assert backend.ask(backend.tasks.count(ALL)).total == COUNT_LIMIT + 5
+
+
+MONDAY = datetime(2026, 2, 23, tzinfo=UTC)  # NOON is on the Sunday of its week
+MICROSECOND = timedelta(microseconds=1)
+
+
+def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend: Backend) -> None:
+    week = timedelta(weeks=1)
+    done_at = [
+        MONDAY - 3 * week - MICROSECOND,  # too long ago
+        MONDAY - 3 * week,
+        MONDAY - week - MICROSECOND,
+        MONDAY - week,
+        MONDAY - MICROSECOND,
+        (MONDAY - MICROSECOND).astimezone(timezone(timedelta(hours=14))),  # a Monday there
+        MONDAY,
+        NOON,
+        MONDAY + week - MICROSECOND,
+        MONDAY + week,  # the clock was set back since
+    ]
+    for number, moment in enumerate(done_at):
+        id = add(backend, f"t{number}", now=MONDAY - 50 * week)
+        with backend.open() as uow:
+            planning.complete_task(uow, id, now=moment)
+            uow.commit()
+    add(backend, "still to be done", now=NOON)
+
+    for now in (MONDAY, NOON, MONDAY + week - MICROSECOND):
+        told = backend.ask(backend.tasks.done_per_week(now, 4))
+        assert [(one.monday, one.done) for one in told] == [
+            (date(2026, 2, 2), 1),
+            (date(2026, 2, 9), 1),
+            (date(2026, 2, 16), 3),
+            (date(2026, 2, 23), 3),
+        ]
+        assert backend.ask(backend.tasks.done_per_week(now, 1)) == told[-1:]
+    abroad = (MONDAY - MICROSECOND).astimezone(timezone(timedelta(hours=14)))
+    assert backend.ask(backend.tasks.done_per_week(abroad, 2))[-1].monday == date(2026, 2, 16)
+
+
+def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> None:
+    add(backend)
+    told = backend.ask(backend.tasks.done_per_week(NOON, 60))
+
+    assert [one.done for one in told] == [0] * 60
+    assert [one.monday for one in told] == [
+        (MONDAY - timedelta(weeks=ago)).date() for ago in range(59, -1, -1)
+    ]
+    id = add(backend)
+    with backend.open() as uow:
+        planning.complete_task(uow, id, now=NOON)
+        uow.commit()
+    with backend.open() as uow:
+        planning.reopen_task(uow, id, now=NOON)
+        uow.commit()
+    assert backend.ask(backend.tasks.done_per_week(NOON, 60)) == told
 
 
 def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:

@@ -165,6 +165,34 @@ def test_what_is_expected_of_a_device_moves_the_bounds_of_its_presence(backend: 
         assert told(backend, id, now) is presence
 
 
+def test_the_devices_in_service_are_counted_by_their_presence(backend: Backend) -> None:
+    nothing = dict.fromkeys(Presence, 0)
+    assert backend.ask(backend.devices.presences(NOON)) == nothing
+
+    def add_seen(status: Status, *seconds_ago: float | None) -> None:
+        for ago in seconds_ago:
+            id = add_one(backend, heartbeat_every=60)
+            if ago is not None:
+                beat(backend, id, new_key(backend, id), NOON - timedelta(seconds=ago))
+            perform(backend, fleet.edit_device, id, {"status": status})
+
+    add_seen(Status.ACTIVE, None, None, 0, 60, 90, 91, 180, 181, 9_000, 99_000)
+    for out_of_service in (Status.MAINTENANCE, Status.RETIRED):
+        add_seen(out_of_service, None, 0, 91, 9_000)
+
+    counted = backend.ask(backend.devices.presences(NOON))
+    listed_ = {
+        presence: len(
+            listed(backend, DeviceFilter(now=NOON, presence=presence, status=Status.ACTIVE))
+        )
+        for presence in Presence
+    }
+    assert counted == listed_
+    assert [counted[presence] for presence in Presence] == [2, 3, 2, 3]
+    later = backend.ask(backend.devices.presences(NOON + timedelta(microseconds=1)))
+    assert [later[presence] for presence in Presence] == [2, 2, 2, 4]
+
+
 # Heartbeats
 
 

@@ -365,6 +365,22 @@ def test_a_search_of_users_does_not_look_into_addresses(backend: Backend) -> Non
     assert [user.id for user in users(backend, UserFilter(q="BOB"))] == [MEMBER.id]
 
 
+@pytest.mark.parametrize("username", ["Do.Ra", "do.ra", "DO.RA"])
+def test_a_user_is_found_by_their_name_in_any_case(backend: Backend, username: str) -> None:
+    id = register(backend, "Do.Ra", email="dora@example.org")
+    assert backend.ask(backend.users.by_username(username)) == get(backend, id)
+
+
+@pytest.mark.parametrize(
+    "username",
+    ["nobody", "", "b\u00f6b", "\uff42ob", "\u212aim", " bob", "bob\n", "bo", "b_b", "b%", "bob\0",
+     "bob\udcff", "bob@canary.example", "b" * 1_000],
+)  # fmt: skip
+def test_a_name_that_is_not_quite_a_users_finds_nobody(backend: Backend, username: str) -> None:
+    register(backend, "kim")
+    assert backend.ask(backend.users.by_username(username)) is None
+
+
 # Tokens
 
 

@@ -112,6 +112,30 @@ def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
             uow.commit()
 
 
+def test_a_post_is_found_by_its_slug_and_by_nothing_else(backend: Backend) -> None:
+    first, second, other = (write(backend, title) for title in ("A saw", "A saw", "A sawhorse"))
+
+    for kept in (first, second, other):
+        found = backend.ask(backend.posts.by_slug(kept.slug))
+        assert found == backend.ask(backend.posts.get(kept.id, NOON))
+        assert found is not None
+        assert (found.id, found.author.username) == (kept.id, "bob")
+    assert {first.slug, second.slug, other.slug} == {"a-saw", "a-saw-2", "a-sawhorse"}
+    for slug in ("A-saw", "a-saw ", "a_saw", "a-saw%", "á-saw", "a-saw-3", "", "a-saw\0", "\udcff"):
+        assert backend.ask(backend.posts.by_slug(slug)) is None
+
+
+def test_a_draft_that_is_renamed_is_no_longer_found_where_it_was(backend: Backend) -> None:
+    draft = write(backend, "First idea")
+    changes: Any = {"title": "Second idea"}
+    perform(backend, blog.edit_post, draft.id, changes, actor=MEMBER.actor, now=NOON)
+
+    assert backend.ask(backend.posts.by_slug("first-idea")) is None
+    found = backend.ask(backend.posts.by_slug("second-idea"))
+    assert found is not None
+    assert found.id == draft.id
+
+
 # REST
 
 

@@ -1,4 +1,4 @@
-"""A page costs what it holds, wherever in a list it lies: an index serves every order."""
+"""A read costs what it tells, wherever that lies: an index serves every order and every name."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,16 +14,21 @@ from sqlalchemy import URL
 from adapters.sql.database import Statement
 from adapters.sql.listing import Shape, page_values
 from adapters.sql.queries.catalogue import SqlProductQueries
+from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
+from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite import connect
 from domain.base import Slice
 from domain.catalogue import SORTS as PRODUCT_SORTS
+from domain.posts import Post
 from domain.stock import Reason
 from domain.tasks import SORTS, TaskFilter
-from service_layer import planning, stockroom
+from service_layer import people, planning, stockroom
+from service_layer.queries.tasks import weeks_until
 from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, text
+from support.people import MEMBER
 
 ROWS = 3_000
 TODAY = NOON.date()
@@ -136,3 +141,39 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
     slice = Slice(sort="created_at", descending=descending, limit=50)
     given = {"product_id": one.id}
     assert_walked(place, "movements", SqlMovementQueries(database), slice, given)
+
+
+def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -> None:
+    database = database_at(place)
+    with sql_backend(database) as backend, backend.open() as uow:
+        for n in range(400):
+            name, email, now = f"user{n}", f"user{n}@example.org", NOON - timedelta(days=n)
+            people.register_user(
+                uow, username=name, email=email, name="Some user", password_hash="-", now=now
+            )
+            uow.posts.add(
+                Post(
+                    id=uow.new_id(), created_at=now, updated_at=now, title="x", content="x",
+                    slug=f"x-{n}", author_id=MEMBER.id,
+                )
+            )  # fmt: skip
+            planning.add_task(uow, title="x", now=now).complete(now)
+            planning.add_task(uow, title="still to be done", now=now)
+        uow.commit()
+    weeks = weeks_until(NOON, 3)
+    begins = {f"begin_{n}": begin for n, begin in enumerate([weeks[0][0], *(b for _, b in weeks)])}
+    lookups: list[tuple[str, Statement, dict[str, Any], int]] = [
+        ("users", SqlUserQueries(database)._named, {"username_key": "user7"}, 1),
+        ("posts", SqlPostQueries(database)._named, {"slug": "x-7"}, 2),  # and its author
+        ("tasks", SqlTaskQueries(database)._done(3), begins, 21),
+    ]
+    for table, statement, given, most in lookups:
+        if isinstance(place, URL):
+            execute(place, f"VACUUM ANALYZE {table}")
+        steps = plan(place, statement, statement.values(given))
+        if isinstance(place, URL):
+            assert 0 < rows_looked_at(steps) <= most, (table, steps)
+        else:
+            of_table = [step for step in steps if table in step]
+            assert of_table
+            assert all(step.startswith("SEARCH") for step in of_table), steps

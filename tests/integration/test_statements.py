@@ -16,7 +16,8 @@ from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from bootstrap import Container
 from entrypoints.app import make_app
-from support.backends import Clock, client_of
+from service_layer import blog
+from support.backends import NOON, Clock, client_of, sql_backend
 from support.clients import Client
 from support.people import MEMBER, OTHER
 
@@ -100,6 +101,24 @@ def test_each_read_is_one_statement_however_long_the_list(client: Client) -> Non
                         assert len(of_it) <= 1, (asked, of_it)
                     COUNTED.clear()
     assert answered == set(reads)
+
+
+def test_each_read_that_no_address_answers_is_one_statement_as_well(place: Path | URL) -> None:
+    database: Any = CountedSqlite(place) if isinstance(place, Path) else CountedPostgres(place)
+    with sql_backend(database) as backend:
+        with backend.open() as uow:
+            blog.write_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
+            uow.commit()
+        COUNTED.clear()
+        for read in (
+            backend.posts.by_slug("news"),
+            backend.users.by_username("BOB"),
+            backend.tasks.done_per_week(NOON, 12),
+            backend.devices.presences(NOON),
+        ):
+            assert backend.ask(read) is not None
+            assert len(COUNTED) == 1, COUNTED
+            COUNTED.clear()
 
 
 def test_a_read_that_follows_another_asks_nothing_about_who_asks(client: Client) -> None:

@@ -13,11 +13,12 @@ from domain.actors import Actor
 from domain.base import COUNT_LIMIT, Entity, Page, Slice
 from domain.catalogue import Product, ProductFilter
 from domain.categories import Category, CategoryFilter
-from domain.devices import Device, DeviceFilter
+from domain.devices import Device, DeviceFilter, Presence, Status
 from domain.posts import Post, PostFilter
 from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
-from domain.users import User, UserFilter
+from domain.users import USERNAME, User, UserFilter
+from domain.values import fold
 from service_layer.ports import Database, Schema
 from service_layer.queries import Queries, View
 from service_layer.queries.access import (
@@ -37,7 +38,13 @@ from service_layer.queries.catalogue import (
 from service_layer.queries.devices import DeviceQueries, DeviceView
 from service_layer.queries.posts import PostQueries, PostView
 from service_layer.queries.stock import MovementQueries, MovementView
-from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
+from service_layer.queries.tasks import (
+    TaskCounts,
+    TaskQueries,
+    TaskView,
+    WeekDone,
+    weeks_until,
+)
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
 E = TypeVar("E", bound=Entity)
@@ -123,6 +130,13 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
             overdue=sum(task.is_overdue(filter.today) for task in meant),
         )
 
+    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+        times = [task.completed_at for task in self._store.all(Task) if task.completed_at]
+        return tuple(
+            WeekDone(monday=begin.date(), done=sum(begin <= time < end for time in times))
+            for begin, end in weeks_until(now, weeks)
+        )
+
 
 class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
     """Reads of users in a dictionary."""
@@ -135,6 +149,13 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
 
     def _matches(self, filter: UserFilter, entity: User) -> bool:
         return filter.matches(entity)
+
+    async def by_username(self, username: str) -> UserView | None:
+        if not USERNAME.allows(username):
+            return None
+        users = self._store.all(User)
+        found = (user for user in users if user.username_key == fold(username))
+        return next((UserView.of(user) for user in found), None)
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         meant = (user for user in self._store.all(User) if user.id in ids)
@@ -153,6 +174,10 @@ class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
 
     def _matches(self, filter: PostFilter, entity: Post) -> bool:
         return filter.matches(entity)
+
+    async def by_slug(self, slug: str) -> PostView | None:
+        found = (post for post in self._store.all(Post) if post.slug == slug)
+        return next((self._view(post, None) for post in found), None)
 
 
 class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], DeviceQueries):
@@ -176,6 +201,11 @@ class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], Devic
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         found = (device for device in self._store.all(Device) if device.id == id)
         return any(device.key_digest == key_digest for device in found)
+
+    async def presences(self, now: datetime) -> Mapping[Presence, int]:
+        active = [one for one in self._store.all(Device) if one.status is Status.ACTIVE]
+        told = [device.presence(now) for device in active]
+        return {presence: told.count(presence) for presence in Presence}
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):

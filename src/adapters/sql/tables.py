@@ -26,6 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from domain.access import Purpose, Scope
@@ -265,6 +266,13 @@ tasks = Table(
     Index(None, "priority", "id"),
     Index(None, "due_on", "id"),
     Index(None, "title_key", "id"),
+    # What is still to be done, as everything is at first, costs it nothing.
+    Index(
+        None,
+        "completed_at",
+        sqlite_where=text("completed_at IS NOT NULL"),
+        postgresql_where=text("completed_at IS NOT NULL"),
+    ),
     Index(None, "assignee_id"),
     Index(None, "created_by_id"),
 )

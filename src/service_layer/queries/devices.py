@@ -1,6 +1,7 @@
 """The views of devices, and the port that answers with them."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -56,3 +57,10 @@ class DeviceQueries(Queries[DeviceView, DeviceFilter]):
     @abstractmethod
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         """Whether there is such a device, and this is the digest of its key."""
+
+    @abstractmethod
+    async def presences(self, now: datetime) -> Mapping[Presence, int]:
+        """Count the active devices of each presence at a moment; of those without any there are 0.
+
+        What is in maintenance or retired is not expected to be heard of.
+        """

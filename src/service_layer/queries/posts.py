@@ -1,5 +1,6 @@
 """The views of posts, and the port that answers with them."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,3 +48,7 @@ class PostQueries(Queries[PostView, PostFilter]):
     """The reads of posts."""
 
     kind = Post.kind
+
+    @abstractmethod
+    async def by_slug(self, slug: str) -> PostView | None:
+        """Return the post that has exactly this slug, or `None`."""

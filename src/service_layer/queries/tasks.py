@@ -3,7 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import ClassVar
 from uuid import UUID
 
@@ -60,6 +61,22 @@ class TaskCounts:
     overdue: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class WeekDone:
+    """How many tasks were done in the week that begins on a Monday, at midnight in UTC."""
+
+    monday: date
+    done: int
+
+
+def weeks_until(now: datetime, weeks: int) -> tuple[tuple[datetime, datetime], ...]:
+    """Return the last weeks (ISO 8601), the current one last: when each begins, and the next."""
+    today = now.astimezone(UTC).date()
+    monday = datetime.combine(today - timedelta(days=today.weekday()), time(), UTC)
+    begins = [monday - timedelta(weeks=ago) for ago in range(weeks - 1, -2, -1)]
+    return tuple(pairwise(begins))
+
+
 class TaskQueries(Queries[TaskView, TaskFilter]):
     """The reads of tasks."""
 
@@ -68,3 +85,7 @@ class TaskQueries(Queries[TaskView, TaskFilter]):
     @abstractmethod
     async def count(self, filter: TaskFilter) -> TaskCounts:
         """Count the tasks that the filter means, exactly."""
+
+    @abstractmethod
+    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+        """Count the tasks done in each of the last weeks, one at least; the current one is last."""

@@ -109,5 +109,9 @@ class UserQueries(Queries[UserView, UserFilter]):
     kind = User.kind
 
     @abstractmethod
+    async def by_username(self, username: str) -> UserView | None:
+        """Return the user of a name, whatever its case, or `None`."""
+
+    @abstractmethod
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         """Return what the public sees of some users, by their ids."""

@@ -5,14 +5,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, and_, bindparam, case, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy import type_coerce as coerced
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.tables import Instant, OneOf, devices
-from domain.devices import DeviceFilter, Presence
+from domain.devices import DeviceFilter, Presence, Status
 from domain.values import fold
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
@@ -70,6 +80,8 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         super().__init__(database)
         key = select(devices.c.key_digest).where(devices.c.id == bindparam("id", type_=Uuid()))
         self._key = Statement(key, database.dialect)
+        counts = select(*(func.count(case((holds, 1))) for holds in _PRESENCE.values()))
+        self._counts = Statement(counts.where(devices.c.status == Status.ACTIVE), database.dialect)
 
     def given(self, filter: DeviceFilter) -> dict[str, Any]:
         return {"now": filter.now}
@@ -104,3 +116,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         rows = await self._database.fetch(self._key, {"id": id}, short=True)
         return bool(rows) and rows[0][0] == key_digest
+
+    async def presences(self, now: datetime) -> Mapping[Presence, int]:
+        rows = await self._database.fetch(self._counts, {"now": now}, short=False)
+        return dict(zip(_PRESENCE, rows[0], strict=True))

@@ -2,12 +2,12 @@
 
 from sqlalchemy import Text, Uuid, bindparam, or_, select
 
-from adapters.sql.database import Row
+from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import posts, users
-from domain.posts import PostFilter
+from domain.posts import PostFilter, is_slug
 from service_layer.queries.posts import PostQueries, PostView
 
 
@@ -42,6 +42,11 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         "title": Sort(posts.c.title_key),
     }
 
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        named = self.columns.where(posts.c.slug == bindparam("slug", type_=Text()))
+        self._named = Statement(named, database.dialect)
+
     def view(self, row: Row) -> PostView:
         id, version, created, updated, title, content, slug, published, first, *author = row
         seen = public_user(author)
@@ -59,3 +64,10 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
             published=published,
             published_at=first,
         )
+
+    async def by_slug(self, slug: str) -> PostView | None:
+        # What could be none may hold what no database takes.
+        if not is_slug(slug):
+            return None
+        rows = await self._database.fetch(self._named, {"slug": slug}, short=True)
+        return self.view(rows[0]) if rows else None

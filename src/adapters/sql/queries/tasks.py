@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import (
@@ -23,10 +24,16 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Filters, Shape, Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.tables import tasks, users
+from adapters.sql.tables import Time, tasks, users
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView
+from service_layer.queries.tasks import (
+    TaskCounts,
+    TaskQueries,
+    TaskView,
+    WeekDone,
+    weeks_until,
+)
 
 _assignee, _creator = users.alias("assignee"), users.alias("creator")
 _completed = tasks.c.completed_at.is_not(None)
@@ -76,6 +83,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
         self._counts = lru_cache(maxsize=128)(self._counts_statement)
+        self._done = lru_cache(maxsize=8)(self._done_statement)
 
     def given(self, filter: TaskFilter) -> dict[str, Any]:
         return {"today": filter.today}
@@ -120,3 +128,24 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             func.count(case((_overdue, 1))),
         ).where(*(self.conditions[name](value) for name, value in filters))
         return Statement(counts, self._database.dialect)
+
+    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+        bounds = weeks_until(now, weeks)
+        given = {f"begin_{n}": begin for n, (begin, _) in enumerate(bounds)}
+        given[f"begin_{weeks}"] = bounds[-1][1]
+        rows = await self._database.fetch(self._done(weeks), given, short=False)
+        return tuple(
+            WeekDone(monday=begin.date(), done=done)
+            for (begin, _), done in zip(bounds, rows[0], strict=True)
+        )
+
+    def _done_statement(self, weeks: int) -> Statement:
+        """Return the statement that counts each week by itself: each is a range of the index."""
+        begins = [bindparam(f"begin_{n}", type_=Time()) for n in range(weeks + 1)]
+        counts = (
+            select(func.count())
+            .where(tasks.c.completed_at >= begin, tasks.c.completed_at < end)
+            .scalar_subquery()
+            for begin, end in pairwise(begins)
+        )
+        return Statement(select(*counts), self._database.dialect)

@@ -11,7 +11,8 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.tables import users
-from domain.users import UserFilter
+from domain.users import USERNAME, UserFilter
+from domain.values import fold
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 
@@ -66,6 +67,8 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
+        named = self.columns.where(users.c.username_key == bindparam("username_key", type_=Text()))
+        self._named = Statement(named, database.dialect)
         self._public = lru_cache(maxsize=8)(self._public_statement)
 
     def view(self, row: Row) -> UserView:
@@ -86,6 +89,13 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
             image_file=image_file,
             image_url=image_url(image_file),
         )
+
+    async def by_username(self, username: str) -> UserView | None:
+        if not USERNAME.allows(username):
+            return None
+        given = {"username_key": fold(username)}
+        rows = await self._database.fetch(self._named, given, short=True)
+        return self.view(rows[0]) if rows else None
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         if not ids:

@@ -1,0 +1,22 @@
+"""An index of the tasks that are done, by when they were."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    done = sa.text("completed_at IS NOT NULL")
+    op.create_index(
+        "ix_tasks_completed_at",
+        "tasks",
+        ["completed_at"],
+        sqlite_where=done,
+        postgresql_where=done,
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_tasks_completed_at", "tasks")
