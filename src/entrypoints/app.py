@@ -24,12 +24,17 @@ from entrypoints.http import (
     users,
 )
 from entrypoints.http.cors import cors
-from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
+from entrypoints.http.errors import Refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.openapi import describe
 from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
+from entrypoints.pages import access as coming_in
+from entrypoints.pages import assets, office
+from entrypoints.pages import tasks as task_pages
+from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
+from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 # Routes are looked through in order: what is asked for most comes first.
@@ -46,6 +51,10 @@ ROUTERS = (
     pictures.media,
     health.router,
     docs.router,
+    office.router,
+    task_pages.router,
+    coming_in.router,
+    assets.router,
 )
 
 
@@ -77,7 +86,7 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=[Middleware(FrontDoor), *cors(cors_origins)],
+        middleware=[Middleware(FrontDoor, answer), *cors(cors_origins)],
         exception_handlers={
             HTTPException: answer_http_exception,
             Refused: answer_refused,
@@ -101,6 +110,8 @@ def make_app(
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
     for route in routes:
+        if isinstance(route, Page):
+            continue  # it has looked itself
         who = POLICY.get(route.name)
         if who is None or not (isinstance(route, Operation) or who == ANYBODY):
             raise TypeError(f"{route.name}: policy.py does not say who may use it")

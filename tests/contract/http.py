@@ -558,14 +558,30 @@ def test_a_body_that_is_not_json_is_unsupported(client: Client, headers: dict[st
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/api", "/api/v1", "/api/v1/", f"{TASKS}/", f"{TASKS}/1", f"{TASKS}/abc",
+        "/api", "/api/v1", "/api/v1/", f"{TASKS}/", f"{TASKS}/1", f"{TASKS}/abc",
         f"{TASKS}/{{01900000-0000-7000-8000-000000000000}}", f"{UNKNOWN}/", f"{UNKNOWN}/finish",
-        f"{TASKS}/01900000000070008000000000000000", "/API/v1/tasks", "/docs/x", "/problems/x",
-        "/openapi.yaml", f"/{'a' * 60_000}",
+        f"{TASKS}/01900000000070008000000000000000", f"/api/{'a' * 60_000}",
     ],
 )  # fmt: skip
 def test_an_unknown_path_is_a_problem(client: Client, path: str) -> None:
     problem(client.get(path), 404, "not-found")
+
+
+ELSEWHERE = ("/nothing", "/API/v1/tasks", "/docs/x", "/problems/x", "/openapi.yaml", "/office/x")
+
+
+@pytest.mark.parametrize("path", [*ELSEWHERE, f"/{'a' * 60_000}"])
+def test_an_unknown_path_where_people_are_is_a_page(client: Client, path: str) -> None:
+    answer = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "There is nothing here" in answer.text
+    assert client.get(path).text.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_an_unknown_path_is_a_problem_to_whoever_asks_for_json(client: Client, path: str) -> None:
+    problem(client.get(path, headers={"Accept": "application/json"}), 404, "not-found")
 
 
 @pytest.mark.parametrize(
@@ -606,7 +622,7 @@ def test_head_answers_wherever_get_does_without_the_body(client: Client) -> None
 
 
 def test_every_problem_is_explained_at_its_type(client: Client) -> None:
-    told = client.get("/nowhere").json()
+    told = client.get("/api/nowhere").json()
     explained = client.get(told["type"])
     assert explained.status_code == 200
     assert told["title"] in explained.text

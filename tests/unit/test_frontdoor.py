@@ -13,7 +13,8 @@ from uvicorn.server import ServerState
 
 from entrypoints.http import docs
 from entrypoints.http.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS, cors
-from entrypoints.http.errors import Refused, answer_http_exception, answer_refused
+from entrypoints.http.errors import Refused
+from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.protocol import Protocol
 from support.clients import Answer
@@ -35,7 +36,7 @@ def client(*origins: str) -> TestClient:
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(FrontDoor), *cors(origins)],
+        middleware=[Middleware(FrontDoor, answer), *cors(origins)],
         exception_handlers={HTTPException: answer_http_exception, Refused: answer_refused},
     )
     app.router.routes.extend(docs.router.routes)
@@ -56,7 +57,9 @@ def client(*origins: str) -> TestClient:
     async def defect() -> None:
         raise RuntimeError
 
-    return TestClient(app, raise_server_exceptions=False)
+    # People get pages; this is what programs are told.
+    programs = {"Accept": "application/json"}
+    return TestClient(app, raise_server_exceptions=False, headers=programs)
 
 
 def preflight(

@@ -66,7 +66,7 @@ def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...])
         raise Refused("unsupported-media-type", detail, headers=told)
 
 
-def parse_form(body: bytes) -> dict[str, str]:
+def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:
     """Return what a form says (`application/x-www-form-urlencoded`).
 
     Raises:
@@ -74,10 +74,10 @@ def parse_form(body: bytes) -> dict[str, str]:
     """
     try:
         text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=20)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=max_members)
     except ValueError:
         raise invalid(
-            {"pointer": "#", "detail": "Send text in UTF-8, with at most 20 members."}
+            {"pointer": "#", "detail": f"Send text in UTF-8, with at most {max_members} members."}
         ) from None
     form = dict(pairs)
     if len(form) != len(pairs):

@@ -134,14 +134,8 @@ def refusal(error: Exception) -> Refused:
     return Refused("internal-error", "Something went wrong on our side; it has been logged.")
 
 
-async def answer_refused(request: Request, error: Exception) -> Response:
-    """Answer an error that the table knows."""
-    return problem_response(refusal(error), request.scope["request_id"])
-
-
-async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router raises: no such route, or no such method on it."""
-    assert isinstance(error, HTTPException)
+def routing_error(request: Request, error: HTTPException) -> Refused:
+    """Return how it is answered what the router raises: no such route, or no such method on it."""
     code = _BY_STATUS.get(error.status_code, "bad-request")
     headers = {}
     detail = KINDS[code].about
@@ -149,7 +143,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = ", ".join(allowed_methods(request))
     elif code == "not-found":
         detail = "There is nothing at this address."
-    return problem_response(Refused(code, detail, headers=headers), request.scope["request_id"])
+    return Refused(code, detail, headers=headers)
 
 
 def allowed_methods(request: Request) -> list[str]:

@@ -3,13 +3,15 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.errors import Refused, problem_response, refusal
+from entrypoints.http.errors import Refused, refusal
 
 log = logging.getLogger("atelier.http")
 
@@ -34,8 +36,9 @@ _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class FrontDoor:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer: Callable[[Scope, Refused], Response]) -> None:
         self._app = app
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,7 +69,7 @@ class FrontDoor:
         async def tell(refused: Refused) -> None:
             # CORS, where it is on, has left the way on which a browser lets the page read this.
             way = scope.get("answer", answer)
-            await problem_response(refused, request_id)(scope, receive, way)
+            await self._answer(scope, refused)(scope, receive, way)
 
         try:
             if hosts != 1 and scope["http_version"] == "1.1":

@@ -137,7 +137,7 @@ class Operation(APIRoute):
         await admit(self.who, request, self._named_by(values))
         body = b""
         if self.reads_body:
-            if self.needs_body or _announces_body(headers):
+            if self.needs_body or announces_body(headers):
                 require_media_type(headers, self.accepts)
             limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
             body = await read(headers, receive, limit)
@@ -244,7 +244,8 @@ def _only(fields: list[Any]) -> tuple[str, Any]:
     return field.name, annotation
 
 
-def _announces_body(headers: dict[bytes, bytes]) -> bool:
+def announces_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether the head of a request says that a body follows (RFC 9112, 6)."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 

@@ -69,6 +69,7 @@ POLICY: Mapping[str, Who] = {
     "start": ANYBODY,
     "problem": ANYBODY,
     "picture": ANYBODY,
+    "static_file": ANYBODY,
     # Access
     "sign_in": ANYBODY,
     "sign_out": MEMBERS,
@@ -129,6 +130,26 @@ POLICY: Mapping[str, Who] = {
     "create_device_key": MEMBERS,
     "send_heartbeat": DEVICE_KEY,
 }
+
+PAGES: Mapping[str, Who] = {
+    # Access
+    "show_sign_in": ANYBODY,
+    "sign_in": ANYBODY,
+    "sign_out": ANYBODY,
+    "show_setup": ANYBODY,
+    "set_up": ANYBODY,
+    # The office
+    "show_office": MEMBERS,
+    # Tasks
+    "show_tasks": MEMBERS,
+    "add_task": MEMBERS,
+    "show_task": MEMBERS,
+    "save_task": MEMBERS,
+    "complete_task": MEMBERS,
+    "reopen_task": MEMBERS,
+    "delete_task": MEMBERS,
+}
+"""Who may open which page, and send which form; what anybody may see is the same for everybody."""
 
 
 def _secret(request: Request) -> str | None:

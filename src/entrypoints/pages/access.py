@@ -1,0 +1,147 @@
+"""Signing in and out, and the first admin."""
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from domain.access import AlreadySetUp
+from entrypoints.http.errors import refusal
+from entrypoints.http.ports import Address, AuthenticatorPort, Now, PasswordsPort, Run, ports
+from entrypoints.http.users import NewUser
+from entrypoints.pages import sessions
+from entrypoints.pages.errors import error_page
+from entrypoints.pages.forms import WRONG, Form, Sent, local
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, sign_in_page
+from service_layer import access, people
+from service_layer.access import Issued
+
+router = APIRouter(include_in_schema=False, route_class=Page)
+
+OFFICE = "/office"
+_KEPT = "kept."
+
+
+async def awaits_setup(request: Request) -> bool:
+    """Whether there is no admin yet. Once there is one there will always be."""
+    state = request.app.state
+    if not getattr(state, "is_set_up", False):
+        state.is_set_up = not await ports(request).access_queries().awaits_setup()
+    return not state.is_set_up
+
+
+@router.get("/sign-in")
+async def show_sign_in(request: Asking) -> Response:
+    """Show where one signs in; whoever is signed in already goes on."""
+    if await awaits_setup(request):
+        return see_other("/setup")
+    then = local(request.query_params.get("then", ""), OFFICE)
+    if await sessions.known(request):
+        return see_other(then)
+    return sign_in_page(request, Form({"then": then}))
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Asking,
+    sent: Sent,
+    authenticator: AuthenticatorPort,
+    address: Address,
+    run: Run,
+    now: Now,
+) -> Response:
+    """Sign in, and do what was to be done."""
+    kept = {n.removeprefix(_KEPT): v for n, v in sent.values.items() if n.startswith(_KEPT)}
+    before = await sessions.known(request)
+    try:
+        issued = await authenticator.sign_in(sent["username"], sent["password"], address)
+    except WRONG as error:
+        form = Form({"then": sent["then"], "username": sent["username"]}).refused(error)
+        status = refusal(error).status
+        return sign_in_page(request, form, kept if sent["resume"] else None, status=status)
+    if before is not None:
+        await run(access.end_token, before.token_id, actor=before.actor, now=now)
+    then = local(sent["then"], OFFICE)
+    if sent["resume"]:
+        response = await _finish(request, then, Form(kept), issued)
+    else:
+        response = see_other(then)
+    sessions.begin(request, response, issued.secret)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Asking, run: Run, now: Now) -> Response:
+    """Sign out."""
+    grant = await sessions.known(request)
+    if grant is not None:
+        await run(access.end_token, grant.token_id, actor=grant.actor, now=now)
+    response = see_other("/sign-in", "signed-out")
+    sessions.end(request, response)
+    return response
+
+
+@router.get("/setup")
+async def show_setup(request: Asking) -> Response:
+    """Show where the first admin introduces themselves."""
+    if not await awaits_setup(request):
+        return see_other("/sign-in")
+    form = Form({"secret": request.query_params.get("secret", "")})
+    return page(request, "access/setup.html", form=form)
+
+
+@router.post("/setup")
+async def set_up(
+    request: Asking,
+    sent: Sent,
+    passwords: PasswordsPort,
+    authenticator: AuthenticatorPort,
+    address: Address,
+    run: Run,
+    now: Now,
+) -> Response:
+    """Make the first admin, and sign them in."""
+    try:
+        profile = dict(sent.read(NewUser))
+        password = profile.pop("password")
+        hash = await passwords.hash(password)
+        await run(people.set_up, sent["secret"], **profile, password_hash=hash, now=now)
+        issued = await authenticator.sign_in(profile["username"], password, address)
+    except AlreadySetUp:
+        return see_other("/sign-in")
+    except WRONG as error:
+        del sent.values["password"]
+        form = sent.refused(error)
+        return page(request, "access/setup.html", status=refusal(error).status, form=form)
+    response = see_other(OFFICE, "set-up")
+    sessions.begin(request, response, issued.secret)
+    return response
+
+
+async def _finish(request: Request, where: str, form: Form, issued: Issued) -> Response:
+    """Do what somebody sent when they were not signed in any more, now that they are again."""
+    split = urlsplit(where)
+    authenticator = ports(request).authenticator()
+    grant = await authenticator.grant(issued.secret, ports(request).clock()(), fresh=True)
+    scope = {
+        **request.scope,
+        "path": split.path,
+        "raw_path": split.path.encode(),
+        "query_string": split.query.encode(),
+        "path_params": {},
+        "form": form,
+        "grant": grant,
+    }
+    for route in request.app.routes:
+        match, more = route.matches(scope)
+        if match is Match.FULL and isinstance(route, Page):
+            scope.update(more)
+            again = Request(scope, request.receive)
+            try:
+                return await route.respond(again)
+            except WRONG as error:
+                return error_page(again, error)
+    return see_other(OFFICE)

@@ -1,0 +1,77 @@
+"""Sessions: the cookie by which a browser is known, and that it was a page of ours that asks."""
+
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.responses import Response
+
+from domain.access import SESSION
+from domain.errors import Forbidden
+from entrypoints.http.ports import ports
+from service_layer.queries.access import Grant
+
+
+def cookie_name(request: Request) -> str:
+    """Return what the cookie is called.
+
+    Behind TLS its name makes the browser see to it that no other host and no plain connection can
+    have set it (RFC 6265bis, 4.1.3.2); without TLS no browser would take a cookie of that name.
+    """
+    return "__Host-atelier" if request.url.scheme == "https" else "atelier"
+
+
+def secret_of(request: Request) -> str | None:
+    """Return the secret that the browser shows, if it shows one."""
+    return request.cookies.get(cookie_name(request))
+
+
+async def known(request: Request) -> Grant | None:
+    """Return what whoever is signed in is granted, `None` if nobody is."""
+    secret = secret_of(request)
+    if not secret:
+        return None
+    here = ports(request)
+    grant = await here.authenticator().grant(secret, here.clock()(), fresh=request.method != "GET")
+    # A personal token is for programs; it opens the API and no page.
+    return None if grant is None or grant.is_personal else grant
+
+
+def begin(request: Request, response: Response, secret: str) -> None:
+    """Have the browser show this secret from now on."""
+    _set(request, response, secret, int(SESSION.total_seconds()))
+
+
+def end(request: Request, response: Response) -> None:
+    """Have the browser forget what it showed."""
+    _set(request, response, "", 0)
+
+
+def _set(request: Request, response: Response, secret: str, seconds: int) -> None:
+    response.set_cookie(
+        cookie_name(request),
+        secret,
+        max_age=seconds,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def require_same_origin(request: Request) -> None:
+    """Make sure that it is a page of ours that a form was sent from.
+
+    Browsers say so themselves (Fetch Metadata), the older ones by the origin alone; whoever says
+    nothing is refused.
+
+    Raises:
+        Forbidden: when it was not, or nothing tells.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is None:
+        origin = urlsplit(request.headers.get("origin", ""))
+        same = bool(origin.netloc) and origin.netloc == request.headers.get("host")
+    else:
+        same = site == "same-origin"
+    if not same:
+        raise Forbidden("This was not sent from a page of this workshop; nothing was changed.")

@@ -1,0 +1,167 @@
+"""The office's tasks: what has to be done, and who does it."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.actors import Actor
+from domain.base import Slice
+from domain.errors import Stale
+from domain.tasks import TaskFilter
+from domain.users import UserFilter
+from entrypoints.http.errors import refusal
+from entrypoints.http.fields import Search
+from entrypoints.http.lists import ListParameters
+from entrypoints.http.ports import By, Now, Run, Tasks, Users, ports
+from entrypoints.http.tasks import NewTask, TaskPatch
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from service_layer import planning, receipts
+from service_layer.queries.tasks import TaskView
+from service_layer.queries.users import MemberUser
+
+router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=Page)
+
+HERE = "/office/tasks"
+FIELDS = ("title", "description", "priority", "due_on", "assignee_id")
+
+Show = Literal["open", "mine", "overdue", "done", "all"]
+
+
+class Wanted(ListParameters):
+    """Which tasks are shown, and in which order."""
+
+    sorts = {"created_at": datetime, "priority": int, "due_on": date | None, "title": str}
+
+    show: Show = "open"
+    q: Search | None = None
+    sort: Literal["-created_at", "-priority", "due_on", "title"] = "-created_at"
+
+    def filter(self, now: datetime, by: Actor) -> TaskFilter:
+        """Return the filter that is meant at a moment by somebody."""
+        done = {"done": True, "all": None}.get(self.show, False)
+        return TaskFilter(
+            today=now.date(),
+            completed=done,
+            overdue=True if self.show == "overdue" else None,
+            assignee_id=by.id if self.show == "mine" else None,
+            q=self.q,
+        )
+
+
+@router.get("")
+async def show_tasks(request: Asking, by: By, now: Now) -> Response:
+    """List tasks, with a form that adds one."""
+    return await _list(request, by, now, Form.new())
+
+
+@router.post("")
+async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Write a task down."""
+    try:
+        new = sent.read(NewTask)
+        await run(
+            receipts.once, sent.key, planning.add_task, place=_place, actor=by, now=now, **dict(new)
+        )
+    except WRONG as error:
+        return await _list(request, by, now, sent.refused(error), refusal(error).status)
+    return see_other(HERE, "task-added")
+
+
+@router.get("/{task_id:id}")
+async def show_task(task_id: UUID, request: Asking, tasks: Tasks, now: Now) -> Response:
+    """Show a task, as a form that edits it."""
+    task = await tasks.one(task_id, now)
+    return await _edit(request, task, Form.of(task, *FIELDS))
+
+
+@router.post("/{task_id:id}")
+async def save_task(
+    task_id: UUID, request: Asking, sent: Sent, tasks: Tasks, run: Run, by: By, now: Now
+) -> Response:
+    """Give members of a task other values, unless somebody else has done so meanwhile."""
+    try:
+        patch = sent.read(TaskPatch)
+        expected = sent.expected
+        await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+    except Stale:
+        return await _merge(request, await tasks.one(task_id, now), sent)
+    except WRONG as error:
+        task = await tasks.one(task_id, now)
+        return await _edit(request, task, sent.refused(error), refusal(error).status)
+    return see_other(f"{HERE}/{task_id}", "saved")
+
+
+@router.post("/{task_id:id}/complete")
+async def complete_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Mark a task as done."""
+    await run(planning.complete_task, task_id, actor=by, now=now)
+    return see_other(sent.back(HERE), "task-completed")
+
+
+@router.post("/{task_id:id}/reopen")
+async def reopen_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Mark a task as still to be done."""
+    await run(planning.reopen_task, task_id, actor=by, now=now)
+    return see_other(sent.back(HERE), "task-reopened")
+
+
+@router.post("/{task_id:id}/delete")
+async def delete_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Strike a task off the list, unless it has changed since it was looked at."""
+    await run(planning.remove_task, task_id, actor=by, now=now, expected=sent.expected)
+    return see_other(HERE, "task-deleted")
+
+
+def _place(task: object) -> str:
+    return HERE
+
+
+async def _list(
+    request: Request, by: Actor, now: datetime, form: Form, status: int = 200
+) -> Response:
+    wanted = asked(request, Wanted)
+    meant = wanted.filter(now, by)
+    queries = ports(request).task_queries()
+    return page(
+        request,
+        "tasks/list.html",
+        status=status,
+        wanted=wanted,
+        listing=wanted.listing(await queries.list(meant, wanted.slice())),
+        counts=await queries.count(TaskFilter(today=now.date())),
+        people=await assignable(request),
+        form=form,
+    )
+
+
+async def _edit(request: Request, task: TaskView, form: Form, status: int = 200) -> Response:
+    people = await assignable(request)
+    return page(request, "tasks/edit.html", status=status, task=task, form=form, people=people)
+
+
+async def _merge(request: Request, task: TaskView, sent: Form) -> Response:
+    people = {str(person.id): person.name for person in await assignable(request)}
+    return merge_page(
+        request,
+        sent,
+        Form.of(task, *FIELDS),
+        FIELDS,
+        labels="tasks",
+        back=f"{HERE}/{task.id}",
+        choices={"assignee_id": people},
+    )
+
+
+async def assignable(request: Request) -> Sequence[MemberUser]:
+    """Return the people whom a task can be given to, by name."""
+    everybody = UserFilter(is_active=True)
+    found = await ports(request).user_queries().list(everybody, Slice(sort="name", limit=200))
+    return [user.member() for user in found.items]
