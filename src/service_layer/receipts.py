@@ -10,6 +10,7 @@ from service_layer.unit_of_work import UnitOfWork
 
 def once(
     uow: UnitOfWork,
+    /,
     key: str,
     use_case: Callable[..., Any],
     *args: Any,

@@ -17,7 +17,7 @@ from domain.users import UserFilter
 from entrypoints.http.errors import refusal
 from entrypoints.http.fields import Search
 from entrypoints.http.lists import ListParameters
-from entrypoints.http.ports import By, Now, Run, Tasks, Users, ports
+from entrypoints.http.ports import By, Now, Run, Tasks, ports
 from entrypoints.http.tasks import NewTask, TaskPatch
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
