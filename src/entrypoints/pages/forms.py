@@ -1,4 +1,4 @@
-"""Forms: what was typed, read by the API's own schemas, and kept when something is wrong with it."""
+"""Forms: what was typed, read by the API's schemas, and kept if something is wrong with it."""
 
 import re
 import secrets
