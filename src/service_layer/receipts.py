@@ -1,23 +1,45 @@
-"""Receipts, for now without their table."""
+"""Receipts: what is sent twice is done once."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.actors import Actor
+from domain.receipts import Receipt
 from service_layer.unit_of_work import UnitOfWork
+
+R = TypeVar("R")
 
 
 def once(
     uow: UnitOfWork,
-    /,
     key: str,
-    use_case: Callable[..., Any],
+    use_case: Callable[..., R],
+    /,
     *args: Any,
-    place: Callable[[Any], str],
+    place: Callable[[R], str],
     actor: Actor,
     now: datetime,
     **kwargs: Any,
 ) -> str:
-    """Perform a use case."""
-    return place(use_case(uow, *args, actor=actor, now=now, **kwargs))
+    """Perform a use case, unless the actor had one performed under the same key within a day.
+
+    Returns where the effect is found, which `place` tells of what the use case returns; when it is
+    not performed, where the effect was found the first time. What fails leaves no receipt.
+
+    Receipt and effect are in one transaction. Of two that are sent at once the later finds the id
+    taken when it is written, is run again, and then finds the receipt.
+    """
+    id = Receipt.id_for(actor, key)
+    receipt = uow.receipts.find(id)
+    if receipt is not None and receipt.counts(now):
+        return receipt.place
+    found_at = place(use_case(uow, *args, actor=actor, now=now, **kwargs))
+    for over in uow.receipts.over(now, limit=10):
+        if over is not receipt:
+            uow.receipts.remove(over)
+    if receipt is None:
+        uow.receipts.add(Receipt.give(id, now, found_at))
+    else:
+        receipt.renew(now, found_at)
+    return found_at

@@ -11,6 +11,7 @@ from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
 from domain.posts import PostRepository
+from domain.receipts import ReceiptRepository
 from domain.stock import MovementRepository
 from domain.tasks import TaskRepository
 from domain.users import UserRepository
@@ -28,6 +29,7 @@ class UnitOfWork(ABC):
     users: UserRepository
     tokens: TokenRepository
     attempts: AttemptsRepository
+    receipts: ReceiptRepository
     posts: PostRepository
     categories: CategoryRepository
     products: ProductRepository

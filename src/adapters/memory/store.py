@@ -14,6 +14,7 @@ from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
 from domain.posts import Post, PostRepository
+from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
@@ -31,7 +32,10 @@ class MemoryStore:
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
             type: {}
-            for type in (Task, User, Token, Attempts, Post, Category, Product, Movement, Device)
+            for type in (
+                *(Task, User, Token, Attempts, Receipt),
+                *(Post, Category, Product, Movement, Device),
+            )
         }
 
     def all(self, type: type[E]) -> list[E]:
@@ -168,6 +172,15 @@ class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
         return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
 
 
+class MemoryReceipts(MemoryRepository[Receipt], ReceiptRepository):
+    """Receipts in a dictionary."""
+
+    type = Receipt
+
+    def over(self, now: datetime, limit: int) -> list[Receipt]:
+        return [one for one in self._some("forget_at") if not one.counts(now)][:limit]
+
+
 class MemoryPosts(MemoryRepository[Post], PostRepository):
     """Posts in a dictionary."""
 
@@ -279,6 +292,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
         self.attempts = MemoryAttempts(self._store)
+        self.receipts = MemoryReceipts(self._store)
         self.posts = MemoryPosts(self._store)
         self.categories = MemoryCategories(self._store)
         self.products = MemoryProducts(self._store)
@@ -286,6 +300,6 @@ class MemoryUnitOfWork(UnitOfWork):
         self.devices = MemoryDevices(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users, self.devices),
-            *(self.tokens, self.attempts, self.posts),
+            *(self.tokens, self.attempts, self.receipts, self.posts),
             *(self.categories, self.products, self.movements),
         )

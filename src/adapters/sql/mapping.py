@@ -12,6 +12,7 @@ from adapters.sql.tables import (
     movements,
     posts,
     products,
+    receipts,
     tasks,
     tokens,
     users,
@@ -22,6 +23,7 @@ from domain.catalogue import Product
 from domain.categories import Category
 from domain.devices import Device
 from domain.posts import Post
+from domain.receipts import Receipt
 from domain.stock import Movement
 from domain.tasks import Task
 from domain.users import User
@@ -52,6 +54,7 @@ _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
 _map(Attempts, attempts)
+_map(Receipt, receipts)
 _map(Post, posts, derived=("title_key", "search_text"))
 _map(Category, categories, derived=("own_key", "name_key"))
 _map(Product, products, derived=("name_key", "sku_key", "search_text"))

@@ -17,6 +17,7 @@ from adapters.sql.tables import (
     movements,
     posts,
     products,
+    receipts,
     tasks,
     tokens,
     users,
@@ -28,6 +29,7 @@ from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
 from domain.posts import Post, PostRepository
+from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
@@ -79,9 +81,15 @@ class SqlRepository(Repository[E], Generic[E]):
         *where: ColumnElement[bool],
         order: Sequence[ColumnElement[object]],
         limit: int | None = None,
+        free: bool = False,
     ) -> list[E]:
-        """Return kept aggregates for a change, but those that were removed meanwhile."""
+        """Return kept aggregates for a change, but those that were removed meanwhile.
+
+        With `free` also none that another transaction holds, and these are held until this ends.
+        """
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
+        if free:
+            statement = statement.with_for_update(skip_locked=True)
         found = [one for one in self._session.scalars(statement) if one.id not in self._removed]
         self._seen.update((one.id, one) for one in found)
         return found
@@ -157,6 +165,17 @@ class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
     def over(self, now: datetime, limit: int) -> list[Attempts]:
         order = (attempts.c.forget_at,)
         return self._some(attempts.c.forget_at <= now, order=order, limit=limit)
+
+
+class SqlReceipts(SqlRepository[Receipt], ReceiptRepository):
+    """Receipts in a table."""
+
+    type = Receipt
+
+    def over(self, now: datetime, limit: int) -> list[Receipt]:
+        # All find the same ones at first, and only one can throw each away.
+        order = (receipts.c.forget_at,)
+        return self._some(receipts.c.forget_at <= now, order=order, limit=limit, free=True)
 
 
 class SqlPosts(SqlRepository[Post], PostRepository):

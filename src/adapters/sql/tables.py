@@ -223,6 +223,15 @@ attempts = Table(
     Index(None, "forget_at"),
 )
 
+receipts = Table(
+    "receipts",
+    metadata,
+    *entity_columns(),
+    Column("place", Text, nullable=False),
+    Column("forget_at", Time, nullable=False),
+    Index(None, "forget_at"),
+)
+
 posts = Table(
     "posts",
     metadata,

@@ -16,6 +16,7 @@ from adapters.sql.repositories import (
     SqlMovements,
     SqlPosts,
     SqlProducts,
+    SqlReceipts,
     SqlTasks,
     SqlTokens,
     SqlUsers,
@@ -46,6 +47,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.users = SqlUsers(self._session, self._seen)
         self.tokens = SqlTokens(self._session, self._seen)
         self.attempts = SqlAttempts(self._session, self._seen)
+        self.receipts = SqlReceipts(self._session, self._seen)
         self.posts = SqlPosts(self._session, self._seen)
         self.categories = SqlCategories(self._session, self._seen)
         self.products = SqlProducts(self._session, self._seen)

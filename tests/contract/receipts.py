@@ -1,0 +1,165 @@
+"""What every unit of work promises of what is sent twice."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+
+from contract.adapters import Together, in_threads
+from domain.actors import Actor
+from domain.base import Event, Slice
+from domain.errors import Invalid
+from domain.receipts import Receipt
+from domain.tasks import Task, TaskAdded, TaskFilter
+from service_layer import planning
+from service_layer.receipts import once
+from service_layer.runner import Runner
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend
+from support.people import MEMBER, OTHER, PEOPLE
+
+DAY = timedelta(hours=24)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def place_of(task: Task) -> str:
+    return f"tasks/{task.id}"
+
+
+def send(
+    backend: Backend,
+    key: str = "k",
+    *,
+    title: str = "Sharpen",
+    actor: Actor = MEMBER.actor,
+    now: datetime = NOON,
+    runner: Runner | None = None,
+) -> str:
+    """Have a task written down once, and return where it is."""
+    perform = (runner or backend.usual).perform
+    return perform(once, key, planning.add_task, title=title, place=place_of, actor=actor, now=now)
+
+
+def tasks(backend: Backend) -> dict[str, str]:
+    """Return the titles of the tasks there are, by their places."""
+    meant = TaskFilter(today=NOON.date())
+    found = backend.ask(backend.tasks.list(meant, Slice(sort="created_at", limit=100))).items
+    return {task.place: task.title for task in found}
+
+
+def over(backend: Backend, now: datetime) -> list[Receipt]:
+    with backend.open() as uow:
+        return uow.receipts.over(now, limit=1_000)
+
+
+def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: Backend) -> None:
+    happened: list[Event] = []
+    runner = backend.runner()
+    runner.after_commit(happened.extend)
+
+    first = send(backend, runner=runner)
+    # What else is sent under the key does not matter: the form has been dealt with.
+    second = send(backend, runner=runner, title="Once more", now=NOON + timedelta(minutes=1))
+
+    assert first == second
+    assert tasks(backend) == {first: "Sharpen"}
+    assert [type(event) for event in happened] == [TaskAdded]
+
+
+def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Backend) -> None:
+    keys = ["a", "b", "c"] * 20
+    places = in_threads(60, lambda n: send(backend, keys[n], title=f"from {n}"))
+
+    for key in range(3):
+        assert len(set(places[key::3])) == 1
+    assert set(places) == set(tasks(backend))
+    assert len(tasks(backend)) == 3
+
+
+def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
+    together = Together(backend)
+    sent = partial(once, place=place_of, actor=MEMBER.actor, now=NOON)
+
+    def sends(title: str) -> Callable[[UnitOfWork], str]:
+        return lambda uow: sent(uow, "k", planning.add_task, title=title)
+
+    refused, *places = together.run(sends(""), *(sends(f"t{n}") for n in range(5)))
+
+    assert together.transactions == 2
+    assert isinstance(refused, Invalid)
+    assert len(set(places)) == 1
+    assert tasks(backend) == {places[0]: "t0"}
+
+
+def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) -> None:
+    def send_one(number: int) -> str:
+        person = PEOPLE[number % len(PEOPLE)]
+        return send(backend, f"k{number // len(PEOPLE)}", actor=person.actor)
+
+    places = in_threads(12, send_one)
+
+    assert len(set(places)) == 12
+    assert set(tasks(backend)) == set(places)
+    assert [send_one(number) for number in range(12)] == places
+
+
+def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) -> None:
+    def refuse(uow: UnitOfWork, event: Event) -> None:
+        raise RuntimeError
+
+    with pytest.raises(Invalid):
+        send(backend, title="")
+    with pytest.raises(RuntimeError):
+        send(backend, runner=backend.runner({TaskAdded: (refuse,)}))
+    assert over(backend, NOON + 2 * DAY) == []
+
+    place = send(backend)
+    assert tasks(backend) == {place: "Sharpen"}
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_a_receipt_counts_for_a_day(backend: Backend, number: int) -> None:
+    first = send(backend, title="First")
+    assert send(backend, now=NOON + DAY - MICROSECOND) == first
+
+    (second,) = set(in_threads(number, lambda _: send(backend, title="Second", now=NOON + DAY)))
+
+    assert second != first
+    assert tasks(backend) == {first: "First", second: "Second"}
+    assert send(backend, now=NOON + 2 * DAY - MICROSECOND) == second
+    assert send(backend, now=NOON + 2 * DAY) not in (first, second)
+
+
+def test_receipts_that_no_longer_count_are_thrown_away_a_few_at_a_time(backend: Backend) -> None:
+    for number in range(25):
+        send(backend, f"old {number}")
+    send(backend, "young", now=NOON + MICROSECOND)
+
+    left = []
+    for number in range(4):
+        send(backend, f"new {number}", now=NOON + DAY)
+        left.append(len(over(backend, NOON + DAY)))
+
+    assert left == [15, 5, 0, 0]
+    assert len(over(backend, NOON + 2 * DAY)) == 5
+
+
+def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
+    backend: Backend,
+) -> None:
+    for number in range(60):
+        send(backend, f"old {number}", actor=OTHER.actor)
+
+    # One of the old ones comes again meanwhile.
+    keys = ["old 0", *(f"new {number}" for number in range(19))]
+    places = in_threads(20, lambda n: send(backend, keys[n], actor=OTHER.actor, now=NOON + DAY))
+
+    assert len(set(places)) == 20
+    assert len(tasks(backend)) == 80
+    assert over(backend, NOON + DAY) == []
+    assert send(backend, "old 0", actor=OTHER.actor, now=NOON + DAY) == places[0]
+
+
+# What is imported where the tests are run; it stands last, so that none is left out.
+__all__ = [name for name in globals() if name.startswith("test_")]
