@@ -56,8 +56,14 @@ class Form:
 
     @property
     def key(self) -> str:
-        """What this form is known by when it is sent twice; a form without one is sent anew."""
-        return self["key"] or secrets.token_urlsafe(16)
+        """What tells this form sent twice from another one.
+
+        The same form with something else in it is another: whoever goes back in the browser, types
+        anew and sends that means it. A form that carries no key is another each time.
+        """
+        if not self["key"]:
+            return secrets.token_urlsafe(16)
+        return digest("\0".join(f"{name}={self[name]}" for name in sorted(self.values)))
 
     @property
     def expected(self) -> Expected:

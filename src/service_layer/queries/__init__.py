@@ -4,12 +4,12 @@ A read passes through no aggregate and opens no transaction: each call is one st
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
-from domain.base import Page, Slice
+from domain.base import Entity, Page, Slice
 from domain.errors import NotFound
 
 V = TypeVar("V", bound="View")
@@ -26,6 +26,15 @@ class View:
     version: int
     created_at: datetime
     updated_at: datetime
+
+    @classmethod
+    def made_of(cls, entity: Entity, /, **told: Any) -> Self:
+        """Return the view of an aggregate in hand: its members of the same names, and what else.
+
+        What is derived, or belongs to another aggregate, is told.
+        """
+        names = (field.name for field in fields(cls) if field.name not in told)
+        return cls(**{name: getattr(entity, name) for name in names}, **told)
 
     @property
     def place(self) -> str:

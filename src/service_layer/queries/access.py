@@ -25,16 +25,7 @@ class TokenView(View):
     @classmethod
     def of(cls, token: Token) -> "TokenView":
         """The view of an aggregate in hand."""
-        return cls(
-            id=token.id,
-            version=token.version,
-            created_at=token.created_at,
-            updated_at=token.updated_at,
-            name=token.name or "",
-            scope=token.scope,
-            expires_at=token.expires_at,
-            last_used_at=token.last_used_at,
-        )
+        return cls.made_of(token, name=token.name or "")
 
 
 class TokenQueries(Queries[TokenView, TokenFilter]):

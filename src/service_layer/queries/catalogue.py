@@ -21,13 +21,7 @@ class CategoryView(View):
     @classmethod
     def of(cls, category: Category) -> "CategoryView":
         """The view of an aggregate in hand."""
-        return cls(
-            id=category.id,
-            version=category.version,
-            created_at=category.created_at,
-            updated_at=category.updated_at,
-            name=category.name,
-        )
+        return cls.made_of(category)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +57,7 @@ class ProductView(View):
     @classmethod
     def of(cls, product: Product, category: ProductCategory | None) -> "ProductView":
         """The view of an aggregate in hand, beside the category it is in."""
-        return cls(
-            id=product.id,
-            version=product.version,
-            created_at=product.created_at,
-            updated_at=product.updated_at,
-            name=product.name,
-            sku=product.sku,
-            description=product.description,
-            price=product.price,
-            stock=product.stock,
-            reorder_level=product.reorder_level,
-            category_id=product.category_id,
-            category=category,
-            low_stock=product.low_stock,
-            archived=product.archived,
-        )
+        return cls.made_of(product, category=category)
 
 
 class CategoryQueries(Queries[CategoryView, CategoryFilter]):

@@ -31,22 +31,7 @@ class DeviceView(View):
     @classmethod
     def of(cls, device: Device, now: datetime) -> "DeviceView":
         """The view of an aggregate in hand."""
-        return cls(
-            id=device.id,
-            version=device.version,
-            created_at=device.created_at,
-            updated_at=device.updated_at,
-            name=device.name,
-            kind=device.kind,
-            serial=device.serial,
-            location=device.location,
-            status=device.status,
-            heartbeat_every=device.heartbeat_every,
-            presence=device.presence(now),
-            last_seen_at=device.last_seen_at,
-            agent_version=device.agent_version,
-            metrics=device.metrics,
-        )
+        return cls.made_of(device, presence=device.presence(now))
 
 
 class DeviceQueries(Queries[DeviceView, DeviceFilter]):

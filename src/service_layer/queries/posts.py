@@ -29,19 +29,7 @@ class PostView(View):
     @classmethod
     def of(cls, post: Post, people: Mapping[UUID, PublicUser]) -> "PostView":
         """The view of an aggregate in hand, beside the people it names."""
-        return cls(
-            id=post.id,
-            version=post.version,
-            created_at=post.created_at,
-            updated_at=post.updated_at,
-            title=post.title,
-            content=post.content,
-            slug=post.slug,
-            author_id=post.author_id,
-            author=people[post.author_id],
-            published=post.published,
-            published_at=post.published_at,
-        )
+        return cls.made_of(post, author=people[post.author_id])
 
 
 class PostQueries(Queries[PostView, PostFilter]):

@@ -33,18 +33,7 @@ class MovementView(View):
     def of(cls, movement: Movement, people: Mapping[UUID, PublicUser]) -> "MovementView":
         """The view of an aggregate in hand, beside the people it names."""
         by = movement.created_by_id
-        return cls(
-            id=movement.id,
-            version=movement.version,
-            created_at=movement.created_at,
-            updated_at=movement.updated_at,
-            product_id=movement.product_id,
-            quantity=movement.quantity,
-            reason=movement.reason,
-            note=movement.note,
-            stock_after=movement.stock_after,
-            created_by=people.get(by) if by else None,
-        )
+        return cls.made_of(movement, created_by=people.get(by) if by else None)
 
 
 class MovementQueries(Queries[MovementView, MovementFilter]):

@@ -33,20 +33,11 @@ class TaskView(View):
     @classmethod
     def of(cls, task: Task, today: date, people: Mapping[UUID, PublicUser]) -> "TaskView":
         """The view of an aggregate in hand, beside the people it names."""
-        return cls(
-            id=task.id,
-            version=task.version,
-            created_at=task.created_at,
-            updated_at=task.updated_at,
-            title=task.title,
-            description=task.description,
-            priority=task.priority,
-            due_on=task.due_on,
-            assignee_id=task.assignee_id,
-            assignee=people.get(task.assignee_id) if task.assignee_id else None,
-            created_by=people.get(task.created_by_id) if task.created_by_id else None,
-            completed=task.completed,
-            completed_at=task.completed_at,
+        assignee, by = task.assignee_id, task.created_by_id
+        return cls.made_of(
+            task,
+            assignee=people.get(assignee) if assignee else None,
+            created_by=people.get(by) if by else None,
             overdue=task.is_overdue(today),
         )
 

@@ -62,21 +62,7 @@ class UserView(View):
     @classmethod
     def of(cls, user: User) -> "UserView":
         """The view of an aggregate in hand."""
-        return cls(
-            id=user.id,
-            version=user.version,
-            created_at=user.created_at,
-            updated_at=user.updated_at,
-            username=user.username,
-            email=user.email,
-            name=user.name,
-            age=user.age,
-            city=user.city,
-            role=user.role,
-            is_active=user.is_active,
-            image_file=user.image_file,
-            image_url=image_url(user.image_file),
-        )
+        return cls.made_of(user, image_url=image_url(user.image_file))
 
     def public(self) -> PublicUser:
         """What the public sees of this user."""
