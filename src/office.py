@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -31,9 +32,11 @@ from entrypoints.cli import Failed
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
 from service_layer import access, people
+from service_layer.demo import workshop
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
+from service_layer.unit_of_work import UnitOfWork
 from settings import Settings, UnusableSettings
 
 log = logging.getLogger("atelier")
@@ -83,10 +86,7 @@ class Office(cli.Office):
             self._run(listener)
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
-        path = self.settings.sqlite_path
-        if path is not None and self._schema() is Schema.EMPTY:
-            self.migrate()
-        self._require_current_schema()
+        self._require_tables()
         with _checked():
             hash = asyncio.run(Argon2Passwords().hash(PASSWORD(password)))
             self._perform(
@@ -97,6 +97,26 @@ class Office(cli.Office):
                 password_hash=hash,
                 now=clock.utc_now(),
             )
+
+    def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
+        self._require_tables()
+        # The others' password is known to nobody, so they can share its hash. An admin can give
+        # each of them another.
+        password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
+        passwords = Argon2Passwords()
+
+        def tell(uow: UnitOfWork, step: Callable[[], None]) -> str | None:
+            def told(share: float) -> None:
+                step()
+                progress(share)
+
+            hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
+            return workshop.tell(uow, told, now=clock.utc_now(), **hashes)
+
+        with _checked(), self._runner() as runner:
+            hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
+            username = runner.perform_in_steps(tell)
+        return None if username is None else (username, password)
 
     def _tell_how_to_set_up(self) -> None:
         """Print the address at which the first admin can be made, as long as there is none."""
@@ -111,12 +131,18 @@ class Office(cli.Office):
 
     def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
         """Run a use case in a transaction of its own."""
+        with self._runner() as runner:
+            return runner.perform(use_case, **arguments)
+
+    @contextmanager
+    def _runner(self) -> Iterator[Runner]:
+        """Open the database for as long as it takes."""
         database = self._make_database(self.settings)
         with _plainly():
             asyncio.run(database.open())
             runner = Runner(lambda: SqlUnitOfWork(database))
             try:
-                return runner.perform(use_case, **arguments)
+                yield runner
             finally:
                 runner.close()
                 asyncio.run(database.close())
@@ -140,6 +166,12 @@ class Office(cli.Office):
 
         with _plainly():
             return asyncio.run(ask())
+
+    def _require_tables(self) -> None:
+        """Make the tables of an embedded database that has none; a PostgreSQL one has to."""
+        if self.settings.sqlite_path is not None and self._schema() is Schema.EMPTY:
+            self.migrate()
+        self._require_current_schema()
 
     def _require_current_schema(self) -> None:
         schema = self._schema()
