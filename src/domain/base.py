@@ -103,6 +103,10 @@ class Repository(ABC, Generic[E_]):
     def any(self) -> bool:
         """Whether there is any aggregate."""
 
+    def has(self, id: UUID) -> bool:
+        """Whether there is such an aggregate."""
+        return self.find(id) is not None
+
     def get(self, id: UUID, expected: Expected = None) -> E_:
         """Return the aggregate for a change.
 

@@ -154,7 +154,7 @@ def require_somebody(uow: UnitOfWork, actor: Actor | None) -> None:
     Raises:
         Unidentified: when they are gone.
     """
-    if actor is not None and uow.users.find(actor.id) is None:
+    if actor is not None and not uow.users.has(actor.id):
         raise Unidentified("Sign in again.")
 
 

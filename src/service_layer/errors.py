@@ -30,5 +30,9 @@ class ConcurrentChange(Exception):
     """Another transaction changed the same aggregate first; running again may succeed."""
 
 
+class Unsettled(Exception):
+    """What was asked for depends on changes that are put by and not written yet."""
+
+
 class MigrationFailed(Exception):
     """The database's tables could not be brought to this version's."""

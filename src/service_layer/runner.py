@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
+from inspect import signature
+from itertools import takewhile
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 from domain.base import Event
 from domain.errors import Conflict, DomainError
@@ -18,6 +22,7 @@ from service_layer.errors import (
     DatabaseUnavailable,
     Overloaded,
     Unreachable,
+    Unsettled,
 )
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
@@ -31,6 +36,8 @@ class _Job:
     """A use case that waits for the writer, and what comes of it."""
 
     work: Callable[[UnitOfWork], Any]
+    named: tuple[tuple[str, UUID], ...] = ()
+    """The aggregates that it is going to ask for, as far as its arguments tell, by kind and id."""
     outcome: Future[Any] = field(default_factory=Future)
 
 
@@ -84,7 +91,7 @@ class Runner:
         """
         if self._jobs.qsize() >= self.WAITING:
             raise Overloaded
-        job = _Job(lambda uow: use_case(uow, *args, **kwargs))
+        job = _Job(lambda uow: use_case(uow, *args, **kwargs), _named(use_case, args))
         self._jobs.put(job)
         try:
             # A client that stops listening does not stop the work half way.
@@ -173,6 +180,7 @@ class Runner:
     def _do_together(self, jobs: list[_Job]) -> bool:
         """Do the jobs in one transaction; whether that settled what comes of them.
 
+        What they change is written together at the end, unless one of them needs to see it before.
         A job that breaks a rule has written nothing yet, so the others go on without it. Anything
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
@@ -181,15 +189,15 @@ class Runner:
         committing = False
         try:
             with self._unit_of_work() as uow:
+                uow.foresee([named for job in jobs for named in job.named])
                 for job in jobs:
                     try:
-                        result = job.work(uow)
-                        events = self._react(uow)
+                        result, events = self._do_within(uow, job)
                     except DomainError as error:
                         uow.forget()
                         outcomes.append((job, None, error))
                     else:
-                        uow.settle()
+                        uow.put_by()
                         happened += events
                         outcomes.append((job, result, None))
                 committing = True
@@ -210,6 +218,15 @@ class Runner:
                 job.outcome.set_exception(refused)
         return True
 
+    def _do_within(self, uow: UnitOfWork, job: _Job) -> tuple[Any, list[Event]]:
+        """Do a job in a transaction that others share; return its result, and what happened."""
+        try:
+            return job.work(uow), self._react(uow)
+        except Unsettled:
+            uow.forget()
+            uow.settle()
+            return job.work(uow), self._react(uow)
+
     def _react(self, uow: UnitOfWork) -> list[Event]:
         """Let the events have their reactions, and the events of those in turn; return them all."""
         happened: list[Event] = []
@@ -223,3 +240,16 @@ class Runner:
     def _tell(self, events: Sequence[Event]) -> None:
         for listener in self._listeners:
             listener(events)
+
+
+@cache
+def _kinds(use_case: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what the first arguments of a use case name: `task_id` names a task."""
+    names = list(signature(use_case).parameters)[1:]
+    named = takewhile(lambda name: name.endswith("_id"), names)
+    return tuple(name.removesuffix("_id") for name in named)
+
+
+def _named(use_case: Callable[..., Any], args: tuple[Any, ...]) -> tuple[tuple[str, UUID], ...]:
+    """Return the aggregates that a use case is told of."""
+    return tuple(zip(_kinds(use_case), args, strict=False))

@@ -1,6 +1,7 @@
 """The unit of work: one transaction, and what belongs to it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -70,6 +71,18 @@ class UnitOfWork(ABC):
         Raises:
             ConcurrentChange: when another transaction changed one of the aggregates first.
         """
+
+    @abstractmethod
+    def put_by(self) -> None:
+        """Let go of the aggregates, and leave what has been changed to be written with what comes.
+
+        What follows has objects of its own, too. Whatever of it would have to see what is put by
+        raises `Unsettled`.
+        """
+
+    @abstractmethod
+    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+        """Look for aggregates that are going to be asked for, by kind and id, all at once."""
 
     @abstractmethod
     def forget(self) -> None:

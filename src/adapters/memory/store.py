@@ -1,6 +1,7 @@
 """The dictionaries, and the unit of work over them."""
 
 import threading
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import UTC, datetime
 from types import TracebackType
@@ -284,6 +285,12 @@ class MemoryUnitOfWork(UnitOfWork):
     def settle(self) -> None:
         for kept in self._kept:
             kept.settle()
+
+    def put_by(self) -> None:
+        self.settle()
+
+    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+        """Nothing is gained here: what is asked for is at hand."""
 
     def forget(self) -> None:
         for kept in self._kept:

@@ -1,13 +1,26 @@
 """The repositories in the session of a unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, literal, or_, select, true, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Result,
+    Select,
+    bindparam,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import Session, class_mapper
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.tables import (
@@ -33,8 +46,70 @@ from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
+from service_layer.errors import Unsettled
 
 E = TypeVar("E", bound=Entity)
+
+
+Key = tuple[type[Entity], UUID]
+
+
+def key_of(entity: Entity) -> Key:
+    """Return what an aggregate is known by: ids come from clients, who may mistake their kinds."""
+    return type(entity), entity.id
+
+
+@dataclass(eq=False)
+class Work:
+    """What the repositories of a unit of work have in hand."""
+
+    session: Session
+    seen: dict[Key, Entity] = field(default_factory=dict)
+    """What the use case at hand has found or added."""
+    added: set[Key] = field(default_factory=set)
+    removed: set[Key] = field(default_factory=set)
+    earlier: dict[Key, Entity] = field(default_factory=dict)
+    """What use cases before it, in this transaction, have had: they may be looking at it still."""
+    waiting: set[Key] = field(default_factory=set)
+    """What they have changed that is not written yet."""
+    foreseen: dict[Key, Entity] = field(default_factory=dict)
+    known: set[Key] = field(default_factory=set)
+    """What there is, as far as somebody has asked."""
+
+    def part_with(self, key: Key) -> None:
+        """Let go of what another use case has had, so that this one has an object of its own.
+
+        Raises:
+            Unsettled: when that has to be written first.
+        """
+        if key in self.waiting:
+            raise Unsettled
+        before = self.earlier.pop(key, None)
+        if before is not None and before in self.session:
+            self.session.expunge(before)
+
+    def put_by(self) -> None:
+        """Begin with another use case, and leave what this one has changed to be written later."""
+        for key, entity in self.seen.items():
+            if key in self.added or key in self.removed or instance_state(entity).modified:
+                self.waiting.add(key)
+        self.earlier.update(self.seen)
+        self._begin()
+
+    def forget(self) -> None:
+        """Begin with another use case, and undo what this one has changed."""
+        for entity in self.seen.values():
+            if entity in self.session:
+                self.session.expunge(entity)
+        self._begin()
+
+    def begin_anew(self) -> None:
+        """Begin with another use case, when all is written and the session holds nothing."""
+        self.earlier, self.waiting, self.foreseen = {}, set(), {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.seen, self.added, self.removed = {}, set(), set()
 
 
 class SqlRepository(Repository[E], Generic[E]):
@@ -45,39 +120,74 @@ class SqlRepository(Repository[E], Generic[E]):
     """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
     and ignores it."""
 
-    def __init__(self, session: Session, seen: dict[UUID, Entity]) -> None:
-        self._session = session
-        self._seen = seen
-        # What is added is written with the commit, what is removed goes with it.
-        self._added: dict[UUID, E] = {}
-        self._removed: set[UUID] = set()
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._session = work.session
 
     def add(self, entity: E) -> None:
         self._session.add(entity)
-        self._added[entity.id] = self._seen[entity.id] = entity
+        key = key_of(entity)
+        self._work.added.add(key)
+        self._work.seen[key] = entity
 
     def remove(self, entity: E) -> None:
         if entity in self._session.new:
             self._session.expunge(entity)
         else:
             self._session.delete(entity)
-        self._removed.add(entity.id)
+        key = key_of(entity)
+        self._work.removed.add(key)
+        self._work.known.discard(key)
 
     def find(self, id: UUID) -> E | None:
-        if id in self._removed:
+        work, key = self._work, (self.type, id)
+        if key in work.removed:
             return None
-        entity = self._added.get(id) or self._session.get(self.type, id, with_for_update=self.locks)
-        if entity is not None:
-            self._seen[id] = entity
-        return entity
+        entity: Any = work.seen.get(key)
+        if entity is None:
+            work.part_with(key)
+            entity = work.foreseen.pop(key, None)
+        if entity is None:
+            entity = self._session.get(self.type, id, with_for_update=self.locks)
+        if entity is None:
+            return None
+        work.seen[key] = entity
+        found: E = entity
+        return found
+
+    def has(self, id: UUID) -> bool:
+        work, key = self._work, (self.type, id)
+        if key in work.known and key not in work.waiting:
+            return True
+        if self.find(id) is None:
+            return False
+        work.known.add(key)
+        return True
+
+    def foresee(self, ids: Collection[UUID]) -> None:
+        """Look for aggregates that are going to be asked for, in one statement.
+
+        Those that are locked are so in one order, so that two who do this wait for each other and
+        not for ever.
+        """
+        id = class_mapper(self.type).local_table.c.id
+        wanted = select(self.type).where(id.in_(ids)).order_by(id)
+        found = self._session.scalars(wanted.with_for_update() if self.locks else wanted)
+        self._work.foreseen.update((key_of(one), one) for one in found)
 
     def any(self) -> bool:
         return self._any(true())
 
+    def _ask(self, statement: Executable) -> Result[Any]:
+        """Ask the database itself, if it has all that there is to know."""
+        if self._work.waiting:
+            raise Unsettled
+        return self._session.execute(statement)
+
     def _any(self, condition: ColumnElement[bool]) -> bool:
         """Whether there is any kept aggregate of which a condition holds."""
         some = select(literal(1)).select_from(self.type).where(condition).limit(1)
-        return self._session.execute(some).first() is not None
+        return self._ask(some).first() is not None
 
     def _some(
         self,
@@ -93,8 +203,11 @@ class SqlRepository(Repository[E], Generic[E]):
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
         if free:
             statement = statement.with_for_update(skip_locked=True)
-        found = [one for one in self._session.scalars(statement) if one.id not in self._removed]
-        self._seen.update((one.id, one) for one in found)
+        for key in list(self._work.earlier):
+            self._work.part_with(key)
+        rows = self._ask(statement).scalars()
+        found = [one for one in rows if key_of(one) not in self._work.removed]
+        self._work.seen.update((key_of(one), one) for one in found)
         return found
 
 
@@ -118,7 +231,10 @@ class SqlUsers(SqlRepository[User], UserRepository):
     type = User
 
     def hold(self, id: UUID) -> User | None:
-        if id not in self._added and id not in self._removed:
+        key = (User, id)
+        if key not in self._work.added and key not in self._work.removed:
+            if key not in self._work.seen:
+                self._work.part_with(key)
             # What was read before somebody else let go of it is read again.
             self._session.get(User, id, with_for_update=True, populate_existing=True)
         return self.find(id)
@@ -130,7 +246,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
         return self._who(users.c.email == email)
 
     def _who(self, condition: ColumnElement[bool]) -> UUID | None:
-        return self._session.execute(select(users.c.id).where(condition)).scalar()
+        return self._ask(select(users.c.id).where(condition)).scalar()
 
     def any_member(self) -> bool:
         return self._any(users.c.role == Role.MEMBER)
@@ -144,7 +260,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
             .order_by(users.c.id)
             .with_for_update()
         )
-        return set(self._session.execute(admins).scalars())
+        return set(self._ask(admins).scalars())
 
 
 class SqlTokens(SqlRepository[Token], TokenRepository):
@@ -193,7 +309,7 @@ class SqlPosts(SqlRepository[Post], PostRepository):
     def slugs(self, wanted: str) -> set[str]:
         # A slug has nothing in it that LIKE would take for a wildcard.
         alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
-        return set(self._session.execute(select(posts.c.slug).where(alike)).scalars())
+        return set(self._ask(select(posts.c.slug).where(alike)).scalars())
 
     def concern(self, user_id: UUID) -> bool:
         return self._any(posts.c.author_id == user_id)
@@ -206,7 +322,7 @@ class SqlCategories(SqlRepository[Category], CategoryRepository):
 
     def named(self, own_key: str) -> UUID | None:
         named = select(categories.c.id).where(categories.c.own_key == own_key)
-        return self._session.execute(named).scalar()
+        return self._ask(named).scalar()
 
 
 class SqlProducts(SqlRepository[Product], ProductRepository):
@@ -217,7 +333,7 @@ class SqlProducts(SqlRepository[Product], ProductRepository):
 
     def with_sku(self, sku_key: str) -> UUID | None:
         having = select(products.c.id).where(products.c.sku_key == sku_key)
-        return self._session.execute(having).scalar()
+        return self._ask(having).scalar()
 
     def any_in(self, category_id: UUID) -> bool:
         return self._any(products.c.category_id == category_id)
@@ -242,11 +358,13 @@ class SqlDevices(SqlRepository[Device], DeviceRepository):
 
     def with_serial(self, serial_key: str) -> UUID | None:
         theirs = select(devices.c.id).where(devices.c.serial_key == serial_key)
-        return self._session.execute(theirs).scalar()
+        return self._ask(theirs).scalar()
 
     def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
         # Nothing else of the transaction hangs on it, so it may be written at once; and there are
         # many, so it takes the shortest way.
+        if (Device, id) in self._work.waiting:
+            raise Unsettled
         connection = self._session.connection()
         whose = {"whose": id, "by": key_digest}
         noted = {**whose, "last_seen_at": at, **report}

@@ -1,5 +1,6 @@
 """The unit of work over a SQLAlchemy session."""
 
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -17,12 +18,14 @@ from adapters.sql.repositories import (
     SqlPosts,
     SqlProducts,
     SqlReceipts,
+    SqlRepository,
     SqlTasks,
     SqlTokens,
     SqlUsers,
+    Work,
 )
 from adapters.sql.troubles import translated
-from domain.base import Entity, Event
+from domain.base import Event
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -38,21 +41,18 @@ class SqlUnitOfWork(UnitOfWork):
         # A repository finds what it has added before it is written, so nothing has to be flushed
         # early; and an aggregate stays readable after its transaction.
         self._session = Session(self._database.engine, autoflush=False, expire_on_commit=False)
-        self._begin_anew()
+        self._work = work = Work(self._session)
+        self.tasks = SqlTasks(work)
+        self.users = SqlUsers(work)
+        self.tokens = SqlTokens(work)
+        self.attempts = SqlAttempts(work)
+        self.receipts = SqlReceipts(work)
+        self.posts = SqlPosts(work)
+        self.categories = SqlCategories(work)
+        self.products = SqlProducts(work)
+        self.movements = SqlMovements(work)
+        self.devices = SqlDevices(work)
         return self
-
-    def _begin_anew(self) -> None:
-        self._seen: dict[UUID, Entity] = {}
-        self.tasks = SqlTasks(self._session, self._seen)
-        self.users = SqlUsers(self._session, self._seen)
-        self.tokens = SqlTokens(self._session, self._seen)
-        self.attempts = SqlAttempts(self._session, self._seen)
-        self.receipts = SqlReceipts(self._session, self._seen)
-        self.posts = SqlPosts(self._session, self._seen)
-        self.categories = SqlCategories(self._session, self._seen)
-        self.products = SqlProducts(self._session, self._seen)
-        self.movements = SqlMovements(self._session, self._seen)
-        self.devices = SqlDevices(self._session, self._seen)
 
     def __exit__(
         self,
@@ -72,15 +72,25 @@ class SqlUnitOfWork(UnitOfWork):
         return new_id()
 
     def take_events(self) -> list[Event]:
-        return [event for entity in self._seen.values() for event in entity.take_events()]
+        return [event for entity in self._work.seen.values() for event in entity.take_events()]
+
+    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+        kept = (self.tasks, self.posts, self.products, self.devices)
+        for repository in (each for each in kept if isinstance(each, SqlRepository)):
+            ids = {id for kind, id in wanted if kind == repository.kind}
+            if len(ids) > 1:
+                repository.foresee(ids)
 
     def settle(self) -> None:
         self._session.flush()
-        self.forget()
+        self._session.expunge_all()
+        self._work.begin_anew()
+
+    def put_by(self) -> None:
+        self._work.put_by()
 
     def forget(self) -> None:
-        self._session.expunge_all()
-        self._begin_anew()
+        self._work.forget()
 
     def commit(self) -> None:
         self._session.flush()
