@@ -12,12 +12,12 @@ from domain.base import Event, Slice
 from domain.errors import Invalid
 from domain.receipts import Receipt
 from domain.tasks import Task, TaskAdded, TaskFilter
-from service_layer import planning
+from service_layer import people, planning
 from service_layer.receipts import once
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import MEMBER, PEOPLE
+from support.people import ADMIN, MEMBER, PEOPLE
 
 DAY = timedelta(hours=24)
 MICROSECOND = timedelta(microseconds=1)
@@ -75,6 +75,36 @@ def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Ba
         assert len(set(places[key::3])) == 1
     assert set(places) == set(tasks(backend))
     assert len(tasks(backend)) == 3
+
+
+@pytest.mark.parametrize("there_is_an_old_one", [False, True])
+def test_none_of_those_that_come_at_once_stands_in_the_others_way(
+    backend: Backend, there_is_an_old_one: bool
+) -> None:
+    def register(username: str, number: int) -> str:
+        # The name and the address are free for the first alone.
+        return backend.usual.perform(
+            once,
+            username,
+            people.register_user,
+            username=username,
+            email=f"{username}@example.org",
+            name="Some user",
+            password_hash="-",
+            place=lambda user: f"users/{user.id}",
+            actor=ADMIN.actor,
+            now=NOON + DAY,
+        )
+
+    for username in ("dora", "eve", "fred", "gina", "hans"):
+        if there_is_an_old_one:
+            send(backend, username, actor=ADMIN.actor)
+
+        places = in_threads(20, partial(register, username))
+
+        found = backend.ask(backend.users.by_username(username))
+        assert found is not None
+        assert set(places) == {found.place}
 
 
 def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
