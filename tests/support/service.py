@@ -97,7 +97,7 @@ class Service:
         raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
 
     def client(self) -> Client:
-        # To read whom to trust over TLS, which nothing here is asked over, takes many requests' time.
+        # To read whom to trust over TLS takes as long as many requests, and none is over TLS.
         return Client(httpx2.Client(base_url=self.url, timeout=30, verify=False))
 
     def terminate(self) -> None:
