@@ -87,6 +87,11 @@ class StockroomMachine(RuleBasedStateMachine):
     def one_is_looked_at(self, wish: Wish) -> None:
         self.ask_for(wish)
 
+    @rule()
+    def all_products_are_looked_at_by_those_who_have_seen_them(self) -> None:
+        number = len(self.known["products"])
+        self.ask_for(*(Wish("GET", "products", which, tag=0) for which in range(number)))
+
     # Several at once
 
     @rule(some=st.lists(wishes.anything, min_size=2, max_size=5))
