@@ -5,8 +5,10 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,32 @@ def test_an_admin_who_was_there_before_stays_as_they_were(
         assert total(client, "/users") == 13
         assert total(client, "/devices") == 30
         sign_in(http, "eve", "long enough")
+
+
+def test_whoever_works_meanwhile_waits_and_is_not_turned_away(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    create_admin(tmp_path, settings)
+    done = threading.Event()
+    statuses: Counter[int] = Counter()
+    with Service(tmp_path, **settings) as service, service.client() as http:
+        client = sign_in(http, "eve", "long enough")
+        me = f"{API}/users/{client.get(f'{API}/users/me').json()['id']}"
+
+        def work() -> None:
+            while not done.is_set():
+                city = {"city": f"City {statuses.total()}"}
+                statuses[client.patch(me, json=city).status_code] += 1
+
+        with ThreadPoolExecutor(1) as thread:
+            working = thread.submit(work)
+            told = atelier("demo", folder=tmp_path, **settings)
+            done.set()
+            working.result()
+
+        assert (told.returncode, told.stdout) == (0, DONE)
+        assert statuses.keys() == {200}
+        assert client.get(me).json()["city"] == f"City {statuses.total() - 1}"
 
 
 def test_where_somebody_has_begun_to_work_it_is_refused(tmp_path: Path) -> None:

@@ -294,6 +294,8 @@ class SqlReceipts(SqlRepository[Receipt], ReceiptRepository):
     """Receipts in a table."""
 
     type = Receipt
+    # Of two that find one over at once, the second waits and sees it renewed.
+    locks = True
 
     def over(self, now: datetime, limit: int) -> list[Receipt]:
         # All find the same ones at first, and only one can throw each away.
