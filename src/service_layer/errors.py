@@ -15,6 +15,15 @@ class Unreachable(DatabaseUnavailable):
     """The connection was lost or refused before anything was asked to be committed."""
 
 
+class Held(DatabaseUnavailable):
+    """Somebody else holds what is to be changed, for longer than was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody else is changing this and has not finished; nothing was written."
+        )
+
+
 class Overloaded(DatabaseUnavailable):
     """More changes are waiting than the service is willing to queue."""
 

@@ -6,9 +6,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from inspect import signature
 from itertools import takewhile
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ from service_layer.errors import (
     UNKNOWN_OUTCOME,
     ConcurrentChange,
     DatabaseUnavailable,
+    Held,
     Overloaded,
     Unreachable,
     Unsettled,
@@ -61,6 +62,12 @@ class Runner:
     TOGETHER = 32
     """How many use cases share a commit at most."""
 
+    PATIENT = 4
+    """How many changes wait at once for what somebody else holds."""
+
+    HELD = 1.0
+    """Seconds for which something is taken to be held that was so when it was to be changed."""
+
     def __init__(
         self, unit_of_work: Callable[[], UnitOfWork], reactions: Reactions = REACTIONS
     ) -> None:
@@ -68,6 +75,8 @@ class Runner:
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._held: dict[tuple[str, UUID], float] = {}
+        self._aside = ThreadPoolExecutor(self.PATIENT, thread_name_prefix="patient")
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
 
@@ -112,7 +121,7 @@ class Runner:
             result = use_case(uow, *args, **kwargs)
             return result, self._react(uow)
 
-        return self._transact(work)
+        return self._transact(work, patient=True)
 
     def perform_in_steps(self, use_case: Callable[[UnitOfWork, Callable[[], None]], R]) -> R:
         """Run a long use case like `perform`: however many steps it has, it is one transaction.
@@ -132,13 +141,13 @@ class Runner:
             step()
             return result, happened
 
-        return self._transact(work)
+        return self._transact(work, patient=True)
 
-    def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
+    def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]], *, patient: bool) -> R:
         """Do work that returns its result and what happened, again if others got in the way."""
         for attempt in range(1, self.ATTEMPTS + 1):
             try:
-                with self._unit_of_work() as uow:
+                with self._begin(patient) as uow:
                     result, events = work(uow)
                     uow.commit()
                 self._tell(events)
@@ -155,6 +164,12 @@ class Runner:
         """Finish what is waiting, and stop the writer."""
         self._jobs.put(None)
         self._writer.join()
+        self._aside.shutdown()
+
+    def _begin(self, patient: bool) -> UnitOfWork:
+        uow = self._unit_of_work()
+        uow.patient = patient
+        return uow
 
     def _write(self) -> None:
         """Do the jobs as they come: the whole life of the writer thread."""
@@ -165,17 +180,37 @@ class Runner:
                 waiting.append(self._jobs.get())
             open = None not in waiting
             jobs = [job for job in waiting if job and job.outcome.set_running_or_notify_cancel()]
+            jobs = [job for job in jobs if not self._is_held(job)]
             if len(jobs) < 2 or not self._do_together(jobs):
                 for job in jobs:
                     self._do_alone(job)
 
-    def _do_alone(self, job: _Job) -> None:
+    def _is_held(self, job: _Job) -> bool:
+        """Whether a job would wait for what somebody else holds; if so it does, elsewhere."""
+        now = time.monotonic()
+        held = any(self._held.get(named, now) > now for named in job.named)
+        if held:
+            self._aside.submit(self._do_alone, job, patient=True)
+        return held
+
+    def _do_alone(self, job: _Job, *, patient: bool = False) -> None:
         try:
-            result = self.perform(job.work)
+            result = self._transact(partial(self._do, job), patient=patient)
+        except Held as error:
+            if patient:
+                job.outcome.set_exception(error)
+            else:
+                now = time.monotonic()
+                self._held = {named: end for named, end in self._held.items() if end > now}
+                self._held |= dict.fromkeys(job.named, now + self.HELD)
+                self._aside.submit(self._do_alone, job, patient=True)
         except BaseException as error:
             job.outcome.set_exception(error)
         else:
             job.outcome.set_result(result)
+
+    def _do(self, job: _Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
+        return job.work(uow), self._react(uow)
 
     def _do_together(self, jobs: list[_Job]) -> bool:
         """Do the jobs in one transaction; whether that settled what comes of them.
@@ -188,7 +223,7 @@ class Runner:
         happened: list[Event] = []
         committing = False
         try:
-            with self._unit_of_work() as uow:
+            with self._begin(patient=False) as uow:
                 uow.foresee([named for job in jobs for named in job.named])
                 for job in jobs:
                     try:
@@ -200,6 +235,7 @@ class Runner:
                         uow.put_by()
                         happened += events
                         outcomes.append((job, result, None))
+                uow.settle()
                 committing = True
                 uow.commit()
         except ConcurrentChange:
@@ -221,11 +257,11 @@ class Runner:
     def _do_within(self, uow: UnitOfWork, job: _Job) -> tuple[Any, list[Event]]:
         """Do a job in a transaction that others share; return its result, and what happened."""
         try:
-            return job.work(uow), self._react(uow)
+            return self._do(job, uow)
         except Unsettled:
             uow.forget()
             uow.settle()
-            return job.work(uow), self._react(uow)
+            return self._do(job, uow)
 
     def _react(self, uow: UnitOfWork) -> list[Event]:
         """Let the events have their reactions, and the events of those in turn; return them all."""

@@ -37,6 +37,9 @@ class UnitOfWork(ABC):
     movements: MovementRepository
     devices: DeviceRepository
 
+    patient: bool = True
+    """Whether it waits for what others hold, or raises `Held` instead; set before it begins."""
+
     @abstractmethod
     def __enter__(self) -> Self:
         """Begin.

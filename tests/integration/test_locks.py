@@ -1,52 +1,96 @@
-"""Products are locked one by one, where a database locks rows: on PostgreSQL."""
+"""What another session holds keeps that alone waiting, where rows are locked: on PostgreSQL."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import URL
 
 from support.databases import text
 from support.sales import SALE, add, service_on
 from support.service import Service
 
+TASKS = "/api/v1/tasks"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
-def test_while_one_process_waits_for_a_product_that_is_locked_another_sells_other_products(
+def buy(service: Service, path: str) -> int:
+    with service.client() as client:
+        return client.post(f"{path}/movements", json=SALE).status_code
+
+
+def test_whoever_buys_what_somebody_holds_keeps_no_buyer_of_other_products_waiting(
     postgres_place: URL, tmp_path: Path
 ) -> None:
-    # Within one process changes are made one after another, so there the others would wait too.
-    def process(name: str) -> Service:
-        folder = tmp_path / name
-        folder.mkdir()
-        return service_on(postgres_place, folder)
-
-    def buy(service: Service, path: str) -> int:
-        with service.client() as client:
-            return client.post(f"{path}/movements", json=SALE).status_code
-
     with (
-        process("waiting") as waiting,
-        process("free") as free,
-        free.client() as client,
-        ThreadPoolExecutor(4) as buyers,
+        service_on(postgres_place, tmp_path) as service,
+        service.client() as client,
+        ThreadPoolExecutor(8) as buyers,
     ):
         locked, others = add(client, 10), [add(client, 10) for _ in range(5)]
         with psycopg.connect(text(postgres_place)) as holder:
-            holder.execute(
-                "SELECT FROM products WHERE id = %s FOR UPDATE", [locked.rpartition("/")[2]]
-            )
-            waiters = [buyers.submit(buy, waiting, locked) for _ in range(3)]
+            hold(holder, "products", locked)
+            waiters = [buyers.submit(buy, service, locked) for _ in range(3)]
             until_somebody_waits(postgres_place)
 
-            sold = [buy(free, path) for path in others * 2]
+            sold = list(buyers.map(lambda path: buy(service, path), others * 4))
 
-            assert sold == [201] * 10
+            assert sold == [201] * 20
             assert not any(waiter.done() for waiter in waiters)
         assert [waiter.result() for waiter in waiters] == [201] * 3
-        assert [client.get(path).json()["stock"] for path in (locked, *others)] == [7] + [8] * 5
+        assert [client.get(path).json()["stock"] for path in (locked, *others)] == [7] + [6] * 5
+
+
+def test_a_change_of_a_task_that_somebody_holds_waits_alone(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    def rename(path: str) -> int:
+        with service.client() as own:
+            return own.patch(path, json={"title": "Another"}).status_code
+
+    with (
+        service_on(postgres_place, tmp_path) as service,
+        service.client() as client,
+        ThreadPoolExecutor(8) as clients,
+    ):
+        tasks = [client.post(TASKS, json={"title": "One"}).headers["location"] for _ in range(9)]
+        with psycopg.connect(text(postgres_place)) as holder:
+            hold(holder, "tasks", tasks[0])
+            waiter = clients.submit(rename, tasks[0])
+            until_somebody_waits(postgres_place)
+
+            assert list(clients.map(rename, tasks[1:])) == [200] * 8
+            assert not waiter.done()
+        assert waiter.result() == 200
+        assert client.get(tasks[0]).json()["title"] == "Another"
+
+
+def test_what_is_held_for_too_long_is_refused_until_later(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    with (
+        service_on(postgres_place, tmp_path) as service,
+        service.client() as client,
+        psycopg.connect(text(postgres_place)) as holder,
+    ):
+        path = add(client, 10)
+        hold(holder, "products", path)
+
+        answer = client.post(f"{path}/movements", json=SALE)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "database-unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        holder.rollback()
+        assert buy(service, path) == 201
+        assert client.get(path).json()["stock"] == 9
+
+
+def hold(holder: psycopg.Connection, table: str, path: str) -> None:
+    """Lock the row of what is found at an address, until the transaction ends."""
+    which = sql.SQL("SELECT FROM {} WHERE id = %s FOR UPDATE").format(sql.Identifier(table))
+    holder.execute(which, [path.rpartition("/")[2]])
 
 
 def until_somebody_waits(place: URL) -> None:

@@ -69,6 +69,11 @@ class SqlDatabase(Database):
     engine: Engine
     dialect: Dialect
 
+    @property
+    def hurried(self) -> Engine:
+        """The engine for units of work that do not wait for what others hold."""
+        return self.engine
+
     @abstractmethod
     def begin(self) -> None:
         """Make ready for a unit of work; `end` must follow.

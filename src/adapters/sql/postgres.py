@@ -34,11 +34,19 @@ def arguments(url: URL) -> dict[str, Any]:
     return {**_CONNECT, **said, "options": f"{said.get('options', '')} {_OPTIONS}"}
 
 
-def make_engine(url: URL) -> Engine:
+HURRY = 0.03
+"""Seconds that a hurried unit of work waits for a lock: a change that is being committed is soon
+over, and what takes longer is not worth keeping others waiting for."""
+
+
+def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     """Return an engine for the units of work of one process."""
+    said = arguments(url)
+    if hurried:
+        said["options"] += f" -c lock_timeout={int(HURRY * 1000)}"
     return create_engine(
         "postgresql+psycopg://",
-        connect_args=arguments(url),
+        connect_args=said,
         pool_size=4,
         max_overflow=4,
         pool_timeout=TOO_LONG,
@@ -59,6 +67,7 @@ class PostgresDatabase(SqlDatabase):
 
     def __init__(self, url: URL) -> None:
         self.engine = make_engine(url)
+        self._hurried = make_engine(url, hurried=True)
         self._arguments = arguments(url)
         self._free: deque[Any] = deque([None] * self.READERS)
         self._turn = asyncio.Semaphore(self.READERS)
@@ -72,6 +81,11 @@ class PostgresDatabase(SqlDatabase):
                 await cursor.connection.close()
         self._free = deque([None] * self.READERS)
         self.engine.dispose()
+        self._hurried.dispose()
+
+    @property
+    def hurried(self) -> Engine:
+        return self._hurried
 
     def begin(self) -> None:
         """PostgreSQL sees to it itself."""

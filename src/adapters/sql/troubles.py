@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.sqlite_driver import sqlite3
-from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Unreachable
+from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Held, Unreachable
 
 AWAY = "The database cannot be reached."
 FULL = "The database's disk is full; nothing was written."
@@ -17,7 +17,6 @@ _POSTGRES = {
     "08": AWAY,  # connection exception
     "53100": FULL,  # disk full
     "53": "The database has no resources left for this.",
-    "55P03": BUSY,  # lock not available
     "57014": "The database took too long.",  # query cancelled by statement_timeout
     "57P": AWAY,  # shut down, crashed, starting up, dropped
     "58": UNUSABLE,  # system error
@@ -80,6 +79,8 @@ def _postgres(error: psycopg.Error, may_be_committed: bool) -> Exception | None:
     state = error.sqlstate
     if state in _COLLISIONS:
         return ConcurrentChange()
+    if state == "55P03":  # lock not available
+        return Held()
     if state is None:
         # Raised by the client library: the connection broke or was never there.
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

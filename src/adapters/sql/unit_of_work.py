@@ -40,7 +40,8 @@ class SqlUnitOfWork(UnitOfWork):
         self._database.begin()
         # A repository finds what it has added before it is written, so nothing has to be flushed
         # early; and an aggregate stays readable after its transaction.
-        self._session = Session(self._database.engine, autoflush=False, expire_on_commit=False)
+        engine = self._database.engine if self.patient else self._database.hurried
+        self._session = Session(engine, autoflush=False, expire_on_commit=False)
         self._work = work = Work(self._session)
         self.tasks = SqlTasks(work)
         self.users = SqlUsers(work)
