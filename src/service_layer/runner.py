@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import lru_cache, partial
 from inspect import signature
 from itertools import takewhile
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -278,7 +278,7 @@ class Runner:
             listener(events)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _kinds(use_case: Callable[..., Any]) -> tuple[str, ...]:
     """Return what the first arguments of a use case name: `task_id` names a task."""
     names = list(signature(use_case).parameters)[1:]

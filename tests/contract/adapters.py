@@ -14,16 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.base import COUNT_LIMIT, Entity, Event, Slice
-from domain.errors import Invalid, NotFound, Stale
+from domain.errors import InUse, Invalid, NotFound, Stale, Taken
 from domain.tasks import SORTS, Task, TaskAdded, TaskCompleted, TaskEdited, TaskFilter
-from service_layer import access, planning
+from domain.values import CENT
+from service_layer import access, planning, stockroom
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
 from service_layer.queries.tasks import TaskView
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import MEMBER, OTHER
+from support.people import ADMIN, MEMBER, OTHER
 
 E = TypeVar("E", bound=Entity)
 
@@ -317,6 +318,12 @@ class Together:
         self.transactions += 1
         return self.backend.open()
 
+    async def ask(self, use_case: Callable[[UnitOfWork], Any]) -> Any:
+        """Run a use case as an endpoint does: the runner is told what it is given."""
+        if isinstance(use_case, partial):
+            return await self.runner(use_case.func, *use_case.args, **use_case.keywords)
+        return await self.runner(use_case)
+
     def run(self, *use_cases: Callable[[UnitOfWork], Any]) -> list[Any]:
         """Return what became of each use case: its result, or the exception."""
         held, go = threading.Event(), threading.Event()
@@ -328,7 +335,7 @@ class Together:
         async def all_at_once() -> list[Any]:
             first = asyncio.ensure_future(self.runner(hold))
             await asyncio.to_thread(held.wait)
-            others = [asyncio.ensure_future(self.runner(use_case)) for use_case in use_cases]
+            others = [asyncio.ensure_future(self.ask(use_case)) for use_case in use_cases]
             await asyncio.sleep(0)
             go.set()
             await first
@@ -408,6 +415,56 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
     assert removed is None
     assert isinstance(gone, NotFound)
     assert get(backend, id) is None
+
+
+def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case(
+    backend: Backend,
+) -> None:
+    ids = [add(backend, f"t{n}") for n in range(5)]
+
+    def edit(id: UUID, title: str, expected: int) -> Callable[[UnitOfWork], Any]:
+        use_case: Any = planning.edit_task
+        return partial(use_case, id, {"title": title}, now=NOON, expected={expected})
+
+    together = Together(backend)
+    *edited, again, stale, missing = together.run(
+        *(edit(id, f"new {n}", 1) for n, id in enumerate(ids)),
+        edit(ids[2], "newer", 2),
+        edit(ids[3], "late", 1),
+        edit(ADMIN.id, "nothing", 1),
+    )
+
+    assert together.transactions == 2
+    assert [(one.title, one.version) for one in edited] == [(f"new {n}", 2) for n in range(5)]
+    assert (again.title, again.version) == ("newer", 3)
+    assert (type(stale), type(missing)) == (Stale, NotFound)
+    titles = [task.title for task in items(backend)]
+    assert titles == ["new 0", "new 1", "newer", "new 3", "new 4"]
+
+
+def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
+    backend: Backend,
+) -> None:
+    def add_category(name: str) -> Callable[[UnitOfWork], Any]:
+        return partial(stockroom.add_category, name=name, now=NOON)
+
+    one, taken, other = Together(backend).run(
+        add_category("Screws"), add_category("SCREWS"), add_category("Nails")
+    )
+    assert (one.name, type(taken), other.name) == ("Screws", Taken, "Nails")
+
+    removed, refused = Together(backend).run(
+        partial(stockroom.remove_category, one.id, now=NOON),
+        partial(stockroom.add_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
+    )
+    assert removed is None
+    assert isinstance(refused, Invalid)
+
+    product, in_use = Together(backend).run(
+        partial(stockroom.add_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
+        partial(stockroom.remove_category, other.id, now=NOON),
+    )
+    assert (product.category_id, type(in_use)) == (other.id, InUse)
 
 
 def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by_one(
