@@ -195,9 +195,10 @@ def brief(value: int) -> str:
 
 
 def _rounded_up(value: int) -> int:
-    """Return the next number that is easily read, and so is its half."""
-    power: int = 10 ** (len(str(value)) - 1)
-    return next(n * power for n in (1, 2, 4, 6, 8, 10) if n * power >= value)
+    """Return the next number that is easily read, and so is its half, which is whole."""
+    tens: int = 10 ** (len(str(value)) - 1)
+    tops = (n * tens // 10 for n in (10, 12, 16, 20, 30, 40, 60, 80, 100) if n * tens % 20 == 0)
+    return next(top for top in tops if top >= value)
 
 
 def _pixels(value: float) -> float:
