@@ -206,15 +206,13 @@ async def _product(
 
 async def _plot(request: Request, product: ProductView, now: datetime) -> Markup:
     """Return how much there has been of a product, as far back as its latest movements tell."""
-    latest = Slice(sort="created_at", descending=True, limit=PLOTTED)
-    of_it = MovementFilter(product_id=product.id)
-    found = await ports(request).movement_queries().list(of_it, latest)
-    movements = found.items[::-1]
-    before = movements[0].stock_after - movements[0].quantity if movements else product.stock
-    begin = movements[0].created_at if found.last else product.created_at
+    course = await ports(request).movement_queries().course(product.id, PLOTTED)
+    # Before its first movement there was nothing of it, since it was added.
+    begin = course[0].at if len(course) == PLOTTED else product.created_at
+    before = course[0].before if course else product.stock
     return steps(
         say("stock.plot", name=product.name),
-        [(begin, before), *((each.created_at, each.stock_after) for each in movements)],
+        [(begin, before), *((each.at, each.stock) for each in course)],
         until=now,
         reorder_level=product.reorder_level or None,
     )
