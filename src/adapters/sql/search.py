@@ -129,10 +129,14 @@ def keeps(name: str) -> bool:
 
     The tables do not know of it: in SQLite migrations make it, in PostgreSQL `make_indexes`.
     """
-    return any(
-        name in (f"ix_{each}_search_text", f"{each}_search") or name.startswith(f"{each}_search_")
-        for each in SEARCHED
-    )
+    return name in _KEPT
+
+
+# FTS5 keeps an index in tables of its own.
+_PARTS = ("", "_rows", "_data", "_idx", "_config", "_insert", "_update", "_delete")
+_KEPT = {f"{table}_search{part}" for table in SEARCHED for part in _PARTS} | {
+    f"ix_{table}_search_text" for table in SEARCHED
+}
 
 
 def make_indexes(connection: Connection) -> None:
