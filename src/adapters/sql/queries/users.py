@@ -5,11 +5,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, or_, select
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, or_, select
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
+from adapters.sql.search import contains
 from adapters.sql.tables import users
 from domain.users import UserFilter
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
@@ -27,10 +28,6 @@ def public_user(row: Row) -> PublicUser | None:
     if id is None:
         return None
     return PublicUser(id=id, username=username, name=name, image_url=image_url(image_file))
-
-
-def _contains(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.like(bindparam(name, type_=Text()), escape="\\")
 
 
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
@@ -51,11 +48,12 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         users.c.image_file,
     )
     id = users.c.id
+    searched = users
     conditions = {
-        "name": lambda _: _contains(users.c.name_key, "name"),
-        "city": lambda _: _contains(users.c.city_key, "city"),
+        "name": contains(users.c.name_key, "name"),
+        "city": contains(users.c.city_key, "city"),
         "is_active": lambda value: users.c.is_active if value else ~users.c.is_active,
-        "q": lambda _: _contains(users.c.search_text, "q"),
+        "q": contains(users.c.search_text, "q"),
     }
     sorts = {
         "created_at": Sort(users.c.created_at),
