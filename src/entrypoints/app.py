@@ -31,7 +31,7 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, office
+from entrypoints.pages import assets, machines, office
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -53,6 +53,7 @@ ROUTERS = (
     docs.router,
     office.router,
     task_pages.router,
+    machines.router,
     coming_in.router,
     assets.router,
 )

@@ -148,6 +148,13 @@ PAGES: Mapping[str, Who] = {
     "complete_task": MEMBERS,
     "reopen_task": MEMBERS,
     "delete_task": MEMBERS,
+    # Machines
+    "show_machines": MEMBERS,
+    "add_machine": MEMBERS,
+    "show_machine": MEMBERS,
+    "save_machine": MEMBERS,
+    "make_machine_key": MEMBERS,
+    "delete_machine": MEMBERS,
 }
 """Who may open which page, and send which form; what anybody may see is the same for everybody."""
 
