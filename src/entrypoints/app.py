@@ -31,7 +31,8 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, machines, office
+from entrypoints.pages import assets, machines, office, profile
+from entrypoints.pages import people as people_pages
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -54,6 +55,8 @@ ROUTERS = (
     office.router,
     task_pages.router,
     machines.router,
+    people_pages.router,
+    profile.router,
     coming_in.router,
     assets.router,
 )
