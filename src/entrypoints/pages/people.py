@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor, Role
-from domain.errors import Stale
+from domain.errors import Forbidden, Stale
 from domain.users import UserChanges
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Now, PasswordsPort, PicturesPort, Run, Users, ports
@@ -126,6 +126,8 @@ async def set_password_of_person(
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
         hash = await passwords.hash(patch["password"])
         await run(people.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
+    except Forbidden as error:
+        return _refused(request, await users.one(user_id, now), error)
     except WRONG as error:
         user = await users.one(user_id, now)
         password = Form({"password": ""}).refused(error)

@@ -63,7 +63,9 @@ def number(value: int | Decimal) -> str:
 
 def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
     """Return what a page was asked for, as parameters; some of it changed, and from the start."""
-    said = asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"}) | changes
+    # Parameters are read from text, so pydantic would warn of what they are now.
+    kept = asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"}, warnings=False)
+    said = kept | changes
     defaults = type(asked).model_fields
     return {
         name: "true" if value is True else "false" if value is False else str(value)
