@@ -64,6 +64,8 @@ def test_the_list_tells_who_is_heard_of_in_words(
         assert f"{ago} ago</time>" in row
     assert "Not yet" in answer.text.split(">Never</a>")[1]
     assert "4 machines in service" in answer.text
+    assert "Machines in service, by presence" in answer.text
+    assert "Late: 1 (25%)" in answer.text
     for presence in ("online", "late", "offline", "never"):
         assert f'<b>1</b><span class="presence {presence}">' in answer.text
         link = f'href="{MACHINES}?presence={presence}&amp;status=active"'
@@ -82,6 +84,8 @@ def test_machines_are_found_filtered_and_sorted(
     assert names(browser.get(f"{MACHINES}?kind=Printer")) == ["Printer"]
     assert names(browser.get(f"{MACHINES}?status=maintenance")) == ["Printer"]
     assert names(browser.get(f"{MACHINES}?sort=-created_at")) == ["Printer", "Band saw"]
+    # Of what is in maintenance nothing is expected.
+    assert "Never: 1 (100%)" in browser.page.text
     assert "No machines here" in browser.get(f"{MACHINES}?q=lathe").text
     assert browser.get(f"{MACHINES}?status=broken").status_code == 422
 

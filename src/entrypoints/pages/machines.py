@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Devices, Now, Run, ports
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
+from entrypoints.pages.plots import Kind, Part, parts
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.texts import say
@@ -27,7 +29,12 @@ router = APIRouter(prefix="/office/machines", include_in_schema=False, route_cla
 
 HERE = "/office/machines"
 FIELDS = ("name", "kind", "serial", "location", "status", "heartbeat_every")
-PRESENCES = (Presence.ONLINE, Presence.LATE, Presence.OFFLINE, Presence.NEVER)
+PRESENCES: Mapping[Presence, Kind] = {
+    Presence.ONLINE: "good",
+    Presence.LATE: "warn",
+    Presence.OFFLINE: "bad",
+    Presence.NEVER: "calm",
+}
 
 
 class Wanted(DeviceParameters):
@@ -119,6 +126,7 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
         wanted=wanted,
         listing=wanted.listing(await queries.list(wanted.filter(now), wanted.slice())),
         presences=[(presence, counted[presence]) for presence in PRESENCES],
+        plot=_plot(counted) if any(counted.values()) else None,
         statuses=statuses(),
         form=form,
     )
@@ -147,6 +155,15 @@ def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
         back=f"{HERE}/{device.id}",
         choices={"status": dict(statuses())},
     )
+
+
+def _plot(counted: Mapping[Presence, int]) -> Markup:
+    """Return the strip that shows how many machines of those in service are heard of."""
+    whole = [
+        Part(say(f"machines.presence_{presence}"), counted[presence], kind)
+        for presence, kind in PRESENCES.items()
+    ]
+    return parts(say("machines.plot"), whole)
 
 
 def statuses() -> list[tuple[str, str]]:
