@@ -86,6 +86,15 @@ def test_an_admin_takes_somebody_in_who_can_sign_in_then(admin: Browser, client:
     assert "Dora" in Browser(client).sign_in("dora").page.text
 
 
+def test_somebody_is_taken_in_once_however_often_the_form_is_sent(
+    admin: Browser, client: Client
+) -> None:
+    fields = {**form(admin.get(PEOPLE), PEOPLE).fields, **NEW}
+    assert len({admin.post(PEOPLE, fields).url.path for _ in range(2)}) == 1
+    assert "Welcome." in admin.page.text
+    assert len(client.get(USERS).json()["items"]) == 4
+
+
 def test_what_is_wrong_with_somebody_new_is_told_beside_the_field(admin: Browser) -> None:
     admin.get(PEOPLE)
     answer = admin.send(PEOPLE, {**NEW, "email": "nowhere", "password": "canary"})
