@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
+from entrypoints import pages
 from entrypoints.http import (
     access,
     categories,
@@ -30,11 +31,6 @@ from entrypoints.http.openapi import describe
 from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
-from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, office, stock
-from entrypoints.pages import categories as category_pages
-from entrypoints.pages import products as product_pages
-from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -53,13 +49,7 @@ ROUTERS = (
     pictures.media,
     health.router,
     docs.router,
-    office.router,
-    task_pages.router,
-    stock.router,
-    category_pages.router,
-    product_pages.router,
-    coming_in.router,
-    assets.router,
+    *pages.ROUTERS,
 )
 
 

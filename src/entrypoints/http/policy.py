@@ -165,6 +165,32 @@ PAGES: Mapping[str, Who] = {
     "show_category": MEMBERS,
     "save_category": MEMBERS,
     "delete_category": MEMBERS,
+    # Machines
+    "show_machines": MEMBERS,
+    "add_machine": MEMBERS,
+    "show_machine": MEMBERS,
+    "save_machine": MEMBERS,
+    "make_machine_key": MEMBERS,
+    "delete_machine": MEMBERS,
+    # People
+    "show_people": MEMBERS,
+    "add_person": ADMINS,
+    "show_person": MEMBERS,
+    "save_person": ADMINS,
+    "deactivate_person": ADMINS,
+    "reactivate_person": ADMINS,
+    "set_password_of_person": ADMINS,
+    "delete_person": ADMINS,
+    # One's own corner
+    "show_profile": MEMBERS,
+    "save_profile": MEMBERS,
+    "show_another_picture": MEMBERS,
+    "remove_picture": MEMBERS,
+    "show_password": MEMBERS,
+    "change_own_password": MEMBERS,
+    "show_tokens": MEMBERS,
+    "make_token": MEMBERS,
+    "end_own_token": MEMBERS,
 }
 """Who may open which page, and send which form; what anybody may see is the same for everybody."""
 
