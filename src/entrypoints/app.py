@@ -14,7 +14,6 @@ from entrypoints.http import (
     access,
     categories,
     devices,
-    docs,
     health,
     movements,
     pictures,
@@ -31,7 +30,7 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, office
+from entrypoints.pages import assets, docs, office
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
