@@ -30,7 +30,7 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, docs, office
+from entrypoints.pages import assets, docs, office, site
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -49,6 +49,7 @@ ROUTERS = (
     devices.router,
     pictures.media,
     health.router,
+    site.router,
     docs.router,
     office.router,
     task_pages.router,
