@@ -30,7 +30,7 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, docs, office, site
+from entrypoints.pages import assets, docs, news, office, site
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -52,6 +52,7 @@ ROUTERS = (
     site.router,
     docs.router,
     office.router,
+    news.router,
     task_pages.router,
     coming_in.router,
     assets.router,
