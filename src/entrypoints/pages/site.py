@@ -123,7 +123,9 @@ async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Walk
     parameters are not ours: links that people share bring all kinds of them.
     """
     asked = request.query_params
-    said = {name: asked[name] for name in ("cursor", "sort") if asked.get("cursor")}
+    said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name)}
+    if "cursor" not in said:
+        said = {}
     way = checked(TypeAdapter(Way), said, place_in_query)
     page = await posts.list(meant, way.slice())
     items, on = page.items, page.last and _way(way.sort, *page.last)
