@@ -265,3 +265,10 @@ def test_strangers_are_asked_to_sign_in(client: Client) -> None:
     post = write(client)
     for path in (NEWS, f"{NEWS}/new", f"{NEWS}/{post['id']}"):
         assert Browser(client).get(path).url.path == "/sign-in", path
+
+
+def test_no_two_things_on_a_page_have_one_id(client: Client, browser: Browser) -> None:
+    post = write(client)
+    for path in (NEWS, f"{NEWS}/new", f"{NEWS}/{post['id']}"):
+        ids = re.findall(r' id="([^"]+)"', browser.get(path).text)
+        assert len(ids) == len(set(ids)), path
