@@ -17,7 +17,7 @@ from entrypoints.http.lists import ListParameters
 from entrypoints.http.ports import By, Now, Posts, Run
 from entrypoints.http.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.markdown import excerpt, rendered
+from entrypoints.pages.markdown import rendered
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
@@ -60,7 +60,7 @@ async def show_posts(request: Asking, posts: Posts, by: By) -> Response:
     """List the posts that whoever asks may see."""
     wanted = asked(request, Wanted)
     listing = wanted.listing(await posts.list(wanted.filter(by), wanted.slice()))
-    return page(request, "news/list.html", wanted=wanted, listing=listing, excerpt=excerpt)
+    return page(request, "news/list.html", wanted=wanted, listing=listing)
 
 
 @router.get("/new")
