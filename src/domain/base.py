@@ -99,6 +99,10 @@ class Repository(ABC, Generic[E_]):
     def find(self, id: UUID) -> E_ | None:
         """Return the aggregate, the same object each time within one unit of work, or `None`."""
 
+    @abstractmethod
+    def any(self) -> bool:
+        """Whether there is any aggregate."""
+
     def get(self, id: UUID, expected: Expected = None) -> E_:
         """Return the aggregate for a change.
 

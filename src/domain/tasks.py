@@ -195,5 +195,5 @@ class TaskRepository(Repository[Task]):
         """Whether a user wrote any task down, or is to do any."""
 
     @abstractmethod
-    def pending_of(self, user_id: UUID) -> list[Task]:
-        """Return the tasks that a user has still to do, the oldest first."""
+    def pending_of(self, user_id: UUID | None) -> list[Task]:
+        """Return the tasks that a user has still to do, or that nobody is to do, oldest first."""

@@ -311,6 +311,10 @@ class UserRepository(Repository[User]):
         """Return who has an e-mail address."""
 
     @abstractmethod
+    def any_member(self) -> bool:
+        """Whether there is anybody who is not an admin."""
+
+    @abstractmethod
     def active_admins(self) -> set[UUID]:
         """Return the active admins; until this unit of work ends nobody else changes them.
 

@@ -1,10 +1,13 @@
-"""`atelier`: serving, migrating, making admins, and looking at the settings."""
+"""`atelier`: serving, migrating, making admins, a demo, and looking at the settings."""
 
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 
 class Failed(Exception):
@@ -25,6 +28,14 @@ class Office(ABC):
     @abstractmethod
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
         """Make an admin."""
+
+    @abstractmethod
+    def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
+        """Fill an empty database with a small workshop, telling how far that is, from 0 to 1.
+
+        Returns:
+            the username and the password of its first admin; `None` if there was an admin before.
+        """
 
     @abstractmethod
     def serve(self, *, migrate_first: bool) -> None:
@@ -81,6 +92,16 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
         print(f"{username} is an admin now.")
 
     @app.command()
+    def demo() -> None:
+        """Fill an empty database with a small believable workshop."""
+        office = open_office()
+        with _progress("Telling the workshop's story") as progress:
+            account = office.demo(progress)
+        print("The database holds a small workshop now.")
+        if account is not None:
+            print("Sign in as {} with {}".format(*account))
+
+    @app.command()
     def settings() -> None:
         """Show the settings and where they come from."""
         rows = [("setting", "value", "source"), *open_office().tell_settings()]
@@ -89,6 +110,15 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
             print(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")
 
     return app
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[Callable[[float], None]]:
+    """Show how far something is, from 0 to 1, to somebody who watches at a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as shown:
+        task = shown.add_task(doing, total=1.0)
+        yield lambda share: shown.update(task, completed=share)
 
 
 def run(open_office: Callable[[], Office]) -> None:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from domain.actors import Actor
+from domain.errors import DomainError
 from domain.receipts import Receipt
+from service_layer.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 
 R = TypeVar("R")
@@ -29,12 +31,21 @@ def once(
 
     Receipt and effect are in one transaction. Of two that are sent at once the later finds the id
     taken when it is written, is run again, and then finds the receipt.
+
+    Raises:
+        ConcurrentChange: when what was sent at the same moment got in the way of the use case.
     """
     id = Receipt.id_for(actor, key)
     receipt = uow.receipts.find(id)
     if receipt is not None and receipt.counts(now):
         return receipt.place
-    found_at = place(use_case(uow, *args, actor=actor, now=now, **kwargs))
+    try:
+        found_at = place(use_case(uow, *args, actor=actor, now=now, **kwargs))
+    except DomainError:
+        # What stands in the way may be what the same has led to, sent a moment earlier.
+        if receipt is None and uow.receipts.find(id) is not None:
+            raise ConcurrentChange from None
+        raise
     for over in uow.receipts.over(now, limit=10):
         if over is not receipt:
             uow.receipts.remove(over)

@@ -100,11 +100,39 @@ class Runner:
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run the use case in this thread, in a transaction of its own; see `__call__`."""
+
+        def work(uow: UnitOfWork) -> tuple[R, list[Event]]:
+            result = use_case(uow, *args, **kwargs)
+            return result, self._react(uow)
+
+        return self._transact(work)
+
+    def perform_in_steps(self, use_case: Callable[[UnitOfWork, Callable[[], None]], R]) -> R:
+        """Run a long use case like `perform`: however many steps it has, it is one transaction.
+
+        It is given a function to call after each step. What happened has its reactions then and is
+        settled, so the next step finds all of that, with aggregates of its own.
+        """
+
+        def work(uow: UnitOfWork) -> tuple[R, list[Event]]:
+            happened: list[Event] = []
+
+            def step() -> None:
+                happened.extend(self._react(uow))
+                uow.settle()
+
+            result = use_case(uow, step)
+            step()
+            return result, happened
+
+        return self._transact(work)
+
+    def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
+        """Do work that returns its result and what happened, again if others got in the way."""
         for attempt in range(1, self.ATTEMPTS + 1):
             try:
                 with self._unit_of_work() as uow:
-                    result = use_case(uow, *args, **kwargs)
-                    events = self._react(uow)
+                    result, events = work(uow)
                     uow.commit()
                 self._tell(events)
                 return result

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from domain.base import COUNT_LIMIT, Entity, Event, Slice
 from domain.errors import Invalid, NotFound, Stale
-from domain.tasks import SORTS, Task, TaskAdded, TaskFilter
-from service_layer import planning
+from domain.tasks import SORTS, Task, TaskAdded, TaskCompleted, TaskEdited, TaskFilter
+from service_layer import access, planning
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
 from service_layer.queries.tasks import TaskView
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
+from support.people import MEMBER, OTHER
 
 E = TypeVar("E", bound=Entity)
 
@@ -243,6 +244,65 @@ def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
         runner.perform(planning.add_task, title="Never", now=NOON)
 
     assert items(backend) == []
+
+
+def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
+    backend: Backend,
+) -> None:
+    def follow_up(uow: UnitOfWork, event: Event) -> None:
+        if event.at == NOON:
+            planning.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+
+    def long(uow: UnitOfWork, step: Callable[[], None]) -> list[str]:
+        id = planning.add_task(uow, title="Plane the board", now=NOON).id
+        step()
+        planning.edit_task(uow, id, {"priority": 1}, now=NOON)
+        planning.edit_task(uow, id, {"priority": 2}, now=NOON)
+        step()
+        planning.complete_task(uow, id, now=NOON)
+        step()
+        return [task.title for task in uow.tasks.pending_of(None)]
+
+    runner = backend.runner({TaskAdded: (follow_up,)})
+    told: list[type[Event]] = []
+    runner.after_commit(lambda events: told.extend(type(event) for event in events))
+
+    assert runner.perform_in_steps(long) == ["Sweep up"]
+    assert [(task.title, task.version) for task in items(backend)] == [
+        ("Plane the board", 3),
+        ("Sweep up", 1),
+    ]
+    assert told == [TaskAdded, TaskAdded, TaskEdited, TaskEdited, TaskCompleted]
+
+
+def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -> None:
+    def long(uow: UnitOfWork, step: Callable[[], None]) -> None:
+        id = planning.add_task(uow, title="Never", now=NOON).id
+        step()
+        assert uow.tasks.any()
+        uow.tasks.get(id, expected=(7,))
+
+    with pytest.raises(Stale):
+        backend.runner().perform_in_steps(long)
+
+    assert items(backend) == []
+
+
+def test_a_repository_tells_whether_it_keeps_any(backend: Backend) -> None:
+    with backend.open() as uow:
+        kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices, uow.movements)
+        assert [one.any() for one in kept] == [False] * 6
+        assert uow.users.any()
+        assert uow.users.any_member()
+        for person in (MEMBER, OTHER):
+            access.end_access_of(uow, person.id, now=NOON)
+            uow.users.remove(uow.users.get(person.id))
+        uow.settle()
+        assert uow.users.any()
+        assert not uow.users.any_member()
+    add(backend)
+    with backend.open() as uow:
+        assert uow.tasks.any()
 
 
 class Together:

@@ -12,12 +12,12 @@ from domain.base import Event, Slice
 from domain.errors import Invalid
 from domain.receipts import Receipt
 from domain.tasks import Task, TaskAdded, TaskFilter
-from service_layer import planning
+from service_layer import people, planning
 from service_layer.receipts import once
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import MEMBER, OTHER, PEOPLE
+from support.people import ADMIN, MEMBER, PEOPLE
 
 DAY = timedelta(hours=24)
 MICROSECOND = timedelta(microseconds=1)
@@ -75,6 +75,36 @@ def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Ba
         assert len(set(places[key::3])) == 1
     assert set(places) == set(tasks(backend))
     assert len(tasks(backend)) == 3
+
+
+@pytest.mark.parametrize("there_is_an_old_one", [False, True])
+def test_none_of_those_that_come_at_once_stands_in_the_others_way(
+    backend: Backend, there_is_an_old_one: bool
+) -> None:
+    def register(username: str, number: int) -> str:
+        # The name and the address are free for the first alone.
+        return backend.usual.perform(
+            once,
+            username,
+            people.register_user,
+            username=username,
+            email=f"{username}@example.org",
+            name="Some user",
+            password_hash="-",
+            place=lambda user: f"users/{user.id}",
+            actor=ADMIN.actor,
+            now=NOON + DAY,
+        )
+
+    for username in ("dora", "eve", "fred", "gina", "hans"):
+        if there_is_an_old_one:
+            send(backend, username, actor=ADMIN.actor)
+
+        places = in_threads(20, partial(register, username))
+
+        found = backend.ask(backend.users.by_username(username))
+        assert found is not None
+        assert set(places) == {found.place}
 
 
 def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
@@ -148,17 +178,38 @@ def test_receipts_that_no_longer_count_are_thrown_away_a_few_at_a_time(backend: 
 def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
     backend: Backend,
 ) -> None:
-    for number in range(60):
-        send(backend, f"old {number}", actor=OTHER.actor)
+    for number in range(150):
+        send(backend, f"old {number}")
+    runs: list[str] = []
 
-    # One of the old ones comes again meanwhile.
-    keys = ["old 0", *(f"new {number}" for number in range(19))]
-    places = in_threads(20, lambda n: send(backend, keys[n], actor=OTHER.actor, now=NOON + DAY))
+    def add(uow: UnitOfWork, *, title: str, actor: Actor, now: datetime) -> Task:
+        runs.append(title)
+        return planning.add_task(uow, title=title, actor=actor, now=now)
+
+    def send_new(number: int) -> str:
+        key, now, actor = f"new {number}", NOON + DAY, MEMBER.actor
+        return backend.usual.perform(
+            once, key, add, title=key, place=place_of, actor=actor, now=now
+        )
+
+    places = in_threads(20, send_new)
 
     assert len(set(places)) == 20
-    assert len(tasks(backend)) == 80
+    assert sorted(runs) == sorted(f"new {number}" for number in range(20))
     assert over(backend, NOON + DAY) == []
-    assert send(backend, "old 0", actor=OTHER.actor, now=NOON + DAY) == places[0]
+
+
+def test_what_comes_again_while_its_receipt_is_thrown_away_is_done_once(backend: Backend) -> None:
+    for number in range(5):
+        send(backend, f"old {number}")
+
+    keys = [f"old {n // 2}" if n < 10 else f"new {n}" for n in range(20)]
+    places = in_threads(20, lambda n: send(backend, keys[n], now=NOON + DAY))
+
+    assert len(set(places)) == 15
+    assert len(tasks(backend)) == 5 + 15
+    assert over(backend, NOON + DAY) == []
+    assert [send(backend, key, now=NOON + DAY) for key in keys] == places
 
 
 # What is imported where the tests are run; it stands last, so that none is left out.

@@ -76,7 +76,7 @@ def test_an_unusable_setting_stops_the_start_with_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["migrate", "settings"])
+@pytest.mark.parametrize("command", ["migrate", "settings", "demo"])
 def test_an_unusable_setting_stops_every_command(tmp_path: Path, command: str) -> None:
     done = atelier(command, folder=tmp_path, ATELIER_PORT="http")
     assert done.returncode == 1
@@ -221,7 +221,7 @@ def test_migrating_a_schema_ahead_says_what_to_do(place: Path | URL, tmp_path: P
     ],
     ids=["no such option", "no server", "no folder", "no database"],
 )
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "demo"])
 def test_a_database_that_is_not_there_is_told_in_one_line(
     tmp_path: Path, command: str, setting: dict[str, str]
 ) -> None:

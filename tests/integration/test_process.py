@@ -18,12 +18,9 @@ from sqlalchemy import URL
 
 from support.clients import Client
 from support.databases import text
-from support.people import PASSWORD
 from support.service import Service, atelier, free_port
 
 TASKS = "/api/v1/tasks"
-USERS = "/api/v1/users"
-POSTS = "/api/v1/posts"
 
 
 def settings_for(place: Path | URL) -> dict[str, str]:
@@ -49,59 +46,6 @@ def test_what_was_done_is_still_there_after_a_restart(service: Service) -> None:
         with service.client() as client:
             assert client.get(TASKS).json() == before
             assert len(before["items"]) == 2
-
-
-def test_the_tutorials_flow_works_from_the_first_task_to_the_last(service: Service) -> None:
-    with service, service.client() as client:
-        made = [
-            client.post(TASKS, json={"title": f"Task {n}", "description": "d"}).json()
-            for n in range(5)
-        ]
-        page = client.get(TASKS, params={"skip": 1, "limit": 2}).json()
-        assert page["items"] == made[1:3]
-        path = f"{TASKS}/{made[0]['id']}"
-        assert client.get(path).json() == made[0]
-        patched = client.patch(path, json={"title": "Renamed"}).json()
-        assert (patched["title"], patched["description"]) == ("Renamed", "d")
-        assert client.post(f"{path}/complete").json()["completed"] is True
-        assert client.post(f"{path}/reopen").json()["completed"] is False
-        assert client.get(f"{TASKS}/count").json()["total"] == 5
-        assert client.delete(path).status_code == 204
-        assert client.get(path).status_code == 404
-        assert client.post(TASKS, json={"title": "x" * 101}).status_code == 422
-
-
-def test_the_blogs_flow_works_from_registration_to_the_public(service: Service) -> None:
-    with service, service.client() as client:
-        new = {"username": "eve", "email": "eve@example.org", "name": "Eve", "password": PASSWORD}
-        user = client.post(USERS, json=new).json()
-        stranger = client.as_(None)
-        form = {"username": "eve@example.org", "password": PASSWORD}
-        token = stranger.post("/api/v1/auth/token", data=form).json()["access_token"]
-        own = client.as_(token)
-        assert stranger.get(f"{USERS}/{user['id']}/posts").json()["items"] == []
-        paths = [
-            own.post(POSTS, json={"title": f"News {n}", "content": "*Hello*"}).headers["location"]
-            for n in range(3)
-        ]
-        assert stranger.get(POSTS).json()["items"] == []
-        for path in paths[:2]:
-            assert own.post(f"{path}/publish").json()["published"] is True
-        patched = own.patch(paths[0], json={"title": "Old news"}).json()
-        assert (patched["content"], patched["slug"]) == ("*Hello*", "news-0")
-        listed = stranger.get(f"{USERS}/{user['id']}/posts").json()["items"]
-        assert [post["title"] for post in listed] == ["News 1", "Old news"]
-        assert {post["author"]["username"] for post in listed} == {"eve"}
-        own.patch(f"{USERS}/{user['id']}", json={"name": "Ève"})
-        assert client.delete(f"{USERS}/{user['id']}").json()["code"] == "in-use"
-        before = stranger.get(POSTS).json()
-        service.stop()
-        service.start()
-        with service.client() as again:
-            assert again.as_(None).get(POSTS).json() == before
-            assert before["items"][0]["author"]["name"] == "Ève"
-            assert again.delete(paths[1]).status_code == 204
-            assert again.as_(None).get(paths[1]).status_code == 404
 
 
 def test_of_twenty_clients_with_one_tag_exactly_one_changes_the_task(service: Service) -> None:

@@ -61,6 +61,13 @@ def test_the_readmes_requests_are_answered_one_after_the_other(tmp_path: Path) -
         assert gone.status_code == 404
 
 
+def test_the_readmes_demo_fills_an_empty_database(tmp_path: Path) -> None:
+    (demo,) = commands(".venv/bin/atelier demo")
+    done = atelier(*demo.split()[1:], folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Sign in as " in done.stdout
+
+
 def test_the_readme_names_every_setting_and_the_example_sets_each(tmp_path: Path) -> None:
     settings = set(told_settings(tmp_path))
     assert settings <= set(re.findall(r"`([A-Z_]+)`", README))

@@ -17,8 +17,8 @@ from support.databases import execute, new_postgres, text
 from support.people import ADMIN, MEMBER, PASSWORD, PEOPLE, Person
 from support.service import Service, environment
 
-CASES = 1_500
-"""How many cases there must be at least, for each database and person."""
+CASES = 2_500
+"""How many cases there must be at least for each person: twice as many for each database."""
 
 RUNS = (ADMIN, MEMBER)
 """By whom everything is tried: what they may do and see differs throughout."""

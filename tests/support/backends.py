@@ -148,9 +148,11 @@ def database_at(place: Path | URL) -> SqlDatabase:
     return SqliteDatabase(place) if isinstance(place, Path) else PostgresDatabase(place)
 
 
-def memory_app(clock: Callable[[], datetime], **options: Any) -> FastAPI:
+def memory_app(
+    clock: Callable[[], datetime], store: MemoryStore | None = None, **options: Any
+) -> FastAPI:
     """Return the whole application on memory."""
-    store = MemoryStore()
+    store = store or MemoryStore()
     populate(lambda: MemoryUnitOfWork(store))
     container = Container()
     container.database.override(providers.Singleton(MemoryDatabase))

@@ -1,9 +1,13 @@
 """The HTTP client of the tests, in this process or over the wire, signed in as somebody."""
 
+import asyncio
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
+import uvloop
+from fastapi import FastAPI
 
 from support.people import ADMIN, Person
 
@@ -58,4 +62,40 @@ class Client:
         self.http.__exit__(kind, error, trace)
 
 
-__all__ = ["Answer", "Client"]
+class Crowd:
+    """Many who ask an application in this process at once, in one event loop as when it serves."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._lifespan = app.router.lifespan_context(app)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        self._http = httpx2.AsyncClient(transport=transport, base_url="http://testserver")
+
+    def ask(self, requests: Iterable[tuple[Person, httpx2.Request]]) -> list[Answer]:
+        """Send requests, all before any is answered; return the answers in their order."""
+
+        async def answers() -> list[Answer]:
+            return await asyncio.gather(*(self._send(*each) for each in requests))
+
+        return self._runner.run(answers())
+
+    async def _send(self, by: Person, request: httpx2.Request) -> Answer:
+        request.headers["Authorization"] = f"Bearer {by.token}"
+        return await self._http.send(request)
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._lifespan.__aenter__())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._runner.run(self._http.aclose())
+        self._runner.run(self._lifespan.__aexit__(kind, error, trace))
+        self._runner.close()
+
+
+__all__ = ["Answer", "Client", "Crowd"]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from adapters.ids import new_id
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
+from domain.actors import Role
 from domain.base import Entity, Event, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
@@ -81,6 +82,9 @@ class MemoryRepository(Repository[E], Generic[E]):
             self.seen[id] = self.type(**state)
         return self.seen.get(id)
 
+    def any(self) -> bool:
+        return bool(self._states())
+
     def _states(self) -> dict[UUID, State]:
         """Return what is there, as far as it has been settled."""
         there = {**self._committed, **self._settled}
@@ -125,7 +129,7 @@ class MemoryTasks(MemoryRepository[Task], TaskRepository):
         theirs = ("assignee_id", "created_by_id")
         return any(state[name] == user_id for state in self._states().values() for name in theirs)
 
-    def pending_of(self, user_id: UUID) -> list[Task]:
+    def pending_of(self, user_id: UUID | None) -> list[Task]:
         return self._some("created_at", assignee_id=user_id, completed_at=None)
 
 
@@ -144,6 +148,9 @@ class MemoryUsers(MemoryRepository[User], UserRepository):
     def addressed(self, email: str) -> UUID | None:
         users = self._states().values()
         return next((user["id"] for user in users if user["email"] == email), None)
+
+    def any_member(self) -> bool:
+        return any(state["role"] is Role.MEMBER for state in self._states().values())
 
     def active_admins(self) -> set[UUID]:
         users = (User(**state) for state in self._states().values())

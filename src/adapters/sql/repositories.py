@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -71,9 +71,12 @@ class SqlRepository(Repository[E], Generic[E]):
             self._seen[id] = entity
         return entity
 
+    def any(self) -> bool:
+        return self._any(true())
+
     def _any(self, condition: ColumnElement[bool]) -> bool:
         """Whether there is any kept aggregate of which a condition holds."""
-        some = select(self.type).where(condition).with_only_columns(literal(1)).limit(1)
+        some = select(literal(1)).select_from(self.type).where(condition).limit(1)
         return self._session.execute(some).first() is not None
 
     def _some(
@@ -103,7 +106,8 @@ class SqlTasks(SqlRepository[Task], TaskRepository):
     def concern(self, user_id: UUID) -> bool:
         return self._any(or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id))
 
-    def pending_of(self, user_id: UUID) -> list[Task]:
+    def pending_of(self, user_id: UUID | None) -> list[Task]:
+        # Comparing with None asks whether there is no user.
         theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
         return self._some(*theirs, order=(tasks.c.created_at, tasks.c.id))
 
@@ -127,6 +131,9 @@ class SqlUsers(SqlRepository[User], UserRepository):
 
     def _who(self, condition: ColumnElement[bool]) -> UUID | None:
         return self._session.execute(select(users.c.id).where(condition)).scalar()
+
+    def any_member(self) -> bool:
+        return self._any(users.c.role == Role.MEMBER)
 
     def active_admins(self) -> set[UUID]:
         # Locked in one order, two who do this wait for each other instead of for ever. SQLite has
@@ -171,6 +178,8 @@ class SqlReceipts(SqlRepository[Receipt], ReceiptRepository):
     """Receipts in a table."""
 
     type = Receipt
+    # Of two that find one over at once, the second waits and sees it renewed.
+    locks = True
 
     def over(self, now: datetime, limit: int) -> list[Receipt]:
         # All find the same ones at first, and only one can throw each away.

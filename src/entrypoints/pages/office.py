@@ -1,24 +1,65 @@
 """The office's start page: what is worth knowing in the morning."""
 
+from datetime import datetime
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from domain.actors import Actor
 from domain.base import Slice
+from domain.catalogue import ProductFilter
+from domain.devices import DeviceFilter, Presence, Status
+from domain.posts import PostFilter
 from domain.tasks import TaskFilter
-from entrypoints.http.ports import By, Now, Tasks
+from entrypoints.http.ports import By, Now, Ports, ports
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import Asking, Page
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 
+SHOWN = 6
+"""How much of a list is shown; the rest is where its heading leads."""
+
+WEEKS = 12
+
 
 @router.get("/office")
-async def show_office(request: Asking, tasks: Tasks, by: By, now: Now) -> Response:
+async def show_office(request: Asking, by: By, now: Now) -> Response:
     """Show what there is to do, and what needs a look."""
-    mine = TaskFilter(today=now.date(), completed=False, assignee_id=by.id)
+    here = ports(request)
     return page(
         request,
         "office/start.html",
-        mine=await tasks.list(mine, Slice(sort="due_on", limit=8)),
-        counts=await tasks.count(TaskFilter(today=now.date())),
+        **await _tasks(here, by, now),
+        **await _things(here, now),
+        news=await here.post_queries().list(
+            PostFilter.of(None), Slice(sort="published_at", descending=True, limit=4)
+        ),
     )
+
+
+async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
+    """Return what is to be done, and what has been."""
+    tasks = here.task_queries()
+    mine = TaskFilter(today=now.date(), completed=False, assignee_id=by.id)
+    overdue = TaskFilter(today=now.date(), overdue=True)
+    return {
+        "counts": await tasks.count(TaskFilter(today=now.date())),
+        "mine": await tasks.list(mine, Slice(sort="due_on", limit=SHOWN)),
+        "overdue": await tasks.list(overdue, Slice(sort="due_on", limit=SHOWN)),
+        "weeks": await tasks.done_per_week(now, WEEKS),
+    }
+
+
+async def _things(here: Ports, now: datetime) -> dict[str, Any]:
+    """Return what runs low, and which machines are silent."""
+    low = ProductFilter(archived=False, low_stock=True)
+    silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
+    return {
+        "low": await here.product_queries().list(low, Slice(sort="stock", limit=SHOWN, count=True)),
+        "silent": await here.device_queries().list(
+            silent, Slice(sort="last_seen_at", descending=True, limit=SHOWN)
+        ),
+        "presences": await here.device_queries().presences(now),
+    }

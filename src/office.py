@@ -1,0 +1,282 @@
+"""The command line's office: what each command has done, on the database of the settings."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+import settings as configuration
+from adapters import clock, logs
+from adapters.passwords import Argon2Passwords
+from adapters.sql import postgres, sqlite
+from adapters.sql.database import SqlDatabase
+from adapters.sql.migrations import AHEAD, migrate
+from adapters.sql.sqlite_driver import sqlite3
+from adapters.sql.troubles import translated
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import DomainError, Invalid, Unacceptable
+from domain.users import PASSWORD
+from entrypoints import cli
+from entrypoints.cli import Failed
+from entrypoints.http.frontdoor import REQUEST_ID
+from entrypoints.http.protocol import Protocol
+from service_layer import access, people
+from service_layer.demo import workshop
+from service_layer.errors import DatabaseUnavailable, MigrationFailed
+from service_layer.ports import Schema
+from service_layer.runner import Runner
+from service_layer.unit_of_work import UnitOfWork
+from settings import Settings, UnusableSettings
+
+log = logging.getLogger("atelier")
+
+T = TypeVar("T")
+
+SHUTDOWN_SECONDS = 20
+"""How long requests in flight may take to be answered once the service is told to stop."""
+
+
+class Office(cli.Office):
+    """What the command line can have done."""
+
+    def __init__(self, make_database: Callable[[Settings], SqlDatabase]) -> None:
+        self._make_database = make_database
+        try:
+            self.settings = configuration.load()
+        except UnusableSettings as error:
+            raise Failed(str(error)) from None
+        logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
+
+    def tell_settings(self) -> Iterator[tuple[str, str, str]]:
+        for told in configuration.tell(self.settings):
+            yield told.name, told.value, told.source
+
+    def migrate(self) -> None:
+        path = self.settings.sqlite_path
+        if path is not None and not path.parent.is_dir():
+            raise Failed(f"The folder {path.parent} does not exist.")
+        engine = (
+            postgres.make_engine(self.settings.url)
+            if path is None
+            else sqlite.make_engine(path, "rwc")
+        )
+        with _plainly():
+            migrate(engine)
+            engine.dispose()
+
+    def serve(self, *, migrate_first: bool) -> None:
+        listener = _listen(self.settings.host, self.settings.port)
+        self._require_folder(self.settings.media)
+        with _alone(self.settings.sqlite_path):
+            if migrate_first or self.settings.sqlite_path:
+                self.migrate()
+            self._require_current_schema()
+            self._tell_how_to_set_up()
+            self._run(listener)
+
+    def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        self._require_tables()
+        with _checked():
+            hash = asyncio.run(Argon2Passwords().hash(PASSWORD(password)))
+            self._perform(
+                people.create_admin,
+                username=username,
+                email=email,
+                name=name,
+                password_hash=hash,
+                now=clock.utc_now(),
+            )
+
+    def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
+        self._require_tables()
+        # The others' password is known to nobody, so they can share its hash. An admin can give
+        # each of them another.
+        password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
+        passwords = Argon2Passwords()
+
+        def tell(uow: UnitOfWork, step: Callable[[], None]) -> str | None:
+            def told(share: float) -> None:
+                step()
+                progress(share)
+
+            hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
+            return workshop.tell(uow, told, now=clock.utc_now(), **hashes)
+
+        with _checked(), self._runner() as runner:
+            hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
+            username = runner.perform_in_steps(tell)
+        return None if username is None else (username, password)
+
+    def _tell_how_to_set_up(self) -> None:
+        """Print the address at which the first admin can be made, as long as there is none."""
+        secret = self._perform(access.prepare_setup, now=clock.utc_now())
+        if secret is not None:
+            address = f"http://{self.settings.host}:{self.settings.port}/setup"
+            print(
+                "There is no admin yet. Make the first one with `atelier create-admin`, or open"
+                f" this address in a browser; it works once:\n  {address}?secret={secret}",
+                flush=True,
+            )
+
+    def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
+        """Run a use case in a transaction of its own."""
+        with self._runner() as runner:
+            return runner.perform(use_case, **arguments)
+
+    @contextmanager
+    def _runner(self) -> Iterator[Runner]:
+        """Open the database for as long as it takes."""
+        database = self._make_database(self.settings)
+        with _plainly():
+            asyncio.run(database.open())
+            runner = Runner(lambda: SqlUnitOfWork(database))
+            try:
+                yield runner
+            finally:
+                runner.close()
+                asyncio.run(database.close())
+
+    def _require_folder(self, folder: Path) -> None:
+        """Make sure that uploads can be kept, before somebody sends one."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failed(f"ATELIER_MEDIA: {(error.strerror or 'no access').lower()}.") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise Failed("ATELIER_MEDIA: permission denied.")
+
+    def _schema(self) -> Schema:
+        async def ask() -> Schema:
+            database = self._make_database(self.settings)
+            try:
+                return await database.schema()
+            finally:
+                await database.close()
+
+        with _plainly():
+            return asyncio.run(ask())
+
+    def _require_tables(self) -> None:
+        """Make the tables of an embedded database that has none; a PostgreSQL one has to."""
+        if self.settings.sqlite_path is not None and self._schema() is Schema.EMPTY:
+            self.migrate()
+        self._require_current_schema()
+
+    def _require_current_schema(self) -> None:
+        schema = self._schema()
+        if schema is Schema.AHEAD:
+            raise Failed(AHEAD)
+        if schema is not Schema.CURRENT:
+            raise Failed(f"The database's schema is {schema}: run `atelier migrate` first.")
+
+    def _run(self, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            "bootstrap:application",
+            factory=True,
+            workers=self.settings.workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Where a request comes from only a proxy that is trusted may say, in a header.
+            proxy_headers=bool(self.settings.trusted_proxies),
+            forwarded_allow_ips=list(self.settings.trusted_proxies),
+            http=Protocol,
+            ws="none",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        address = f"http://{self.settings.host}:{self.settings.port}"
+        log.info(
+            "serving",
+            extra={"address": address, "database": configuration.shown(self.settings.url)},
+        )
+        # The server stops gracefully on these and then raises them again, for whoever started it;
+        # here that is the end of the work, and a good one.
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(wanted, lambda *_: None)
+        if self.settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            if not server.started:
+                raise Failed("The service could not start; the log says why.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is done, so that a mistake in it costs nothing."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        listener = socket.create_server((host, port), family=found[0][0], backlog=2048)
+    except OSError as error:
+        # A name that cannot be looked up has a negative number.
+        known = (error.errno or -1) > 0
+        reason = os.strerror(error.errno or 0) if known else "there is no such address"
+        raise Failed(f"Cannot listen on {host}:{port}: {reason.lower()}.") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def _alone(path: Path | None) -> Iterator[None]:
+    """Let one `serve` alone have an embedded database.
+
+    The lock is on a file beside the database, since closing any descriptor of the database itself
+    would drop the locks that SQLite holds on it. The system lets go of it when the process ends.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        lock = os.open(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise Failed(f"Cannot use {path}: {(error.strerror or 'no access').lower()}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Failed(f"Another `atelier serve` is using {path} already.") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Tell in one line what is wrong with what was given."""
+    try:
+        yield
+    except Invalid as error:
+        raise Failed(f"{error.field}: {error}") from None
+    except Unacceptable as error:
+        raise Failed(f"password: {error}") from None
+    except DomainError as error:
+        raise Failed(str(error)) from None
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Tell trouble with the database in one line."""
+    try:
+        yield
+    except MigrationFailed as error:
+        raise Failed(str(error)) from None
+    except Exception as error:
+        trouble = translated(error, may_be_committed=False) or error
+        cause = trouble.__cause__ or error
+        cause = getattr(cause, "orig", None) or cause
+        if not isinstance(cause, psycopg.Error | sqlite3.Error | DatabaseUnavailable):
+            raise
+        told = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
+        said = str(cause).strip().partition("\n")[0]
+        raise Failed(f"{told} ({said})" if said and said != str(told) else str(told)) from None

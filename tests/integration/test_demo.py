@@ -1,0 +1,321 @@
+"""`atelier demo`: a workshop with a past, all of it or nothing, in an empty database alone."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL
+
+from support.clients import Client
+from support.databases import execute, new_postgres, text
+from support.service import Service, atelier, environment
+
+API = "/api/v1"
+DONE = "The database holds a small workshop now.\n"
+NOT_EMPTY = "atelier: The database is not empty; the demo is for one that is.\n"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The setting that names a database in which there is nothing yet."""
+    if request.param == "sqlite":
+        yield {"DATABASE_URL": f"sqlite:///{tmp_path / 'atelier.db'}"}
+        return
+    server: URL = request.getfixturevalue("postgres")
+    url = new_postgres(server)
+    address = {"DATABASE_URL": text(url)}
+    assert atelier("migrate", folder=tmp_path, **address).returncode == 0
+    yield address
+    execute(server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+def create_admin(folder: Path, settings: dict[str, str]) -> None:
+    done = atelier(
+        "create-admin", "eve", "eve@example.org", "--password-stdin",
+        folder=folder, input="long enough\n", **settings,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def sign_in(client: Client, username: str, password: str) -> Client:
+    form = {"username": username, "password": password}
+    answer = client.as_(None).post(f"{API}/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return client.as_(answer.json()["access_token"])
+
+
+def everything(client: Client, path: str) -> list[dict[str, Any]]:
+    """Return a whole list, page by page."""
+    answer = client.get(f"{API}{path}", params={"limit": 100})
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    while "link" in answer.headers:
+        answer = client.get(answer.headers["link"].split(">")[0][1:])
+        items += answer.json()["items"]
+    return items
+
+
+def total(client: Client, path: str, **filter: str) -> int:
+    answer = client.get(f"{API}{path}", params={"count": "true", "limit": 1, **filter})
+    number: int = answer.json()["total"]
+    return number
+
+
+def test_it_fills_an_empty_database_with_a_workshop(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    done = atelier("demo", folder=tmp_path, **settings)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    said = re.fullmatch(re.escape(DONE) + r"Sign in as (\S+) with (\S{16,})\n", done.stdout)
+    assert said is not None
+    with Service(tmp_path, **settings) as service, service.client() as http:
+        assert "setup" not in service.log.read_text()
+        client = sign_in(http, said[1], said[2])
+        _has_people(client)
+        _has_news(client)
+        _has_a_catalogue(client)
+        _has_tasks(client)
+        _has_machines(client)
+
+
+def _has_people(client: Client) -> None:
+    users = everything(client, "/users")
+    assert len(users) == 12
+    assert Counter(user["role"] for user in users) == {"admin": 2, "member": 10}
+    assert Counter(user["is_active"] for user in users) == {True: 10, False: 2}
+    assert any(user["name"] == "张伟" for user in users)
+    assert len({user["city"] for user in users}) == 12
+
+
+def _has_news(client: Client) -> None:
+    posts = everything(client, "/posts")
+    published = [post for post in posts if post["published"]]
+    assert (len(posts), len(published)) == (13, 11)
+    assert len({post["author"]["username"] for post in posts}) >= 6
+    assert len({post["published_at"][:10] for post in published}) == 11
+    everybodys = everything(client.as_(None), "/posts")
+    assert [post["id"] for post in everybodys] == [post["id"] for post in published]
+    texts = "\n".join(post["content"] for post in posts)
+    for mark in ("\n## ", "\n- ", "\n1. ", "\n> ", "```", "](http", "**", "\n|---|"):
+        assert mark in texts
+
+
+def _has_a_catalogue(client: Client) -> None:
+    assert total(client, "/categories") == 12
+    products = everything(client, "/products")
+    assert total(client, "/products", archived="true") == 7
+    assert len(products) == 204 - 7
+    assert len({product["category"]["id"] for product in products}) == 12
+    assert len({product["sku"] for product in products}) == len(products)
+    assert 10 <= sum(product["low_stock"] for product in products) <= 50
+    assert 5 <= sum(product["stock"] == 0 for product in products) <= 25
+    reasons: Counter[str] = Counter()
+    weeks: Counter[int] = Counter()
+    for product in products:
+        reasons += _adds_up(client, product, weeks)
+    assert reasons.keys() == {"received", "sold", "used", "returned", "lost", "counted"}
+    assert min(weeks[week] for week in range(1, 11)) >= 10
+
+
+def _adds_up(client: Client, product: dict[str, Any], weeks: Counter[int]) -> Counter[str]:
+    """Make sure that the ledger of a product tells its stock; return how often each reason is."""
+    movements = everything(client, f"/products/{product['id']}/movements")
+    stock, last = 0, product["created_at"]
+    for movement in movements:
+        stock += movement["quantity"]
+        assert movement["stock_after"] == stock >= 0
+        assert movement["created_at"] >= last
+        last = movement["created_at"]
+        weeks[age(last) // timedelta(weeks=1)] += 1
+    assert product["stock"] == stock
+    return Counter(movement["reason"] for movement in movements)
+
+
+def age(time: str) -> timedelta:
+    """Return how long ago something was, which is in the past."""
+    passed = datetime.now(UTC) - datetime.fromisoformat(time)
+    assert timedelta(0) < passed < timedelta(weeks=13)
+    return passed
+
+
+def _has_tasks(client: Client) -> None:
+    tasks = everything(client, "/tasks")
+    reorders = [task for task in tasks if task["title"].startswith("Reorder ")]
+    assert len(tasks) - len(reorders) == 66
+    assert Counter(task["created_by"] is None for task in reorders).keys() == {True}
+    assert 10 <= sum(task["completed"] for task in reorders) < len(reorders)
+    counts = client.get(f"{API}/tasks/count").json()
+    assert counts["completed"] >= 50
+    assert 5 <= counts["overdue"] < counts["pending"] < 50
+    done = Counter(age(task["completed_at"]) // timedelta(weeks=1) for task in tasks
+                   if task["completed"])  # fmt: skip
+    assert min(done[week] for week in range(1, 11)) >= 1
+    assert len({task["priority"] for task in tasks}) == 10
+    assert len({task["assignee"]["username"] for task in tasks if task["assignee"]}) >= 9
+    gone = {user["id"] for user in everything(client, "/users") if not user["is_active"]}
+    assert not [task for task in tasks if not task["completed"] and task["assignee_id"] in gone]
+
+
+def _has_machines(client: Client) -> None:
+    devices = everything(client, "/devices")
+    assert len(devices) == 30
+    assert Counter(device["status"] for device in devices) == {
+        "active": 25, "maintenance": 3, "retired": 2,
+    }  # fmt: skip
+    assert Counter(device["presence"] for device in devices) == {
+        "online": 14, "late": 5, "offline": 6, "never": 5,
+    }  # fmt: skip
+    assert len({device["kind"] for device in devices}) >= 12
+    # A day later there still are some of each.
+    tomorrow = timedelta(days=1)
+    lasting = [
+        device["presence"]
+        for device in devices
+        if device["last_seen_at"]
+        and (age(device["last_seen_at"]) + tomorrow).total_seconds()
+        <= 3 * device["heartbeat_every"]
+    ]
+    assert len(lasting) >= 8
+
+
+def test_a_second_run_is_refused_and_changes_nothing(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    assert atelier("demo", folder=tmp_path, **settings).returncode == 0
+    with Service(tmp_path, **settings) as service, service.client() as client:
+        before = everything(client.as_(None), "/posts")
+
+        again = atelier("demo", folder=tmp_path, **settings)
+
+        assert (again.returncode, again.stdout, again.stderr) == (1, "", NOT_EMPTY)
+        assert everything(client.as_(None), "/posts") == before
+
+
+def test_an_admin_who_was_there_before_stays_as_they_were(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    create_admin(tmp_path, settings)
+    with Service(tmp_path, **settings) as service, service.client() as http:
+        client = sign_in(http, "eve", "long enough")
+        before = client.get(f"{API}/users/me")
+
+        done = atelier("demo", folder=tmp_path, **settings)
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, DONE, "")
+        after = client.get(f"{API}/users/me")
+        assert (after.text, after.headers["etag"]) == (before.text, before.headers["etag"])
+        assert total(client, "/users") == 13
+        assert total(client, "/devices") == 30
+        sign_in(http, "eve", "long enough")
+
+
+def test_whoever_works_meanwhile_waits_and_is_not_turned_away(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    create_admin(tmp_path, settings)
+    done = threading.Event()
+    statuses: Counter[int] = Counter()
+    with Service(tmp_path, **settings) as service, service.client() as http:
+        client = sign_in(http, "eve", "long enough")
+        me = f"{API}/users/{client.get(f'{API}/users/me').json()['id']}"
+
+        def work() -> None:
+            while not done.is_set():
+                city = {"city": f"City {statuses.total()}"}
+                statuses[client.patch(me, json=city).status_code] += 1
+
+        with ThreadPoolExecutor(1) as thread:
+            working = thread.submit(work)
+            told = atelier("demo", folder=tmp_path, **settings)
+            done.set()
+            working.result()
+
+        assert (told.returncode, told.stdout) == (0, DONE)
+        assert statuses.keys() == {200}
+        assert client.get(me).json()["city"] == f"City {statuses.total() - 1}"
+
+
+def test_where_somebody_has_begun_to_work_it_is_refused(tmp_path: Path) -> None:
+    bob = {"username": "bob", "email": "bob@example.org", "name": "Bob", "password": "long enough"}
+    begun: dict[str, dict[str, str]] = {
+        "/tasks": {"title": "Sharpen the chisels"},
+        "/posts": {"title": "News", "content": "Hello"},
+        "/categories": {"name": "Screws"},
+        "/products": {"name": "Screw", "price": "0.05"},
+        "/devices": {"name": "Lathe"},
+        "/users": bob,
+    }
+    create_admin(tmp_path, {})
+    with Service(tmp_path) as service, service.client() as http:
+        client = sign_in(http, "eve", "long enough")
+        for path, new in begun.items():
+            made = client.post(f"{API}{path}", json=new)
+            assert made.status_code == 201
+
+            done = atelier("demo", folder=tmp_path)
+
+            assert (done.returncode, done.stdout, done.stderr) == (1, "", NOT_EMPTY), path
+            assert client.delete(made.headers["location"]).status_code == 204
+        assert [total(client, path) for path in begun] == [0, 0, 0, 0, 0, 1]
+        assert atelier("demo", folder=tmp_path).returncode == 0
+
+
+def test_after_it_nobody_can_set_the_workshop_up_any_more(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    with Service(tmp_path, **settings) as service, service.client() as client:
+        said = re.search(r"(/api/v1/setup\?secret=\S+)", service.log.read_text())
+        assert said is not None
+        assert atelier("demo", folder=tmp_path, **settings).returncode == 0
+        new = {"username": "mallory", "email": "m@example.org", "name": "Mallory",
+               "password": "long enough"}  # fmt: skip
+        assert client.as_(None).post(said[1], json=new).status_code == 404
+
+
+def test_killed_in_the_middle_it_leaves_nothing_and_can_be_run_again(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    # Somebody who watches at a terminal sees how far it is.
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bootstrap", "demo"],
+        cwd=tmp_path,
+        env=environment(**settings) | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while not re.search(rb"\b[3-8]\d%", seen):
+        seen += os.read(ours, 1_000)
+    process.kill()
+    said, _ = process.communicate()
+    os.close(ours)
+    assert (process.returncode, said) == (-9, b"")
+
+    create_admin(tmp_path, settings)
+    with Service(tmp_path, **settings) as service, service.client() as http:
+        client = sign_in(http, "eve", "long enough")
+        lists = ("tasks", "posts", "categories", "products", "devices", "users")
+        assert [total(client, f"/{name}") for name in lists] == [0, 0, 0, 0, 0, 1]
+    done = atelier("demo", folder=tmp_path, **settings)
+    assert (done.returncode, done.stdout) == (0, DONE)
+
+
+def test_a_postgresql_database_without_tables_is_not_filled(postgres: URL, tmp_path: Path) -> None:
+    url = new_postgres(postgres)
+    done = atelier("demo", folder=tmp_path, DATABASE_URL=text(url))
+    execute(postgres, f"DROP DATABASE {url.database} WITH (FORCE)")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "atelier: The database's schema is empty: run `atelier migrate` first.\n"

@@ -1,0 +1,95 @@
+"""Tasks to reorder, over the wire: one for each time the stock falls, and none without the fall."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+from sqlalchemy import text as sql
+
+from support.backends import database_at
+from support.sales import SALE, add, ledger, reorders, sell_at_once, service_on
+from support.service import Service
+
+
+@pytest.fixture
+def service(place: Path | URL, tmp_path: Path) -> Service:
+    return service_on(place, tmp_path)
+
+
+def fall_three_times(service: Service) -> None:
+    """Have fifty at once let the stock fall to its level, and again once there is more."""
+    with service, service.client() as client:
+        path = add(client, 60, reorder_level=40)
+        for fall in range(1, 4):
+            outcomes = sell_at_once(service, *[path] * 50)
+
+            assert outcomes == [(201, None)] * 50
+            assert reorders(client) == ["Reorder Screws"] * fall
+            delivery = {"quantity": 50, "reason": "received"}
+            client.post(f"{path}/movements", json=delivery).raise_for_status()
+            assert len(ledger(client, path)) == 1 + 51 * fall
+        assert reorders(client) == ["Reorder Screws"] * 3
+
+
+def test_fifty_who_let_the_stock_fall_at_once_plan_one_task_each_time_it_falls(
+    service: Service,
+) -> None:
+    fall_three_times(service)
+
+
+def test_fifty_at_several_workers_plan_one_task_each_time_the_stock_falls(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    fall_three_times(service_on(postgres_place, tmp_path, ATELIER_WORKERS="3"))
+
+
+# Whatever plans a task owes something by the end of its transaction that it does not deliver.
+DEBT = (
+    "CREATE TABLE creditors (id INTEGER PRIMARY KEY)",
+    "CREATE TABLE debts (id INTEGER REFERENCES creditors (id) DEFERRABLE INITIALLY DEFERRED)",
+)
+INCUR = {
+    "sqlite": (
+        "CREATE TRIGGER incur AFTER INSERT ON tasks BEGIN INSERT INTO debts VALUES (1); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION incur() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN INSERT INTO debts VALUES (1); RETURN NULL; END'",
+        "CREATE TRIGGER incur AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION incur()",
+    ),
+}
+SETTLE = "INSERT INTO creditors VALUES (1)"
+
+
+def execute(place: Path | URL, *statements: str) -> None:
+    engine = database_at(place).engine
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sql(statement))
+    engine.dispose()
+
+
+def test_a_fall_that_the_database_refuses_to_commit_leaves_neither_movement_nor_task(
+    service: Service, place: Path | URL
+) -> None:
+    dialect = "sqlite" if isinstance(place, Path) else "postgresql"
+    execute(place, *DEBT, *INCUR[dialect])
+    with service, service.client() as client:
+        falling = add(client, 1, name="Glue")
+        before = client.get(falling).json()
+        plenty = [add(client, 10) for _ in range(9)]
+
+        outcomes = sell_at_once(service, falling, *plenty)
+
+        # Those whose sales waited for the same commit are not kept from theirs.
+        assert outcomes == [(409, None)] + [(201, None)] * 9
+        assert client.post(f"{falling}/movements", json=SALE).json()["code"] == "conflict"
+        assert client.get(falling).json() == before
+        assert len(ledger(client, falling)) == 1
+        assert all(len(ledger(client, path)) == 2 for path in plenty)
+        assert reorders(client) == []
+
+        execute(place, SETTLE)
+        assert client.post(f"{falling}/movements", json=SALE).status_code == 201
+        assert len(ledger(client, falling)) == 2
+        assert reorders(client) == ["Reorder Glue"]

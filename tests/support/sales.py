@@ -1,0 +1,65 @@
+"""Sales over the wire, many of them at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from support.clients import Client
+from support.databases import text
+from support.service import Service
+
+PRODUCTS = "/api/v1/products"
+TASKS = "/api/v1/tasks"
+SALE = {"quantity": -1, "reason": "sold"}
+
+
+def service_on(place: Path | URL, folder: Path, **settings: str) -> Service:
+    """Return a service on a database."""
+    address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
+    return Service(folder, DATABASE_URL=address, **settings)
+
+
+def add(client: Client, stock: int, **members: Any) -> str:
+    """Add a product and return where it is."""
+    new = {"name": "Screws", "price": "0.05", "stock": stock, **members}
+    answer = client.post(PRODUCTS, json=new)
+    assert answer.status_code == 201, answer.text
+    return answer.headers["location"]
+
+
+def ledger(client: Client, path: str) -> list[dict[str, Any]]:
+    """Return all movements, having made sure that they add up to the stock at each step."""
+    answer = client.get(f"{path}/movements", params={"limit": 100})
+    items: list[dict[str, Any]] = answer.json()["items"]
+    while "link" in answer.headers:
+        answer = client.get(answer.headers["link"].split(">")[0][1:])
+        items += answer.json()["items"]
+    stock = 0
+    for movement in items:
+        stock += movement["quantity"]
+        assert movement["stock_after"] == stock >= 0
+    assert client.get(path).json()["stock"] == stock
+    return items
+
+
+def reorders(client: Client) -> list[str]:
+    """Return the titles of all tasks."""
+    return [task["title"] for task in client.get(TASKS, params={"limit": 100}).json()["items"]]
+
+
+def sell_at_once(service: Service, *paths: str) -> list[tuple[int, Any]]:
+    """Have a client for each path buy a piece; return statuses and what is available."""
+    barrier = threading.Barrier(len(paths))
+
+    def buy(path: str) -> tuple[int, Any]:
+        with service.client() as own:
+            # Nobody connects before all are ready: a connection that idles for long is closed.
+            barrier.wait()
+            answer = own.post(f"{path}/movements", json=SALE)
+            return answer.status_code, answer.json().get("available")
+
+    with ThreadPoolExecutor(len(paths)) as clients:
+        return list(clients.map(buy, paths))

@@ -1,0 +1,217 @@
+"""A machine that asks the catalogue for whatever can be asked, and knows what should come of it."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from support import stockroom_wishes as wishes
+from support.backends import Clock
+from support.clients import Answer, Crowd
+from support.people import NOON
+from support.stockroom import Stockroom, orders
+from support.stockroom_lists import in_order, listed
+from support.stockroom_requests import heard, request_of, walked
+from support.stockroom_values import Ask, Body, Seen, Told
+from support.stockroom_wishes import Wish
+
+MISSING = "01900000-0000-7000-8000-00000000fffe"
+
+
+class StockroomMachine(RuleBasedStateMachine):
+    """A run of requests, one at a time or several at once, to a stockroom that is empty at first.
+
+    After requests at once there must be an order in which they would have had the same answers,
+    and left the same behind. Which order it is chance decides, so that no rule depends on what
+    there is: what is asked for may be missing.
+    """
+
+    def __init__(self, crowd: Crowd, clock: Clock, empty: Callable[[], None]) -> None:
+        super().__init__()
+        empty()
+        clock.now = NOON
+        self.crowd, self.clock = crowd, clock
+        self.room = Stockroom(NOON)
+        self.known: dict[str, list[str]] = {"categories": [], "products": []}
+        self.seen: dict[str, list[Seen]] = {}
+
+    @initialize(category=wishes.new_category, products=st.tuples(*[wishes.new_product] * 3))
+    def there_is_something(self, category: Wish, products: tuple[Wish, ...]) -> None:
+        self.ask_for(category)
+        for product in products:
+            self.ask_for(product)
+
+    # One at a time
+
+    @rule(wish=wishes.new_category)
+    def a_category_is_added(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.renaming)
+    def a_category_is_renamed(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.end_of_category)
+    def a_category_is_deleted(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.new_product)
+    def a_product_is_added(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.edit)
+    def a_product_is_edited(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.count)
+    def a_product_is_counted(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.movement)
+    def stock_moves(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.archiving)
+    def a_product_is_archived_or_restored(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.end_of_product)
+    def a_product_is_deleted(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule(wish=wishes.look_at_category | wishes.look_at_product)
+    def one_is_looked_at(self, wish: Wish) -> None:
+        self.ask_for(wish)
+
+    @rule()
+    def all_products_are_looked_at_by_those_who_have_seen_them(self) -> None:
+        number = len(self.known["products"])
+        self.ask_for(*(Wish("GET", "products", which, tag=0) for which in range(number)))
+
+    # Several at once
+
+    @rule(some=st.lists(wishes.anything, min_size=2, max_size=5))
+    def several_ask_at_once(self, some: list[Wish]) -> None:
+        self.ask_for(*some)
+
+    @rule(some=st.lists(wishes.at_one_product, min_size=2, max_size=5), which=wishes.some)
+    def several_change_one_product_at_once(self, some: list[Wish], which: int) -> None:
+        self.ask_for(*(replace(wish, which=which) for wish in some))
+
+    @rule(some=st.lists(wishes.sale, min_size=2, max_size=8), which=wishes.some)
+    def several_buy_one_product_at_once(self, some: list[Wish], which: int) -> None:
+        self.ask_for(*(replace(wish, which=which) for wish in some))
+
+    @rule(some=st.lists(wishes.new_product, min_size=2, max_size=4))
+    def several_add_products_of_one_sku_at_once(self, some: list[Wish]) -> None:
+        self.ask_for(*(replace(wish, body={**wish.body, "sku": "One"}) for wish in some))
+
+    @rule(edits=st.lists(wishes.edit, min_size=1, max_size=3), which=wishes.some)
+    def a_category_is_deleted_as_products_come_into_it(self, edits: list[Wish], which: int) -> None:
+        coming = (replace(wish, body={**wish.body, "category_id": which}) for wish in edits)
+        self.ask_for(*coming, Wish("DELETE", "categories", which))
+
+    # The rest
+
+    @rule(seconds=st.sampled_from([60, -5]))
+    def time_passes(self, seconds: int) -> None:
+        self.room = replace(self.room, now=self.clock.advance(seconds=seconds))
+
+    @rule(filters=wishes.filters, sort=wishes.orders, limit=st.integers(1, 4))
+    def products_are_listed(self, filters: dict[str, Any], sort: str, limit: int) -> None:
+        wanted = self.with_category(filters)
+        there = listed(self.room, wanted, sort)
+        parameters = {n: json.dumps(v) if v in (True, False) else v for n, v in wanted.items()}
+        asked = {**parameters, "sort": sort, "limit": limit}
+        assert walked(self.crowd, ("/api/v1/products", asked)) == [there]
+
+    def teardown(self) -> None:
+        self.look_around(self.room)
+
+    # How it is done
+
+    def ask_for(self, *some: Wish) -> None:
+        """Send requests at once, a second after the last, and find out what there is now."""
+        self.time_passes(1)
+        asks = [self.meant(wish) for wish in some]
+        answers = self.crowd.ask((ask.by, request_of(ask)) for ask in asks)
+        told = [heard(answer) for answer in answers]
+        self.note(asks, answers, told)
+        if len(asks) == 1:
+            new_id = told[0].body["id"] if told[0].status == 201 else None
+            self.room, expected = self.room.after(asks[0], new_id)
+            assert told[0] == expected, str(asks[0])
+        else:
+            self.room = self.explained(asks, told)
+
+    def explained(self, asks: Sequence[Ask], told: Sequence[Told]) -> Stockroom:
+        """Return what there is after requests at once: one order of them must have led to it."""
+        differences = []
+        for room in islice(orders(self.room, asks, told), 200):
+            try:
+                self.look_around(room, {ask.path.split("/")[4] for ask in asks if "s/" in ask.path})
+            except AssertionError as difference:
+                differences.append(difference)
+            else:
+                return room
+        where = differences[0] if differences else "no order of them has these answers"
+        lines = (f"{ask}\n    {one}" for ask, one in zip(asks, told, strict=True))
+        raise AssertionError("\n".join([str(where), *lines]))
+
+    def look_around(self, room: Stockroom, about: Collection[str] | None = None) -> None:
+        """Make sure that all there should be is there, and no more; of ledgers some may do."""
+        ledgers = [id for id in room.ledgers if about is None or id in about]
+        offered, archived, categories, tasks, *kept = walked(
+            self.crowd,
+            ("/api/v1/products", {"archived": "false"}),
+            ("/api/v1/products", {"archived": "true"}),
+            ("/api/v1/categories", {}),
+            ("/api/v1/tasks", {}),
+            *((f"/api/v1/products/{id}/movements", {}) for id in ledgers),
+        )
+        assert offered == listed(room, {"archived": False}, "created_at")
+        assert archived == listed(room, {"archived": True}, "created_at")
+        assert categories == in_order([*room.categories.values()], "created_at")
+        # Those of one moment may have been planned in any order.
+        planned = [(task["created_at"], task["title"], task["created_by"]) for task in tasks]
+        assert sorted(planned) == sorted((t["created_at"], t["title"], None) for t in room.tasks)
+        for id, ledger in zip(ledgers, kept, strict=True):
+            ids = {movement.pop("id") for movement in ledger}
+            assert len(ids) == len(ledger)
+            assert ledger == [{n: m[n] for n in m if n != "id"} for m in room.ledgers[id]]
+
+    def meant(self, wish: Wish) -> Ask:
+        """Return the request that a wish comes to, by what has been seen so far."""
+        path = f"/api/v1/{wish.collection}"
+        if wish.which is not None:
+            path += f"/{self.which(wish.collection, wish.which)}"
+        seen = self.seen.get(path, [])
+        tag = None if wish.tag is None or not seen else seen[-1 - wish.tag % len(seen)]
+        path += f"/{wish.command}" if wish.command else ""
+        return Ask(wish.method, path, self.with_category(wish.body), wish.by, tag)
+
+    def which(self, collection: str, number: int) -> str:
+        there = self.known[collection]
+        return there[-1 - number % len(there)] if there else MISSING
+
+    def with_category(self, body: Body) -> Body:
+        number = body.get("category_id")
+        if type(number) is not int:
+            return body
+        return {**body, "category_id": self.which("categories", number)}
+
+    def note(self, asks: list[Ask], answers: list[Answer], told: list[Told]) -> None:
+        """Remember what there is, and by which tags it was seen."""
+        for ask, answer, one in zip(asks, answers, told, strict=True):
+            if one.status not in (200, 201) or ask.path.endswith("/movements"):
+                continue
+            collection, id = ask.path.split("/")[3], one.body["id"]
+            if one.status == 201:
+                assert id not in self.known[collection]
+                self.known[collection].append(id)
+            seen = Seen(answer.headers["etag"], one.body)
+            self.seen.setdefault(f"/api/v1/{collection}/{id}", []).append(seen)
