@@ -264,6 +264,7 @@ def test_tables_code_and_strikethrough_are_shown() -> None:
     table = to_html("|a|b|\n|:-:|--:|\n|1|2|")
     assert '<th class="center">a</th>' in table
     assert '<td class="right">2</td>' in table
+    assert "<th></th>" not in to_html("||b|\n|-|-|\n|1|2|")
     assert to_html("```python\n1 < 2\n```") == "<pre><code>1 &lt; 2\n</code></pre>\n"
     assert to_html("~~no~~ <https://x.example>") == (
         '<p><s>no</s> <a href="https://x.example" rel="nofollow noopener noreferrer">'
