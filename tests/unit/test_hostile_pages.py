@@ -294,6 +294,10 @@ def test_an_excerpt_is_short_and_ends_with_a_word() -> None:
     assert excerpt("# Title\n\nSome *words*\nand [more](https://x.example).") == (
         "Some words and more."
     )
+    assert excerpt("# Title\n\nPlease\n\n- come\n- help\n\nThank you") == "Please …"
+    assert excerpt("One.\n\nTwo.\n\n## Three\n\nFour.") == "One. Two. …"
+    assert excerpt("One.\n\n|a|\n|-|\n|b|") == "One. …"
+    assert excerpt("One.\n\n---") == "One. …"
     assert excerpt("# Only a title\n\n- and\n- a list") == "Only a title and a list"
     short = excerpt("word " * 100)
     assert len(short) <= markdown.EXCERPT + 2

@@ -84,26 +84,33 @@ def excerpt(text: str) -> str:
 def _excerpt(beginning: str) -> str:
     words: list[str] = []
     length = 0
-    for block in _paragraphs(beginning):
+    blocks, more = _first_paragraphs(beginning)
+    for block in blocks:
         for word in _said(block).split():
             length += len(word) + 1
             if length > EXCERPT:
                 return f"{' '.join(words) or word[:EXCERPT]} …"
             words.append(word)
-    return " ".join(words)
+    return " ".join(words) + (" …" if words and more else "")
 
 
-def _paragraphs(text: str) -> list[Token]:
-    """Return the paragraphs of a text; if there are none, whatever else it says."""
+def _first_paragraphs(text: str) -> tuple[list[Token], bool]:
+    """Return the first paragraphs that follow each other, and whether something else follows them.
+
+    A text without paragraphs is told by whatever else it says.
+    """
     # Tables are not read as such, since empty cells make long work of a short text.
-    tokens = _parser(tables=False).parse(text)
-    inline = [(before, block) for before, block in pairwise(tokens) if block.type == "inline"]
-    plain = [
-        block
-        for before, block in inline
-        if before.level == 0 and before.tag == "p" and not block.content.startswith("|")
-    ]
-    return plain or [block for _, block in inline]
+    tokens = [token for token in _parser(tables=False).parse(text) if token.nesting >= 0]
+    found: list[Token] = []
+    for before, block in pairwise(tokens):
+        plain = before.type == "paragraph_open" and before.level == 0
+        if plain and not block.content.startswith("|"):
+            found.append(block)
+        elif found and before is not found[-1]:
+            return found, True
+    if found:
+        return found, tokens[-1] is not found[-1]
+    return [token for token in tokens if token.type == "inline"], False
 
 
 def _said(block: Token) -> str:
