@@ -30,7 +30,9 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, docs, news, office, site
+from entrypoints.pages import assets, docs, news, office, site, stock
+from entrypoints.pages import categories as category_pages
+from entrypoints.pages import products as product_pages
 from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -54,6 +56,9 @@ ROUTERS = (
     office.router,
     news.router,
     task_pages.router,
+    stock.router,
+    category_pages.router,
+    product_pages.router,
     coming_in.router,
     assets.router,
 )

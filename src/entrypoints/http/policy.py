@@ -162,6 +162,23 @@ PAGES: Mapping[str, Who] = {
     "complete_task": MEMBERS,
     "reopen_task": MEMBERS,
     "delete_task": MEMBERS,
+    # Stock
+    "show_stock": MEMBERS,
+    "show_product": MEMBERS,
+    "move_stock": MEMBERS,
+    "count_stock": MEMBERS,
+    "show_new_product": MEMBERS,
+    "add_product": MEMBERS,
+    "show_product_form": MEMBERS,
+    "save_product": MEMBERS,
+    "archive_product": MEMBERS,
+    "restore_product": MEMBERS,
+    "delete_product": MEMBERS,
+    "show_categories": MEMBERS,
+    "add_category": MEMBERS,
+    "show_category": MEMBERS,
+    "save_category": MEMBERS,
+    "delete_category": MEMBERS,
 }
 """Who may open which page, and send which form; what anybody may see is the same for everybody."""
 

@@ -37,7 +37,7 @@ _SCHEMES = {"http", "https", "mailto"}
 # Whoever writes here vouches for no other site, and it learns nothing of ours.
 _REL = "nofollow noopener noreferrer"
 
-# One thread: texts that take long wait for each other, and nothing else waits for them.
+# One thread: texts that take long wait for each other, and next to nothing else waits for them.
 _aside = ThreadPoolExecutor(1, "markdown")
 _made: dict[str, Markup] = {}
 

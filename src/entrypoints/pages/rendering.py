@@ -63,8 +63,8 @@ def number(value: int | Decimal) -> str:
 
 def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
     """Return what a page was asked for, as parameters; some of it changed, and from the start."""
-    said = asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"}) | changes
     defaults = type(asked).model_fields
+    said = {name: getattr(asked, name) for name in defaults if name != "cursor"} | changes
     return {
         name: "true" if value is True else "false" if value is False else str(value)
         for name, value in said.items()
