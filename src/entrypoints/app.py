@@ -15,7 +15,6 @@ from entrypoints.http import (
     access,
     categories,
     devices,
-    docs,
     health,
     movements,
     pictures,
@@ -48,7 +47,6 @@ ROUTERS = (
     devices.router,
     pictures.media,
     health.router,
-    docs.router,
     *pages.ROUTERS,
 )
 
@@ -104,6 +102,9 @@ def make_app(
 
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
+    pages = [route.name for route in routes if isinstance(route, Page)]
+    if twice := {name for name in pages if pages.count(name) > 1}:
+        raise TypeError(f"{', '.join(sorted(twice))}: two pages have this name in policy.py")
     for route in routes:
         if isinstance(route, Page):
             continue  # it has looked itself

@@ -138,8 +138,22 @@ PAGES: Mapping[str, Who] = {
     "sign_out": ANYBODY,
     "show_setup": ANYBODY,
     "set_up": ANYBODY,
+    # The site
+    "show_home": ANYBODY,
+    "show_article": ANYBODY,
+    "show_posts_of_person": ANYBODY,
+    "show_feed": ANYBODY,
+    "show_robots": ANYBODY,
     # The office
     "show_office": MEMBERS,
+    # News
+    "show_posts": MEMBERS,
+    "show_new_post": MEMBERS,
+    "add_post": MEMBERS,
+    "preview_post": MEMBERS,
+    "show_post": MEMBERS,
+    "save_post": MEMBERS,
+    "delete_post": MEMBERS,
     # Tasks
     "show_tasks": MEMBERS,
     "add_task": MEMBERS,

@@ -142,6 +142,11 @@ def see_other(address: str, done: str | None = None) -> Response:
     return Response(None, 303, {"Location": address, "Cache-Control": "no-store", **HEADERS})
 
 
+def origin_of(request: Request) -> str:
+    """Return what an address of ours begins with, for whoever asks from elsewhere."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
 def _surroundings(request: Request) -> dict[str, Any]:
     """Return what every template may show."""
     return {
@@ -149,7 +154,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
         "here": f"{request.url.path}?{request.url.query}"
         if request.url.query
         else request.url.path,
-        "origin": f"{request.url.scheme}://{request.url.netloc}",
+        "origin": origin_of(request),
         "now": request.app.state.ports.clock()(),
         "currency": request.app.state.currency,
         "me": request.scope.get("me"),
