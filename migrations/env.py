@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import text
 
+from adapters.sql.search import keeps
 from adapters.sql.tables import Money, Time, metadata
 
 connection = context.config.attributes.get("connection")
@@ -22,11 +23,17 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
     return False
 
 
+def include_object(thing: Any, name: str | None, *_: Any) -> bool:
+    """Leave out what the tables do not know of: what is kept beside them for searching."""
+    return name is None or not keeps(name)
+
+
 context.configure(
     connection=connection,
     target_metadata=metadata,
     render_as_batch=True,
     render_item=render_item,
+    include_object=include_object,
     compare_type=True,
     transaction_per_migration=False,
 )

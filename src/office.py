@@ -122,10 +122,10 @@ class Office(cli.Office):
         """Print the address at which the first admin can be made, as long as there is none."""
         secret = self._perform(access.prepare_setup, now=clock.utc_now())
         if secret is not None:
-            address = f"http://{self.settings.host}:{self.settings.port}/api/v1/setup"
+            address = f"http://{self.settings.host}:{self.settings.port}/setup"
             print(
-                "There is no admin yet. Make the first one with `atelier create-admin`, or by a"
-                f" POST to this address, which works once:\n  {address}?secret={secret}",
+                "There is no admin yet. Make the first one with `atelier create-admin`, or open"
+                f" this address in a browser; it works once:\n  {address}?secret={secret}",
                 flush=True,
             )
 

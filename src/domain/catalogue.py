@@ -293,7 +293,7 @@ class Product(Entity):
     def _require_own_sku(self, among: "ProductRepository") -> None:
         key = self.sku_key
         if key is not None and among.with_sku(key) not in (None, self.id):
-            raise Taken("sku")
+            raise Taken("sku", "Another product")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ class Category(Entity):
 
     def _require_own_name(self, among: "CategoryRepository") -> None:
         if among.named(self.own_key) not in (None, self.id):
-            raise Taken("name")
+            raise Taken("name", "Another category")
 
 
 @dataclass(frozen=True, kw_only=True)

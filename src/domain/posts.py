@@ -52,9 +52,14 @@ class PostChanges(TypedDict, total=False):
     content: str
 
 
+def may_change(actor: Actor, author_id: UUID) -> bool:
+    """Whether somebody may change a post: who wrote it, and admins."""
+    return actor.is_admin or actor.id == author_id
+
+
 def is_visible(actor: Actor | None, author_id: UUID, *, published: bool) -> bool:
     """Whether somebody may read a post: everybody a published one, its author and admins any."""
-    return published or (actor is not None and (actor.is_admin or actor.id == author_id))
+    return published or (actor is not None and may_change(actor, author_id))
 
 
 def require_author_or_admin(actor: Actor, author_id: UUID) -> None:
@@ -63,7 +68,7 @@ def require_author_or_admin(actor: Actor, author_id: UUID) -> None:
     Raises:
         Forbidden: to anybody else.
     """
-    if not actor.is_admin and actor.id != author_id:
+    if not may_change(actor, author_id):
         raise Forbidden("Only the author of this post or an admin may do this.")
 
 

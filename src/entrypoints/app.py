@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from domain.errors import DomainError
+from entrypoints import pages
 from entrypoints.http import (
     access,
     categories,
     devices,
-    docs,
     health,
     movements,
     pictures,
@@ -30,9 +30,6 @@ from entrypoints.http.openapi import describe
 from entrypoints.http.operations import Operation
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
-from entrypoints.pages import access as coming_in
-from entrypoints.pages import assets, office
-from entrypoints.pages import tasks as task_pages
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -50,11 +47,7 @@ ROUTERS = (
     devices.router,
     pictures.media,
     health.router,
-    docs.router,
-    office.router,
-    task_pages.router,
-    coming_in.router,
-    assets.router,
+    *pages.ROUTERS,
 )
 
 
@@ -109,6 +102,9 @@ def make_app(
 
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
+    pages = [route.name for route in routes if isinstance(route, Page)]
+    if twice := {name for name in pages if pages.count(name) > 1}:
+        raise TypeError(f"{', '.join(sorted(twice))}: two pages have this name in policy.py")
     for route in routes:
         if isinstance(route, Page):
             continue  # it has looked itself

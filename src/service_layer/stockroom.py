@@ -155,10 +155,13 @@ def remove_product(
 
 def plan_reorder(uow: UnitOfWork, event: StockFell) -> None:
     """Write down that a product has to be ordered; the workshop itself does, so nobody is named."""
-    title = f"Reorder {uow.products.get(event.subject).name}"
-    if len(title) > TITLE.max:
-        title = f"{title[: TITLE.max - 1]}…"
-    add_task(uow, title=title, now=event.at)
+    add_task(uow, title=reorder_title(uow.products.get(event.subject).name), now=event.at)
+
+
+def reorder_title(name: str) -> str:
+    """Return what the task is called that has a product ordered."""
+    title = f"Reorder {name}"
+    return title if len(title) <= TITLE.max else f"{title[: TITLE.max - 1]}…"
 
 
 def _require_category(uow: UnitOfWork, category_id: UUID | None) -> None:

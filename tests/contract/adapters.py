@@ -722,11 +722,13 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) -> None:
     with backend.open() as uow:
         for number in range(COUNT_LIMIT + 5):
-            planning.add_task(uow, title=str(number), now=NOON)
+            planning.add_task(uow, title=f"task {number}", now=NOON)
         uow.commit()
 
-    page = backend.ask(backend.tasks.list(ALL, Slice(sort="created_at", limit=1, count=True)))
-    assert page.total == COUNT_LIMIT + 1
+    for q in (None, "task", "a"):
+        order = Slice(sort="created_at", limit=1, count=True)
+        page = backend.ask(backend.tasks.list(replace(ALL, q=q), order))
+        assert page.total == COUNT_LIMIT + 1
     assert backend.ask(backend.tasks.count(ALL)).total == COUNT_LIMIT + 5
 
 

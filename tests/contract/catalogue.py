@@ -21,7 +21,7 @@ from domain.stock import InsufficientStock, MovementFilter, Reason, StockFell
 from domain.tasks import TaskFilter
 from service_layer import people, stockroom
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
-from service_layer.queries.stock import MovementView
+from service_layer.queries.stock import MovementView, StockAt
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER
 
@@ -560,6 +560,20 @@ def test_a_ledger_is_walked_in_the_order_in_which_the_stock_moved(
     numbers = list(range(1, 8))
     assert [one.quantity for one in walked] == (numbers[::-1] if descending else numbers)
     assert agrees(backend, id) == 28
+
+
+def test_the_course_of_a_stock_is_told_by_its_latest_movements(backend: Backend) -> None:
+    id, other = add(backend, stock=5), add(backend, stock=1)
+    for number in range(1, 5):
+        # At the same moment, too, they are in the order in which they happened.
+        move(backend, id, number, now=NOON + timedelta(seconds=number // 2))
+    assert backend.ask(backend.movements.course(id, 3)) == (
+        StockAt(NOON + timedelta(seconds=1), stock=8, before=6),
+        StockAt(NOON + timedelta(seconds=1), stock=11, before=8),
+        StockAt(NOON + timedelta(seconds=2), stock=15, before=11),
+    )
+    assert backend.ask(backend.movements.course(other, 3)) == (StockAt(NOON, stock=1, before=0),)
+    assert backend.ask(backend.movements.course(add(backend), 3)) == ()
 
 
 # What is imported where the tests are run; it stands last, so that none is left out.

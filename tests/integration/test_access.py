@@ -22,6 +22,7 @@ from service_layer.access import Attempt
 from support.backends import database_at, sql_backend
 from support.clients import Answer, Client
 from support.databases import execute, text
+from support.pages import Browser
 from support.people import ADMIN, MEMBER, OTHER, PASSWORD
 from support.service import Service, atelier
 
@@ -267,7 +268,7 @@ def test_the_first_start_prints_an_address_that_works_once(tmp_path: Path) -> No
         service.start()
         second = printed(service)
         assert first != second
-        assert second.startswith(f"{service.url}{SETUP}?secret=atl_")
+        assert second.startswith(f"{service.url}/setup?secret=atl_")
         new = {
             "username": "eve",
             "email": "eve@example.org",
@@ -276,6 +277,7 @@ def test_the_first_start_prints_an_address_that_works_once(tmp_path: Path) -> No
         }
         with service.client() as client:
             stranger = client.as_(None)
+            first, second = over_the_api(first), over_the_api(second)
             assert stranger.post(first, json=new).status_code == 401
             assert stranger.post(second, json=new).status_code == 201
             assert stranger.post(second, json={**new, "username": "x"}).status_code == 404
@@ -295,10 +297,28 @@ def printed(service: Service) -> str:
     return found[-1]
 
 
+def over_the_api(address: str) -> str:
+    """Return where a program sends what a browser sends from the printed address."""
+    return address.replace("/setup?", f"{SETUP}?")
+
+
+def test_whoever_opens_the_printed_address_makes_the_first_admin_there(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    with service, service.client() as client:
+        browser = Browser(client, service.url)
+        browser.get("/")
+        assert browser.page.url.path == "/setup"
+        browser.get(printed(service).removeprefix(service.url))
+        browser.send("/setup", username="eve", email="eve@example.org", name="Eve",
+                     password="long enough")  # fmt: skip
+        assert "Good to see you, Eve" in browser.page.text
+        assert browser.get("/").url.path == "/"
+
+
 def test_an_admin_made_from_the_shell_ends_the_address(tmp_path: Path) -> None:
     service = Service(tmp_path)
     with service:
-        address = printed(service)
+        address = over_the_api(printed(service))
         done = atelier(
             *("create-admin", "Eve", "Eve@example.org", "--name", "Eve E", "--password-stdin"),
             folder=tmp_path,

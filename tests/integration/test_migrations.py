@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine, text
 from adapters.sql import postgres, sqlite
 from adapters.sql.database import HEAD
 from adapters.sql.migrations import config, migrate
+from adapters.sql.search import keeps
 from adapters.sql.tables import metadata
 from service_layer import planning
 from service_layer.errors import MigrationFailed
@@ -104,7 +105,8 @@ def test_every_migration_goes_up_down_and_up_again(empty: Path | URL) -> None:
 def test_the_migrated_schema_is_that_of_the_tables(empty: Path | URL, tmp_path: Path) -> None:
     engine = engine_of(empty)
     migrate(engine)
-    migrated = described(engine)
+    # What is kept beside the tables for searching only migrations make.
+    migrated = {row for row in described(engine) if not any(map(keeps, row[1:3]))}
     migrate(engine, "base")
     metadata.create_all(engine)
     assert migrated == described(engine)

@@ -140,7 +140,14 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
         assert_walked(place, "products", SqlProductQueries(database), slice, {"archived": False})
     slice = Slice(sort="created_at", descending=descending, limit=50)
     given = {"product_id": one.id}
-    assert_walked(place, "movements", SqlMovementQueries(database), slice, given)
+    ledger = SqlMovementQueries(database)
+    assert_walked(place, "movements", ledger, slice, given)
+    steps = plan(place, ledger._latest, ledger._latest.values({**given, "most": 50}))
+    if isinstance(place, URL):
+        assert rows_looked_at(steps) == 50
+    else:
+        assert any("USING INDEX" in step for step in steps), steps
+        assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
 def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -> None:

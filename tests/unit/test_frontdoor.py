@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from entrypoints.http import docs
 from entrypoints.http.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS, cors
 from entrypoints.http.errors import Refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.protocol import Protocol
+from entrypoints.pages import docs
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from support.clients import Answer
 

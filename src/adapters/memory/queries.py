@@ -37,7 +37,7 @@ from service_layer.queries.catalogue import (
 )
 from service_layer.queries.devices import DeviceQueries, DeviceView
 from service_layer.queries.posts import PostQueries, PostView
-from service_layer.queries.stock import MovementQueries, MovementView
+from service_layer.queries.stock import MovementQueries, MovementView, StockAt
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
@@ -265,6 +265,13 @@ class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter
 
     def _matches(self, filter: MovementFilter, entity: Movement) -> bool:
         return filter.matches(entity)
+
+    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+        meant = self._meant(MovementFilter(product_id=product_id))
+        return tuple(
+            StockAt(each.created_at, each.stock_after, each.stock_after - each.quantity)
+            for each in sorted(meant, key=lambda one: (one.created_at, one.id))[-limit:]
+        )
 
 
 class MemoryAccessQueries(AccessQueries):

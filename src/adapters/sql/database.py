@@ -12,7 +12,7 @@ Row = Sequence[Any]
 Rows = Select[*tuple[Any, ...]]
 Values = Mapping[str, Any]
 
-HEAD = "0007"
+HEAD = "0008"
 """The migration that this version of the service works with; a test holds it to the newest one."""
 
 TOO_LONG = 10.0
@@ -31,7 +31,9 @@ def schema_of(revisions: list[str]) -> Schema:
 class Statement:
     """A select that was compiled once, to be given to a driver without SQLAlchemy in between."""
 
-    def __init__(self, select: Rows, dialect: Dialect) -> None:
+    def __init__(self, select: Rows, dialect: Dialect, *, depends: bool = False) -> None:
+        self.depends = depends
+        """Whether the best way to the rows depends on the values."""
         compiled = select.compile(dialect=dialect)
         self.sql = str(compiled)
         self._fixed = {k: v for k, v in compiled.params.items() if v is not None}

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     Integer,
     Uuid,
     bindparam,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Rows
+from adapters.sql.search import Candidates, Searches, hidden
 from domain.base import COUNT_LIMIT, Slice
 
 Conditions = Mapping[str, Callable[[Any], ColumnElement[bool]]]
@@ -32,12 +34,6 @@ the statement itself.
 
 Filters = tuple[tuple[str, bool | Enum | None], ...]
 """The members of a filter that are set, each with its value if that is given to the condition."""
-
-
-def like(text: str) -> str:
-    """Return the pattern that contains the text, its wildcards taken literally."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,12 @@ class Shape:
     after: str
     skips: bool
     counts: bool
+    searches: Searches
 
     @classmethod
-    def of(cls, filters: Mapping[str, Any], slice: Slice) -> "Shape":
+    def of(
+        cls, filters: Mapping[str, Any], slice: Slice, searches: Searches = Searches.NOT
+    ) -> "Shape":
         """Return the shape of a request; `filters` holds the members that are set."""
         return cls(
             filters=tuple(
@@ -71,6 +70,7 @@ class Shape:
             after="start" if slice.after is None else "null" if slice.after[0] is None else "value",
             skips=slice.skip > 0,
             counts=slice.count,
+            searches=searches,
         )
 
     def where(self, conditions: Conditions) -> list[ColumnElement[bool]]:
@@ -91,44 +91,71 @@ def page_values(slice: Slice) -> dict[str, Any]:
 
 
 def page_select(
-    columns: Rows, id: ColumnElement[Any], sort: Sort, shape: Shape, conditions: Conditions
+    columns: Rows,
+    id: ColumnElement[Any],
+    sort: Sort,
+    shape: Shape,
+    conditions: Conditions,
+    candidates: Candidates | None = None,
 ) -> Rows:
     """Return the statement for a page: the columns of the select, then the sort value.
 
     With a count the first column is how many rows there are, counted up to a bound, and there is
-    always a row, of NULLs when the page is empty.
+    always a row, of NULLs when the page is empty. Where there are candidates, a few are sorted, and
+    only among many is the order walked until the page is full.
     """
     where = shape.where(conditions)
-    rows = columns.add_columns(sort.column.label("sort_value")).where(*where)
-    # Within a segment the index gives the order; only the segments have one among themselves.
-    within = Sort(sort.column)
-    parts = [_ordered(part, id, within, shape) for part in _segments(rows, id, sort, shape)]
+    rows = columns.add_columns(sort.column.label("sort_value"))
+    parts: list[Rows] = []
+    for segment in _segments(id, sort, shape):
+        # Within a segment the index gives the order; only the segments have one among themselves.
+        walked = _ordered(rows.where(*where, *segment), id, Sort(sort.column), shape)
+        if candidates is None:
+            parts.append(walked.limit(_number("page_reach")))
+        else:
+            some = candidates.among(rows, id, [*where, *segment]).subquery()
+            few = _ordered(select(some), some.c.id, Sort(some.c.sort_value), shape)
+            parts += candidates.either(few, walked, _number("page_reach"))
     if len(parts) == 1:
-        page = parts[0].limit(_number("page_rows"))
-        page = page.offset(_number("page_skip")) if shape.skips else page
-        if not shape.counts:
-            return page
-        inner = page.subquery("page")
+        page = parts[0]
     else:
-        reach = [part.limit(_number("page_reach")).subquery() for part in parts]
-        both = union_all(*(select(part) for part in reach)).subquery("both")
-        whole = Sort(both.c.sort_value, nullable=True)
-        page = _ordered(select(both), both.c.id, whole, shape).limit(_number("page_rows"))
-        page = page.offset(_number("page_skip")) if shape.skips else page
-        if not shape.counts:
-            return page
-        inner = page.subquery("page")
-    some: Rows = columns.with_only_columns(literal_column("1"), maintain_column_froms=True).where(
-        *where
-    )
-    bounded = some.limit(COUNT_LIMIT + 1).subquery("some")
-    total = select(func.count().label("total")).select_from(bounded).subquery("counted")
+        both = _together(parts).subquery("both")
+        page = _ordered(select(both), both.c.id, Sort(both.c.sort_value, sort.nullable), shape)
+    page = page.limit(_number("page_rows"))
+    page = page.offset(_number("page_skip")) if shape.skips else page
+    if not shape.counts:
+        return page
+    inner = page.subquery("page")
+    total = _total(columns, id, where, candidates).subquery("counted")
     counted = select(total.c.total, inner).select_from(total.outerjoin(inner, true()))
     return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, sort.nullable), shape)
 
 
-def _segments(rows: Rows, id: ColumnElement[Any], sort: Sort, shape: Shape) -> list[Rows]:
-    """Return the rows after the cursor, those with a sort value and those without apart.
+def _total(
+    columns: Rows,
+    id: ColumnElement[Any],
+    where: list[ColumnElement[bool]],
+    candidates: Candidates | None,
+) -> Rows:
+    """Return the select of how many rows there are, counted up to the bound."""
+    one: ColumnElement[int] = literal_column("1")
+    ones: Rows = columns.with_only_columns(one.label("one"), maintain_column_froms=True)
+    limit: ColumnElement[int] = literal_column(str(COUNT_LIMIT + 1))
+    parts = [ones.where(*where).limit(limit)]
+    if candidates is not None:
+        # An index on something else would lead through the whole table in its own order.
+        few, many = candidates.among(ones, id, where), ones.where(hidden(where))
+        parts = candidates.either(few, many, limit)
+    some = parts[0] if len(parts) == 1 else _together(parts)
+    return select(func.count().label("total")).select_from(some.subquery("some"))
+
+
+def _together(parts: list[Rows]) -> CompoundSelect[*tuple[Any, ...]]:
+    return union_all(*(select(part.subquery()) for part in parts))
+
+
+def _segments(id: ColumnElement[Any], sort: Sort, shape: Shape) -> list[list[ColumnElement[bool]]]:
+    """Return the conditions of the rows after the cursor, those without a sort value apart.
 
     Kept apart, each is a range of the index on (sort value, id); a row value compares both at once
     and is never true of a missing one.
@@ -138,14 +165,14 @@ def _segments(rows: Rows, id: ColumnElement[Any], sort: Sort, shape: Shape) -> l
     place = tuple_(sort.column, id)
     beyond = place < end if shape.descending else place > end
     if not sort.nullable:
-        return [rows if shape.after == "start" else rows.where(beyond)]
-    missing = rows.where(sort.column.is_(None))
+        return [[] if shape.after == "start" else [beyond]]
+    missing = sort.column.is_(None)
     if shape.after == "start":
-        return [rows.where(sort.column.is_not(None)), missing]
+        return [[sort.column.is_not(None)], [missing]]
     if shape.after == "value":
-        return [rows.where(beyond), missing]
+        return [[beyond], [missing]]
     after_id: BindParameter[Any] = bindparam("after_id", type_=Uuid())
-    return [missing.where(id < after_id if shape.descending else id > after_id)]
+    return [[missing, id < after_id if shape.descending else id > after_id]]
 
 
 def _ordered(rows: Rows, id: ColumnElement[Any], sort: Sort, shape: Shape) -> Rows:

@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from adapters.sql.database import HEAD
+from adapters.sql.search import make_indexes
 from service_layer.errors import MigrationFailed
 
 AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
@@ -34,6 +35,9 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         if connection.dialect.name == "sqlite":
             # A table that is rebuilt would otherwise take the rows that refer to it along.
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
+        else:
+            # Large tables take longer than the service may for anything else.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         try:
             if current(connection) > HEAD:
                 raise MigrationFailed(AHEAD)
@@ -43,6 +47,8 @@ def migrate(engine: Engine, revision: str = "head") -> None:
                 command.upgrade(config(connection), revision)
         except CommandError as error:
             raise MigrationFailed(str(error)) from error
+        if connection.dialect.name == "postgresql" and current(connection) == HEAD:
+            make_indexes(connection)
         connection.commit()
 
 

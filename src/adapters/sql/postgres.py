@@ -97,7 +97,8 @@ class PostgresDatabase(SqlDatabase):
         """PostgreSQL sees to it itself."""
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        rows = await self._read(statement.sql, statement.values(given))
+        values = statement.values(given)
+        rows = await self._read(statement.sql, values, prepare=not statement.depends)
         return [statement.row(row) for row in rows]
 
     async def schema(self) -> Schema:
@@ -106,18 +107,22 @@ class PostgresDatabase(SqlDatabase):
         rows = await self._read("SELECT version_num FROM alembic_version", {})
         return schema_of([row[0] for row in rows])
 
-    async def _read(self, sql: str, values: Values) -> list[Row]:
-        """Read on a held connection; one that broke while it was idle is replaced once."""
+    async def _read(self, sql: str, values: Values, *, prepare: bool = True) -> list[Row]:
+        """Read on a held connection; one that broke while it was idle is replaced once.
+
+        What is not prepared is planned for its values each time. The plan of a prepared statement
+        is soon one for all values, the same for words that are everywhere and nowhere.
+        """
         try:
             async with asyncio.timeout(TOO_LONG), self._turn:
                 try:
-                    return await self._read_once(sql, values)
+                    return await self._read_once(sql, values, prepare)
                 except Unreachable:
-                    return await self._read_once(sql, values)
+                    return await self._read_once(sql, values, prepare)
         except TimeoutError:
             raise DatabaseUnavailable(AWAY) from None
 
-    async def _read_once(self, sql: str, values: Values) -> list[Row]:
+    async def _read_once(self, sql: str, values: Values, prepare: bool) -> list[Row]:
         cursor = self._free.popleft()
         try:
             if cursor is None:
@@ -126,7 +131,7 @@ class PostgresDatabase(SqlDatabase):
                 )
                 # Kept with the connection: making one costs a quarter of a short read.
                 cursor = connection.cursor(binary=True)
-            await cursor.execute(sql, values)
+            await cursor.execute(sql, values, prepare=prepare)
             rows: list[Row] = await cursor.fetchall()
             self._free.appendleft(cursor)
             return rows

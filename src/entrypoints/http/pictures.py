@@ -1,18 +1,25 @@
 """Pictures of people: `/users/{id}/image` to change them, `/media` to look at them."""
 
+from datetime import datetime
 from importlib.resources import files
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Body, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from domain.actors import Actor
+from domain.base import Expected
 from domain.errors import DomainError, Invalid, Stale, Unacceptable
+from domain.users import User
 from entrypoints.http.operations import Operation, problems
 from entrypoints.http.ports import By, IfMatch, Now, PicturesPort, Run, Users, ports
 from entrypoints.http.users import UserId
 from service_layer import people
+from service_layer.ports import Pictures
 from service_layer.queries.users import DEFAULT_PICTURE, UserView
+from service_layer.runner import Runner
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation)
 media = APIRouter(include_in_schema=False)
@@ -39,6 +46,28 @@ async def put_image(
     user = await users.one(user_id, now)
     if expected is not None and user.version not in expected:
         raise Stale("user", user.version)
+    shown = await change_picture(
+        content, user_id, pictures=pictures, run=run, by=by, now=now, expected=expected
+    )
+    return UserView.of(shown)
+
+
+async def change_picture(
+    content: bytes,
+    user_id: UUID,
+    *,
+    pictures: Pictures,
+    run: Runner,
+    by: Actor,
+    now: datetime,
+    expected: Expected = None,
+) -> User:
+    """Keep what was uploaded and show it; the picture before is kept no more.
+
+    Raises:
+        Invalid: when it is no picture that can be shown.
+        StorageUnavailable: when it cannot be kept at the moment.
+    """
     try:
         name = await pictures.keep(content)
     except Unacceptable as error:
@@ -52,7 +81,7 @@ async def put_image(
         raise
     if before is not None:
         await pictures.discard(before)
-    return UserView.of(shown)
+    return shown
 
 
 @router.delete("/{user_id:id}/image", status_code=204)

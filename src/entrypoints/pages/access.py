@@ -1,6 +1,6 @@
 """Signing in and out, and the first admin."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.access import AlreadySetUp
+from entrypoints.http.access import SignIn
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import Address, AuthenticatorPort, Now, PasswordsPort, Run, ports
 from entrypoints.http.users import NewUser
@@ -15,7 +16,7 @@ from entrypoints.pages import sessions
 from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import WRONG, Form, Sent, local
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page, sign_in_page
+from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
 from service_layer import access, people
 from service_layer.access import Issued
 
@@ -56,12 +57,14 @@ async def sign_in(
     """Sign in, and do what was to be done."""
     kept = {n.removeprefix(_KEPT): v for n, v in sent.values.items() if n.startswith(_KEPT)}
     before = await sessions.known(request)
+    form = Form({"then": sent["then"], "username": sent["username"], "password": ""})
     try:
-        issued = await authenticator.sign_in(sent["username"], sent["password"], address)
+        told = sent.read(SignIn)
+        issued = await authenticator.sign_in(told.username, told.password, address)
     except WRONG as error:
-        form = Form({"then": sent["then"], "username": sent["username"]}).refused(error)
+        waiting = kept if sent["resume"] else None
         status = refusal(error).status
-        return sign_in_page(request, form, kept if sent["resume"] else None, status=status)
+        return sign_in_page(request, form.refused(error), waiting, status=status)
     if before is not None:
         await run(access.end_token, before.token_id, actor=before.actor, now=now)
     then = local(sent["then"], OFFICE)
@@ -113,7 +116,6 @@ async def set_up(
     except AlreadySetUp:
         return see_other("/sign-in")
     except WRONG as error:
-        del sent.values["password"]
         form = sent.refused(error)
         return page(request, "access/setup.html", status=refusal(error).status, form=form)
     response = see_other(OFFICE, "set-up")
@@ -128,7 +130,7 @@ async def _finish(request: Request, where: str, form: Form, issued: Issued) -> R
     grant = await authenticator.grant(issued.secret, ports(request).clock()(), fresh=True)
     scope = {
         **request.scope,
-        "path": split.path,
+        "path": unquote(split.path),
         "raw_path": split.path.encode(),
         "query_string": split.query.encode(),
         "path_params": {},
@@ -137,11 +139,12 @@ async def _finish(request: Request, where: str, form: Form, issued: Issued) -> R
     }
     for route in request.app.routes:
         match, more = route.matches(scope)
-        if match is Match.FULL and isinstance(route, Page):
+        # Only what one has to be known for can have been waiting for this.
+        if match is Match.FULL and isinstance(route, Page) and not route.who.is_anybody:
             scope.update(more)
             again = Request(scope, request.receive)
             try:
                 return await route.respond(again)
-            except WRONG as error:
+            except TROUBLES as error:
                 return error_page(again, error)
     return see_other(OFFICE)

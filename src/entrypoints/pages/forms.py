@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+SECRETS = frozenset({"password", "current", "new"})
+"""The fields with passwords: what is in them is on no page."""
+
 THEIRS = "theirs"
 """What a merge says of a field that is to stay as somebody else has made it."""
 

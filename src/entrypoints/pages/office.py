@@ -1,9 +1,11 @@
 """The office's start page: what is worth knowing in the morning."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from markupsafe import Markup
 from starlette.responses import Response
 
 from domain.actors import Actor
@@ -13,8 +15,11 @@ from domain.devices import DeviceFilter, Presence, Status
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
 from entrypoints.http.ports import By, Now, Ports, ports
+from entrypoints.pages.plots import Kind, Part, bars, parts
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.texts import say
+from service_layer.queries.tasks import WeekDone
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 
@@ -48,7 +53,7 @@ async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
         "counts": await tasks.count(TaskFilter(today=now.date())),
         "mine": await tasks.list(mine, Slice(sort="due_on", limit=SHOWN)),
         "overdue": await tasks.list(overdue, Slice(sort="due_on", limit=SHOWN)),
-        "weeks": await tasks.done_per_week(now, WEEKS),
+        "weeks": _weeks(await tasks.done_per_week(now, WEEKS)),
     }
 
 
@@ -56,10 +61,33 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
     """Return what runs low, and which machines are silent."""
     low = ProductFilter(archived=False, low_stock=True)
     silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
+    presences = await here.device_queries().presences(now)
     return {
         "low": await here.product_queries().list(low, Slice(sort="stock", limit=SHOWN, count=True)),
         "silent": await here.device_queries().list(
             silent, Slice(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
-        "presences": await here.device_queries().presences(now),
+        "presences": presences,
+        "machines": _machines(presences),
     }
+
+
+def _weeks(weeks: Sequence[WeekDone]) -> Markup:
+    """Return the plot of what was done each week, each named after its Monday."""
+    values = [(f"{week.monday:%b} {week.monday.day}", week.done) for week in weeks]
+    return bars(say("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
+
+
+KINDS: Mapping[Presence, Kind] = {
+    Presence.ONLINE: "good",
+    Presence.LATE: "warn",
+    Presence.OFFLINE: "bad",
+    Presence.NEVER: "calm",
+}
+"""How each presence is marked."""
+
+
+def _machines(presences: Mapping[Presence, int]) -> Markup:
+    """Return the plot of how many machines are there."""
+    whole = [Part(say(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()]
+    return parts(say("office.machines_plot"), whole)

@@ -63,8 +63,8 @@ def number(value: int | Decimal) -> str:
 
 def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
     """Return what a page was asked for, as parameters; some of it changed, and from the start."""
-    said = asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"}) | changes
     defaults = type(asked).model_fields
+    said = {name: getattr(asked, name) for name in defaults if name != "cursor"} | changes
     return {
         name: "true" if value is True else "false" if value is False else str(value)
         for name, value in said.items()
@@ -142,6 +142,11 @@ def see_other(address: str, done: str | None = None) -> Response:
     return Response(None, 303, {"Location": address, "Cache-Control": "no-store", **HEADERS})
 
 
+def origin_of(request: Request) -> str:
+    """Return what an address of ours begins with, for whoever asks from elsewhere."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
 def _surroundings(request: Request) -> dict[str, Any]:
     """Return what every template may show."""
     return {
@@ -149,7 +154,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
         "here": f"{request.url.path}?{request.url.query}"
         if request.url.query
         else request.url.path,
-        "origin": f"{request.url.scheme}://{request.url.netloc}",
+        "origin": origin_of(request),
         "now": request.app.state.ports.clock()(),
         "currency": request.app.state.currency,
         "me": request.scope.get("me"),

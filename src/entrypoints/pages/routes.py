@@ -19,13 +19,16 @@ from entrypoints.http.operations import FORM, announces_body
 from entrypoints.http.policy import PAGES
 from entrypoints.http.ports import ports
 from entrypoints.pages.errors import error_page
-from entrypoints.pages.forms import Form
+from entrypoints.pages.forms import SECRETS, Form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.sessions import known, require_same_origin
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant
 
 T = TypeVar("T")
+
+TROUBLES = (Refused, DomainError, DatabaseUnavailable, StorageUnavailable)
+"""What ends as a page that tells of an error, if nobody has a better one."""
 
 
 class Page(APIRoute):
@@ -50,7 +53,7 @@ class Page(APIRoute):
                 require_same_origin(request)
                 scope["form"] = await _read_form(request)
             response = await self.respond(request)
-        except (Refused, DomainError, DatabaseUnavailable, StorageUnavailable) as error:
+        except TROUBLES as error:
             response = error_page(request, error)
         await response(scope, receive, send)
 
@@ -103,12 +106,16 @@ async def _read_form(request: Request) -> Form:
 
 
 def ask_to_sign_in(request: Request) -> Response:
-    """Lead to where one signs in. What was sent is kept on that page, and done after that."""
+    """Lead to where one signs in. What was sent is kept on that page, and done after that.
+
+    Passwords are not kept: they are typed again, by whoever knows them.
+    """
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     kept: Form | None = request.scope.get("form")
     if kept is None:
         return see_other(f"/sign-in?{urlencode({'then': where})}")
-    return sign_in_page(request, Form({"then": where}), kept.values, status=403)
+    values = {name: "" if name in SECRETS else text for name, text in kept.values.items()}
+    return sign_in_page(request, Form({"then": where}), values, status=403)
 
 
 def sign_in_page(

@@ -1,7 +1,5 @@
 """Sessions: the cookie by which a browser is known, and that it was a page of ours that asks."""
 
-from urllib.parse import urlsplit
-
 from fastapi import Request
 from starlette.responses import Response
 
@@ -61,16 +59,20 @@ def _set(request: Request, response: Response, secret: str, seconds: int) -> Non
 def require_same_origin(request: Request) -> None:
     """Make sure that it is a page of ours that a form was sent from.
 
-    Browsers say so themselves (Fetch Metadata), the older ones by the origin alone; whoever says
-    nothing is refused.
+    Browsers say so themselves (Fetch Metadata); the older ones, and all of them without TLS, by the
+    origin alone. Whoever says nothing is refused.
 
     Raises:
         Forbidden: when it was not, or nothing tells.
     """
     site = request.headers.get("sec-fetch-site")
     if site is None:
-        origin = urlsplit(request.headers.get("origin", ""))
-        same = bool(origin.netloc) and origin.netloc == request.headers.get("host")
+        host = request.headers.get("host", "")
+        ours = {f"https://{host}"}
+        if request.url.scheme != "https":
+            # There may be TLS before us all the same, in a proxy that is not trusted to say so.
+            ours.add(f"http://{host}")
+        same = bool(host) and request.headers.get("origin") in ours
     else:
         same = site == "same-origin"
     if not same:

@@ -1,7 +1,9 @@
 """The view of movements, and the port that answers with it."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -36,7 +38,20 @@ class MovementView(View):
         return cls.made_of(movement, created_by=people.get(by) if by else None)
 
 
+@dataclass(frozen=True)
+class StockAt:
+    """How many pieces of a product there were from a moment on, and how many before it."""
+
+    at: datetime
+    stock: int
+    before: int
+
+
 class MovementQueries(Queries[MovementView, MovementFilter]):
     """The reads of movements."""
 
     kind = Movement.kind
+
+    @abstractmethod
+    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+        """Return how the stock of a product went, by its latest movements, the newest last."""

@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam
+from sqlalchemy import ColumnElement, Table, Uuid, bindparam
 
 from adapters.sql.database import Row, Rows, SqlDatabase, Statement
-from adapters.sql.listing import Conditions, Shape, Sort, like, page_select, page_values
+from adapters.sql.listing import Conditions, Shape, Sort, page_select, page_values
+from adapters.sql.search import Searches, candidates, like, trigrams
 from domain.base import Page, Slice
 from domain.values import fold
 from service_layer.queries import Queries, View
@@ -28,6 +29,8 @@ class SqlQueries(Queries[V, F]):
     sorts: ClassVar[Mapping[str, Sort]]
     texts: ClassVar[tuple[str, ...]] = ("q",)
     """The members of the filter that a folded text is to contain."""
+    searched: ClassVar[Table | None] = None
+    """The table whose `search_text` is to contain `q`."""
     indexed: ClassVar[frozenset[str]] = frozenset()
     """The members of the filter that the index of each sort begins with."""
 
@@ -55,7 +58,7 @@ class SqlQueries(Queries[V, F]):
 
     async def list(self, filter: F, slice: Slice) -> Page[V]:
         filters = self.filters(filter)
-        shape = Shape.of(filters, slice)
+        shape = Shape.of(filters, slice, self.searches(filters))
         values = {**self.values(filter, filters), **page_values(slice)}
         short = not (filters.keys() - self.indexed or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
@@ -74,9 +77,23 @@ class SqlQueries(Queries[V, F]):
 
     def values(self, filter: F, filters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a statement for the filter takes."""
-        texts = {name: like(fold(filters[name])) for name in self.texts if name in filters}
+        folded = {name: fold(filters[name]) for name in self.texts if name in filters}
+        texts = {name: like(text) for name, text in folded.items()}
+        if "q" in folded:
+            texts["q_trigrams"] = trigrams(folded["q"])
         return {**self.given(filter), **filters, **texts}
 
+    def searches(self, filters: Mapping[str, Any]) -> Searches:
+        """Return how the table is searched, if at all."""
+        q = filters.get("q") if self.searched is not None else None
+        return Searches.of(None if q is None else fold(q))
+
     def _page_statement(self, shape: Shape) -> Statement:
-        page = page_select(self.columns, self.id, self.sorts[shape.sort], shape, self.conditions)
-        return Statement(page, self._database.dialect)
+        dialect = self._database.dialect
+        found = None
+        if self.searched is not None:
+            found = candidates(self.searched, dialect.name, shape.searches)
+        sort = self.sorts[shape.sort]
+        page = page_select(self.columns, self.id, sort, shape, self.conditions, found)
+        depends = any(name in self.texts for name, _ in shape.filters)
+        return Statement(page, dialect, depends=depends)

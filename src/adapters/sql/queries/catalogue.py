@@ -1,10 +1,11 @@
 """Reads of products and their categories."""
 
-from sqlalchemy import Text, Uuid, bindparam, select
+from sqlalchemy import Uuid, bindparam, select
 
 from adapters.sql.database import Row
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
+from adapters.sql.search import contains
 from adapters.sql.tables import Money, categories, products
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
@@ -30,9 +31,7 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
         categories.c.name,
     )
     id = categories.c.id
-    conditions = {
-        "q": lambda _: categories.c.name_key.like(bindparam("q", type_=Text()), escape="\\")
-    }
+    conditions = {"q": contains(categories.c.name_key, "q")}
     sorts = {
         "created_at": Sort(categories.c.created_at),
         "name": Sort(categories.c.name_key),
@@ -65,6 +64,7 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         categories.c.name.label("category_name"),
     ).select_from(products.outerjoin(categories, categories.c.id == products.c.category_id))
     id = products.c.id
+    searched = products
     conditions = {
         "archived": lambda value: products.c.archived if value else ~products.c.archived,
         "category_id": lambda _: products.c.category_id == bindparam("category_id", type_=Uuid()),
@@ -72,7 +72,7 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         "max_price": lambda _: products.c.price <= bindparam("max_price", type_=Money()),
         "in_stock": lambda value: products.c.stock > 0 if value else products.c.stock == 0,
         "low_stock": lambda value: _low_stock if value else ~_low_stock,
-        "q": lambda _: products.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+        "q": contains(products.c.search_text, "q"),
     }
     sorts = {
         "created_at": Sort(products.c.created_at),

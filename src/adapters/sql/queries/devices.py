@@ -21,6 +21,7 @@ from sqlalchemy import type_coerce as coerced
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
+from adapters.sql.search import contains
 from adapters.sql.tables import Instant, OneOf, devices
 from domain.devices import DeviceFilter, Presence, Status
 from domain.values import fold
@@ -64,11 +65,12 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         devices.c.metrics,
     )
     id = devices.c.id
+    searched = devices
     conditions = {
         "status": lambda _: devices.c.status == bindparam("status", type_=Text()),
         "presence": lambda value: _PRESENCE[value],
         "kind": lambda _: devices.c.kind_key == bindparam("kind", type_=Text()),
-        "q": lambda _: devices.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+        "q": contains(devices.c.search_text, "q"),
     }
     sorts = {
         "created_at": Sort(devices.c.created_at),

@@ -6,6 +6,7 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
+from adapters.sql.search import contains
 from adapters.sql.tables import posts, users
 from domain.posts import PostFilter, is_slug
 from service_layer.queries.posts import PostQueries, PostView
@@ -27,10 +28,11 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         *public_columns(users),
     ).join_from(posts, users, users.c.id == posts.c.author_id)
     id = posts.c.id
+    searched = posts
     conditions = {
         "published": lambda value: posts.c.published if value else ~posts.c.published,
         "author_id": lambda _: posts.c.author_id == bindparam("author_id", type_=Uuid()),
-        "q": lambda _: posts.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+        "q": contains(posts.c.search_text, "q"),
         "public": lambda _: posts.c.published,
         "reader_id": lambda _: or_(
             posts.c.published, posts.c.author_id == bindparam("reader_id", type_=Uuid())

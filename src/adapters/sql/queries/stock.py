@@ -1,14 +1,16 @@
 """Reads of the ledger of movements."""
 
-from sqlalchemy import Uuid, bindparam, select
+from uuid import UUID
 
-from adapters.sql.database import Row
+from sqlalchemy import Integer, Uuid, bindparam, select
+
+from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import movements, users
 from domain.stock import MovementFilter
-from service_layer.queries.stock import MovementQueries, MovementView
+from service_layer.queries.stock import MovementQueries, MovementView, StockAt
 
 
 class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueries):
@@ -33,6 +35,21 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
     sorts = {"created_at": Sort(movements.c.created_at)}
     texts = ()
     indexed = frozenset({"product_id"})
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database)
+        latest = (
+            select(movements.c.created_at, movements.c.stock_after, movements.c.quantity)
+            .where(movements.c.product_id == bindparam("product_id", type_=Uuid()))
+            .order_by(movements.c.created_at.desc(), movements.c.id.desc())
+            .limit(bindparam("most", type_=Integer()))
+        )
+        self._latest = Statement(latest, database.dialect)
+
+    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+        given = {"product_id": product_id, "most": limit}
+        rows = await self._database.fetch(self._latest, given, short=True)
+        return tuple(StockAt(at, stock, stock - moved) for at, stock, moved in reversed(rows))
 
     def view(self, row: Row) -> MovementView:
         (id, version, created, updated, product_id, quantity, reason, note, after, *by) = row

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     Date,
     Integer,
-    Text,
     Uuid,
     and_,
     bindparam,
@@ -24,6 +23,7 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Filters, Shape, Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
+from adapters.sql.search import contains
 from adapters.sql.tables import Time, tasks, users
 from domain.base import Slice
 from domain.tasks import TaskFilter
@@ -64,6 +64,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         )
     )
     id = tasks.c.id
+    searched = tasks
     conditions = {
         "completed": lambda value: _completed if value else tasks.c.completed_at.is_(None),
         "priority": lambda _: tasks.c.priority == bindparam("priority", type_=Integer()),
@@ -71,7 +72,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         "assignee_id": lambda _: tasks.c.assignee_id == bindparam("assignee_id", type_=Uuid()),
         "due_before": lambda _: tasks.c.due_on < bindparam("due_before", type_=Date()),
         "overdue": lambda value: _overdue if value else not_(func.coalesce(_overdue, false())),
-        "q": lambda _: tasks.c.search_text.like(bindparam("q", type_=Text()), escape="\\"),
+        "q": contains(tasks.c.search_text, "q"),
     }
     sorts = {
         "created_at": Sort(tasks.c.created_at),
@@ -127,7 +128,8 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             func.count(tasks.c.completed_at),
             func.count(case((_overdue, 1))),
         ).where(*(self.conditions[name](value) for name, value in filters))
-        return Statement(counts, self._database.dialect)
+        depends = any(name in self.texts for name, _ in filters)
+        return Statement(counts, self._database.dialect, depends=depends)
 
     async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
         bounds = weeks_until(now, weeks)

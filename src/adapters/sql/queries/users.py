@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, or_, se
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
+from adapters.sql.search import contains
 from adapters.sql.tables import users
 from domain.users import USERNAME, UserFilter
 from domain.values import fold
@@ -30,10 +31,6 @@ def public_user(row: Row) -> PublicUser | None:
     return PublicUser(id=id, username=username, name=name, image_url=image_url(image_file))
 
 
-def _contains(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.like(bindparam(name, type_=Text()), escape="\\")
-
-
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     """Reads of users in a table."""
 
@@ -52,11 +49,12 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         users.c.image_file,
     )
     id = users.c.id
+    searched = users
     conditions = {
-        "name": lambda _: _contains(users.c.name_key, "name"),
-        "city": lambda _: _contains(users.c.city_key, "city"),
+        "name": contains(users.c.name_key, "name"),
+        "city": contains(users.c.city_key, "city"),
         "is_active": lambda value: users.c.is_active if value else ~users.c.is_active,
-        "q": lambda _: _contains(users.c.search_text, "q"),
+        "q": contains(users.c.search_text, "q"),
     }
     sorts = {
         "created_at": Sort(users.c.created_at),

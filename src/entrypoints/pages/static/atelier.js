@@ -29,6 +29,26 @@
     select.addEventListener("change", () => select.form.requestSubmit());
   });
 
+  // A post that is being written is shown as it will look.
+  document.querySelectorAll("form[data-preview]").forEach((form) => {
+    let waiting, asked = 0;
+    form.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(async () => {
+        const turn = ++asked;
+        const body = new URLSearchParams(new FormData(form));
+        try {
+          const answer = await fetch(form.dataset.preview, { method: "POST", body, redirect: "error" });
+          if (!answer.ok) return;
+          const shown = await answer.text();
+          if (turn === asked) document.getElementById("preview").innerHTML = shown;
+        } catch {
+          // The button that shows it still works.
+        }
+      }, 400);
+    });
+  });
+
   // A menu closes when the work goes on elsewhere.
   document.addEventListener("click", (event) => {
     document.querySelectorAll("details.menu[open]").forEach((menu) => {

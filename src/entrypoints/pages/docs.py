@@ -7,35 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from entrypoints.http.kinds import KINDS
+from entrypoints.pages.markdown import rendered
+from entrypoints.pages.rendering import HEADERS, render
 
 router = APIRouter(include_in_schema=False)
 
 # The package brings Swagger UI's files along; nothing else of it is used.
 _ASSETS = files("fastapi_offline") / "static"
-_FILES = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "favicon.png": "image/png",
-}
-
-
-# Everything is in files of our own, so that the browser need not run what stands in the page.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Atelier</title>
-<link rel="icon" href="/docs/favicon.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
+_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
 # Without a validator named null, Swagger UI would show the document to one on the internet. What
 # somebody signed in with is forgotten with the page.
@@ -48,6 +27,7 @@ _START = """SwaggerUIBundle({
 });
 """
 
+# Everything is in files of our own, so that the browser need not run what stands in the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -57,7 +37,7 @@ _POLICY = (
 @router.get("/docs")
 async def docs() -> HTMLResponse:
     """Show the operations, to read and to try."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    return HTMLResponse(render("docs.html"), headers={"Content-Security-Policy": _POLICY})
 
 
 @router.get("/docs/start.js")
@@ -78,8 +58,14 @@ for _name in _FILES:
 
 @router.get("/problems/{code}")
 async def problem(code: str, request: Request) -> Response:
-    """Explain a kind of problem."""
+    """Explain a kind of problem: in a page to a browser, in plain text to everything else."""
     if code not in KINDS:
         raise HTTPException(404)
     kind = KINDS[code]
-    return PlainTextResponse(f"{kind.title} ({kind.status} {code})\n\n{kind.about}\n")
+    if "text/html" in request.headers.get("accept", "").lower():
+        about = await rendered(kind.about)
+        path = request.url.path
+        body = render("problem.html", path=path, code=code, kind=kind, about=about)
+        return HTMLResponse(body, headers={**HEADERS, "Vary": "Accept"})
+    text = f"{kind.title} ({kind.status} {code})\n\n{kind.about}\n"
+    return PlainTextResponse(text, headers={"Vary": "Accept"})

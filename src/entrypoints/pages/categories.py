@@ -1,0 +1,137 @@
+"""The office's categories: the kinds of products there are."""
+
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.errors import InUse, Stale
+from entrypoints.http.categories import CategoryParameters, CategoryPatch, NewCategory
+from entrypoints.http.errors import refusal
+from entrypoints.http.ports import By, Categories, Now, Run, ports
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from service_layer import receipts, stockroom
+from service_layer.queries.catalogue import CategoryView
+
+router = APIRouter(prefix="/office/stock/categories", include_in_schema=False, route_class=Page)
+
+HERE = "/office/stock/categories"
+FIELDS = ("name",)
+
+
+class Wanted(CategoryParameters):
+    """Which categories are shown."""
+
+    sort: Literal["name"] = "name"
+
+
+@router.get("")
+async def show_categories(request: Asking) -> Response:
+    """List categories, with a form that adds one."""
+    return await _list(request, Form.new())
+
+
+@router.post("")
+async def add_category(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Add a category."""
+    try:
+        new = sent.read(NewCategory)
+        await run(
+            receipts.once,
+            sent.key,
+            stockroom.add_category,
+            place=_place,
+            actor=by,
+            now=now,
+            **dict(new),
+        )
+    except WRONG as error:
+        return await _list(request, sent.refused(error), refusal(error).status)
+    return see_other(HERE, "category-added")
+
+
+@router.get("/{category_id:id}")
+async def show_category(
+    category_id: UUID, request: Asking, categories: Categories, now: Now
+) -> Response:
+    """Show a category, as a form that renames it."""
+    category = await categories.one(category_id, now)
+    return _edit(request, category, Form.of(category, *FIELDS))
+
+
+@router.post("/{category_id:id}")
+async def save_category(
+    category_id: UUID,
+    request: Asking,
+    sent: Sent,
+    categories: Categories,
+    run: Run,
+    by: By,
+    now: Now,
+) -> Response:
+    """Give a category another name, unless somebody else has done so meanwhile."""
+    try:
+        name = sent.read(CategoryPatch).get("name")
+        await run(
+            stockroom.rename_category,
+            category_id,
+            name=name,
+            actor=by,
+            now=now,
+            expected=sent.expected,
+        )
+    except Stale:
+        now_is = Form.of(await categories.one(category_id, now), *FIELDS)
+        back = f"{HERE}/{category_id}"
+        return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
+    except WRONG as error:
+        category = await categories.one(category_id, now)
+        return _edit(request, category, sent.refused(error), refusal(error).status)
+    return see_other(HERE, "saved")
+
+
+@router.post("/{category_id:id}/delete")
+async def delete_category(
+    category_id: UUID,
+    request: Asking,
+    sent: Sent,
+    categories: Categories,
+    run: Run,
+    by: By,
+    now: Now,
+) -> Response:
+    """Strike a category off the list, if there are no products in it."""
+    expected = sent.expected
+    try:
+        await run(stockroom.remove_category, category_id, actor=by, now=now, expected=expected)
+    except InUse as error:
+        category = await categories.one(category_id, now)
+        form = Form.of(category, *FIELDS).refused(error)
+        return _edit(request, category, form, refusal(error).status)
+    return see_other(HERE, "category-deleted")
+
+
+def _place(category: object) -> str:
+    return HERE
+
+
+async def _list(request: Request, form: Form, status: int = 200) -> Response:
+    wanted = asked(request, Wanted)
+    found = await ports(request).category_queries().list(wanted.filter(), wanted.slice())
+    return page(
+        request,
+        "stock/categories.html",
+        status=status,
+        wanted=wanted,
+        listing=wanted.listing(found),
+        form=form,
+    )
+
+
+def _edit(request: Request, category: CategoryView, form: Form, status: int = 200) -> Response:
+    return page(request, "stock/category.html", status=status, category=category, form=form)

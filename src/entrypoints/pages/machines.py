@@ -1,0 +1,179 @@
+"""The office's machines: which are heard of, what each is, and the key it is known by."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.devices import Presence, Status
+from domain.errors import Stale
+from entrypoints.http.devices import DeviceParameters, DevicePatch, NewDevice
+from entrypoints.http.errors import refusal
+from entrypoints.http.ports import By, Devices, Now, Run, ports
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.plots import Kind, Part, parts
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.pages.texts import say
+from service_layer import fleet, receipts
+from service_layer.queries.devices import DeviceView
+
+router = APIRouter(prefix="/office/machines", include_in_schema=False, route_class=Page)
+
+HERE = "/office/machines"
+FIELDS = ("name", "kind", "serial", "location", "status", "heartbeat_every")
+PRESENCES: Mapping[Presence, Kind] = {
+    Presence.ONLINE: "good",
+    Presence.LATE: "warn",
+    Presence.OFFLINE: "bad",
+    Presence.NEVER: "calm",
+}
+
+
+class Wanted(DeviceParameters):
+    """Which machines are shown, and in which order: as the API lists them, but by name."""
+
+    sort: Literal["name", "-last_seen_at", "last_seen_at", "-created_at"] = "name"
+
+
+@router.get("")
+async def show_machines(request: Asking, now: Now) -> Response:
+    """List machines, with how many of them are heard of."""
+    return await _list(request, now, Form.new(heartbeat_every="60"))
+
+
+@router.post("")
+async def add_machine(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Put a machine on the list."""
+    try:
+        new = dict(sent.read(NewDevice))
+        place = await run(
+            receipts.once, sent.key, fleet.add_device, place=_place, actor=by, now=now, **new
+        )
+    except WRONG as error:
+        return await _list(request, now, sent.refused(error), refusal(error).status)
+    return see_other(place, "machine-added")
+
+
+@router.get("/{device_id:id}")
+async def show_machine(device_id: UUID, request: Asking, devices: Devices, now: Now) -> Response:
+    """Show a machine, with a form that edits it."""
+    device = await devices.one(device_id, now)
+    return _machine(request, device, Form.of(device, *FIELDS))
+
+
+@router.post("/{device_id:id}")
+async def save_machine(
+    device_id: UUID, request: Asking, sent: Sent, devices: Devices, run: Run, by: By, now: Now
+) -> Response:
+    """Give members of a machine other values, unless somebody else has done so meanwhile."""
+    try:
+        patch = sent.read(DevicePatch)
+        expected = sent.expected
+        await run(fleet.edit_device, device_id, patch, actor=by, now=now, expected=expected)
+    except Stale:
+        return _merge(request, await devices.one(device_id, now), sent)
+    except WRONG as error:
+        device = await devices.one(device_id, now)
+        return _machine(request, device, sent.refused(error), refusal(error).status)
+    return see_other(f"{HERE}/{device_id}", "saved")
+
+
+@router.post("/{device_id:id}/key")
+async def make_machine_key(
+    device_id: UUID, request: Asking, run: Run, by: By, now: Now
+) -> Response:
+    """Make a new key for a machine, and show it: this page is the only one that ever has it."""
+    keyed = await run(fleet.make_key, device_id, actor=by, now=now)
+    device = DeviceView.of(keyed.device, now)
+    headers = {"Cache-Control": "no-store"}
+    return page(request, "machines/key.html", headers=headers, device=device, key=keyed.key)
+
+
+@router.post("/{device_id:id}/delete")
+async def delete_machine(
+    device_id: UUID, request: Asking, sent: Sent, devices: Devices, run: Run, by: By, now: Now
+) -> Response:
+    """Strike a machine off the list, unless it has changed since it was looked at."""
+    try:
+        await run(fleet.remove_device, device_id, actor=by, now=now, expected=sent.expected)
+    except Stale as error:
+        device = await devices.one(device_id, now)
+        form = Form.of(device, *FIELDS).refused(error)
+        return _machine(request, device, form, refusal(error).status)
+    return see_other(HERE, "machine-deleted")
+
+
+def _place(device: Any) -> str:
+    return f"{HERE}/{device.id}"
+
+
+async def _list(request: Request, now: datetime, form: Form, status: int = 200) -> Response:
+    wanted = asked(request, Wanted)
+    queries = ports(request).device_queries()
+    counted = await queries.presences(now)
+    return page(
+        request,
+        "machines/list.html",
+        status=status,
+        wanted=wanted,
+        listing=wanted.listing(await queries.list(wanted.filter(now), wanted.slice())),
+        presences=[(presence, counted[presence]) for presence in PRESENCES],
+        plot=_plot(counted) if any(counted.values()) else None,
+        statuses=statuses(),
+        form=form,
+    )
+
+
+def _machine(request: Request, device: DeviceView, form: Form, status: int = 200) -> Response:
+    told = as_text(device.metrics or {})
+    return page(
+        request,
+        "machines/machine.html",
+        status=status,
+        device=device,
+        metrics=told,
+        statuses=statuses(),
+        form=form,
+    )
+
+
+def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
+    return merge_page(
+        request,
+        sent,
+        Form.of(device, *FIELDS),
+        FIELDS,
+        labels="machines",
+        back=f"{HERE}/{device.id}",
+        choices={"status": dict(statuses())},
+    )
+
+
+def _plot(counted: Mapping[Presence, int]) -> Markup:
+    """Return the strip that shows how many machines of those in service are heard of."""
+    whole = [
+        Part(say(f"machines.presence_{presence}"), counted[presence], kind)
+        for presence, kind in PRESENCES.items()
+    ]
+    return parts(say("machines.plot"), whole)
+
+
+def statuses() -> list[tuple[str, str]]:
+    """Return what the workshop can do with a machine, each with what it is called."""
+    return [(str(status), say(f"machines.status_{status}")) for status in Status]
+
+
+def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a machine tells of itself as names and texts; what is in it is its own choice."""
+    return [
+        (name, told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2))
+        for name, told in metrics.items()
+    ]

@@ -1,0 +1,161 @@
+"""The office's news: posts that are written, looked at, published and taken back."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.actors import Actor
+from domain.errors import NotFound, Stale
+from domain.posts import Post, PostFilter, is_visible, may_change, require_author_or_admin
+from entrypoints.http.errors import refusal
+from entrypoints.http.fields import Search
+from entrypoints.http.lists import ListParameters
+from entrypoints.http.ports import By, Now, Posts, Run
+from entrypoints.http.posts import NewPost, PostParameters, PostPatch
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.markdown import rendered
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from service_layer import blog, receipts
+from service_layer.queries.posts import PostQueries, PostView
+
+router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=Page)
+
+HERE = "/office/news"
+FIELDS = ("title", "content")
+
+# What is to happen with a post once it is saved, and what is told of it then.
+_PUBLISHING = {
+    "yes": (blog.publish_post, "post-published"),
+    "no": (blog.unpublish_post, "post-unpublished"),
+}
+
+
+class Wanted(ListParameters):
+    """Which posts are shown, and in which order."""
+
+    sorts = PostParameters.sorts
+
+    show: Literal["all", "published", "drafts", "mine"] = "all"
+    q: Search | None = None
+    sort: Literal["-created_at", "-published_at", "title"] = "-created_at"
+
+    def filter(self, by: Actor) -> PostFilter:
+        """Return the filter that somebody means."""
+        return PostFilter.of(
+            by,
+            published={"published": True, "drafts": False}.get(self.show),
+            author_id=by.id if self.show == "mine" else None,
+            q=self.q,
+        )
+
+
+@router.get("")
+async def show_posts(request: Asking, posts: Posts, by: By) -> Response:
+    """List the posts that whoever asks may see."""
+    wanted = asked(request, Wanted)
+    listing = wanted.listing(await posts.list(wanted.filter(by), wanted.slice()))
+    return page(request, "news/list.html", wanted=wanted, listing=listing)
+
+
+@router.get("/new")
+async def show_new_post(request: Asking) -> Response:
+    """Show where a post is written."""
+    return await _write(request, Form.new())
+
+
+@router.post("")
+async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Keep a draft, and publish it if that is wanted; or only show what it would look like."""
+    if sent["preview"]:
+        return await _write(request, sent)
+    try:
+        new = dict(sent.read(NewPost))
+        use_case = blog.write_post
+        key = sent.key
+        place = await run(receipts.once, key, use_case, place=_place, actor=by, now=now, **new)
+    except WRONG as error:
+        return await _write(request, sent.refused(error), refusal(error).status)
+    done = "post-written"
+    if sent["publish"] == "yes":
+        done = "post-published"
+        await run(blog.publish_post, UUID(place.rpartition("/")[2]), actor=by, now=now)
+    return see_other(place, done)
+
+
+@router.post("/preview")
+async def preview_post(request: Asking, sent: Sent) -> Response:
+    """Return what a post that is being written looks like, to be put into the page."""
+    return page(request, "news/preview.html", content=await rendered(sent["content"]))
+
+
+@router.get("/{post_id:id}")
+async def show_post(post_id: UUID, request: Asking, posts: Posts, by: By, now: Now) -> Response:
+    """Show a post, to whoever may change it as a form that does."""
+    post = await _visible(posts, post_id, by, now)
+    if may_change(by, post.author_id):
+        return await _edit(request, post, Form.of(post, *FIELDS))
+    return page(request, "news/post.html", post=post, content=await rendered(post.content))
+
+
+@router.post("/{post_id:id}")
+async def save_post(
+    post_id: UUID, request: Asking, sent: Sent, posts: Posts, run: Run, by: By, now: Now
+) -> Response:
+    """Give a post another title or text, and publish it or take it back if that is wanted."""
+    post = await _visible(posts, post_id, by, now)
+    require_author_or_admin(by, post.author_id)
+    if sent["preview"]:
+        return await _edit(request, post, sent)
+    try:
+        patch = sent.read(PostPatch)
+        expected = sent.expected
+        await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+    except Stale:
+        now_is = Form.of(await _visible(posts, post_id, by, now), *FIELDS)
+        return merge_page(request, sent, now_is, FIELDS, labels="news", back=f"{HERE}/{post_id}")
+    except WRONG as error:
+        return await _edit(request, post, sent.refused(error), refusal(error).status)
+    done = "saved"
+    if sent["publish"] in _PUBLISHING:
+        use_case, done = _PUBLISHING[sent["publish"]]
+        await run(use_case, post_id, actor=by, now=now)
+    return see_other(f"{HERE}/{post_id}", done)
+
+
+@router.post("/{post_id:id}/delete")
+async def delete_post(post_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Throw a post away, unless it has changed since it was looked at."""
+    await run(blog.remove_post, post_id, actor=by, now=now, expected=sent.expected)
+    return see_other(HERE, "post-deleted")
+
+
+def _place(post: Post) -> str:
+    return f"{HERE}/{post.id}"
+
+
+async def _visible(posts: PostQueries, post_id: UUID, by: Actor, now: datetime) -> PostView:
+    """Return a post to somebody who may see it.
+
+    Raises:
+        NotFound: when there is none, or not for them.
+    """
+    post = await posts.one(post_id, now)
+    if not is_visible(by, post.author_id, published=post.published):
+        raise NotFound(Post.kind, post_id)
+    return post
+
+
+async def _write(request: Request, form: Form, status: int = 200) -> Response:
+    content = await rendered(form["content"])
+    return page(request, "news/new.html", status=status, form=form, content=content)
+
+
+async def _edit(request: Request, post: PostView, form: Form, status: int = 200) -> Response:
+    content = await rendered(form["content"])
+    return page(request, "news/edit.html", status=status, post=post, form=form, content=content)

@@ -1,0 +1,217 @@
+"""The office's people: who belongs to the workshop, and for admins who may come in."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.actors import Actor, Role
+from domain.errors import Forbidden, Stale
+from domain.users import UserChanges
+from entrypoints.http.errors import refusal
+from entrypoints.http.ports import By, Now, PasswordsPort, PicturesPort, Run, Users, ports
+from entrypoints.http.users import NewUser, UserParameters, UserPatch
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.pages.texts import say
+from service_layer import people, receipts
+from service_layer.queries.users import MemberUser, UserView
+
+router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=Page)
+
+HERE = "/office/people"
+FIELDS = ("username", "email", "name", "age", "city", "role")
+
+
+class Wanted(UserParameters):
+    """Which people are shown, and in which order: as the API lists them, but by name."""
+
+    sort: Literal["name", "username", "-created_at"] = "name"
+
+
+@router.get("")
+async def show_people(request: Asking, by: By) -> Response:
+    """List people, as whoever asks may see them."""
+    return await _list(request, by, Form.new())
+
+
+@router.post("")
+async def add_person(
+    request: Asking, sent: Sent, passwords: PasswordsPort, run: Run, by: By, now: Now
+) -> Response:
+    """Take somebody in."""
+    try:
+        new = dict(sent.read(NewUser))
+        hash = await passwords.hash(new.pop("password"))
+        place = await run(
+            receipts.once,
+            sent.key,
+            people.register_user,
+            place=_place,
+            password_hash=hash,
+            actor=by,
+            now=now,
+            **new,
+        )
+    except WRONG as error:
+        return await _list(request, by, sent.refused(error), refusal(error).status)
+    return see_other(place, "person-added")
+
+
+@router.get("/{user_id:id}")
+async def show_person(user_id: UUID, request: Asking, users: Users, by: By, now: Now) -> Response:
+    """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
+    user = (await users.one(user_id, now)).seen_by(by)
+    if by.is_admin and isinstance(user, UserView):
+        return _person(request, user, Form.of(user, *FIELDS))
+    return page(request, "people/person.html", user=user)
+
+
+@router.post("/{user_id:id}")
+async def save_person(
+    user_id: UUID, request: Asking, sent: Sent, users: Users, run: Run, by: By, now: Now
+) -> Response:
+    """Give members of a profile other values, unless somebody else has done so meanwhile."""
+    try:
+        patch: Any = sent.read(UserPatch)
+        changes: Any = {name: patch[name] for name in FIELDS if name in patch}
+        expected = sent.expected
+        await run(people.edit_user, user_id, changes, actor=by, now=now, expected=expected)
+    except Stale:
+        return _merge(request, await users.one(user_id, now), sent)
+    except WRONG as error:
+        user = await users.one(user_id, now)
+        return _person(request, user, sent.refused(error), refusal(error).status)
+    return see_other(f"{HERE}/{user_id}", "saved")
+
+
+@router.post("/{user_id:id}/deactivate")
+async def deactivate_person(
+    user_id: UUID, request: Asking, users: Users, run: Run, by: By, now: Now
+) -> Response:
+    """Let somebody in no more; what they have done stays."""
+    try:
+        changes: UserChanges = {"is_active": False}
+        await run(people.edit_user, user_id, changes, actor=by, now=now)
+    except WRONG as error:
+        return _refused(request, await users.one(user_id, now), error)
+    return see_other(f"{HERE}/{user_id}", "person-deactivated")
+
+
+@router.post("/{user_id:id}/reactivate")
+async def reactivate_person(user_id: UUID, run: Run, by: By, now: Now) -> Response:
+    """Let somebody in again."""
+    changes: UserChanges = {"is_active": True}
+    await run(people.edit_user, user_id, changes, actor=by, now=now)
+    return see_other(f"{HERE}/{user_id}", "person-reactivated")
+
+
+@router.post("/{user_id:id}/password")
+async def set_password_of_person(
+    user_id: UUID,
+    request: Asking,
+    sent: Sent,
+    users: Users,
+    passwords: PasswordsPort,
+    run: Run,
+    by: By,
+    now: Now,
+) -> Response:
+    """Give somebody a new password, which signs them out everywhere."""
+    try:
+        patch: Any = Form({"password": sent["password"]}).read(UserPatch)
+        hash = await passwords.hash(patch["password"])
+        await run(people.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
+    except Forbidden as error:
+        return _refused(request, await users.one(user_id, now), error)
+    except WRONG as error:
+        user = await users.one(user_id, now)
+        password = Form({"password": ""}).refused(error)
+        form = Form.of(user, *FIELDS)
+        return _person(request, user, form, refusal(error).status, password)
+    return see_other(f"{HERE}/{user_id}", "password-set")
+
+
+@router.post("/{user_id:id}/delete")
+async def delete_person(
+    user_id: UUID,
+    request: Asking,
+    sent: Sent,
+    users: Users,
+    pictures: PicturesPort,
+    run: Run,
+    by: By,
+    now: Now,
+) -> Response:
+    """Strike somebody off the list, if nothing refers to them."""
+    try:
+        expected = sent.expected
+        picture = await run(people.remove_user, user_id, actor=by, now=now, expected=expected)
+    except WRONG as error:
+        return _refused(request, await users.one(user_id, now), error)
+    if picture is not None:
+        await pictures.discard(picture)
+    return see_other(HERE, "person-deleted")
+
+
+def _place(user: Any) -> str:
+    return f"{HERE}/{user.id}"
+
+
+async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
+    wanted = asked(request, Wanted)
+    found = await ports(request).user_queries().list(wanted.filter(), wanted.slice())
+    listing = wanted.listing(found)
+    seen: list[UserView | MemberUser] = [u if by.is_admin else u.member() for u in found.items]
+    return page(
+        request,
+        "people/list.html",
+        status=status,
+        wanted=wanted,
+        listing={**listing, "items": seen},
+        form=form,
+    )
+
+
+def _person(
+    request: Request,
+    user: UserView,
+    form: Form,
+    status: int = 200,
+    password: Form | None = None,
+) -> Response:
+    return page(
+        request,
+        "people/edit.html",
+        status=status,
+        user=user,
+        form=form,
+        password=password or Form(),
+        roles=_roles(),
+    )
+
+
+def _refused(request: Request, user: UserView, error: Exception) -> Response:
+    """Show somebody with whom an admin has tried what cannot be done."""
+    form = Form.of(user, *FIELDS).refused(error)
+    return _person(request, user, form, refusal(error).status)
+
+
+def _merge(request: Request, user: UserView, sent: Form) -> Response:
+    return merge_page(
+        request,
+        sent,
+        Form.of(user, *FIELDS),
+        FIELDS,
+        labels="people",
+        back=f"{HERE}/{user.id}",
+        choices={"role": dict(_roles())},
+    )
+
+
+def _roles() -> list[tuple[str, str]]:
+    return [(str(role), say(f"people.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]

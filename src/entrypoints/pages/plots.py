@@ -1,0 +1,239 @@
+"""Plots, drawn as SVG on the server, each with a text that says what it shows.
+
+A plot is as wide as there is room. Shapes stretch with it and text does not, so that it is as
+readable on a phone as on a desk: places from left to right are parts of the width, and from top to
+bottom they are pixels.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Literal
+
+from markupsafe import Markup
+
+from entrypoints.pages.rendering import day, digest, number
+from entrypoints.pages.texts import say
+from entrypoints.pages.ticks import MOST, ticks
+
+_ABOVE, _HIGH, _BELOW = 20, 140, 22
+"""The room for a number above the marks, for the marks, and for what stands below them."""
+_BASE = _ABOVE + _HIGH
+_WIDE = 1000
+"""How finely a line is drawn from left to right."""
+
+_PLOT = Markup(
+    '<svg class="plot" role="img" aria-labelledby="{id}-title" aria-describedby="{id}-about"'
+    ' width="100%" height="{height}"><title id="{id}-title">{title}</title>'
+    '<desc id="{id}-about">{about}</desc>{drawn}</svg>'
+)
+_TEXT = Markup('<text class="{kind}" x="{x}%" y="{y}" text-anchor="{anchor}">{text}</text>')
+_ACROSS = Markup('<line class="{kind}" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
+_BOX = Markup('<rect class="{kind}" x="{x}%" y="{y}" width="{width}%" height="{height}"/>')
+_LINE = Markup(
+    '<svg y="{above}" width="100%" height="{high}" viewBox="0 0 {wide} {high}"'
+    ' preserveAspectRatio="none"><path class="area" d="{line}V{high}H0Z"/>'
+    '<path class="line" vector-effect="non-scaling-stroke" d="{line}"/></svg>'
+)
+_LEGEND = Markup('<ul class="legend">{}</ul>')
+_KEY = Markup(
+    '<li><svg class="plot" width="12" height="12" aria-hidden="true"><path class="{kind}"'
+    ' d="{shape}"/></svg>{told}</li>'
+)
+
+Kind = Literal["good", "warn", "bad", "calm"]
+_SHAPES: dict[Kind, str] = {
+    # Whoever does not tell the colours apart tells the shapes apart.
+    "good": "M6 0a6 6 0 1 1-.01 0z",
+    "warn": "M6 0 12 12H0z",
+    "bad": "M1 1h10v10H1z",
+    "calm": "M0 4h12v4H0z",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a whole: so many, of one kind."""
+
+    name: str
+    count: int
+    kind: Kind
+
+
+def bars(title: str, values: Sequence[tuple[str, int]], current: int | None = None) -> Markup:
+    """Return a bar for each label and its number, none below 0; one of them is the current one.
+
+    Not every label has room: the last one is shown, and some before it.
+    """
+    if not values:
+        return _nothing(title)
+    top = max(value for _, value in values) or 1
+    room = 100 / len(values)
+    every = -(-len(values) // (MOST - 1))
+    drawn = [_ACROSS.format(kind="axis", y=_BASE)]
+    for at, (label, value) in enumerate(values):
+        high, middle = _HIGH * value / top, room * (at + 0.5)
+        mark, text = ("mark", "strong") if at == current else ("mark faint", "")
+        drawn.append(_box(mark, room * (at + 0.15), room * 0.7, _BASE - high, high))
+        drawn.append(_text(middle, _BASE - high - 6, brief(value), text))
+        if at == current or (len(values) - 1 - at) % every == 0:
+            drawn.append(_text(middle, _BASE + 16, label, text, inside=True))
+    told = [say("plots.bar", label=label, value=number(value)) for label, value in values]
+    return _plot(title, ", ".join(told), drawn)
+
+
+def steps(
+    title: str,
+    points: Sequence[tuple[datetime, int]],
+    *,
+    until: datetime,
+    reorder_level: int | None = None,
+) -> Markup:
+    """Return a line of a number that is never below 0, and stays what it is until the next point.
+
+    Args:
+        title: what is shown.
+        points: since when the number has been what, in the order in which that happened.
+        until: where the line ends.
+        reorder_level: what the number is compared with, drawn as a broken line.
+    """
+    if not points:
+        return _nothing(title)
+    # What happened later was not earlier, whatever a clock said.
+    times = list(accumulate((time for time, _ in points), max))
+    values = [value for _, value in points]
+    field = _Field(
+        times[0], max(until, times[-1]), _rounded_up(max(*values, reorder_level or 0, 2))
+    )
+    lines = (0, field.top // 2, field.top)
+    drawn = [_ACROSS.format(kind="axis", y=_ABOVE + field.down(value)) for value in lines]
+    path = field.path(times, values)
+    drawn.append(_LINE.format(above=_ABOVE, high=_HIGH, wide=_WIDE, line=path))
+    for value in lines[1:]:
+        drawn.append(_text(0, _ABOVE + field.down(value) - 4, number(value), at="start"))
+    if reorder_level is not None:
+        y = _ABOVE + field.down(reorder_level)
+        drawn.append(_ACROSS.format(kind="level", y=y))
+        text = say("plots.level", level=number(reorder_level))
+        drawn.append(_text(100, y - 4, text, at="end"))
+    for time, name in ticks(field.since, field.until):
+        drawn.append(_text(100 * field.across(time), _BASE + 16, name, inside=True))
+    return _plot(title, field.told(values, reorder_level), drawn)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What a line is drawn in: from one time to another, and from 0 to a number."""
+
+    since: datetime
+    until: datetime
+    top: int
+
+    def across(self, time: datetime) -> float:
+        """Return how far to the right a time is, from 0 to 1."""
+        span = self.until - self.since
+        return (time - self.since) / span if span else 0.0
+
+    def down(self, value: int) -> float:
+        """Return how far below the top a number is."""
+        return _pixels(_HIGH - _HIGH * value / self.top)
+
+    def path(self, times: Sequence[datetime], values: Sequence[int]) -> str:
+        """Return the line through the points, which are where it changes."""
+        line = [f"M0 {self.down(values[0])}"]
+        for time, value in zip(times[1:], values[1:], strict=True):
+            line.append(f"H{_pixels(_WIDE * self.across(time))}V{self.down(value)}")
+        return "".join([*line, f"H{_WIDE}"])
+
+    def told(self, values: Sequence[int], level: int | None) -> str:
+        """Return what the line shows, in words."""
+        told = say(
+            "plots.steps",
+            since=day(self.since),
+            until=day(self.until),
+            first=number(values[0]),
+            last=number(values[-1]),
+            least=number(min(values)),
+            most=number(max(values)),
+        )
+        if level is None:
+            return told
+        return f"{told} {say('plots.steps_level', level=number(level))}"
+
+
+def parts(title: str, whole: Sequence[Part]) -> Markup:
+    """Return a strip of parts beside each other and its legend; no part is below 0."""
+    total = sum(part.count for part in whole) or 1
+    told = [
+        say("plots.part", name=p.name, count=number(p.count), share=round(100 * p.count / total))
+        for p in whole
+    ]
+    # The smallest part can still be seen.
+    shares = [max(p.count / total, 0.015) if p.count else 0 for p in whole]
+    scale, left = 100 / (sum(shares) or 1), 0.0
+    drawn = [] if any(shares) else [_box("none", 0, 100, 0, 28)]
+    for part, share in zip(whole, shares, strict=True):
+        if share:
+            drawn.append(_box(f"part {part.kind}", left, share * scale, 0, 28))
+        if share > 0.08:
+            drawn.append(_text(left + share * scale / 2, 19, brief(part.count), "on"))
+        left += share * scale
+    keys = Markup().join(
+        _KEY.format(kind=part.kind, shape=_SHAPES[part.kind], told=text)
+        for part, text in zip(whole, told, strict=True)
+    )
+    return _plot(title, ", ".join(told), drawn, height=28) + _LEGEND.format(keys)
+
+
+def brief(value: int) -> str:
+    """Return a number in four characters, if need be with a prefix of the SI."""
+    size = min((len(str(value)) - 1) // 3, 6)
+    whole, rest = divmod(value, 1000**size)
+    tenth = f".{10 * rest // 1000**size}" if size and whole < 10 else ""
+    return f"{whole}{tenth}{' kMGTPE'[size].strip()}"
+
+
+def _rounded_up(value: int) -> int:
+    """Return the next number that is easily read, and so is its half, which is whole."""
+    tens: int = 10 ** (len(str(value)) - 1)
+    tops = (n * tens // 10 for n in (10, 12, 16, 20, 30, 40, 60, 80, 100) if n * tens % 20 == 0)
+    return next(top for top in tops if top >= value)
+
+
+def _pixels(value: float) -> float:
+    return round(value, 1)
+
+
+def _box(kind: str, x: float, width: float, y: float, height: float) -> Markup:
+    x, width, y, height = (round(each, 2) for each in (x, width, y, height))
+    return _BOX.format(kind=kind, x=x, y=y, width=width, height=height)
+
+
+def _text(
+    x: float, y: float, text: str, kind: str = "", *, at: str = "middle", inside: bool = False
+) -> Markup:
+    """Return a text at a place; one that is kept inside begins or ends at the edge nearby."""
+    if inside and x < 8:
+        x, at = 0, "start"
+    elif inside and x > 92:
+        x, at = 100, "end"
+    return _TEXT.format(kind=kind, x=round(x, 2), y=_pixels(y), anchor=at, text=text)
+
+
+def _nothing(title: str) -> Markup:
+    told = say("plots.nothing")
+    axis = _ACROSS.format(kind="axis", y=_BASE)
+    return _plot(title, told, [axis, _text(50, _ABOVE + _HIGH / 2, told)])
+
+
+def _plot(
+    title: str, about: str, drawn: Iterable[Markup], height: int = _ABOVE + _HIGH + _BELOW
+) -> Markup:
+    return _PLOT.format(
+        id=f"plot-{digest(title)}",
+        title=title,
+        about=about,
+        height=height,
+        drawn=Markup().join(drawn),
+    )

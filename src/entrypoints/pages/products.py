@@ -1,0 +1,135 @@
+"""The office's products: adding one, saying other things of it, and no longer offering it."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.errors import InUse, Stale
+from entrypoints.http.errors import refusal
+from entrypoints.http.ports import By, Now, Products, Run
+from entrypoints.http.products import NewProduct, ProductPatch
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.stock import HERE, all_categories
+from service_layer import receipts, stockroom
+from service_layer.queries.catalogue import ProductView
+
+router = APIRouter(prefix=HERE, include_in_schema=False, route_class=Page)
+
+FIELDS = ("name", "sku", "description", "price", "reorder_level", "category_id")
+
+
+@router.get("/new")
+async def show_new_product(request: Asking) -> Response:
+    """Show the form that adds a product; a category can be chosen by the link that leads here."""
+    chosen = request.query_params.get("category_id", "")
+    return await _new(request, Form.new(category_id=chosen))
+
+
+@router.post("/new")
+async def add_product(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+    """Add a product; what there is of it is received at once."""
+    try:
+        new = sent.read(NewProduct)
+        place = await run(
+            receipts.once,
+            sent.key,
+            stockroom.add_product,
+            place=lambda product: f"{HERE}/{product.id}",
+            actor=by,
+            now=now,
+            **dict(new),
+        )
+    except WRONG as error:
+        return await _new(request, sent.refused(error), refusal(error).status)
+    return see_other(place, "product-added")
+
+
+@router.get("/{product_id:id}/edit")
+async def show_product_form(
+    product_id: UUID, request: Asking, products: Products, now: Now
+) -> Response:
+    """Show a product as a form that edits it."""
+    product = await products.one(product_id, now)
+    return await _edit(request, product, Form.of(product, *FIELDS))
+
+
+@router.post("/{product_id:id}/edit")
+async def save_product(
+    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+) -> Response:
+    """Give members of a product other values, unless somebody else has done so meanwhile."""
+    try:
+        patch = sent.read(ProductPatch)
+        changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
+        expected = sent.expected
+        await run(stockroom.edit_product, product_id, changes, actor=by, now=now, expected=expected)
+    except Stale:
+        return await _merge(request, await products.one(product_id, now), sent)
+    except WRONG as error:
+        product = await products.one(product_id, now)
+        return await _edit(request, product, sent.refused(error), refusal(error).status)
+    return see_other(f"{HERE}/{product_id}", "saved")
+
+
+@router.post("/{product_id:id}/archive")
+async def archive_product(product_id: UUID, run: Run, by: By, now: Now) -> Response:
+    """Offer a product no longer."""
+    await run(stockroom.archive_product, product_id, actor=by, now=now)
+    return see_other(f"{HERE}/{product_id}", "product-archived")
+
+
+@router.post("/{product_id:id}/restore")
+async def restore_product(product_id: UUID, run: Run, by: By, now: Now) -> Response:
+    """Offer a product again."""
+    await run(stockroom.restore_product, product_id, actor=by, now=now)
+    return see_other(f"{HERE}/{product_id}", "product-restored")
+
+
+@router.post("/{product_id:id}/delete")
+async def delete_product(
+    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+) -> Response:
+    """Strike a product off the list, if nothing of it ever came or went."""
+    expected = sent.expected
+    try:
+        await run(stockroom.remove_product, product_id, actor=by, now=now, expected=expected)
+    except InUse as error:
+        product = await products.one(product_id, now)
+        form = Form.of(product, *FIELDS).refused(error)
+        return await _edit(request, product, form, refusal(error).status)
+    return see_other(HERE, "product-deleted")
+
+
+async def _new(request: Request, form: Form, status: int = 200) -> Response:
+    categories = await all_categories(request)
+    return page(request, "stock/new.html", status=status, form=form, categories=categories)
+
+
+async def _edit(request: Request, product: ProductView, form: Form, status: int = 200) -> Response:
+    return page(
+        request,
+        "stock/edit.html",
+        status=status,
+        product=product,
+        form=form,
+        categories=await all_categories(request),
+    )
+
+
+async def _merge(request: Request, product: ProductView, sent: Form) -> Response:
+    categories = {str(each.id): each.name for each in await all_categories(request)}
+    return merge_page(
+        request,
+        sent,
+        Form.of(product, *FIELDS),
+        FIELDS,
+        labels="stock",
+        back=f"{HERE}/{product.id}/edit",
+        choices={"category_id": categories},
+    )

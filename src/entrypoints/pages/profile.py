@@ -1,0 +1,203 @@
+"""Everybody's own corner of the office: who they are, their picture, password and tokens."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.access import MOST_TOKENS, Scope, TokenFilter
+from domain.actors import Actor
+from domain.base import Slice
+from domain.errors import Stale
+from entrypoints.http.access import NewToken
+from entrypoints.http.errors import refusal
+from entrypoints.http.pictures import change_picture
+from entrypoints.http.ports import (
+    Address,
+    AuthenticatorPort,
+    By,
+    Granted,
+    Now,
+    PasswordsPort,
+    PicturesPort,
+    Run,
+    Users,
+    ports,
+)
+from entrypoints.http.users import PasswordChange, UserPatch
+from entrypoints.pages import sessions
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.texts import say
+from entrypoints.pages.uploads import uploaded
+from service_layer import access, people
+from service_layer.queries.users import UserView
+
+router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=Page)
+
+HERE = "/office/profile"
+PASSWORD = f"{HERE}/password"
+TOKENS = f"{HERE}/tokens"
+FIELDS = ("name", "username", "email", "city", "age")
+
+
+@router.get("")
+async def show_profile(request: Asking, users: Users, by: By, now: Now) -> Response:
+    """Show one's profile, as a form that edits it."""
+    user = await users.one(by.id, now)
+    return _profile(request, user, Form.of(user, *FIELDS))
+
+
+@router.post("")
+async def save_profile(
+    request: Asking, sent: Sent, users: Users, run: Run, by: By, now: Now
+) -> Response:
+    """Give members of one's profile other values, unless an admin has done so meanwhile."""
+    try:
+        patch: Any = sent.read(UserPatch)
+        changes: Any = {name: patch[name] for name in FIELDS if name in patch}
+        await run(people.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
+    except Stale:
+        now_is = Form.of(await users.one(by.id, now), *FIELDS)
+        return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
+    except WRONG as error:
+        user = await users.one(by.id, now)
+        return _profile(request, user, sent.refused(error), refusal(error).status)
+    return see_other(HERE, "saved")
+
+
+@router.post("/picture")
+async def show_another_picture(
+    request: Asking, users: Users, pictures: PicturesPort, run: Run, by: By, now: Now
+) -> Response:
+    """Show another picture of oneself."""
+    try:
+        content = await uploaded(request, "picture")
+        await change_picture(content, by.id, pictures=pictures, run=run, by=by, now=now)
+    except WRONG as error:
+        user = await users.one(by.id, now)
+        refused = refusal(error)
+        form = Form.of(user, *FIELDS)
+        return _profile(request, user, form, refused.status, refused.detail)
+    return see_other(HERE, "picture-shown")
+
+
+@router.post("/picture/remove")
+async def remove_picture(pictures: PicturesPort, run: Run, by: By, now: Now) -> Response:
+    """Show no picture of oneself but the one that stands for everybody."""
+    _, before = await run(people.show_picture, by.id, None, actor=by, now=now)
+    if before is not None:
+        await pictures.discard(before)
+    return see_other(HERE, "picture-removed")
+
+
+@router.get("/password")
+async def show_password(request: Asking) -> Response:
+    """Show where one changes one's password."""
+    return page(request, "profile/password.html", form=Form())
+
+
+@router.post("/password")
+async def change_own_password(
+    request: Asking,
+    sent: Sent,
+    users: Users,
+    authenticator: AuthenticatorPort,
+    passwords: PasswordsPort,
+    run: Run,
+    by: By,
+    address: Address,
+    now: Now,
+) -> Response:
+    """Change one's password, which ends every session and token, and sign in by the new one."""
+    try:
+        change = sent.read(PasswordChange)
+        known_hash, attempt = await authenticator.confirm(by.id, change.current, address)
+        password_hash = await passwords.hash(change.new)
+        await run(
+            people.change_password,
+            actor=by,
+            known_hash=known_hash,
+            password_hash=password_hash,
+            attempt=attempt,
+            now=now,
+        )
+    except WRONG as error:
+        form = sent.refused(error)
+        return page(request, "profile/password.html", status=refusal(error).status, form=form)
+    username = (await users.one(by.id, now)).username
+    try:
+        issued = await authenticator.sign_in(username, change.new, address)
+    except WRONG:
+        # Somebody else has changed it again, or uses up the attempts: it is changed all the same.
+        return see_other("/sign-in", "password-changed")
+    response = see_other(PASSWORD, "password-changed")
+    sessions.begin(request, response, issued.secret)
+    return response
+
+
+@router.get("/tokens")
+async def show_tokens(request: Asking, by: By) -> Response:
+    """List one's personal tokens, with a form that makes one."""
+    return await _tokens(request, by, Form())
+
+
+@router.post("/tokens")
+async def make_token(
+    request: Asking, sent: Sent, grant: Granted, run: Run, by: By, now: Now
+) -> Response:
+    """Make a personal token, and show it: this page is the only one that ever has it."""
+    try:
+        new = _until_the_end_of_the_day(sent).read(NewToken)
+        issued = await run(
+            access.create_token, **dict(new), actor=by, known_by=grant.token_id, now=now
+        )
+    except WRONG as error:
+        return await _tokens(request, by, sent.refused(error), refusal(error).status)
+    return page(
+        request,
+        "profile/token.html",
+        headers={"Cache-Control": "no-store"},
+        token=issued.token,
+        secret=issued.secret,
+    )
+
+
+@router.post("/tokens/{token_id:id}/delete")
+async def end_own_token(token_id: UUID, run: Run, by: By, now: Now) -> Response:
+    """End one of one's personal tokens."""
+    await run(access.revoke_token, token_id, actor=by, now=now)
+    return see_other(TOKENS, "token-deleted")
+
+
+def _profile(
+    request: Request, user: UserView, form: Form, status: int = 200, picture: str = ""
+) -> Response:
+    """Show the profile; `picture` is what is wrong with one that was sent."""
+    upload = Form(errors={"picture": picture} if picture else {})
+    template = "profile/profile.html"
+    return page(request, template, status=status, user=user, form=form, upload=upload)
+
+
+async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
+    all_of_them = Slice(sort="created_at", descending=True, limit=MOST_TOKENS)
+    mine = TokenFilter(user_id=by.id)
+    return page(
+        request,
+        "profile/tokens.html",
+        status=status,
+        tokens=(await ports(request).token_queries().list(mine, all_of_them)).items,
+        scopes=[(str(scope), say(f"profile.scope_{scope}")) for scope in Scope],
+        form=form,
+    )
+
+
+def _until_the_end_of_the_day(sent: Form) -> Form:
+    """Return the form with a moment where somebody has given a date."""
+    last_day = sent["expires_at"]
+    moment = f"{last_day}T23:59:59Z" if last_day else ""
+    return Form({**sent.values, "expires_at": moment})

@@ -1,0 +1,147 @@
+"""The site: the workshop's news for everybody, as pages and as a feed."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from fastapi import APIRouter, Request
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from domain.base import Slice
+from domain.posts import PostFilter
+from entrypoints.http.checking import checked, place_in_query
+from entrypoints.http.errors import Refused
+from entrypoints.http.lists import Limit, ListParameters, encode
+from entrypoints.http.ports import Posts, Users
+from entrypoints.pages.access import awaits_setup
+from entrypoints.pages.markdown import excerpt, rendered
+from entrypoints.pages.rendering import cached, cached_page, origin_of, render, see_other
+from entrypoints.pages.routes import Asking, Page
+from service_layer.queries.posts import PostQueries, PostView
+
+router = APIRouter(include_in_schema=False, route_class=Page)
+
+IN_FEED = 20
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# What XML cannot say at all (XML 1.0, 2.2).
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# Crawlers find nothing of use there.
+_ROBOTS = (
+    "User-agent: *\nDisallow: /office\nDisallow: /api/\nDisallow: /sign-in\nDisallow: /setup\n"
+)
+
+OLDER, NEWER = "-published_at", "published_at"
+
+
+class Way(ListParameters):
+    """From where one goes on through the posts, and whether to older or to newer ones."""
+
+    sorts = {"published_at": datetime}
+
+    limit: Limit = 10
+    sort: Literal["-published_at", "published_at"] = "-published_at"
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Some posts, newest first, and the parameters that lead on to older and to newer ones."""
+
+    items: Sequence[PostView]
+    here: dict[str, str]
+    older: dict[str, str] | None
+    newer: dict[str, str] | None
+
+
+@router.get("/")
+async def show_home(request: Asking, posts: Posts) -> Response:
+    """Show the news; whoever comes before there is an admin is led to where one is made."""
+    if await awaits_setup(request):
+        return see_other("/setup")
+    walked = await _walk(request, posts, PostFilter(public=True))
+    if walked is None:
+        return see_other("/")
+    return cached_page(request, "site/home.html", walked=walked, excerpt=excerpt)
+
+
+@router.get("/posts/{slug}")
+async def show_article(slug: str, request: Asking, posts: Posts) -> Response:
+    """Show a post; a draft is not there, not even for its author."""
+    post = await posts.by_slug(slug)
+    if post is None or not post.published:
+        raise Refused("not-found", "There is no such post.")
+    content = await rendered(post.content)
+    about = excerpt(post.content)
+    return cached_page(request, "site/post.html", post=post, content=content, about=about)
+
+
+@router.get("/people/{username}")
+async def show_posts_of_person(username: str, request: Asking, posts: Posts, users: Users) -> Response:
+    """Show somebody's posts, also when they do not work here any more."""
+    user = await users.by_username(username)
+    if user is None:
+        raise Refused("not-found", "There is nobody of this name.")
+    walked = await _walk(request, posts, PostFilter(public=True, author_id=user.id))
+    if walked is None:
+        return see_other(f"/people/{user.username}")
+    person = user.public()
+    return cached_page(request, "site/person.html", person=person, walked=walked, excerpt=excerpt)
+
+
+@router.get("/feed.atom")
+async def show_feed(request: Asking, posts: Posts) -> Response:
+    """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
+    newest = Slice(sort="published_at", descending=True, limit=IN_FEED)
+    found = (await posts.list(PostFilter(public=True), newest)).items
+    origin = origin_of(request)
+    body = render(
+        "site/feed.xml",
+        id=uuid5(NAMESPACE_URL, f"{origin}/feed.atom"),
+        updated=max((post.updated_at for post in found), default=_BEGINNING),
+        origin=origin,
+        posts=found,
+        excerpt=excerpt,
+    )
+    return cached(request, _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", body), "application/atom+xml")
+
+
+@router.get("/robots.txt")
+async def show_robots(request: Asking) -> Response:
+    """Tell crawlers what is not for them (RFC 9309)."""
+    return cached(request, _ROBOTS, "text/plain")
+
+
+async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Walked | None:
+    """Return the posts that are asked for, `None` if they are best looked for at the start.
+
+    A cursor leads on from a post either way; the way to newer ones is walked backwards. Other
+    parameters are not ours: links that people share bring all kinds of them.
+    """
+    asked = request.query_params
+    said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name)}
+    if "cursor" not in said:
+        said = {}
+    way = checked(TypeAdapter(Way), said, place_in_query)
+    page = await posts.list(meant, way.slice())
+    items, on = page.items, page.last and _way(way.sort, *page.last)
+    if way.cursor is None:
+        return Walked(items, {}, older=on, newer=None)
+    if way.sort == NEWER:
+        if on is None:
+            return None
+        items = items[::-1]
+        return Walked(items, said, older=_way(OLDER, *_place(items[-1])), newer=on)
+    return Walked(items, said, on, _way(NEWER, *_place(items[0]))) if items else None
+
+
+def _place(post: PostView) -> tuple[datetime | None, UUID]:
+    return post.published_at, post.id
+
+
+def _way(sort: str, published_at: datetime | None, id: UUID) -> dict[str, str]:
+    return {"cursor": encode(sort, published_at, id), "sort": sort}

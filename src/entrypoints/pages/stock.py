@@ -1,0 +1,227 @@
+"""The office's stock: what there is of everything, and the ledger of what comes and goes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.base import Slice
+from domain.catalogue import ProductFilter
+from domain.categories import CategoryFilter
+from domain.errors import Stale
+from domain.stock import MOST_PIECES, InsufficientStock, MovementFilter, Reason
+from domain.tasks import TaskFilter
+from domain.values import Whole
+from entrypoints.http.errors import refusal
+from entrypoints.http.fields import whole
+from entrypoints.http.movements import MovementParameters, Note
+from entrypoints.http.ports import By, Now, Products, Run, ports
+from entrypoints.http.products import ProductParameters, Stock
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.plots import steps
+from entrypoints.pages.rendering import number, page, see_other
+from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.pages.texts import say
+from service_layer import receipts, stockroom
+from service_layer.queries.catalogue import CategoryView, ProductView
+from service_layer.queries.tasks import TaskView
+
+router = APIRouter(prefix="/office/stock", include_in_schema=False, route_class=Page)
+
+HERE = "/office/stock"
+
+PLOTTED = 200
+"""So many movements are drawn: enough to see how a product goes."""
+
+Pieces = Annotated[int, whole(Whole(1, MOST_PIECES))]
+
+
+class Wanted(ProductParameters):
+    """Which products are shown, and in which order."""
+
+    sort: Literal["name", "-created_at", "price", "-price", "stock", "-stock"] = "name"
+
+
+class Ledger(MovementParameters):
+    """Which part of a product's ledger is shown."""
+
+    sort: Literal["-created_at"] = "-created_at"
+
+
+class Moved(BaseModel):
+    """What somebody says who moves pieces: what happened, to how many.
+
+    From what happened follows whether they came or went. A wrong entry is taken back by the
+    opposite, which is named after it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    what: Literal[
+        "received", "returned", "sold", "used", "lost",
+        "not-received", "not-returned", "not-sold", "not-used", "not-lost",
+    ]  # fmt: skip
+    pieces: Pieces
+    note: Note | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """Why they came or went."""
+        return Reason(self.what.removeprefix("not-"))
+
+    @property
+    def quantity(self) -> int:
+        """How many came; below 0, how many went."""
+        comes = self.reason in (Reason.RECEIVED, Reason.RETURNED)
+        return self.pieces if comes != self.what.startswith("not-") else -self.pieces
+
+
+class Counted(BaseModel):
+    """How many pieces somebody has counted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stock: Stock
+
+
+@router.get("")
+async def show_stock(request: Asking, products: Products) -> Response:
+    """List products."""
+    wanted = asked(request, Wanted)
+    offered, one = ProductFilter(archived=False), Slice(sort="name", limit=1, count=True)
+    low = ProductFilter(archived=False, low_stock=True)
+    return page(
+        request,
+        "stock/list.html",
+        wanted=wanted,
+        listing=wanted.listing(await products.list(wanted.filter(), wanted.slice())),
+        offered=(await products.list(offered, one)).total,
+        low=(await products.list(low, one)).total,
+        categories=await all_categories(request),
+    )
+
+
+@router.get("/{product_id:id}")
+async def show_product(product_id: UUID, request: Asking, products: Products, now: Now) -> Response:
+    """Show a product: what there is of it, its ledger, and forms that add to that."""
+    return await _product(request, await products.one(product_id, now), now)
+
+
+@router.post("/{product_id:id}/move")
+async def move_stock(
+    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+) -> Response:
+    """Take pieces in, or give them out."""
+    try:
+        moved = sent.read(Moved)
+        await run(
+            receipts.once,
+            sent.key,
+            stockroom.move_stock,
+            product_id,
+            quantity=moved.quantity,
+            reason=moved.reason,
+            note=moved.note,
+            place=lambda movement: f"{HERE}/{product_id}",
+            actor=by,
+            now=now,
+        )
+    except WRONG as error:
+        form = sent.refused(error)
+        if isinstance(error, InsufficientStock):
+            form = Form(sent.values, {"pieces": str(error)})
+        product = await products.one(product_id, now)
+        return await _product(request, product, now, move=form, status=refusal(error).status)
+    return see_other(f"{HERE}/{product_id}", "stock-moved")
+
+
+@router.post("/{product_id:id}/count")
+async def count_stock(
+    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+) -> Response:
+    """Set the stock to what was counted, unless something changed meanwhile."""
+    try:
+        await run(
+            receipts.once,
+            sent.key,
+            stockroom.edit_product,
+            product_id,
+            {},
+            stock=sent.read(Counted).stock,
+            expected=sent.expected,
+            place=lambda product: f"{HERE}/{product_id}",
+            actor=by,
+            now=now,
+        )
+    except WRONG as error:
+        product = await products.one(product_id, now)
+        form = sent.refused(error)
+        if isinstance(error, Stale):
+            # What was counted may be from before: it is for who counted to say whether it holds.
+            values = {**sent.values, "version": str(product.version)}
+            form = Form(values, wrong=say("stock.count_stale", stock=number(product.stock)))
+        return await _product(request, product, now, count=form, status=refusal(error).status)
+    return see_other(f"{HERE}/{product_id}", "stock-counted")
+
+
+async def all_categories(request: Request) -> Sequence[CategoryView]:
+    """Return the categories that a product can be in, by name."""
+    found = await ports(request).category_queries().list(
+        CategoryFilter(), Slice(sort="name", limit=200)
+    )  # fmt: skip
+    return found.items
+
+
+async def _product(
+    request: Request,
+    product: ProductView,
+    now: datetime,
+    *,
+    move: Form | None = None,
+    count: Form | None = None,
+    status: int = 200,
+) -> Response:
+    wanted = asked(request, Ledger)
+    of_it = MovementFilter(product_id=product.id)
+    ledger = await ports(request).movement_queries().list(of_it, wanted.slice())
+    return page(
+        request,
+        "stock/product.html",
+        status=status,
+        product=product,
+        plot=await _plot(request, product, now),
+        wanted=wanted,
+        listing=wanted.listing(ledger),
+        reorder=await _reorder(request, product, now) if product.low_stock else None,
+        move=move or Form.new(),
+        count=count or Form.new(version=str(product.version)),
+    )
+
+
+async def _plot(request: Request, product: ProductView, now: datetime) -> Markup:
+    """Return how much there has been of a product, as far back as its latest movements tell."""
+    course = await ports(request).movement_queries().course(product.id, PLOTTED)
+    # Before its first movement there was nothing of it, since it was added.
+    begin = course[0].at if len(course) == PLOTTED else product.created_at
+    before = course[0].before if course else product.stock
+    return steps(
+        say("stock.plot", name=product.name),
+        [(begin, before), *((each.at, each.stock) for each in course)],
+        until=now,
+        reorder_level=product.reorder_level or None,
+    )
+
+
+async def _reorder(request: Request, product: ProductView, now: datetime) -> TaskView | None:
+    """Return the task that is to have a product ordered, if it is still to be done."""
+    title = stockroom.reorder_title(product.name)
+    planned = TaskFilter(today=now.date(), completed=False, q=title)
+    newest = Slice(sort="created_at", descending=True, limit=10)
+    found = await ports(request).task_queries().list(planned, newest)
+    return next((task for task in found.items if task.title == title), None)
