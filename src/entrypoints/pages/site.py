@@ -81,7 +81,9 @@ async def show_article(slug: str, request: Asking, posts: Posts) -> Response:
 
 
 @router.get("/people/{username}")
-async def show_posts_of_person(username: str, request: Asking, posts: Posts, users: Users) -> Response:
+async def show_posts_of_person(
+    username: str, request: Asking, posts: Posts, users: Users
+) -> Response:
     """Show somebody's posts, also when they do not work here any more."""
     user = await users.by_username(username)
     if user is None:
