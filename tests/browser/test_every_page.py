@@ -1,0 +1,144 @@
+"""What holds for every page: for whoever cannot see, on a phone, on a slow line, in the dark."""
+
+import re
+
+import httpx2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Response, StorageState, expect
+
+from browser.conftest import Visit
+from entrypoints.pages.routes import Page
+from support.backends import NOON, memory_app
+from support.chromium import Visitor
+from support.clients import Client
+from support.looking import assert_everybody_can_use, assert_in_order
+from support.service import Service
+from support.workshop import known_in
+
+MOST_BYTES = 60 * 1024
+PICTURES = ("image/png", "image/jpeg", "image/webp")
+
+# What is in braces is looked up in the workshop.
+PUBLIC = (
+    "/",
+    "/posts/{slug}",
+    "/people/{username}",
+    "/problems/insufficient-stock",
+    "/sign-in",
+    "/nowhere",
+)
+OFFICE = (
+    "/office",
+    "/office/tasks",
+    "/office/tasks?show=all",
+    "/office/tasks?q=xyzzy",
+    "/office/tasks/{task}",
+    "/office/stock",
+    "/office/stock?low_stock=true",
+    "/office/stock/new",
+    "/office/stock/categories",
+    "/office/stock/categories/{category}",
+    "/office/stock/{product}",
+    "/office/stock/{product}/edit",
+    "/office/machines",
+    "/office/machines/{device}",
+    "/office/news",
+    "/office/news/new",
+    "/office/news/{post}",
+    "/office/people",
+    "/office/people/{user}",
+    "/office/profile",
+    "/office/profile/password",
+    "/office/profile/tokens",
+)
+PAGES = (*PUBLIC, *OFFICE)
+
+# One is there before anybody has come in, and is looked at by a test of its own; two are no pages.
+ELSEWHERE = ("/setup", "/feed.atom", "/robots.txt")
+
+
+@pytest.fixture(scope="package")
+def known(api: Client) -> dict[str, str]:
+    """Something of each kind that is in the workshop."""
+    return known_in(api)
+
+
+@pytest.fixture
+def visitor(
+    visit: Visit, workshop: Service, signed_in: StorageState, known: dict[str, str], page: str
+) -> Visitor:
+    """Whoever looks at a page, which is open: the admin, or somebody of the public."""
+    found = visit(workshop, state=None if page in PUBLIC else signed_in)
+    if page == "/nowhere":
+        found.watch.provoke(404)
+    return found
+
+
+@pytest.fixture
+def address(known: dict[str, str], page: str) -> str:
+    """Where a page is."""
+    return page.format_map(known)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_nothing_in_both_schemes_and_at_both_widths(
+    visitor: Visitor, address: str
+) -> None:
+    visitor.open(address)
+    assert_everybody_can_use(visitor.page)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_a_phone_and_is_made_as_a_page_should_be(
+    visitor: Visitor, address: str
+) -> None:
+    visitor.open(address)
+    assert_in_order(visitor.page)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_weighs_little_with_all_that_it_is_made_of(visitor: Visitor, address: str) -> None:
+    answers: list[Response] = []
+    visitor.page.on("response", lambda answer: answers.append(answer))
+    visitor.open(address)
+    visitor.page.wait_for_load_state("networkidle")
+    weights = {
+        answer.url: len(answer.body())
+        for answer in answers
+        if answer.headers.get("content-type") not in PICTURES and not 300 <= answer.status < 400
+    }
+    assert len(weights) >= 3, weights
+    assert sum(weights.values()) <= MOST_BYTES, weights
+
+
+def test_every_page_that_there_is_is_looked_at() -> None:
+    app = memory_app(lambda: NOON)
+    routes = [route for route in app.routes if isinstance(route, Page)]
+    shown = {route.path for route in routes if "GET" in (route.methods or ())}
+    looked_at = [re.sub(r"\?.*", "", page) for page in (*PAGES, *ELSEWHERE)]
+    for path in shown:
+        pattern = re.sub(r"\\{.*?\\}", "{[^/]+}", re.escape(path))
+        assert any(re.fullmatch(pattern, each) for each in looked_at), path
+
+
+def test_the_documentation_for_programs_needs_nothing_from_elsewhere(
+    workshop: Service, visit: Visit
+) -> None:
+    somebody = visit(workshop)
+    somebody.open("/docs")
+    operation = somebody.page.locator("#operations-tasks-create_task")
+    operation.click()
+    expect(operation.get_by_text("Request body").first).to_be_visible()
+    assert any(url.endswith("/openapi.json") for url in somebody.watch.requests)
+    # What is around it is ours; how Swagger UI shows an operation is not.
+    found = Axe().run(somebody.page, context={"exclude": ["#swagger-ui"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_site_that_has_not_changed_is_not_sent_again(workshop: Service) -> None:
+    with httpx2.Client(base_url=workshop.url) as http:
+        first = http.get("/")
+        assert first.status_code == 200
+        again = http.get("/", headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
