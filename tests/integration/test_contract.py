@@ -21,6 +21,22 @@ from contract.search import *  # noqa: F403
 from contract.users import *  # noqa: F403
 from support.backends import Backend, Clock, client_of, database_at, sql_app, sql_backend
 from support.clients import Client
+from support.databases import Refilled, new_postgres
+
+
+@pytest.fixture(scope="module")
+def refilled(postgres: URL, postgres_template: str) -> Refilled:
+    return Refilled(new_postgres(postgres, template=postgres_template))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> Path | URL:
+    """A fresh database, on each of the two, or one that is as good."""
+    if request.param == "sqlite":
+        path: Path = request.getfixturevalue("sqlite_place")
+        return path
+    refilled: Refilled = request.getfixturevalue("refilled")
+    return refilled.refill()
 
 
 @pytest.fixture

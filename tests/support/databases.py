@@ -17,6 +17,7 @@ from testcontainers.community.postgres import PostgresContainer
 
 from adapters.sql import postgres, sqlite
 from adapters.sql.migrations import migrate
+from adapters.sql.tables import metadata
 from support.backends import database_at, sql_backend
 from support.people import populate
 
@@ -103,6 +104,33 @@ def migrated_postgres(url: URL) -> None:
     engine.dispose()
     with sql_backend(database_at(url)) as backend:
         populate(backend.open)
+
+
+class Refilled:
+    """A PostgreSQL database that is brought back to what was in it at first, row by row.
+
+    That takes some milliseconds, where another database takes some hundred.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._tables = [
+            (table.name, ", ".join(c.name for c in table.c if c.computed is None))
+            for table in metadata.sorted_tables
+        ]
+        execute(url, "CREATE SCHEMA kept")
+        for name, columns in self._tables:
+            execute(url, f"CREATE TABLE kept.{name} AS SELECT {columns} FROM {name}")
+
+    def refill(self) -> URL:
+        """Bring it back, and return where it is."""
+        emptying = [f"DELETE FROM {name}" for name, _ in reversed(self._tables)]
+        filling = [
+            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM kept.{name}"
+            for name, columns in self._tables
+        ]
+        execute(self.url, "; ".join(["BEGIN", *emptying, *filling, "COMMIT"]))
+        return self.url
 
 
 def migrated_sqlite(path: Path) -> None:
