@@ -102,6 +102,16 @@ def test_a_task_is_completed_with_one_click_and_can_be_opened_again(
     assert client.get(f"{TASKS}/{id}").json()["completed"] is False
 
 
+def test_one_task_is_completed_after_the_other(browser: Browser, client: Client) -> None:
+    ids = [add(client), add(client)]
+    browser.get(f"{HERE}?show=all")
+    for id in ids:
+        page = browser.send(f"{HERE}/{id}/complete")
+        assert page.status_code == 200
+        assert "Done. One task less." in page.text
+        assert str(page.url).endswith(f"{HERE}?show=all&done=task-completed")
+
+
 def test_a_task_is_edited(browser: Browser, client: Client) -> None:
     id = add(client, description="With the old oil", priority=4, due_on="2026-03-09")
     page = browser.get(f"{HERE}/{id}")

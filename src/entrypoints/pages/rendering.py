@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import cache
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request
@@ -151,9 +152,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
     """Return what every template may show."""
     return {
         "path": request.url.path,
-        "here": f"{request.url.path}?{request.url.query}"
-        if request.url.query
-        else request.url.path,
+        "here": _here(request),
         "origin": origin_of(request),
         "now": request.app.state.ports.clock()(),
         "currency": request.app.state.currency,
@@ -161,6 +160,12 @@ def _surroundings(request: Request) -> dict[str, Any]:
         "actor": grant.actor if (grant := request.scope.get("grant")) else None,
         "done": _done(request),
     }
+
+
+def _here(request: Request) -> str:
+    """Return the address of this page, without what the form before it did."""
+    asked = [(name, told) for name, told in request.query_params.multi_items() if name != "done"]
+    return f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
 
 
 def _done(request: Request) -> str | None:
