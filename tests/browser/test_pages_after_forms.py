@@ -1,0 +1,127 @@
+"""Pages that only a form leads to can be used by everybody, too, and on a phone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import StorageState, expect
+
+from browser.conftest import Visit
+from support.chromium import Visitor
+from support.clients import Client
+from support.looking import assert_everybody_can_use, assert_in_order
+from support.service import Service
+
+API = "/api/v1"
+
+
+@pytest.fixture
+def ada(visit: Visit, workshop: Service, signed_in: StorageState) -> Visitor:
+    """The admin at a fresh browser, signed in."""
+    return visit(workshop, state=signed_in)
+
+
+@pytest.fixture
+def nobody_yet(tmp_path: Path) -> Iterator[Service]:
+    """A workshop in which nobody has been yet."""
+    with Service(tmp_path) as service:
+        yield service
+
+
+def assert_well_made(visitor: Visitor) -> None:
+    assert_in_order(visitor.page)
+    assert_everybody_can_use(visitor.page)
+
+
+def test_where_the_workshop_is_set_up(nobody_yet: Service, visit: Visit) -> None:
+    somebody = visit(nobody_yet)
+    somebody.open("/")
+    expect(somebody.page.get_by_role("heading", name="Set the workshop up")).to_be_visible()
+    assert_well_made(somebody)
+    somebody.type(Setup_secret="not it", Your_name="Ada", Username="ada", Password="long enough")
+    somebody.page.get_by_label("E-mail address").fill("ada@example.org")
+    somebody.watch.provoke(401)
+    somebody.click("Begin")
+    expect(somebody.page.get_by_role("alert")).to_be_visible()
+    assert_well_made(somebody)
+
+
+def test_a_wrong_password(workshop: Service, visit: Visit) -> None:
+    somebody = visit(workshop)
+    somebody.open("/sign-in")
+    somebody.fill_sign_in("nobody", "not the password")
+    somebody.watch.provoke(401)
+    somebody.click("Sign in")
+    expect(somebody.page.get_by_role("alert")).to_be_visible()
+    assert_well_made(somebody)
+
+
+def test_a_form_that_waits_for_somebody_to_sign_in(
+    workshop: Service, ada: Visitor, visit: Visit
+) -> None:
+    ada.open("/office/tasks")
+    ada.context.clear_cookies()
+    ada.type(Title="Wait for me")
+    ada.watch.provoke(403)
+    ada.click("Add task")
+    ada.sees("You were signed out in the meantime.")
+    assert_well_made(ada)
+
+
+# Each with a field, and what is to be typed there that nobody can accept.
+@pytest.mark.parametrize(
+    ("path", "label", "button"),
+    [
+        ("/office/tasks", "Title", "Add task"),
+        ("/office/news/new", "Title", "Save draft"),
+        ("/office/stock/new", "Name", "Add product"),
+        ("/office/machines", "Name", "Add machine"),
+    ],
+)
+def test_what_is_wrong_with_a_form(ada: Visitor, path: str, label: str, button: str) -> None:
+    ada.open(path)
+    # The browser itself would not let it go.
+    ada.page.locator("form").evaluate_all(
+        "(forms) => forms.forEach((form) => { form.noValidate = true })"
+    )
+    for details in ada.page.locator("main details").all():
+        details.evaluate("(details) => { details.open = true }")
+    ada.page.get_by_label(label, exact=True).fill(" ")
+    ada.watch.provoke(422)
+    ada.click(button)
+    expect(ada.page.locator("[aria-invalid]").first).to_be_visible()
+    assert_well_made(ada)
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "member", "label"),
+    [
+        ("/office/tasks/{id}", "tasks", "title", "Title"),
+        ("/office/news/{id}", "posts", "title", "Title"),
+        ("/office/stock/{id}/edit", "products", "name", "Name"),
+        ("/office/machines/{id}", "devices", "name", "Name"),
+    ],
+)
+def test_two_versions_side_by_side(
+    api: Client, ada: Visitor, path: str, resource: str, member: str, label: str
+) -> None:
+    new = {member: "The first name of it"}
+    needed = {"posts": {"content": "Words."}, "products": {"price": "1.00"}}
+    made = api.post(f"{API}/{resource}", json=new | needed.get(resource, {}))
+    assert made.status_code == 201, made.text
+    id = made.json()["id"]
+    ada.open(path.format(id=id))
+    for details in ada.page.locator("main details").all():
+        details.evaluate("(details) => { details.open = true }")
+    ada.page.get_by_label(label, exact=True).fill("What was typed")
+    changed = api.patch(f"{API}/{resource}/{id}", json={member: "Somebody else's name for it"})
+    assert changed.status_code == 200
+    ada.watch.provoke(412)
+    ada.click("Save")
+    expect(ada.page.get_by_role("heading", name="Somebody else was quicker")).to_be_visible()
+    expect(ada.page.get_by_text("Somebody else's name for it").first).to_be_visible()
+    assert_well_made(ada)
+    ada.click("Save my choice")
+    ada.sees("Saved.")
+    assert api.get(f"{API}/{resource}/{id}").json()[member] == "What was typed"
+    assert api.delete(f"{API}/{resource}/{id}").status_code == 204

@@ -1,0 +1,54 @@
+"""What can be said of any page that a browser shows, by looking at it."""
+
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from support.chromium import DESK, PHONE
+
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [...document.querySelectorAll("body *")]
+    .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+    .map((each) => each.outerHTML.slice(0, 100)).concat("the page")"""
+
+_TWICE = """() => {
+  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
+  return ids.filter((id, place) => ids.indexOf(id) !== place);
+}"""
+
+
+def resize(tab: Page, width: int) -> None:
+    """Give the window another width."""
+    tab.set_viewport_size({"width": width, "height": 850})
+
+
+def unfold(tab: Page) -> None:
+    """Show what is folded up as well."""
+    for each in tab.locator("details").all():
+        each.evaluate("(details) => { details.open = true }")
+
+
+def assert_everybody_can_use(tab: Page) -> None:
+    """Assert that axe finds nothing, by day and by night, at a desk and on a phone."""
+    unfold(tab)
+    for width in (DESK, PHONE):
+        resize(tab, width)
+        for scheme in _SCHEMES:
+            tab.emulate_media(color_scheme=scheme)
+            found = Axe().run(tab)
+            report = f"{tab.url}, {width}, {scheme}: {found.generate_report()}"
+            assert found.violations_count == 0, report
+
+
+def assert_in_order(tab: Page) -> None:
+    """Assert that a page fits a phone, and that it is made as a page should be."""
+    resize(tab, PHONE)
+    assert tab.evaluate(_WIDE) == []
+    unfold(tab)
+    assert tab.evaluate(_WIDE) == []
+    assert tab.evaluate(_TWICE) == []
+    expect(tab.get_by_role("heading", level=1)).to_have_count(1)
+    expect(tab.get_by_role("main")).to_have_count(1)
