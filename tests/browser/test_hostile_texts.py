@@ -1,0 +1,174 @@
+"""Whatever people write is shown as text: nothing of it runs, and nothing is fetched for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from browser.conftest import Visit
+from support.chromium import Visitor
+from support.clients import Client
+from support.hostile import LONG, SHORT
+from support.service import ROOT, Service
+from support.workshop import make_admin, token_of
+
+API = "/api/v1"
+
+PICTURE = ROOT / "src/entrypoints/http/static/default.png"
+
+# Of these every page is looked at, not only the lists.
+SHARPEST = 12
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A workshop in which everything is called something hostile."""
+    folder = tmp_path_factory.mktemp("besieged")
+    make_admin(folder)
+    with Service(folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def client(besieged: Service) -> Iterator[Client]:
+    with besieged.client().as_(token_of(besieged)) as client:
+        yield client
+
+
+@pytest.fixture
+def ada(besieged: Service, visit: Visit) -> Visitor:
+    """The admin, signed in. A dialog, an error, a blocked script: all of them fail the test."""
+    ada = visit(besieged)
+    ada.open("/sign-in")
+    ada.fill_sign_in()
+    ada.click("Sign in")
+    ada.page.wait_for_url("**/office")
+    return ada
+
+
+def make(client: Client, resource: str, **members: Any) -> Any:
+    """Return what is made so; `None` if the service wants nothing of the kind."""
+    answer = client.post(f"{API}/{resource}", json=members)
+    assert answer.status_code in (201, 422), answer.text
+    return answer.json() if answer.status_code == 201 else None
+
+
+def made(client: Client, resource: str, member: str, **more: Any) -> list[Any]:
+    """Return things that are called what nothing should be called."""
+    found = [make(client, resource, **{member: text}, **more) for text in SHORT]
+    kept = [each for each in found if each]
+    assert len(kept) >= 25
+    return kept
+
+
+def assert_shown(visitor: Visitor, path: str, *texts: str) -> None:
+    """Assert that a page shows these texts as they were written."""
+    answer = visitor.open(path)
+    assert answer.status == 200, path
+    shown = visitor.page.locator("body").text_content() or ""
+    typed = visitor.page.locator("input, textarea").evaluate_all("(all) => all.map((e) => e.value)")
+    for text in texts:
+        assert text in shown or text in typed, (path, text)
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "more"),
+    [
+        ("tasks", "/office/tasks", {"description": SHORT[2]}),
+        ("products", "/office/stock", {"price": "1.00", "description": SHORT[2], "stock": 1}),
+        ("devices", "/office/machines", {"kind": SHORT[3], "location": SHORT[4]}),
+        ("posts", "/office/news", {"content": "Words."}),
+    ],
+)
+def test_names_and_titles_are_text_in_lists_and_on_pages_of_their_own(
+    client: Client, ada: Visitor, resource: str, path: str, more: Any
+) -> None:
+    member = "title" if resource in ("tasks", "posts") else "name"
+    things = made(client, resource, member, **more)
+    assert_shown(ada, f"{path}?limit=100", *(each[member] for each in things))
+    for each in things[:SHARPEST]:
+        assert_shown(ada, f"{path}/{each['id']}", each[member])
+    if resource == "products":
+        for each in things[:SHARPEST]:
+            assert_shown(ada, f"{path}/{each['id']}/edit", each[member])
+    assert_shown(ada, "/office")
+
+
+def test_people_are_called_what_they_are_called(
+    client: Client, ada: Visitor, besieged: Service, visit: Visit
+) -> None:
+    everybody = []
+    for number, name in enumerate(SHORT):
+        profile = {"username": f"guest{number}", "email": f"guest{number}@example.org"}
+        guest = make(client, "users", name=name, city=name, password="long enough", **profile)
+        everybody += [guest] if guest else []
+    assert len(everybody) >= 20
+    for guest in everybody:
+        make(client, "tasks", title="For a guest", assignee_id=guest["id"])
+    assert_shown(ada, "/office/people?limit=100", *(guest["name"] for guest in everybody))
+    assert_shown(ada, "/office/tasks?limit=100", *(guest["name"] for guest in everybody))
+    somebody = visit(besieged)
+    for guest in everybody[:SHARPEST]:
+        assert_shown(ada, f"/office/people/{guest['id']}", guest["name"])
+        assert_shown(somebody, f"/people/{guest['username']}", guest["name"])
+
+
+def test_categories_are_text_where_products_are_chosen_by_them(
+    client: Client, ada: Visitor
+) -> None:
+    things = made(client, "categories", "name")
+    names = [each["name"] for each in things]
+    assert_shown(ada, "/office/stock/categories?limit=100", *names)
+    assert_shown(ada, "/office/stock/new", *names)
+    for each in things[:SHARPEST]:
+        assert_shown(ada, f"/office/stock/categories/{each['id']}", each["name"])
+
+
+def test_markdown_neither_runs_nor_fetches_anything(
+    client: Client, ada: Visitor, besieged: Service, visit: Visit
+) -> None:
+    somebody = visit(besieged)
+    for visitor in (ada, somebody):
+        # A picture of ours may be shown; it need not be there.
+        visitor.context.route("**/media/x.png*", lambda route: route.fulfill(path=PICTURE))
+    for text in LONG:
+        post = make(client, "posts", title=text[:100].strip() or "x", content=text)
+        if post is None:
+            continue
+        done = client.post(f"{API}/posts/{post['id']}/publish")
+        assert done.status_code == 200
+        assert_shown(somebody, f"/posts/{done.json()['slug']}", post["title"])
+    for path in ("/", "/people/ada"):
+        somebody.open(path)
+    # As it is written it is looked at, too.
+    ada.open("/office/news/new")
+    field = ada.page.get_by_label("Text", exact=True)
+    for text in LONG[:60:3]:
+        field.fill(text)
+        ada.click("Preview")
+        ada.page.wait_for_load_state()
+
+
+def test_what_is_typed_stays_text_when_it_comes_back(client: Client, ada: Visitor) -> None:
+    for text in SHORT[:SHARPEST]:
+        task = make(client, "tasks", title="Calm")
+        ada.open(f"/office/tasks/{task['id']}")
+        ada.page.get_by_label("Title", exact=True).fill(text)
+        changed = client.patch(f"{API}/tasks/{task['id']}", json={"title": f"{text}!"})
+        assert changed.status_code == 200
+        ada.watch.provoke(412)
+        ada.click("Save")
+        theirs = ada.page.locator(".theirs").text_content()
+        assert theirs == f"{text}!"
+        assert ada.page.get_by_label("Yours: Title").input_value() == text
+
+
+@pytest.mark.parametrize("text", SHORT[:SHARPEST])
+def test_what_stands_in_an_address_is_text(ada: Visitor, text: str) -> None:
+    quoted = ada.page.evaluate("(text) => encodeURIComponent(text)", text)
+    for path in ("/office/tasks?q={}", "/office/tasks?done={}", "/sign-in?then={}"):
+        assert ada.open(path.format(quoted)).status == 200
+    ada.watch.provoke(404)
+    ada.open(f"/posts/{quoted}")
+    ada.watch.provoke(422)
+    ada.open(f"/office/tasks?sort={quoted}")
