@@ -1,7 +1,6 @@
 """What holds for every page: for whoever cannot see, on a phone, on a slow line, in the dark."""
 
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -15,8 +14,8 @@ from support.chromium import Visitor
 from support.clients import Client
 from support.looking import assert_everybody_can_use, assert_in_order
 from support.service import Service
+from support.workshop import known_in
 
-API = "/api/v1"
 MOST_BYTES = 60 * 1024
 PICTURES = ("image/png", "image/jpeg", "image/webp")
 
@@ -62,21 +61,7 @@ ELSEWHERE = ("/setup", "/feed.atom", "/robots.txt")
 @pytest.fixture(scope="package")
 def known(api: Client) -> dict[str, str]:
     """Something of each kind that is in the workshop."""
-
-    def one(path: str, **wanted: str) -> Any:
-        return api.get(f"{API}/{path}", params={"limit": "1", **wanted}).json()["items"][0]
-
-    post = one("posts", published="true")
-    return {
-        "slug": post["slug"],
-        "username": post["author"]["username"],
-        "post": post["id"],
-        "user": post["author"]["id"],
-        "task": one("tasks", completed="false")["id"],
-        "product": one("products", low_stock="true")["id"],
-        "category": one("categories")["id"],
-        "device": one("devices", presence="offline")["id"],
-    }
+    return known_in(api)
 
 
 @pytest.fixture
