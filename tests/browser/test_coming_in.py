@@ -56,6 +56,23 @@ def test_a_double_click_makes_one_task(
     assert len(titled(api, title)) == 1
 
 
+def test_a_form_that_is_sent_twice_without_javascript_makes_one_task(
+    workshop: Service, api: Client, visit: Visit
+) -> None:
+    ada = visit(workshop, scripts=False)
+    ada.sign_in()
+    ada.open("/office/tasks")
+    ada.type(Title="Order varnish")
+    # A tab of its own for each answer: so the first is not given up for the second.
+    form = ada.page.get_by_role("form", name="Add task")
+    form.evaluate("(form) => { form.target = '_blank' }")
+    for _ in range(2):
+        with ada.context.expect_page() as opened:
+            ada.click("Add task")
+        expect(opened.value.get_by_text("The task is on the list.")).to_be_visible()
+    assert len(titled(api, "Order varnish")) == 1
+
+
 def test_after_signing_out_the_back_button_leads_to_nothing_private(
     workshop: Service, visit: Visit
 ) -> None:

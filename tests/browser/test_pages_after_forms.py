@@ -10,7 +10,9 @@ from browser.conftest import Visit
 from support.chromium import Visitor
 from support.clients import Client
 from support.looking import assert_everybody_can_use, assert_in_order
+from support.people import PASSWORD
 from support.service import Service
+from support.workshop import known_in
 
 API = "/api/v1"
 
@@ -125,3 +127,37 @@ def test_two_versions_side_by_side(
     ada.sees("Saved.")
     assert api.get(f"{API}/{resource}/{id}").json()[member] == "What was typed"
     assert api.delete(f"{API}/{resource}/{id}").status_code == 204
+
+
+def test_what_is_shown_once(api: Client, ada: Visitor) -> None:
+    device = api.post(f"{API}/devices", json={"name": "The saw in the yard"}).json()
+    ada.open(f"/office/machines/{device['id']}")
+    ada.page.locator("summary", has_text="New key").click()
+    ada.click("Make a new key")
+    ada.sees("Copy the key now")
+    assert_well_made(ada)
+    ada.open("/office/profile/tokens")
+    ada.type(Name="For the cash register")
+    ada.click("Make token")
+    ada.sees("Copy the token now")
+    assert_well_made(ada)
+
+
+@pytest.fixture
+def grace(api: Client, visit: Visit, workshop: Service) -> Iterator[Visitor]:
+    """A member, who may look at what others may change."""
+    profile = {"username": "grace", "email": "grace@example.org", "name": "Grace Hopper"}
+    made = api.post(f"{API}/users", json={**profile, "password": PASSWORD})
+    assert made.status_code == 201, made.text
+    grace = visit(workshop)
+    grace.sign_in("grace")
+    yield grace
+    assert api.delete(f"{API}/users/{made.json()['id']}").status_code == 204
+
+
+def test_what_only_others_may_change(grace: Visitor, api: Client) -> None:
+    known = known_in(api)
+    for page in ("/office/news/{post}", "/office/people", "/office/people/{user}"):
+        grace.open(page.format_map(known))
+        expect(grace.page.get_by_role("button", name="Save")).to_have_count(0)
+        assert_well_made(grace)
