@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= ../shared/bench
+# Tests that wait for a process or a database leave room for others.
+JOBS ?= 3
 
 .PHONY: help run test check lint format bench lock
 
@@ -12,8 +14,8 @@ help: ## list the targets
 run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
 	@$(BIN)/atelier serve $(if $(MIGRATE),--migrate)
 
-test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL
-	@$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
+	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 check: lint test ## everything that must hold: format, lint, types, import rules, tests
 

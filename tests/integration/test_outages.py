@@ -295,7 +295,7 @@ def test_a_full_disk_is_503_and_what_was_acknowledged_stays(
     service = Service(tmp_path, DATABASE_URL=f"sqlite:///{sqlite_place}")
     service.settings["ATELIER_LOG_LEVEL"] = "error"
     no_limit = resource.RLIM_INFINITY
-    service.before_exec = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, no_limit))
+    service.before_exec = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, no_limit))
     acknowledged = []
     with service, service.client() as client:
         for n in range(3_000):
