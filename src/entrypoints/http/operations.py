@@ -77,6 +77,10 @@ class Tagged:
 JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 FORM = (b"application/x-www-form-urlencoded",)
+CONTENT = (b"content-type", b"application/json")
+# A cache may keep it, but asks each time whether it still holds.
+ASK_AGAIN = (b"cache-control", b"private, no-cache")
+KEEP_NOTHING = (b"cache-control", b"no-store")
 PICTURE = (b"image/png", b"image/jpeg", b"image/webp")
 MAX_PICTURE = 2 * 1024 * 1024
 """The largest picture in bytes."""
@@ -118,8 +122,8 @@ class Operation(APIRoute):
         self.reads_body = "GET" not in (self.methods or ())
         self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
-        self._write = TypeAdapter(self.response_model) if self.response_model else None
-        self.app = self._serve
+        self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
+        self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
         """Return the media types of the body."""
@@ -129,7 +133,7 @@ class Operation(APIRoute):
             return FORM
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
@@ -203,8 +207,8 @@ class Operation(APIRoute):
         body = b""
         if self._write is not None:
             seen = result.body if isinstance(result, Tagged) else result
-            body = self._write.dump_json(seen)
-            sent = [(b"content-type", b"application/json")]
+            body = self._write.to_json(seen)
+            sent = [CONTENT]
             version = result.version if isinstance(result, View | Tagged) else None
             if version is not None or self.cached:
                 tag = tag_of(body, version)
@@ -217,13 +221,12 @@ class Operation(APIRoute):
                 link = next_link(scope["path"], asked, result["next"])
                 sent.append((b"link", link.encode()))
             if scope["method"] == "GET":
-                # A cache may keep it, but asks each time whether it still holds.
-                sent.append((b"cache-control", b"private, no-cache"))
+                sent.append(ASK_AGAIN)
                 known = headers.get(b"if-none-match")
                 if known is not None and is_known(known.decode("latin-1"), tag):
                     status, body = 304, b""
             else:
-                sent.append((b"cache-control", b"no-store"))
+                sent.append(KEEP_NOTHING)
         if status not in (204, 304):
             sent.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": sent})
