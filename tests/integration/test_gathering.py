@@ -25,15 +25,21 @@ from support.people import MEMBER, OTHER
 
 
 class Counted(PostgresDatabase):
-    """PostgreSQL as it is, that tells of its reads."""
+    """PostgreSQL as it is, that tells of its reads and can keep answers on their way."""
 
     def __init__(self, url: URL) -> None:
         super().__init__(url)
         self.statements: list[str] = []
+        self.answered: list[str] = []
+        self.on_the_way: asyncio.Event | None = None
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         self.statements.append(statement.sql)
-        return await super().fetch(statement, given, short=short)
+        rows = await super().fetch(statement, given, short=short)
+        if self.on_the_way is not None:
+            self.answered.append(statement.sql)
+            await self.on_the_way.wait()
+        return rows
 
 
 @pytest.fixture
@@ -114,31 +120,31 @@ def test_one_who_reads_alone_does_not_wait_for_company(
     assert len(database.statements) == 5
 
 
-def test_a_read_sees_what_was_committed_before_it_however_many_read(
-    backend: Backend, ids: list[UUID]
+def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
+    database: Counted, backend: Backend, ids: list[UUID]
 ) -> None:
-    run = backend.usual
+    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
 
-    async def read_all_the_time() -> None:
-        while True:
-            await backend.tasks.get(ids[0], NOON)
-            await backend.tasks.list(TaskFilter(today=NOON.date()), Slice(sort="title", limit=1))
+    async def read() -> tuple[str, str]:
+        one, page = await asyncio.gather(
+            backend.tasks.one(ids[0], NOON), backend.tasks.list(everything, first)
+        )
+        return one.title, page.items[0].title
 
-    async def write_and_read() -> None:
-        readers = started(*(read_all_the_time() for _ in range(12)))
-        for n in range(60):
-            title = f"!{n}"
-            await run(planning.edit_task, ids[0], {"title": title}, now=NOON, actor=MEMBER.actor)
-            page = backend.tasks.list(TaskFilter(today=NOON.date()), Slice(sort="title", limit=100))
-            one, listed = await asyncio.gather(backend.tasks.one(ids[0], NOON), page)
-            assert one.title == title
-            assert title in {task.title for task in listed.items}
-            await asyncio.sleep(0)
-        for reader in readers:
-            reader.cancel()
+    async def read_around_a_change() -> list[tuple[str, str]]:
+        database.on_the_way = asyncio.Event()
+        before = asyncio.ensure_future(read())
+        while len(database.answered) < 2:
+            await asyncio.sleep(0.01)
+        with backend.open() as uow:
+            planning.edit_task(uow, ids[0], {"title": "new"}, now=NOON, actor=MEMBER.actor)
+            uow.commit()
+        after = asyncio.ensure_future(read())
+        await asyncio.sleep(0)
+        database.on_the_way.set()
+        return [await before, await after]
 
-    backend.ask(write_and_read())
-    run.close()
+    assert backend.ask(read_around_a_change()) == [("0", "0"), ("new", "new")]
 
 
 def test_those_who_look_on_different_days_each_see_their_own(
