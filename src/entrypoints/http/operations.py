@@ -123,6 +123,7 @@ class Operation(APIRoute):
         self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
         self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
+        self._last_page: tuple[Any, tuple[bytes, str]] = None, (b"", "")
         self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
@@ -199,6 +200,20 @@ class Operation(APIRoute):
             if expected is not None and view.version not in expected:
                 raise Stale(names.kind, view.version)
 
+    def _written(self, seen: Any, version: int | None) -> tuple[bytes, str]:
+        """Return the body that shows something, and its tag."""
+        assert self._write is not None
+        body = self._write.to_json(seen)
+        return body, tag_of(body, version)
+
+    def _written_page(self, listing: Any) -> tuple[bytes, str]:
+        """Return the body of a page and its tag; those who share the items share these as well."""
+        items, written = self._last_page
+        if items is not listing["items"]:
+            written = self._written(listing, None)
+            self._last_page = listing["items"], written
+        return written
+
     async def _answer(
         self, scope: Scope, headers: dict[bytes, bytes], result: Any, send: Send
     ) -> None:
@@ -207,11 +222,10 @@ class Operation(APIRoute):
         body = b""
         if self._write is not None:
             seen = result.body if isinstance(result, Tagged) else result
-            body = self._write.to_json(seen)
-            sent = [CONTENT]
             version = result.version if isinstance(result, View | Tagged) else None
+            body, tag = self._written_page(seen) if self.paged else self._written(seen, version)
+            sent = [CONTENT]
             if version is not None or self.cached:
-                tag = tag_of(body, version)
                 sent.append((b"etag", tag.encode()))
             if status == 201:
                 location = f"/api/v1/{result.place}"
