@@ -17,6 +17,8 @@ R = TypeVar("R")
 HEAD = "0007"
 """The migration that this version of the service works with; a test holds it to the newest one."""
 
+AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
+
 TOO_LONG = 10.0
 """Seconds after which a statement is given up."""
 
