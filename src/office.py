@@ -20,8 +20,7 @@ import settings as configuration
 from adapters import clock, logs
 from adapters.passwords import Argon2Passwords
 from adapters.sql import postgres, sqlite
-from adapters.sql.database import SqlDatabase
-from adapters.sql.migrations import AHEAD, migrate
+from adapters.sql.database import AHEAD, SqlDatabase
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.troubles import translated
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -32,7 +31,6 @@ from entrypoints.cli import Failed
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
 from service_layer import access, people
-from service_layer.demo import workshop
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -63,6 +61,9 @@ class Office(cli.Office):
             yield told.name, told.value, told.source
 
     def migrate(self) -> None:
+        # A tenth of the memory of a process that serves, which has nothing to do with it.
+        from adapters.sql.migrations import migrate
+
         path = self.settings.sqlite_path
         if path is not None and not path.parent.is_dir():
             raise Failed(f"The folder {path.parent} does not exist.")
@@ -80,7 +81,7 @@ class Office(cli.Office):
         self._require_folder(self.settings.media)
         with _alone(self.settings.sqlite_path):
             if migrate_first or self.settings.sqlite_path:
-                self.migrate()
+                self._migrate_if_need_be()
             self._require_current_schema()
             self._tell_how_to_set_up()
             self._run(listener)
@@ -100,6 +101,8 @@ class Office(cli.Office):
 
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
         self._require_tables()
+        from service_layer.demo import workshop
+
         # The others' password is known to nobody, so they can share its hash. An admin can give
         # each of them another.
         password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
@@ -117,6 +120,10 @@ class Office(cli.Office):
             hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
             username = runner.perform_in_steps(tell)
         return None if username is None else (username, password)
+
+    def _migrate_if_need_be(self) -> None:
+        if self._schema() is not Schema.CURRENT:
+            self.migrate()
 
     def _tell_how_to_set_up(self) -> None:
         """Print the address at which the first admin can be made, as long as there is none."""

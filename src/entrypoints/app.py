@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import DomainError
 from entrypoints import pages
@@ -24,6 +25,7 @@ from entrypoints.http import (
     users,
 )
 from entrypoints.http.cors import cors
+from entrypoints.http.directory import Directory
 from entrypoints.http.errors import Refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.openapi import describe
@@ -71,7 +73,7 @@ def make_app(
     Raises:
         TypeError: when there is an operation of which nobody has said who may use it.
     """
-    app = FastAPI(
+    app = _Application(
         title="Atelier",
         version="1",
         description="The back office of a small workshop.",
@@ -79,7 +81,6 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=[Middleware(FrontDoor, answer), *cors(cors_origins)],
         exception_handlers={
             HTTPException: answer_http_exception,
             Refused: answer_refused,
@@ -96,8 +97,24 @@ def make_app(
         # Taken over as they are: an included router would be asked again for each request.
         app.router.routes.extend(router.routes)
     _require_policy(app.routes)
+    app.open([Middleware(FrontDoor, answer), *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI behind a front door of our own, from which a short way leads to the operations."""
+
+    def open(self, doors: Sequence[Middleware]) -> None:
+        """Put the doors before all there is by now, the first of them outermost."""
+        way: ASGIApp = Directory(super().__call__, self.routes)
+        for made, args, kwargs in reversed(doors):
+            way = made(way, *args, **kwargs)
+        self._way = way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._way(scope, receive, send)
 
 
 def _require_policy(routes: Sequence[Any]) -> None:

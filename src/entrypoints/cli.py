@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 
 class Failed(Exception):
@@ -115,6 +113,10 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
 @contextmanager
 def _progress(doing: str) -> Iterator[Callable[[float], None]]:
     """Show how far something is, from 0 to 1, to somebody who watches at a terminal."""
+    # What serves shows none of this, and would keep it in memory.
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as shown:
         task = shown.add_task(doing, total=1.0)

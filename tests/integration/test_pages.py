@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.database import Statement
+from adapters.sql.database import Statement, Values
 from adapters.sql.listing import Shape, page_values
 from adapters.sql.queries.catalogue import SqlProductQueries
 from adapters.sql.queries.posts import SqlPostQueries
@@ -169,12 +169,12 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
         uow.commit()
     weeks = weeks_until(NOON, 3)
     begins = {f"begin_{n}": begin for n, begin in enumerate([weeks[0][0], *(b for _, b in weeks)])}
-    lookups: list[tuple[str, Statement, dict[str, Any], int]] = [
-        ("users", SqlUserQueries(database)._named, {"username_key": "user7"}, 1),
-        ("posts", SqlPostQueries(database)._named, {"slug": "x-7"}, 2),  # and its author
-        ("tasks", SqlTaskQueries(database)._done(3), begins, 21),
+    lookups: list[tuple[str, tuple[Statement, Values], int]] = [
+        ("users", SqlUserQueries(database)._named.asking(["user7"], {}), 1),
+        ("posts", SqlPostQueries(database)._named.asking(["x-7"], {}), 2),  # and its author
+        ("tasks", (SqlTaskQueries(database)._done(3), begins), 21),
     ]
-    for table, statement, given, most in lookups:
+    for table, (statement, given), most in lookups:
         if isinstance(place, URL):
             execute(place, f"VACUUM ANALYZE {table}")
         steps = plan(place, statement, statement.values(given))

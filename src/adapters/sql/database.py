@@ -1,19 +1,23 @@
 """What a SQL database offers the repositories and the queries, whichever product it is."""
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, Engine, Select
+from sqlalchemy import ColumnElement, Dialect, Engine, Select
 
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
 Rows = Select[*tuple[Any, ...]]
 Values = Mapping[str, Any]
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
 
 HEAD = "0008"
 """The migration that this version of the service works with; a test holds it to the newest one."""
+
+AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
 
 TOO_LONG = 10.0
 """Seconds after which a statement is given up."""
@@ -65,6 +69,32 @@ class Statement:
         return made
 
 
+class Lookup(ABC):
+    """Rows of a select by one of its tables' columns, in which no two have the same value."""
+
+    def __init__(self, database: "SqlDatabase", rows: Rows, key: ColumnElement[Any]) -> None:
+        self._database = database
+        self._rows = rows.add_columns(key.label("looked_up"))
+        self._key = key
+
+    @abstractmethod
+    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+        """Return the statement that looks some keys up, and what it is to be given."""
+
+    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
+        """Return the rows of some keys by those, and maybe others; `given` is as in `fetch`.
+
+        Raises:
+            DatabaseUnavailable: when the database cannot be reached or takes too long.
+        """
+        rows = await self._database.fetch(*self.asking(keys, given), short=True)
+        return {row[-1]: row[:-1] for row in rows}
+
+    async def row(self, key: Any, given: Values) -> Row | None:
+        """Return the row of a key, if there is one."""
+        return (await self.rows((key,), given)).get(key)
+
+
 class SqlDatabase(Database):
     """An engine for the units of work, and a short way for reads."""
 
@@ -103,3 +133,11 @@ class SqlDatabase(Database):
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
+
+    @abstractmethod
+    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+        """Return the way to the rows of a select by a column of unique values."""
+
+    @abstractmethod
+    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        """Return the same question, for those who ask it at the same time to share the answer."""

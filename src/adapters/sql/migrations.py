@@ -8,11 +8,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
-from adapters.sql.database import HEAD
+from adapters.sql.database import AHEAD, HEAD
 from adapters.sql.search import make_indexes
 from service_layer.errors import MigrationFailed
-
-AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
 
 
 def config(connection: Connection | None = None) -> Config:

@@ -2,16 +2,30 @@
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, ColumnElement, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from adapters.sql.database import TOO_LONG, Row, SqlDatabase, Statement, Values, schema_of
+from adapters.sql.database import (
+    TOO_LONG,
+    Lookup,
+    Row,
+    Rows,
+    SqlDatabase,
+    Statement,
+    Values,
+    schema_of,
+)
+from adapters.sql.gathering import GatheredLookup, Gathering
 from adapters.sql.troubles import AWAY, translated
 from service_layer.errors import DatabaseUnavailable, Unreachable
 from service_layer.ports import Schema
+
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
 
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 3,
@@ -100,6 +114,13 @@ class PostgresDatabase(SqlDatabase):
         values = statement.values(given)
         rows = await self._read(statement.sql, values, prepare=not statement.depends)
         return [statement.row(row) for row in rows]
+
+    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+        return GatheredLookup(self, rows, key)
+
+    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        gathering: Gathering[G, R] = Gathering(lambda group, _: ask(group))
+        return lambda group: gathering(group, ())
 
     async def schema(self) -> Schema:
         if (await self._read("SELECT to_regclass('alembic_version')", {}))[0][0] is None:

@@ -1,22 +1,38 @@
 """SQLite: an embedded database in one file."""
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import QueuePool
 
-from adapters.sql.database import TOO_LONG, Row, SqlDatabase, Statement, Values, schema_of
+from adapters.sql.database import (
+    TOO_LONG,
+    Lookup,
+    Row,
+    Rows,
+    SqlDatabase,
+    Statement,
+    Values,
+    schema_of,
+)
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.troubles import BUSY, translated
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
+
+log = logging.getLogger("atelier.database")
+
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
 
 PRAGMAS = (
     # Readers and the writer do not wait for each other.
@@ -26,6 +42,9 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {int(TOO_LONG * 1000)}",
 )
+
+NEAR = 0.005
+"""Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
 
 GONE = "The database file is gone; nothing is written until it is back."
 REPLACED = "The database file was replaced by another; the service now turns to that one."
@@ -90,8 +109,8 @@ class SqliteDatabase(SqlDatabase):
         self._working = threading.RLock()
         # Held while the service turns to another file; nobody opens anything meanwhile.
         self._turning = threading.Lock()
-        self._near = _Reader(self._connect_reader)
-        self._far = _Reader(self._connect_reader)
+        self._near = _Reader(self._connect_reader, NEAR)
+        self._far = _Reader(self._connect_reader, TOO_LONG)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
 
     async def open(self) -> None:
@@ -182,8 +201,18 @@ class SqliteDatabase(SqlDatabase):
             return reader.fetch(statement, values)
 
         if short:
-            return read(self._near)
+            try:
+                return read(self._near)
+            except _Long:
+                log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
         return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._far)
+
+    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+        return _DirectLookup(self, rows, key)
+
+    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        # Nothing is under way when somebody asks: an answer is had before anybody else can.
+        return ask
 
     async def schema(self) -> Schema:
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
@@ -217,13 +246,55 @@ class SqliteDatabase(SqlDatabase):
         return pool
 
 
+class _DirectLookup(Lookup):
+    """Rows by keys, a statement for each who asks: it takes microseconds."""
+
+    def __init__(self, database: SqlDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
+        super().__init__(database, rows, key)
+        one = rows.where(key == bindparam("key", type_=key.type))
+        self._one = Statement(one, database.dialect)
+        self._statement = lru_cache(maxsize=8)(self._statement_for)
+
+    async def row(self, key: Any, given: Values) -> Row | None:
+        rows = await self._database.fetch(self._one, {"key": key, **given}, short=True)
+        return rows[0] if rows else None
+
+    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+        numbered = {f"key_{place}": key for place, key in enumerate(keys)}
+        return self._statement(len(keys)), {**numbered, **given}
+
+    def _statement_for(self, number: int) -> Statement:
+        keys = (bindparam(f"key_{place}", type_=self._key.type) for place in range(number))
+        some = self._rows.where(or_(*(self._key == key for key in keys)))
+        return Statement(some, self._database.dialect)
+
+
+class _Long(Exception):
+    """A read has not come to its end in the time that it had."""
+
+
+# SQLITE_BUSY and SQLITE_INTERRUPT (sqlite.org/rescode.html).
+_IN_NO_TIME = (5, 9)
+
+
 class _Reader:
     """A connection that only reads, opened when it is first needed; for one thread at a time."""
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Any], seconds: float) -> None:
+        self._open = connect
+        self._seconds = seconds
+        self._end = 0.0
         self._lock = threading.Lock()
         self._connection: Any = None
+
+    def _connect(self) -> Any:
+        """Return a new connection that asks every so often whether a read has had its time."""
+        made = self._open()
+        made.set_progress_handler(lambda: time.monotonic() > self._end, 1_000)
+        made.execute(f"PRAGMA busy_timeout = {int(self._seconds * 1000)}")
+        # Where the rows of an index lie is looked up in memory, and not in the file each time.
+        made.execute("PRAGMA cache_size = -16000")
+        return made
 
     def fetch(self, statement: Statement, values: Values) -> list[Row]:
         return [statement.row(row) for row in self.read(statement.sql, values)]
@@ -233,20 +304,18 @@ class _Reader:
             try:
                 if self._connection is None:
                     self._connection = self._connect()
-                self._limit()
+                self._end = time.monotonic() + self._seconds
                 rows: list[Row] = self._connection.execute(sql, values).fetchall()
                 return rows
             except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorcode", None)
+                if self._seconds < TOO_LONG and code is not None and code & 0xFF in _IN_NO_TIME:
+                    raise _Long from None
                 trouble = translated(error, may_be_committed=False)
                 if trouble is None:
                     raise
                 self._close()
                 raise trouble from error
-
-    def _limit(self) -> None:
-        """Have SQLite ask every so often whether the statement has had its time."""
-        end = time.monotonic() + TOO_LONG
-        self._connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
 
     def close(self) -> None:
         with self._lock:

@@ -30,6 +30,9 @@ from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 MEDIA_TYPE = "application/problem+json"
 
 
+DEFECT = "internal-error"
+"""The code of what nobody foresaw."""
+
 RETRY_AFTER = "2"
 """Seconds after which a client may try again when the database was away."""
 
@@ -131,7 +134,7 @@ def refusal(error: Exception) -> Refused:
     for type_ in type(error).__mro__:
         if type_ in _TABLE:
             return _TABLE[type_](error)
-    return Refused("internal-error", "Something went wrong on our side; it has been logged.")
+    return Refused(DEFECT, "Something went wrong on our side; it has been logged.")
 
 
 def routing_error(request: Request, error: HTTPException) -> Refused:

@@ -1,17 +1,17 @@
 """The outermost layer: request ids, HEAD, security headers, a log line, and unforeseen errors."""
 
 import logging
+import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.errors import Refused, refusal
+from entrypoints.http.errors import DEFECT, Refused, refusal
 
 log = logging.getLogger("atelier.http")
 
@@ -28,6 +28,8 @@ SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 """What answers tell browsers, unless they say something else of it themselves."""
+
+_SAID_BY_US = frozenset(name for name, _ in SECURITY_HEADERS)
 
 # An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
 _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,20 +50,23 @@ class FrontDoor:
         method = scope["method"]
         request_id, hosts = _look_at_headers(scope)
         token = REQUEST_ID.set(request_id)
-        # Whatever answers GET answers HEAD, without the body.
-        scope = {**scope, "request_id": request_id, "method": "GET" if method == "HEAD" else method}
+        scope["request_id"] = request_id
+        if method == "HEAD":
+            # Whatever answers GET answers HEAD, without the body.
+            scope = {**scope, "method": "GET"}
         status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = list(message.get("headers", ()))
-                # An answer that knows better says so itself.
-                said = {name for name, _ in headers}
+                headers = message["headers"] = list(message.get("headers", ()))
+                more: Iterable[tuple[bytes, bytes]] = SECURITY_HEADERS
+                if not _SAID_BY_US.isdisjoint(said := {name for name, _ in headers}):
+                    # An answer that knows better says so itself.
+                    more = [header for header in SECURITY_HEADERS if header[0] not in said]
                 headers.append((b"x-request-id", request_id.encode()))
-                headers.extend(header for header in SECURITY_HEADERS if header[0] not in said)
-                message["headers"] = headers
+                headers.extend(more)
             elif method == "HEAD":
                 message["body"] = b""
             await send(message)
@@ -75,15 +80,15 @@ class FrontDoor:
             if hosts != 1 and scope["http_version"] == "1.1":
                 raise Refused("bad-request", "Send one Host header (RFC 9112, 3.2).")
             await self._app(scope, receive, answer)
-        except Refused as refused:
-            await tell(refused)
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
-            log.exception("a defect while answering", extra={"path": _shown(scope["path"])})
+            refused = refusal(error)
+            if refused.code == DEFECT:
+                log.exception("a defect while answering", extra={"path": _shown(scope["path"])})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
-            await tell(refusal(error))
+            await tell(refused)
         finally:
             if log.isEnabledFor(logging.INFO):
                 spent = round((time.perf_counter() - started) * 1000, 1)
@@ -113,4 +118,9 @@ def _look_at_headers(scope: Scope) -> tuple[str, int]:
             hosts += 1
         elif name == b"x-request-id" and _SAFE_ID.fullmatch(value):
             request_id = value.decode()
-    return request_id or uuid4().hex, hosts
+    return request_id or new_id(), hosts
+
+
+def new_id() -> str:
+    """Return a request id. It is to be unique, not secret; so it need not come from the system."""
+    return f"{random.getrandbits(128):032x}"

@@ -77,6 +77,10 @@ class Tagged:
 JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 FORM = (b"application/x-www-form-urlencoded",)
+CONTENT = (b"content-type", b"application/json")
+# A cache may keep it, but asks each time whether it still holds.
+ASK_AGAIN = (b"cache-control", b"private, no-cache")
+KEEP_NOTHING = (b"cache-control", b"no-store")
 PICTURE = (b"image/png", b"image/jpeg", b"image/webp")
 MAX_PICTURE = 2 * 1024 * 1024
 """The largest picture in bytes."""
@@ -118,8 +122,9 @@ class Operation(APIRoute):
         self.reads_body = "GET" not in (self.methods or ())
         self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
-        self._write = TypeAdapter(self.response_model) if self.response_model else None
-        self.app = self._serve
+        self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
+        self._last_page: tuple[Any, tuple[bytes, str]] = None, (b"", "")
+        self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
         """Return the media types of the body."""
@@ -129,7 +134,7 @@ class Operation(APIRoute):
             return FORM
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
@@ -195,6 +200,20 @@ class Operation(APIRoute):
             if expected is not None and view.version not in expected:
                 raise Stale(names.kind, view.version)
 
+    def _written(self, seen: Any, version: int | None) -> tuple[bytes, str]:
+        """Return the body that shows something, and its tag."""
+        assert self._write is not None
+        body = self._write.to_json(seen)
+        return body, tag_of(body, version)
+
+    def _written_page(self, listing: Any) -> tuple[bytes, str]:
+        """Return the body of a page and its tag; those who share the items share these as well."""
+        items, written = self._last_page
+        if items is not listing["items"]:
+            written = self._written(listing, None)
+            self._last_page = listing["items"], written
+        return written
+
     async def _answer(
         self, scope: Scope, headers: dict[bytes, bytes], result: Any, send: Send
     ) -> None:
@@ -203,11 +222,10 @@ class Operation(APIRoute):
         body = b""
         if self._write is not None:
             seen = result.body if isinstance(result, Tagged) else result
-            body = self._write.dump_json(seen)
-            sent = [(b"content-type", b"application/json")]
             version = result.version if isinstance(result, View | Tagged) else None
+            body, tag = self._written_page(seen) if self.paged else self._written(seen, version)
+            sent = [CONTENT]
             if version is not None or self.cached:
-                tag = tag_of(body, version)
                 sent.append((b"etag", tag.encode()))
             if status == 201:
                 location = f"/api/v1/{result.place}"
@@ -217,13 +235,12 @@ class Operation(APIRoute):
                 link = next_link(scope["path"], asked, result["next"])
                 sent.append((b"link", link.encode()))
             if scope["method"] == "GET":
-                # A cache may keep it, but asks each time whether it still holds.
-                sent.append((b"cache-control", b"private, no-cache"))
+                sent.append(ASK_AGAIN)
                 known = headers.get(b"if-none-match")
                 if known is not None and is_known(known.decode("latin-1"), tag):
                     status, body = 304, b""
             else:
-                sent.append((b"cache-control", b"no-store"))
+                sent.append(KEEP_NOTHING)
         if status not in (204, 304):
             sent.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": sent})

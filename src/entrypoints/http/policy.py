@@ -211,8 +211,10 @@ PAGES: Mapping[str, Who] = {
 
 def _secret(request: Request) -> str | None:
     """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
-    given = request.headers.getlist("authorization")
-    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if len(given) != 1:
+        return None
+    kind, _, secret = given[0].decode("latin-1").partition(" ")
     return secret.strip() if kind.lower() == "bearer" else None
 
 
@@ -221,9 +223,9 @@ async def identify(request: Request) -> Grant | None:
     secret = _secret(request)
     if secret is None:
         return None
-    now = ports(request).clock()()
-    changing = request.method != "GET"
-    return await ports(request).authenticator().grant(secret, now, fresh=changing)
+    here = ports(request)
+    changing = request.scope["method"] != "GET"
+    return await here.authenticator().grant(secret, here.clock()(), fresh=changing)
 
 
 async def visitor(request: Request) -> Actor | None:

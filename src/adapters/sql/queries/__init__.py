@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Uuid, bindparam
+from sqlalchemy import ColumnElement, Table
 
 from adapters.sql.database import Row, Rows, SqlDatabase, Statement
 from adapters.sql.listing import Conditions, Shape, Sort, page_select, page_values
@@ -48,15 +48,19 @@ class SqlQueries(Queries[V, F]):
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        one = self.columns.where(self.id == bindparam("id", type_=Uuid()))
-        self._one = Statement(one, database.dialect)
+        self._one = database.lookup(self.columns, self.id)
+        self._list = database.shared(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
 
     async def get(self, id: UUID, now: datetime) -> V | None:
-        rows = await self._database.fetch(self._one, {"id": id, **self.at(now)}, short=True)
-        return self.view(rows[0]) if rows else None
+        row = await self._one.row(id, self.at(now))
+        return None if row is None else self.view(row)
 
     async def list(self, filter: F, slice: Slice) -> Page[V]:
+        return await self._list((filter, slice))
+
+    async def _fetch_page(self, asked: tuple[F, Slice]) -> Page[V]:
+        filter, slice = asked
         filters = self.filters(filter)
         shape = Shape.of(filters, slice, self.searches(filters))
         values = {**self.values(filter, filters), **page_values(slice)}

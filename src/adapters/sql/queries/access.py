@@ -70,7 +70,7 @@ class SqlAccessQueries(AccessQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        grants = select(
+        grant = select(
             tokens.c.id,
             users.c.id.label("user_id"),
             users.c.role,
@@ -79,11 +79,8 @@ class SqlAccessQueries(AccessQueries):
             tokens.c.expires_at,
             tokens.c.last_used_at,
         ).join_from(tokens, users, users.c.id == tokens.c.user_id)
-        grant = grants.where(
-            tokens.c.digest == bindparam("digest", type_=Text()), users.c.is_active
-        )
         known = select(users.c.id, users.c.password_hash, users.c.is_active)
-        self._grant = Statement(grant, database.dialect)
+        self._grant = database.lookup(grant.where(users.c.is_active), tokens.c.digest)
         self._named, self._addressed, self._by_id = (
             Statement(known.where(column == bindparam("known_by", type_=type)), database.dialect)
             for column, type in (
@@ -96,8 +93,8 @@ class SqlAccessQueries(AccessQueries):
         self._setup = Statement(setup, database.dialect)
 
     async def grant(self, digest: str) -> Grant | None:
-        rows = await self._database.fetch(self._grant, {"digest": digest}, short=True)
-        return _grant(rows[0]) if rows else None
+        row = await self._grant.row(digest, {})
+        return None if row is None else _grant(row)
 
     async def credentials(self, login: str) -> Credentials | None:
         # No username has an @ in it.

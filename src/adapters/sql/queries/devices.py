@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Text,
-    Uuid,
     and_,
     bindparam,
     case,
@@ -80,8 +79,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
-        key = select(devices.c.key_digest).where(devices.c.id == bindparam("id", type_=Uuid()))
-        self._key = Statement(key, database.dialect)
+        self._key = database.lookup(select(devices.c.key_digest), devices.c.id)
         counts = select(*(func.count(case((holds, 1))) for holds in _PRESENCE.values()))
         self._counts = Statement(counts.where(devices.c.status == Status.ACTIVE), database.dialect)
 
@@ -116,8 +114,8 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         )
 
     async def has_key(self, id: UUID, key_digest: str) -> bool:
-        rows = await self._database.fetch(self._key, {"id": id}, short=True)
-        return bool(rows) and rows[0][0] == key_digest
+        row = await self._key.row(id, {})
+        return row is not None and row[0] == key_digest
 
     async def presences(self, now: datetime) -> Mapping[Presence, int]:
         rows = await self._database.fetch(self._counts, {"now": now}, short=False)

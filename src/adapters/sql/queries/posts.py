@@ -1,8 +1,8 @@
 """Reads of posts."""
 
-from sqlalchemy import Text, Uuid, bindparam, or_, select
+from sqlalchemy import Uuid, bindparam, or_, select
 
-from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
@@ -46,8 +46,7 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
-        named = self.columns.where(posts.c.slug == bindparam("slug", type_=Text()))
-        self._named = Statement(named, database.dialect)
+        self._named = database.lookup(self.columns, posts.c.slug)
 
     def view(self, row: Row) -> PostView:
         id, version, created, updated, title, content, slug, published, first, *author = row
@@ -71,5 +70,5 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         # What could be none may hold what no database takes.
         if not is_slug(slug):
             return None
-        rows = await self._database.fetch(self._named, {"slug": slug}, short=True)
-        return self.view(rows[0]) if rows else None
+        row = await self._named.row(slug, {})
+        return None if row is None else self.view(row)

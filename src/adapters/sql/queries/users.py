@@ -1,13 +1,12 @@
 """Reads of users."""
 
 from collections.abc import Collection
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, or_, select
+from sqlalchemy import ColumnElement, FromClause, select
 
-from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.search import contains
@@ -65,9 +64,8 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
-        named = self.columns.where(users.c.username_key == bindparam("username_key", type_=Text()))
-        self._named = Statement(named, database.dialect)
-        self._public = lru_cache(maxsize=8)(self._public_statement)
+        self._named = database.lookup(self.columns, users.c.username_key)
+        self._public = database.lookup(select(*public_columns(users)), users.c.id)
 
     def view(self, row: Row) -> UserView:
         (id, version, created, updated, username, email, name, age, city, *more) = row
@@ -91,18 +89,11 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
             return None
-        given = {"username_key": fold(username)}
-        rows = await self._database.fetch(self._named, given, short=True)
-        return self.view(rows[0]) if rows else None
+        row = await self._named.row(fold(username), {})
+        return None if row is None else self.view(row)
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
         if not ids:
             return {}
-        given = {f"id_{place}": id for place, id in enumerate(ids)}
-        rows = await self._database.fetch(self._public(len(given)), given, short=True)
-        return {user.id: user for row in rows if (user := public_user(row))}
-
-    def _public_statement(self, number: int) -> Statement:
-        wanted = (users.c.id == bindparam(f"id_{place}", type_=Uuid()) for place in range(number))
-        some = select(*public_columns(users)).where(or_(*wanted))
-        return Statement(some, self._database.dialect)
+        rows = await self._public.rows(ids, {})
+        return {id: user for id in ids if id in rows and (user := public_user(rows[id]))}

@@ -1,0 +1,117 @@
+"""Gathering: what is asked for while the same is being asked already is asked together, next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from adapters.sql.database import TOO_LONG, Lookup, Row, Rows, SqlDatabase, Statement, Values
+from adapters.sql.troubles import AWAY
+from service_layer.errors import DatabaseUnavailable
+
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
+
+
+class _Batch:
+    """What waits to be asked together: the keys, and who wants to know."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.keys: set[Any] = set()
+        self.askers: list[asyncio.Future[Any]] = []
+
+
+class Gathering(Generic[G, R]):
+    """A question about some keys that those who ask it at the same time share.
+
+    The first asks at once. Who comes while that is under way waits for its end, and then all who
+    have come ask together: so nobody gets an answer that is older than their question, nobody waits
+    for company, and the more there are the fewer questions each of them costs.
+
+    Only those of one group, a name for whatever else the question depends on, ask together.
+    """
+
+    AT_ONCE = 1
+    """How many questions of one group are under way at most."""
+
+    def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
+        self._ask = ask
+        self._waiting: dict[G, _Batch] = {}
+        self._working: dict[G, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, group: G, keys: Collection[Any]) -> R:
+        """Return what the question finds of these keys, and maybe of others too.
+
+        An error is everybody's who asked together. Who does not wait any longer stops nobody else.
+
+        Raises:
+            DatabaseUnavailable: when it takes too long, beside all that the question itself raises.
+        """
+        loop = asyncio.get_running_loop()
+        batch = self._waiting.get(group)
+        if batch is None:
+            batch = self._waiting[group] = _Batch(loop.time())
+            if self._working.get(group, 0) < self.AT_ONCE:
+                self._working[group] = self._working.get(group, 0) + 1
+                task = loop.create_task(self._work(group))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        batch.keys.update(keys)
+        asker: asyncio.Future[R] = loop.create_future()
+        batch.askers.append(asker)
+        return await asker
+
+    async def _work(self, group: G) -> None:
+        """Ask for all that waits until nothing does."""
+        try:
+            while batch := self._waiting.pop(group, None):
+                await self._settle(group, batch)
+        finally:
+            self._working[group] -= 1
+            if not self._working[group]:
+                del self._working[group]
+
+    async def _settle(self, group: G, batch: _Batch) -> None:
+        try:
+            # Nobody waits longer than the one who has waited longest may.
+            async with asyncio.timeout_at(batch.since + TOO_LONG):
+                found = await self._ask(group, batch.keys)
+        except TimeoutError:
+            self._fail(batch, DatabaseUnavailable(AWAY))
+        except Exception as error:
+            self._fail(batch, error)
+        except BaseException:
+            for asker in batch.askers:
+                asker.cancel()
+            raise
+        else:
+            for asker in batch.askers:
+                if not asker.done():
+                    asker.set_result(found)
+
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        for asker in batch.askers:
+            if not asker.done():
+                asker.set_exception(error)
+
+
+class GatheredLookup(Lookup):
+    """Rows by keys, one statement for all who ask together: `key = ANY(…)`."""
+
+    def __init__(self, database: SqlDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
+        super().__init__(database, rows, key)
+        keys = bindparam("keys", type_=ARRAY(key.type))
+        self._statement = Statement(self._rows.where(key == any_(keys)), database.dialect)
+        self._gathering: Gathering[tuple[Any, ...], Mapping[Any, Row]] = Gathering(
+            lambda given, keys: super(GatheredLookup, self).rows(keys, dict(given))
+        )
+
+    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+        return self._statement, {"keys": list(keys), **given}
+
+    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
+        return await self._gathering(tuple(given.items()), keys)

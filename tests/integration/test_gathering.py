@@ -1,0 +1,293 @@
+"""Reads at the same time: they share statements, and nobody can tell but by the time it takes."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from adapters.sql import gathering
+from adapters.sql.database import Row, Statement, Values
+from adapters.sql.postgres import PostgresDatabase
+from domain.access import digest_of
+from domain.base import Slice
+from domain.tasks import TaskFilter
+from service_layer import planning
+from service_layer.errors import DatabaseUnavailable
+from support.backends import NOON, Backend, sql_backend
+from support.databases import execute, text
+from support.people import MEMBER, OTHER
+
+
+class Counted(PostgresDatabase):
+    """PostgreSQL as it is, that tells of its reads and can keep answers on their way."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(url)
+        self.statements: list[str] = []
+        self.answered: list[str] = []
+        self.on_the_way: asyncio.Event | None = None
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        self.statements.append(statement.sql)
+        rows = await super().fetch(statement, given, short=short)
+        if self.on_the_way is not None:
+            self.answered.append(statement.sql)
+            await self.on_the_way.wait()
+        return rows
+
+
+@pytest.fixture
+def database(postgres_place: URL) -> Counted:
+    return Counted(postgres_place)
+
+
+@pytest.fixture
+def backend(database: Counted) -> Iterator[Backend]:
+    with sql_backend(database) as made:
+        yield made
+
+
+@pytest.fixture
+def ids(backend: Backend) -> list[UUID]:
+    """Tasks that are called 0, 1, 2 …, due from today on."""
+
+    with backend.open() as uow:
+        made = [
+            planning.add_task(
+                uow, title=str(n), due_on=NOON.date() + timedelta(n), now=NOON, actor=MEMBER.actor
+            ).id
+            for n in range(40)
+        ]
+        uow.commit()
+    return made
+
+
+@contextmanager
+def locked(place: URL, table: str = "tasks") -> Iterator[None]:
+    """Let every read of a table wait until this is over."""
+    with psycopg.connect(text(place)) as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield
+
+
+async def until_it_waits(place: URL, readers: int = 1) -> None:
+    """Return once that many statements of ours are waiting for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'atelier' AND wait_event_type = 'Lock'"
+    )
+    async with await psycopg.AsyncConnection.connect(text(place), autocommit=True) as connection:
+        while (await (await connection.execute(waiting)).fetchall())[0][0] < readers:
+            await asyncio.sleep(0.01)
+
+
+def started(*questions: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
+    return [asyncio.ensure_future(question) for question in questions]
+
+
+def test_who_reads_while_another_read_is_under_way_shares_the_next_statement(
+    postgres_place: URL, database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    async def read() -> list[Any]:
+        with locked(postgres_place):
+            first = started(backend.tasks.get(ids[0], NOON))
+            await until_it_waits(postgres_place)
+            others = started(*(backend.tasks.get(id, NOON) for id in [*ids, *ids, uuid4()]))
+            await asyncio.sleep(0)
+        return list(await asyncio.gather(*first, *others))
+
+    database.statements.clear()
+    found = backend.ask(read())
+
+    assert [task and task.title for task in found] == [
+        "0", *(str(n) for n in range(40)), *(str(n) for n in range(40)), None
+    ]  # fmt: skip
+    assert len(database.statements) == 2
+
+
+def test_one_who_reads_alone_does_not_wait_for_company(
+    database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    database.statements.clear()
+    for id in ids[:5]:
+        assert backend.ask(backend.tasks.one(id, NOON)).id == id
+    assert len(database.statements) == 5
+
+
+def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
+    database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+
+    async def read() -> tuple[str, str]:
+        one, page = await asyncio.gather(
+            backend.tasks.one(ids[0], NOON), backend.tasks.list(everything, first)
+        )
+        return one.title, page.items[0].title
+
+    async def read_around_a_change() -> list[tuple[str, str]]:
+        database.on_the_way = asyncio.Event()
+        before = asyncio.ensure_future(read())
+        while len(database.answered) < 2:
+            await asyncio.sleep(0.01)
+        with backend.open() as uow:
+            planning.edit_task(uow, ids[0], {"title": "new"}, now=NOON, actor=MEMBER.actor)
+            uow.commit()
+        after = asyncio.ensure_future(read())
+        await asyncio.sleep(0)
+        database.on_the_way.set()
+        return [await before, await after]
+
+    assert backend.ask(read_around_a_change()) == [("0", "0"), ("new", "new")]
+
+
+def test_those_who_look_on_different_days_each_see_their_own(
+    postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    days = [NOON + timedelta(days=n) for n in (0, 1, 2, 1, 0, 3)]
+
+    async def read() -> list[bool]:
+        with locked(postgres_place):
+            asked = started(*(backend.tasks.one(ids[1], day) for day in days))
+            await until_it_waits(postgres_place)
+            asked += started(*(backend.tasks.one(ids[1], day) for day in days))
+            await asyncio.sleep(0)
+        return [task.overdue for task in await asyncio.gather(*asked)]
+
+    assert backend.ask(read()) == [False, False, True, False, False, True] * 2
+
+
+def test_lists_that_differ_in_anything_are_not_mixed_up(
+    postgres_place: URL, database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    everything = TaskFilter(today=NOON.date())
+    asked = [
+        (everything, Slice(sort="due_on", limit=2)),
+        (everything, Slice(sort="due_on", limit=3)),
+        (everything, Slice(sort="due_on", descending=True, limit=2)),
+        (everything, Slice(sort="due_on", limit=2, skip=1)),
+        (TaskFilter(today=NOON.date(), q="7"), Slice(sort="due_on", limit=2)),
+    ]
+
+    async def read() -> list[Any]:
+        with locked(postgres_place):
+            first = started(*(backend.tasks.list(*one) for one in asked[:1]))
+            await until_it_waits(postgres_place)
+            others = started(*(backend.tasks.list(*one) for one in asked * 3))
+            await asyncio.sleep(0)
+        pages = await asyncio.gather(*first, *others)
+        return [[task.title for task in page.items] for page in pages]
+
+    database.statements.clear()
+    assert backend.ask(read()) == [
+        ["0", "1"],
+        *[["0", "1"], ["0", "1", "2"], ["39", "38"], ["1", "2"], ["7", "17"]] * 3,
+    ]
+    assert len(database.statements) == 6
+
+
+def test_people_and_tokens_are_looked_up_together(
+    postgres_place: URL, database: Counted, backend: Backend
+) -> None:
+    async def read() -> list[Any]:
+        with locked(postgres_place, "users"):
+            digest = digest_of(MEMBER.token)
+            asked = started(backend.users.public({MEMBER.id}), backend.access.grant(digest))
+            await until_it_waits(postgres_place, readers=2)
+            for _ in range(5):
+                asked += started(
+                    backend.users.public({OTHER.id, MEMBER.id}),
+                    backend.users.public({uuid4()}),
+                    backend.access.grant(digest),
+                    backend.access.grant(digest_of("another")),
+                )
+            await asyncio.sleep(0)
+        return list(await asyncio.gather(*asked))
+
+    database.statements.clear()
+    people, grant, *others = backend.ask(read())
+
+    assert set(people) == {MEMBER.id}
+    assert grant is not None and grant.actor == MEMBER.actor
+    assert [set(found) for found in others[::4]] == [{OTHER.id, MEMBER.id}] * 5
+    assert others[1::4] == [{}] * 5
+    assert others[2::4] == [grant] * 5
+    assert others[3::4] == [None] * 5
+    assert len(database.statements) == 4
+
+
+@pytest.mark.parametrize("impatient", [0, 1, 2])
+def test_who_does_not_wait_any_longer_stops_nobody_else(
+    postgres_place: URL, backend: Backend, ids: list[UUID], impatient: int
+) -> None:
+    async def read() -> list[Any]:
+        with locked(postgres_place):
+            asked = started(backend.tasks.one(ids[0], NOON), backend.tasks.one(ids[0], NOON))
+            await until_it_waits(postgres_place)
+            asked += started(*(backend.tasks.one(ids[1], NOON) for _ in range(2)))
+            await asyncio.sleep(0)
+            asked[impatient].cancel()
+            await asyncio.sleep(0)
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    found = backend.ask(read())
+
+    assert isinstance(found.pop(impatient), asyncio.CancelledError)
+    assert sorted(task.title for task in found) == sorted(
+        title for n, title in enumerate("0011") if n != impatient
+    )
+    assert backend.ask(backend.tasks.one(ids[2], NOON)).title == "2"
+
+
+def test_what_goes_wrong_is_told_to_all_who_asked_and_to_nobody_after_them(
+    postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    async def read() -> list[Any]:
+        asked = started(*(backend.tasks.one(id, NOON) for id in ids[:3]))
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    execute(postgres_place, "ALTER TABLE tasks RENAME TO elsewhere")
+    assert [type(told) for told in backend.ask(read())] == [DatabaseUnavailable] * 3
+    execute(postgres_place, "ALTER TABLE elsewhere RENAME TO tasks")
+    assert [task.title for task in backend.ask(read())] == ["0", "1", "2"]
+
+
+def test_a_connection_that_breaks_under_a_shared_statement_shows_to_nobody(
+    postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    async def read() -> list[str]:
+        with locked(postgres_place):
+            asked = started(*(backend.tasks.one(id, NOON) for id in ids[:3]))
+            await until_it_waits(postgres_place)
+            asked += started(*(backend.tasks.one(id, NOON) for id in ids[3:6]))
+            execute(
+                postgres_place,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            await until_it_waits(postgres_place)
+        return [task.title for task in await asyncio.gather(*asked)]
+
+    assert backend.ask(read()) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_those_who_wait_are_told_when_the_database_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    monkeypatch.setattr(gathering, "TOO_LONG", 0.5)
+
+    async def read() -> list[Any]:
+        with locked(postgres_place):
+            asked = started(backend.tasks.one(ids[0], NOON))
+            await until_it_waits(postgres_place)
+            asked += started(*(backend.tasks.one(id, NOON) for id in ids[:3]))
+            return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    assert [type(told) for told in backend.ask(read())] == [DatabaseUnavailable] * 4
+    assert backend.ask(backend.tasks.one(ids[0], NOON)).title == "0"
