@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
 
 from domain.base import Expected
-from domain.errors import NotFound, Stale
+from domain.errors import DomainError, NotFound, Stale
 from entrypoints.http.bodies import MAX_BODY, parse, parse_form, read, require_media_type
 from entrypoints.http.checking import (
     checked,
@@ -32,7 +32,7 @@ from entrypoints.http.conditional import is_known, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
 from entrypoints.http.lists import next_link
-from entrypoints.http.policy import POLICY, Named, admit
+from entrypoints.http.policy import POLICY, Named, admit, require_key
 from entrypoints.http.ports import if_match
 from service_layer.queries import View
 
@@ -139,13 +139,26 @@ class Operation(APIRoute):
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
-        await admit(self.who, request, self._named_by(values))
+        named = self._named_by(values)
+        await admit(self.who, request, named)
+        try:
+            result = await self._result(scope, headers, request, values)
+        except (Refused, DomainError):
+            if self.who.by_device_key and named is not None:
+                await require_key(request, named.id)
+            raise
+        await self._answer(scope, headers, result, send)
+
+    async def _result(
+        self, scope: Scope, headers: dict[bytes, bytes], request: Request, values: dict[str, Any]
+    ) -> Any:
+        """Return what the endpoint returns for the request."""
         body = b""
         if self.reads_body:
             if self.needs_body or announces_body(headers):
                 require_media_type(headers, self.accepts)
             limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
-            body = await read(headers, receive, limit)
+            body = await read(headers, request.receive, limit)
         for name, call in self.needs:
             values[name] = await call(request)  # type: ignore[misc]
         try:
@@ -158,8 +171,7 @@ class Operation(APIRoute):
         except Refused:
             await self._judge_object_first(request, values)
             raise
-        result = await self.dependant.call(**values)  # type: ignore[misc]
-        await self._answer(scope, headers, result, send)
+        return await self.dependant.call(**values)  # type: ignore[misc]
 
     def _named_by(self, values: dict[str, Any]) -> Named | None:
         """Return what the path names first."""

@@ -246,7 +246,7 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         Forbidden: to somebody who may not do this, or not by this token.
     """
     if who.by_device_key:
-        await _admit_device(request, named)
+        _admit_device(request)
         return
     if who.role is None or (who.or_newcomers and request.app.state.registration_open):
         return
@@ -265,16 +265,26 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         who.view_rule(grant.actor, view)
 
 
-async def _admit_device(request: Request, named: Named | None) -> None:
-    """Let the device that the path names go on, by its key.
+def _admit_device(request: Request) -> None:
+    """Let a device go on that shows a key; whether it is its own shows when that is used.
 
-    The key is looked up each time, since a device asks too seldom for remembering to be of use; so
+    The key is looked at where the heartbeat is written, so that one statement does for both; and
     the one before is worth nothing at once, in every process.
     """
     secret = _secret(request)
-    digest = request.scope["key_digest"] = digest_of(secret or "")
+    if secret is None:
+        raise _stranger(request, "Send the key of this device.")
+    request.scope["key_digest"] = digest_of(secret)
+
+
+async def require_key(request: Request, device_id: UUID) -> None:
+    """Make sure that a device shows its own key, before anything else is said to it.
+
+    Raises:
+        Refused: 401 when it does not.
+    """
     devices = ports(request).device_queries()
-    if secret is None or named is None or not await devices.has_key(named.id, digest):
+    if not await devices.has_key(device_id, request.scope["key_digest"]):
         raise _stranger(request, "Send the key of this device.")
 
 
