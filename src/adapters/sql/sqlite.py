@@ -292,8 +292,6 @@ class _Reader:
         made = self._open()
         made.set_progress_handler(lambda: time.monotonic() > self._end, 1_000)
         made.execute(f"PRAGMA busy_timeout = {int(self._seconds * 1000)}")
-        # Where the rows of an index lie is looked up in memory, and not in the file each time.
-        made.execute("PRAGMA cache_size = -16000")
         return made
 
     def fetch(self, statement: Statement, values: Values) -> list[Row]:

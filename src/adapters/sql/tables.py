@@ -60,8 +60,6 @@ class Time(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is UTC:
-            return value
         # PostgreSQL answers in the zone of the session, which its surroundings can set.
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
