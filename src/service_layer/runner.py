@@ -6,8 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from inspect import signature
 from itertools import takewhile
@@ -32,14 +31,70 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(eq=False)
 class _Job:
-    """A use case that waits for the writer, and what comes of it."""
+    """A use case that waits for the writer, and the caller who waits for what comes of it."""
 
-    work: Callable[[UnitOfWork], Any]
-    named: tuple[tuple[str, UUID], ...] = ()
-    """The aggregates that it is going to ask for, as far as its arguments tell, by kind and id."""
-    outcome: Future[Any] = field(default_factory=Future)
+    def __init__(
+        self, work: Callable[[UnitOfWork], Any], named: tuple[tuple[str, UUID], ...]
+    ) -> None:
+        self.work = work
+        self.named = named
+        """The aggregates that it is going to ask for, as far as its arguments tell."""
+        self.loop = asyncio.get_running_loop()
+        self._outcome: asyncio.Future[Any] = self.loop.create_future()
+        # Who takes it decides whether the job is done: the writer, or a caller who gives up.
+        self._decision = [None]
+
+    def begin(self) -> bool:
+        """Whether nobody has begun it, or given it up."""
+        try:
+            self._decision.pop()
+        except IndexError:
+            return False
+        return True
+
+    async def wait(self, patience: float) -> Any:
+        """Return what comes of it; a caller who stops listening does not stop the work half way.
+
+        Raises:
+            Overloaded: when it has not even begun within so many seconds; it is not done then.
+            DatabaseUnavailable: when it has begun and not ended in that time.
+        """
+        timer = self.loop.call_later(patience, self._give_up)
+        try:
+            return await self._outcome
+        finally:
+            timer.cancel()
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Tell its caller, if there still is one, what came of it; in their loop."""
+        if self._outcome.done():
+            return
+        if error is None:
+            self._outcome.set_result(result)
+        else:
+            self._outcome.set_exception(error)
+
+    def _give_up(self) -> None:
+        self.settle(None, Overloaded() if self.begin() else DatabaseUnavailable(UNKNOWN_OUTCOME))
+
+
+_Outcome = tuple[_Job, Any, BaseException | None]
+"""What came of a job: its result, or the error."""
+
+
+def _tell_callers(outcomes: list[_Outcome]) -> None:
+    """Wake those who wait, all at once: waking a loop from another thread costs a system call."""
+    for loop in {job.loop for job, _, _ in outcomes}:
+        theirs = [outcome for outcome in outcomes if outcome[0].loop is loop]
+        # Whoever waited in a loop that is closed is gone.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, theirs)
+
+
+def _settle(outcomes: list[_Outcome]) -> None:
+    for job, result, error in outcomes:
+        job.settle(result, error)
 
 
 class Runner:
@@ -102,15 +157,8 @@ class Runner:
             raise Overloaded
         job = _Job(lambda uow: use_case(uow, *args, **kwargs), _named(use_case, args))
         self._jobs.put(job)
-        try:
-            # A client that stops listening does not stop the work half way.
-            shielded = asyncio.shield(asyncio.wrap_future(job.outcome))
-            result: R = await asyncio.wait_for(shielded, self.PATIENCE)
-            return result
-        except TimeoutError:
-            if job.outcome.cancel():
-                raise Overloaded from None
-            raise DatabaseUnavailable(UNKNOWN_OUTCOME) from None
+        result: R = await job.wait(self.PATIENCE)
+        return result
 
     def perform(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
@@ -179,7 +227,7 @@ class Runner:
             while len(waiting) < self.TOGETHER and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             open = None not in waiting
-            jobs = [job for job in waiting if job and job.outcome.set_running_or_notify_cancel()]
+            jobs = [job for job in waiting if job and job.begin()]
             jobs = [job for job in jobs if not self._is_held(job)]
             if len(jobs) < 2 or not self._do_together(jobs):
                 for job in jobs:
@@ -198,16 +246,16 @@ class Runner:
             result = self._transact(partial(self._do, job), patient=patient)
         except Held as error:
             if patient:
-                job.outcome.set_exception(error)
+                _tell_callers([(job, None, error)])
             else:
                 now = time.monotonic()
                 self._held = {named: end for named, end in self._held.items() if end > now}
                 self._held |= dict.fromkeys(job.named, now + self.HELD)
                 self._aside.submit(self._do_alone, job, patient=True)
         except BaseException as error:
-            job.outcome.set_exception(error)
+            _tell_callers([(job, None, error)])
         else:
-            job.outcome.set_result(result)
+            _tell_callers([(job, result, None)])
 
     def _do(self, job: _Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
         return job.work(uow), self._react(uow)
@@ -219,7 +267,7 @@ class Runner:
         A job that breaks a rule has written nothing yet, so the others go on without it. Anything
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
-        outcomes: list[tuple[_Job, Any, DomainError | None]] = []
+        outcomes: list[_Outcome] = []
         happened: list[Event] = []
         committing = False
         try:
@@ -243,15 +291,10 @@ class Runner:
         except Exception as error:
             if not committing:
                 return False
-            for job in jobs:
-                job.outcome.set_exception(error)
+            _tell_callers([(job, None, error) for job in jobs])
             return True
         self._tell(happened)
-        for job, result, refused in outcomes:
-            if refused is None:
-                job.outcome.set_result(result)
-            else:
-                job.outcome.set_exception(refused)
+        _tell_callers(outcomes)
         return True
 
     def _do_within(self, uow: UnitOfWork, job: _Job) -> tuple[Any, list[Event]]:
