@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -111,6 +112,7 @@ class SqliteDatabase(SqlDatabase):
         self._turning = threading.Lock()
         self._near = _Reader(self._connect_reader, NEAR)
         self._far = _Reader(self._connect_reader, TOO_LONG)
+        self._overran: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
 
     async def open(self) -> None:
@@ -200,10 +202,12 @@ class SqliteDatabase(SqlDatabase):
             self.check()
             return reader.fetch(statement, values)
 
-        if short:
+        # What once took long is taken to do so again, unless it is known that an index serves it.
+        if short or statement not in self._overran:
             try:
                 return read(self._near)
             except _Long:
+                self._overran.add(statement)
                 log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
         return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._far)
 
