@@ -99,7 +99,7 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
 
 def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, given: Any) -> None:
     """Assert that an index leads straight to a page, wherever it begins, and sorts it as well."""
-    database = queries._database
+    database = database_at(place)
     everything = replace(slice, limit=ROWS)
     with sql_backend(database) as backend:
         values = {**given, **page_values(everything)}
@@ -123,31 +123,34 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
     place: Path | URL, descending: bool
 ) -> None:
     database = database_at(place)
-    with sql_backend(database) as backend, backend.open() as uow:
-        for n in range(600):
-            now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
-            one = stockroom.add_product(uow, name=f"p{n % 50}", price=price, now=now)
-            one.stock, one.archived = n % 40, n % 3 == 0
-        for _ in range(600):
-            id, received = uow.new_id(), Reason.RECEIVED
-            one.move(id, 1, received, now, ledger=uow.movements)
-        uow.commit()
-    if isinstance(place, URL):
-        execute(place, "VACUUM ANALYZE products")
-        execute(place, "VACUUM ANALYZE movements")
-    for sort in PRODUCT_SORTS:
-        slice = Slice(sort=sort, descending=descending, limit=50)
-        assert_walked(place, "products", SqlProductQueries(database), slice, {"archived": False})
-    slice = Slice(sort="created_at", descending=descending, limit=50)
-    given = {"product_id": one.id}
-    ledger = SqlMovementQueries(database)
-    assert_walked(place, "movements", ledger, slice, given)
-    steps = plan(place, ledger._latest, ledger._latest.values({**given, "most": 50}))
-    if isinstance(place, URL):
-        assert rows_looked_at(steps) == 50
-    else:
-        assert any("USING INDEX" in step for step in steps), steps
-        assert not any("TEMP B-TREE" in step for step in steps), steps
+    with sql_backend(database) as backend:
+        with backend.open() as uow:
+            for n in range(600):
+                now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
+                one = stockroom.add_product(uow, name=f"p{n % 50}", price=price, now=now)
+                one.stock, one.archived = n % 40, n % 3 == 0
+            for _ in range(600):
+                id, received = uow.new_id(), Reason.RECEIVED
+                one.move(id, 1, received, now, ledger=uow.movements)
+            uow.commit()
+        if isinstance(place, URL):
+            execute(place, "VACUUM ANALYZE products")
+            execute(place, "VACUUM ANALYZE movements")
+        for sort in PRODUCT_SORTS:
+            slice = Slice(sort=sort, descending=descending, limit=50)
+            assert_walked(
+                place, "products", SqlProductQueries(database), slice, {"archived": False}
+            )
+        slice = Slice(sort="created_at", descending=descending, limit=50)
+        given = {"product_id": one.id}
+        ledger = SqlMovementQueries(database)
+        assert_walked(place, "movements", ledger, slice, given)
+        steps = plan(place, ledger._latest, ledger._latest.values({**given, "most": 50}))
+        if isinstance(place, URL):
+            assert rows_looked_at(steps) == 50
+        else:
+            assert any("USING INDEX" in step for step in steps), steps
+            assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
 def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -> None:
