@@ -15,7 +15,7 @@ run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
 	@$(BIN)/atelier serve $(if $(MIGRATE),--migrate)
 
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
-	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 check: lint test ## everything that must hold: format, lint, types, import rules, tests
 
