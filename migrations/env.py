@@ -7,7 +7,8 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import text
 
 from adapters.sql.search import keeps
-from adapters.sql.tables import Money, Time, metadata
+from adapters.sql.tables import metadata
+from adapters.sql.types import Money, Time
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.tables import Money, Time
+from adapters.sql.types import Money, Time
 
 revision = "0004"
 down_revision = "0003"

@@ -1,9 +1,5 @@
 """The tables, alike in SQLite and PostgreSQL."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -14,21 +10,18 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     MetaData,
-    Numeric,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     Uuid,
     text,
 )
 
+from adapters.sql.types import Folded, Instant, Money, OneOf, Time, Times
 from domain.access import Purpose, Scope
 from domain.actors import Role
 from domain.devices import LATE_FOR, ONLINE_FOR, Status
@@ -44,100 +37,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class Time(TypeDecorator[datetime]):
-    """A moment in UTC: `timestamptz` in PostgreSQL, sortable text without a zone in SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        # PostgreSQL answers in the zone of the session, which its surroundings can set.
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-class Instant(TypeDecorator[datetime]):
-    """A moment in microseconds since 1970 (UTC): both databases can reckon with it, exactly."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else (value - self.EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else self.EPOCH + timedelta(microseconds=value)
-
-
-class Times(TypeDecorator[tuple[datetime, ...]]):
-    """Moments in UTC as a JSON array of texts."""
-
-    impl = JSON
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[datetime, ...] | None, dialect: Dialect) -> Any:
-        return [time.astimezone(UTC).isoformat() for time in value or ()]
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[datetime, ...]:
-        return tuple(datetime.fromisoformat(text) for text in value)
-
-
-class OneOf(TypeDecorator[StrEnum]):
-    """A member of an enumeration, by its text."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, kind: type[StrEnum]) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.kind(value)
-
-
-class Money(TypeDecorator[Decimal]):
-    """An amount of money: `numeric` in PostgreSQL, a whole number of hundredths in SQLite.
-
-    SQLite has no decimal numbers, and a float would not be the amount.
-    """
-
-    impl = Numeric(12, 2)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        own = self.impl if dialect.name == "postgresql" else BigInteger()
-        return dialect.type_descriptor(own)
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return int(value.scaleb(2))
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[Any], Decimal | None] | None:
-        if dialect.name == "postgresql":
-            # The driver makes a Decimal of it by itself.
-            return None
-        return lambda value: None if value is None else Decimal(value).scaleb(-2)
-
-
-# Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".
-Folded = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def entity_columns() -> list[Column[Any]]:

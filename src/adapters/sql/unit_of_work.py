@@ -22,9 +22,9 @@ from adapters.sql.repositories import (
     SqlTasks,
     SqlTokens,
     SqlUsers,
-    Work,
 )
 from adapters.sql.troubles import translated
+from adapters.sql.work import Work
 from domain.base import Event
 from service_layer.unit_of_work import UnitOfWork
 

@@ -6,7 +6,8 @@ from adapters.sql.database import Row
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.search import contains
-from adapters.sql.tables import Money, categories, products
+from adapters.sql.tables import categories, products
+from adapters.sql.types import Money
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
 from service_layer.queries.catalogue import (

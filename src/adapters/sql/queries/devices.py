@@ -21,7 +21,8 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.search import contains
-from adapters.sql.tables import Instant, OneOf, devices
+from adapters.sql.tables import devices
+from adapters.sql.types import Instant, OneOf
 from domain.devices import DeviceFilter, Presence, Status
 from domain.values import fold
 from service_layer.queries.devices import DeviceQueries, DeviceView

@@ -24,7 +24,8 @@ from adapters.sql.listing import Filters, Shape, Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.search import contains
-from adapters.sql.tables import Time, tasks, users
+from adapters.sql.tables import tasks, users
+from adapters.sql.types import Time
 from domain.base import Slice
 from domain.tasks import TaskFilter
 from service_layer.queries.tasks import (

@@ -1,0 +1,70 @@
+"""What a unit of work has in hand: of the use case at hand, and of those before it."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
+
+from domain.base import Entity
+from service_layer.errors import Unsettled
+
+Key = tuple[type[Entity], UUID]
+
+
+def key_of(entity: Entity) -> Key:
+    """Return what an aggregate is known by: ids come from clients, who may mistake their kinds."""
+    return type(entity), entity.id
+
+
+@dataclass(eq=False)
+class Work:
+    """What the repositories of a unit of work have in hand."""
+
+    session: Session
+    seen: dict[Key, Entity] = field(default_factory=dict)
+    """What the use case at hand has found or added."""
+    added: set[Key] = field(default_factory=set)
+    removed: set[Key] = field(default_factory=set)
+    earlier: dict[Key, Entity] = field(default_factory=dict)
+    """What use cases before it, in this transaction, have had: they may be looking at it still."""
+    waiting: set[Key] = field(default_factory=set)
+    """What they have changed that is not written yet."""
+    foreseen: dict[Key, Entity] = field(default_factory=dict)
+    known: set[Key] = field(default_factory=set)
+    """What there is, as far as somebody has asked."""
+
+    def part_with(self, key: Key) -> None:
+        """Let go of what another use case has had, so that this one has an object of its own.
+
+        Raises:
+            Unsettled: when that has to be written first.
+        """
+        if key in self.waiting:
+            raise Unsettled
+        before = self.earlier.pop(key, None)
+        if before is not None and before in self.session:
+            self.session.expunge(before)
+
+    def put_by(self) -> None:
+        """Begin with another use case, and leave what this one has changed to be written later."""
+        for key, entity in self.seen.items():
+            if key in self.added or key in self.removed or instance_state(entity).modified:
+                self.waiting.add(key)
+        self.earlier.update(self.seen)
+        self._begin()
+
+    def forget(self) -> None:
+        """Begin with another use case, and undo what this one has changed."""
+        for entity in self.seen.values():
+            if entity in self.session:
+                self.session.expunge(entity)
+        self._begin()
+
+    def begin_anew(self) -> None:
+        """Begin with another use case, when all is written and the session holds nothing."""
+        self.earlier, self.waiting, self.foreseen = {}, set(), {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.seen, self.added, self.removed = {}, set(), set()
