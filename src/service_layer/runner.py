@@ -1,100 +1,30 @@
 """The runner: opens units of work for use cases, and commits them or rolls them back."""
 
-import asyncio
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from inspect import signature
-from itertools import takewhile
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from domain.base import Event
 from domain.errors import Conflict, DomainError
 from service_layer.errors import (
-    UNKNOWN_OUTCOME,
     ConcurrentChange,
-    DatabaseUnavailable,
     Held,
     Overloaded,
     Unreachable,
     Unsettled,
 )
+from service_layer.jobs import Job, Outcome, named_by, tell_callers
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class _Job:
-    """A use case that waits for the writer, and the caller who waits for what comes of it."""
-
-    def __init__(
-        self, work: Callable[[UnitOfWork], Any], named: tuple[tuple[str, UUID], ...]
-    ) -> None:
-        self.work = work
-        self.named = named
-        """The aggregates that it is going to ask for, as far as its arguments tell."""
-        self.loop = asyncio.get_running_loop()
-        self._outcome: asyncio.Future[Any] = self.loop.create_future()
-        # Who takes it decides whether the job is done: the writer, or a caller who gives up.
-        self._decision = [None]
-
-    def begin(self) -> bool:
-        """Whether nobody has begun it, or given it up."""
-        try:
-            self._decision.pop()
-        except IndexError:
-            return False
-        return True
-
-    async def wait(self, patience: float) -> Any:
-        """Return what comes of it; a caller who stops listening does not stop the work half way.
-
-        Raises:
-            Overloaded: when it has not even begun within so many seconds; it is not done then.
-            DatabaseUnavailable: when it has begun and not ended in that time.
-        """
-        timer = self.loop.call_later(patience, self._give_up)
-        try:
-            return await self._outcome
-        finally:
-            timer.cancel()
-
-    def settle(self, result: Any, error: BaseException | None) -> None:
-        """Tell its caller, if there still is one, what came of it; in their loop."""
-        if self._outcome.done():
-            return
-        if error is None:
-            self._outcome.set_result(result)
-        else:
-            self._outcome.set_exception(error)
-
-    def _give_up(self) -> None:
-        self.settle(None, Overloaded() if self.begin() else DatabaseUnavailable(UNKNOWN_OUTCOME))
-
-
-_Outcome = tuple[_Job, Any, BaseException | None]
-"""What came of a job: its result, or the error."""
-
-
-def _tell_callers(outcomes: list[_Outcome]) -> None:
-    """Wake those who wait, all at once: waking a loop from another thread costs a system call."""
-    for loop in {job.loop for job, _, _ in outcomes}:
-        theirs = [outcome for outcome in outcomes if outcome[0].loop is loop]
-        # Whoever waited in a loop that is closed is gone.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, theirs)
-
-
-def _settle(outcomes: list[_Outcome]) -> None:
-    for job, result, error in outcomes:
-        job.settle(result, error)
 
 
 class Runner:
@@ -129,7 +59,7 @@ class Runner:
         self._unit_of_work = unit_of_work
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._held: dict[tuple[str, UUID], float] = {}
         self._aside = ThreadPoolExecutor(self.PATIENT, thread_name_prefix="patient")
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -155,7 +85,7 @@ class Runner:
         """
         if self._jobs.qsize() >= self.WAITING:
             raise Overloaded
-        job = _Job(lambda uow: use_case(uow, *args, **kwargs), _named(use_case, args))
+        job = Job(lambda uow: use_case(uow, *args, **kwargs), named_by(use_case, args))
         self._jobs.put(job)
         result: R = await job.wait(self.PATIENCE)
         return result
@@ -233,7 +163,7 @@ class Runner:
                 for job in jobs:
                     self._do_alone(job)
 
-    def _is_held(self, job: _Job) -> bool:
+    def _is_held(self, job: Job) -> bool:
         """Whether a job would wait for what somebody else holds; if so it does, elsewhere."""
         now = time.monotonic()
         held = any(self._held.get(named, now) > now for named in job.named)
@@ -241,33 +171,33 @@ class Runner:
             self._aside.submit(self._do_alone, job, patient=True)
         return held
 
-    def _do_alone(self, job: _Job, *, patient: bool = False) -> None:
+    def _do_alone(self, job: Job, *, patient: bool = False) -> None:
         try:
             result = self._transact(partial(self._do, job), patient=patient)
         except Held as error:
             if patient:
-                _tell_callers([(job, None, error)])
+                tell_callers([(job, None, error)])
             else:
                 now = time.monotonic()
                 self._held = {named: end for named, end in self._held.items() if end > now}
                 self._held |= dict.fromkeys(job.named, now + self.HELD)
                 self._aside.submit(self._do_alone, job, patient=True)
         except BaseException as error:
-            _tell_callers([(job, None, error)])
+            tell_callers([(job, None, error)])
         else:
-            _tell_callers([(job, result, None)])
+            tell_callers([(job, result, None)])
 
-    def _do(self, job: _Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
+    def _do(self, job: Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
         return job.work(uow), self._react(uow)
 
-    def _do_together(self, jobs: list[_Job]) -> bool:
+    def _do_together(self, jobs: list[Job]) -> bool:
         """Do the jobs in one transaction; whether that settled what comes of them.
 
         What they change is written together at the end, unless one of them needs to see it before.
         A job that breaks a rule has written nothing yet, so the others go on without it. Anything
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         happened: list[Event] = []
         committing = False
         try:
@@ -291,13 +221,13 @@ class Runner:
         except Exception as error:
             if not committing:
                 return False
-            _tell_callers([(job, None, error) for job in jobs])
+            tell_callers([(job, None, error) for job in jobs])
             return True
         self._tell(happened)
-        _tell_callers(outcomes)
+        tell_callers(outcomes)
         return True
 
-    def _do_within(self, uow: UnitOfWork, job: _Job) -> tuple[Any, list[Event]]:
+    def _do_within(self, uow: UnitOfWork, job: Job) -> tuple[Any, list[Event]]:
         """Do a job in a transaction that others share; return its result, and what happened."""
         try:
             return self._do(job, uow)
@@ -319,16 +249,3 @@ class Runner:
     def _tell(self, events: Sequence[Event]) -> None:
         for listener in self._listeners:
             listener(events)
-
-
-@lru_cache(maxsize=256)
-def _kinds(use_case: Callable[..., Any]) -> tuple[str, ...]:
-    """Return what the first arguments of a use case name: `task_id` names a task."""
-    names = list(signature(use_case).parameters)[1:]
-    named = takewhile(lambda name: name.endswith("_id"), names)
-    return tuple(name.removesuffix("_id") for name in named)
-
-
-def _named(use_case: Callable[..., Any], args: tuple[Any, ...]) -> tuple[tuple[str, UUID], ...]:
-    """Return the aggregates that a use case is told of."""
-    return tuple(zip(_kinds(use_case), args, strict=False))

@@ -1,0 +1,92 @@
+"""Jobs: use cases that wait for the runner's writer, and the callers who wait for them."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from inspect import signature
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+from service_layer.errors import UNKNOWN_OUTCOME, DatabaseUnavailable, Overloaded
+from service_layer.unit_of_work import UnitOfWork
+
+
+class Job:
+    """A use case that waits for the writer, and the caller who waits for what comes of it."""
+
+    def __init__(
+        self, work: Callable[[UnitOfWork], Any], named: tuple[tuple[str, UUID], ...]
+    ) -> None:
+        self.work = work
+        self.named = named
+        """The aggregates that it is going to ask for, as far as its arguments tell."""
+        self.loop = asyncio.get_running_loop()
+        self._outcome: asyncio.Future[Any] = self.loop.create_future()
+        # Who takes it decides whether the job is done: the writer, or a caller who gives up.
+        self._decision = [None]
+
+    def begin(self) -> bool:
+        """Whether nobody has begun it, or given it up."""
+        try:
+            self._decision.pop()
+        except IndexError:
+            return False
+        return True
+
+    async def wait(self, patience: float) -> Any:
+        """Return what comes of it; a caller who stops listening does not stop the work half way.
+
+        Raises:
+            Overloaded: when it has not even begun within so many seconds; it is not done then.
+            DatabaseUnavailable: when it has begun and not ended in that time.
+        """
+        timer = self.loop.call_later(patience, self._give_up)
+        try:
+            return await self._outcome
+        finally:
+            timer.cancel()
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Tell its caller, if there still is one, what came of it; in their loop."""
+        if self._outcome.done():
+            return
+        if error is None:
+            self._outcome.set_result(result)
+        else:
+            self._outcome.set_exception(error)
+
+    def _give_up(self) -> None:
+        self.settle(None, Overloaded() if self.begin() else DatabaseUnavailable(UNKNOWN_OUTCOME))
+
+
+Outcome = tuple[Job, Any, BaseException | None]
+"""What came of a job: its result, or the error."""
+
+
+def tell_callers(outcomes: list[Outcome]) -> None:
+    """Wake those who wait, all at once: waking a loop from another thread costs a system call."""
+    for loop in {job.loop for job, _, _ in outcomes}:
+        theirs = [outcome for outcome in outcomes if outcome[0].loop is loop]
+        # Whoever waited in a loop that is closed is gone; that is all this error tells.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, theirs)
+
+
+def _settle(outcomes: list[Outcome]) -> None:
+    for job, result, error in outcomes:
+        job.settle(result, error)
+
+
+@lru_cache(maxsize=256)
+def _kinds(use_case: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what the first arguments of a use case name: `task_id` names a task."""
+    names = list(signature(use_case).parameters)[1:]
+    named = takewhile(lambda name: name.endswith("_id"), names)
+    return tuple(name.removesuffix("_id") for name in named)
+
+
+def named_by(use_case: Callable[..., Any], args: tuple[Any, ...]) -> tuple[tuple[str, UUID], ...]:
+    """Return the aggregates that a use case is told of."""
+    return tuple(zip(_kinds(use_case), args, strict=False))
