@@ -202,8 +202,10 @@ def prepare_setup(uow: UnitOfWork, *, now: datetime) -> str | None:
     return _issue(uow, now, purpose=Purpose.SETUP, user_id=None).secret
 
 
-def require_setup_secret(uow: UnitOfWork, secret: str) -> None:
-    """Have the secret told with which the first admin is made.
+def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
+    """Have the secret told with which the first admin is made; it works once.
+
+    It ends as it was found here: of two who use it at once the later finds that it has changed.
 
     Raises:
         AlreadySetUp: when there is an admin.
@@ -214,6 +216,8 @@ def require_setup_secret(uow: UnitOfWork, secret: str) -> None:
         raise AlreadySetUp
     if not compare_digest(waiting[-1].digest, digest_of(secret)):
         raise Unidentified("This is not the secret that the server printed when it started.")
+    for token in waiting:
+        _end(uow, token, now)
 
 
 def end_setup(uow: UnitOfWork, now: datetime) -> None:

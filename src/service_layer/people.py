@@ -13,8 +13,8 @@ from service_layer.access import (
     end_access_of,
     end_setup,
     require_current,
-    require_setup_secret,
     take_back_attempt,
+    use_setup_secret,
 )
 from service_layer.unit_of_work import UnitOfWork
 
@@ -66,7 +66,7 @@ def set_up(
         AlreadySetUp: when there is an admin.
         Unidentified: when it is not the secret.
     """
-    require_setup_secret(uow, secret)
+    use_setup_secret(uow, secret, now)
     return create_admin(uow, password_hash=password_hash, now=now, **profile)
 
 
