@@ -125,7 +125,7 @@ class Runner:
         """Do work that returns its result and what happened, again if others got in the way."""
         for attempt in range(1, self.ATTEMPTS + 1):
             try:
-                with self._begin(patient) as uow:
+                with self._begin(patient=patient) as uow:
                     result, events = work(uow)
                     uow.commit()
                 self._tell(events)
@@ -144,9 +144,9 @@ class Runner:
         self._writer.join()
         self._aside.shutdown()
 
-    def _begin(self, patient: bool) -> UnitOfWork:
+    def _begin(self, *, patient: bool, shared: bool = False) -> UnitOfWork:
         uow = self._unit_of_work()
-        uow.patient = patient
+        uow.patient, uow.shared = patient, shared
         return uow
 
     def _write(self) -> None:
@@ -201,7 +201,7 @@ class Runner:
         happened: list[Event] = []
         committing = False
         try:
-            with self._begin(patient=False) as uow:
+            with self._begin(patient=False, shared=True) as uow:
                 uow.foresee([named for job in jobs for named in job.named])
                 for job in jobs:
                     try:

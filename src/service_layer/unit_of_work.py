@@ -40,6 +40,13 @@ class UnitOfWork(ABC):
     patient: bool = True
     """Whether it waits for what others hold, or raises `Held` instead; set before it begins."""
 
+    shared: bool = False
+    """Whether use cases share it that can be run again, each in one of its own.
+
+    It is set before it begins. What its end makes sure of, by a `ConcurrentChange`, need not be
+    looked at before.
+    """
+
     @abstractmethod
     def __enter__(self) -> Self:
         """Begin.

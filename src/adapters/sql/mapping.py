@@ -1,9 +1,7 @@
 """The imperative mapping of the aggregates to their tables; importing this module makes it."""
 
-from typing import Any
-
-from sqlalchemy import Table, event
-from sqlalchemy.orm import Mapper, registry
+from sqlalchemy import Table
+from sqlalchemy.orm import registry
 
 from adapters.sql.tables import (
     attempts,
@@ -30,10 +28,13 @@ from domain.users import User
 
 _registry = registry()
 
+DERIVED: dict[type[Entity], tuple[str, ...]] = {}
+"""The properties of each aggregate that are kept in columns as well."""
+
 
 def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> None:
-    """Map an aggregate; `derived` names the properties of it that are kept in columns as well."""
-    mapper = _registry.map_imperatively(
+    """Map an aggregate; the columns of its `derived` properties show what was kept of them."""
+    _registry.map_imperatively(
         entity,
         table,
         version_id_col=table.c.version,
@@ -41,13 +42,7 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
-
-    def derive(mapper: Mapper[Any], connection: Any, target: Any) -> None:
-        for name in derived:
-            setattr(target, f"_{name}", getattr(target, name))
-
-    event.listen(mapper, "before_insert", derive)
-    event.listen(mapper, "before_update", derive)
+    DERIVED[entity] = derived
 
 
 _map(Task, tasks, derived=("title_key", "search_text"))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Result,
+    ScalarResult,
     Select,
     bindparam,
     literal,
@@ -73,9 +74,7 @@ class SqlRepository(Repository[E], Generic[E]):
             self._session.expunge(entity)
         else:
             self._session.delete(entity)
-        key = key_of(entity)
-        self._work.removed.add(key)
-        self._work.known.discard(key)
+        self._work.removed.add(key_of(entity))
 
     def find(self, id: UUID) -> E | None:
         work, key = self._work, (self.type, id)
@@ -86,21 +85,12 @@ class SqlRepository(Repository[E], Generic[E]):
             work.part_with(key)
             entity = work.foreseen.pop(key, None)
         if entity is None:
-            entity = self._session.get(self.type, id, with_for_update=self.locks)
+            entity = self._load((id,)).first()
         if entity is None:
             return None
         work.seen[key] = entity
         found: E = entity
         return found
-
-    def has(self, id: UUID) -> bool:
-        work, key = self._work, (self.type, id)
-        if key in work.known and key not in work.waiting:
-            return True
-        if self.find(id) is None:
-            return False
-        work.known.add(key)
-        return True
 
     def foresee(self, ids: Collection[UUID]) -> None:
         """Look for aggregates that are going to be asked for, in one statement.
@@ -108,10 +98,11 @@ class SqlRepository(Repository[E], Generic[E]):
         Those that are locked are so in one order, so that two who do this wait for each other and
         not for ever.
         """
-        id = class_mapper(self.type).local_table.c.id
-        wanted = select(self.type).where(id.in_(ids)).order_by(id)
-        found = self._session.scalars(wanted.with_for_update() if self.locks else wanted)
-        self._work.foreseen.update((key_of(one), one) for one in found)
+        self._work.foreseen.update((key_of(one), one) for one in self._load(ids))
+
+    def _load(self, ids: Collection[UUID]) -> ScalarResult[E]:
+        kind: Any = self.type
+        return self._session.scalars(_among(kind, self.locks), {"ids": list(ids)})
 
     def any(self) -> bool:
         return self._any(true())
@@ -149,6 +140,14 @@ class SqlRepository(Repository[E], Generic[E]):
         return found
 
 
+@lru_cache
+def _among(kind: Any, locks: bool) -> Select[Any]:
+    """Return the statement that finds aggregates by their ids, in the order of those."""
+    id = class_mapper(kind).local_table.c.id
+    found = select(kind).where(id.in_(bindparam("ids", expanding=True))).order_by(id)
+    return found.with_for_update() if locks else found
+
+
 class SqlTasks(SqlRepository[Task], TaskRepository):
     """Tasks in a table."""
 
@@ -167,6 +166,11 @@ class SqlUsers(SqlRepository[User], UserRepository):
     """Users in a table."""
 
     type = User
+
+    def has(self, id: UUID) -> bool:
+        # The database holds whatever names them to that, when the transaction ends. If it has to,
+        # those who shared the transaction run again, each alone, and look.
+        return self._work.shared or super().has(id)
 
     def hold(self, id: UUID) -> User | None:
         key = (User, id)

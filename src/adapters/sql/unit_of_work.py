@@ -25,6 +25,7 @@ from adapters.sql.repositories import (
 )
 from adapters.sql.troubles import translated
 from adapters.sql.work import Work
+from adapters.sql.writing import write
 from domain.base import Event
 from service_layer.unit_of_work import UnitOfWork
 
@@ -42,7 +43,7 @@ class SqlUnitOfWork(UnitOfWork):
         # early; and an aggregate stays readable after its transaction.
         engine = self._database.engine if self.patient else self._database.hurried
         self._session = Session(engine, autoflush=False, expire_on_commit=False)
-        self._work = work = Work(self._session)
+        self._work = work = Work(self._session, self.shared)
         self.tasks = SqlTasks(work)
         self.users = SqlUsers(work)
         self.tokens = SqlTokens(work)
@@ -83,8 +84,7 @@ class SqlUnitOfWork(UnitOfWork):
                 repository.foresee(ids)
 
     def settle(self) -> None:
-        self._session.flush()
-        self._session.expunge_all()
+        write(self._session)
         self._work.begin_anew()
 
     def put_by(self) -> None:
@@ -94,7 +94,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._work.forget()
 
     def commit(self) -> None:
-        self._session.flush()
+        self.settle()
         self._committing = True
         self._session.commit()
         self._committing = False

@@ -22,6 +22,8 @@ class Work:
     """What the repositories of a unit of work have in hand."""
 
     session: Session
+    shared: bool = False
+    """Whether its use cases can be run again, each in a transaction of its own."""
     seen: dict[Key, Entity] = field(default_factory=dict)
     """What the use case at hand has found or added."""
     added: set[Key] = field(default_factory=set)
@@ -31,8 +33,6 @@ class Work:
     waiting: set[Key] = field(default_factory=set)
     """What they have changed that is not written yet."""
     foreseen: dict[Key, Entity] = field(default_factory=dict)
-    known: set[Key] = field(default_factory=set)
-    """What there is, as far as somebody has asked."""
 
     def part_with(self, key: Key) -> None:
         """Let go of what another use case has had, so that this one has an object of its own.
