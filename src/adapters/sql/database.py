@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Dialect, Engine, Select
 
+from adapters.sql.rows import RowWriter
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
@@ -100,6 +101,8 @@ class SqlDatabase(Database):
 
     engine: Engine
     dialect: Dialect
+    writer: RowWriter = RowWriter()
+    """How a unit of work writes the rows of a table."""
 
     @property
     def hurried(self) -> Engine:

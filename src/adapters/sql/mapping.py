@@ -28,6 +28,8 @@ from domain.users import User
 
 _registry = registry()
 
+TABLES: dict[type[Entity], Table] = {}
+
 DERIVED: dict[type[Entity], tuple[str, ...]] = {}
 """The properties of each aggregate that are kept in columns as well."""
 
@@ -42,7 +44,7 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
-    DERIVED[entity] = derived
+    TABLES[entity], DERIVED[entity] = table, derived
 
 
 _map(Task, tasks, derived=("title_key", "search_text"))

@@ -20,6 +20,7 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.gathering import GatheredLookup, Gathering
+from adapters.sql.rows import ArrayWriter
 from adapters.sql.troubles import AWAY, translated
 from service_layer.errors import DatabaseUnavailable, Unreachable
 from service_layer.ports import Schema
@@ -78,6 +79,7 @@ class PostgresDatabase(SqlDatabase):
     READERS = 4
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    writer = ArrayWriter(dialect)
 
     def __init__(self, url: URL) -> None:
         self.engine = make_engine(url)

@@ -84,7 +84,7 @@ class SqlUnitOfWork(UnitOfWork):
                 repository.foresee(ids)
 
     def settle(self) -> None:
-        write(self._session)
+        write(self._session, self._database.writer)
         self._work.begin_anew()
 
     def put_by(self) -> None:
