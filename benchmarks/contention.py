@@ -12,19 +12,17 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-import psycopg  # noqa: E402
 from crowd import Connection, Crowd, Thing  # noqa: E402
+from fresh import ask, fresh  # noqa: E402
 from sqlalchemy import URL, make_url  # noqa: E402
 from wishes import FREE, Somebody, exact, new  # noqa: E402
 
-from support.databases import execute, migrated_postgres, text  # noqa: E402
+from support.databases import text  # noqa: E402
 from support.people import ADMIN, MEMBER, OTHER  # noqa: E402
 from support.service import Service  # noqa: E402
 
@@ -89,25 +87,13 @@ async def look(crowd: Crowd, by: Connection, thing: Thing) -> None:
 def deadlocks(url: URL) -> int:
     """Return how many deadlocks the database has broken so far."""
     asked = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    return number(url, asked)
+    return count(url, asked)
 
 
-def number(url: URL, query: str) -> int:
+def count(url: URL, query: str) -> int:
     """Return the number that a query tells."""
-    with psycopg.connect(text(url)) as connection:
-        (found,) = connection.execute(query.encode()).fetchone() or (0,)
+    ((found,),) = ask(url, query)
     return int(found)
-
-
-@contextmanager
-def fresh(server: URL) -> Iterator[URL]:
-    """Make a database with our tables and people, for as long as it is needed."""
-    execute(server, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    execute(server, f"CREATE DATABASE {DATABASE} TEMPLATE template0")
-    url = server.set(database=DATABASE)
-    migrated_postgres(url)
-    yield url
-    execute(server, f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 def told(crowd: Crowd, url: URL, seconds: float, workers: int, broken: int) -> None:
@@ -130,11 +116,11 @@ def told(crowd: Crowd, url: URL, seconds: float, workers: int, broken: int) -> N
 def check_books(crowd: Crowd, url: URL) -> None:
     """Add what is wrong in the books to the troubles."""
     for what, query in BOOKS.items():
-        if found := number(url, query):
+        if found := count(url, query):
             crowd.troubles.append(f"{found} {what}")
     noted = "SELECT count(*) FROM movements WHERE reason <> 'counted'"
     acknowledged = FREE["products"] + sum(thing.moved for thing in crowd.all)
-    if (found := number(url, noted)) != acknowledged:
+    if (found := count(url, noted)) != acknowledged:
         crowd.troubles.append(f"{acknowledged} movements were acknowledged, {found} are kept")
 
 
@@ -154,7 +140,10 @@ def main() -> None:
         parser.error("Give --server, or set BENCH_ADMIN_DSN.")
     wrong = 0
     for workers in map(int, asked.workers.split(",")):
-        with tempfile.TemporaryDirectory() as folder, fresh(make_url(asked.server)) as url:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            fresh(make_url(asked.server), DATABASE) as url,
+        ):
             settings = {"ATELIER_WORKERS": str(workers), "ATELIER_LOG_LEVEL": "warning"}
             with Service(Path(folder), DATABASE_URL=text(url), **settings) as service:
                 seconds = asked.minutes * 60
