@@ -6,7 +6,7 @@ BENCH ?= ../shared/bench
 # Tests that wait for a process or a database leave room for others.
 JOBS ?= 3
 
-.PHONY: help run test check lint format bench lock
+.PHONY: help run test check lint format bench growth lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -30,6 +30,9 @@ format: $(VENV)/dev ## put the code in shape
 
 bench: $(VENV)/run ## time this service beside its peers (BENCH=folder of the side-by-side bench)
 	@BENCH=$(BENCH) benchmarks/run $(ARGS)
+
+growth: $(VENV)/run ## time this service with more workers and with more rows
+	@$(BIN)/python benchmarks/growth.py --bench $(BENCH) $(ARGS)
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q \

@@ -216,7 +216,8 @@ class Runner:
                 uow.settle()
                 committing = True
                 uow.commit()
-        except ConcurrentChange:
+        except (ConcurrentChange, Held):
+            # A commit may wait for what others hold, too: for whom or what the changes refer to.
             return False
         except Exception as error:
             if not committing:

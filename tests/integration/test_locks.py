@@ -2,18 +2,26 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
+from contract.adapters import Together
+from service_layer import planning
+from support.backends import NOON, database_at, sql_backend
 from support.databases import text
+from support.people import ADMIN
 from support.sales import SALE, add, service_on
 from support.service import Service
 
 TASKS = "/api/v1/tasks"
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def buy(service: Service, path: str) -> int:
@@ -87,15 +95,35 @@ def test_what_is_held_for_too_long_is_refused_until_later(
         assert client.get(path).json()["stock"] == 9
 
 
+def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
+    postgres_place: URL,
+) -> None:
+    # That there is such a user is looked at when it is committed, and waited for then.
+    titles = ["One", "Two", "Three"]
+    add_task = partial(planning.add_task, now=NOON, actor=ADMIN.actor)
+    with (
+        sql_backend(database_at(postgres_place)) as backend,
+        psycopg.connect(text(postgres_place)) as holder,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        hold(holder, "users", f"{ADMIN.id}")
+        together = Together(backend)
+        added = threads.submit(together.run, *(partial(add_task, title=one) for one in titles))
+        until_somebody_waits(postgres_place, number=3)
+        holder.rollback()
+
+        assert [task.title for task in added.result()] == titles
+
+
 def hold(holder: psycopg.Connection, table: str, path: str) -> None:
     """Lock the row of what is found at an address, until the transaction ends."""
     which = sql.SQL("SELECT FROM {} WHERE id = %s FOR UPDATE").format(sql.Identifier(table))
     holder.execute(which, [path.rpartition("/")[2]])
 
 
-def until_somebody_waits(place: URL) -> None:
+def until_somebody_waits(place: URL, number: int = 1) -> None:
     with psycopg.connect(text(place), autocommit=True) as looking:
         end = time.monotonic() + 20
-        while looking.execute(WAITING).fetchone() == (0,):
+        while (looking.execute(WAITING).fetchone() or (0,))[0] < number:
             assert time.monotonic() < end, "nobody waits for a lock"
             time.sleep(0.01)

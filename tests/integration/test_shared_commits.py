@@ -1,0 +1,96 @@
+"""What becomes of a shared commit that is refused, or that the process does not live to see."""
+
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import URL
+
+from contract.adapters import Together, add, get, items
+from domain.errors import Conflict, Invalid
+from service_layer import people, planning
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend, database_at, sql_backend
+from support.killed import When, share_until_killed
+from support.people import ADMIN, OTHER
+
+
+@pytest.fixture
+def backend(place: Path | URL) -> Iterator[Backend]:
+    with sql_backend(database_at(place)) as made:
+        yield made
+
+
+def titles(backend: Backend) -> list[str]:
+    return [task.title for task in items(backend)]
+
+
+def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
+    backend: Backend,
+) -> None:
+    def of_nobody(uow: UnitOfWork) -> None:
+        task = planning.add_task(uow, title="Of nobody", now=NOON)
+        # There is no such user, which the database looks at when it is told to commit.
+        task.created_by_id = UUID(int=7)
+
+    id = add(backend, "Kept")
+    added, refused, edited, last = Together(backend).run(
+        partial(planning.add_task, title="Added", now=NOON),
+        of_nobody,
+        partial(planning.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
+        partial(planning.add_task, title="Last", now=NOON),
+    )
+
+    assert (added.title, type(refused), last.title) == ("Added", Conflict, "Last")
+    assert (edited.priority, edited.version) == (1, 2)
+    assert titles(backend) == ["Kept", "Added", "Last"]
+    kept = get(backend, id)
+    assert kept is not None
+    assert kept.version == 2
+
+
+def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_alone(
+    postgres_place: URL,
+) -> None:
+    # On SQLite nobody comes between.
+    with sql_backend(database_at(postgres_place)) as backend:
+        gone: list[object] = []
+
+        def assign(uow: UnitOfWork) -> None:
+            planning.add_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
+            if not gone:
+                remove = partial(people.remove_user, user_id=OTHER.id)
+                gone.append(backend.usual.perform(remove, actor=ADMIN.actor, now=NOON))
+
+        one, theirs, last = Together(backend).run(
+            partial(planning.add_task, title="One", now=NOON),
+            assign,
+            partial(planning.add_task, title="Last", now=NOON),
+        )
+
+        assert gone
+        assert (one.title, type(theirs), last.title) == ("One", Invalid, "Last")
+        assert titles(backend) == ["One", "Last"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
+    backend: Backend, place: Path | URL, when: When
+) -> None:
+    edited, removed = add(backend, "One"), add(backend, "Two")
+    # A process of its own, which shares nothing with this one.
+    process = multiprocessing.get_context("spawn").Process(
+        target=share_until_killed, args=(place, edited, removed, when)
+    )
+    process.start()
+    process.join(60)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert titles(backend) == {"before": ["One", "Two"], "after": ["Edited", "Added"]}[when]
+    # And nothing of it is in the way of those who come later.
+    later = backend.usual.perform(planning.edit_task, edited, {"priority": 1}, now=NOON)
+    assert later.version == {"before": 2, "after": 3}[when]

@@ -1,0 +1,48 @@
+"""A process that is killed while several use cases share a commit."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import URL, Engine, event
+
+from contract.adapters import Together
+from service_layer import planning
+from support.backends import NOON, database_at, sql_backend
+
+When = Literal["before", "after"]
+
+
+def kill() -> None:
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: When) -> None:
+    """Add, edit and remove tasks in one transaction; be killed before it is committed, or after."""
+    run: set[str] = set()
+
+    def note(connection: Any, cursor: Any, statement: str, *_: object) -> None:
+        run.add(statement.split()[0])
+
+    def kill_before(_: object) -> None:
+        # All has been written, and the database has not been asked to keep it.
+        if {"INSERT", "UPDATE", "DELETE"} <= run:
+            kill()
+
+    with sql_backend(database_at(place)) as backend:
+        together = Together(backend)
+        event.listen(Engine, "after_cursor_execute", note)
+        if when == "before":
+            event.listen(Engine, "commit", kill_before)
+        else:
+            # Nobody has been answered then.
+            together.runner.after_commit(lambda events: kill() if events else None)
+        together.run(
+            partial(planning.add_task, title="Added", now=NOON),
+            partial(planning.edit_task, task_id=edited, changes={"title": "Edited"}, now=NOON),
+            partial(planning.remove_task, task_id=removed, now=NOON),
+        )
