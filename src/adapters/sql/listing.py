@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     CompoundSelect,
     Integer,
+    Join,
     Uuid,
     bindparam,
     func,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.sql.util import ClauseAdapter
+from sqlalchemy.sql.visitors import iterate
 
 from adapters.sql.database import Rows
 from adapters.sql.search import Candidates, Searches, hidden
@@ -92,7 +96,7 @@ def page_values(slice: Slice) -> dict[str, Any]:
 
 def page_select(
     columns: Rows,
-    id: ColumnElement[Any],
+    id: Column[Any],
     sort: Sort,
     shape: Shape,
     conditions: Conditions,
@@ -105,7 +109,8 @@ def page_select(
     only among many is the order walked until the page is full.
     """
     where = shape.where(conditions)
-    rows = columns.add_columns(sort.column.label("sort_value"))
+    own = _own(columns, id)
+    rows = own.add_columns(sort.column.label("sort_value"))
     parts: list[Rows] = []
     for segment in _segments(id, sort, shape):
         # Within a segment the index gives the order; only the segments have one among themselves.
@@ -123,23 +128,40 @@ def page_select(
         page = _ordered(select(both), both.c.id, Sort(both.c.sort_value, sort.nullable), shape)
     page = page.limit(_number("page_rows"))
     page = page.offset(_number("page_skip")) if shape.skips else page
+    if own is not columns:
+        bare = page.subquery("bare")
+        beside = ClauseAdapter(bare).traverse(columns).add_columns(bare.c.sort_value)
+        page = _ordered(beside, bare.c.id, Sort(bare.c.sort_value, sort.nullable), shape)
     if not shape.counts:
         return page
     inner = page.subquery("page")
-    total = _total(columns, id, where, candidates).subquery("counted")
+    total = _total(own, id, where, candidates).subquery("counted")
     counted = select(total.c.total, inner).select_from(total.outerjoin(inner, true()))
     return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, sort.nullable), shape)
 
 
+def _own(columns: Rows, id: Column[Any]) -> Rows:
+    """Return the select of what the table that has the id tells by itself, without joins.
+
+    What comes by a join is looked up for the rows of the page alone, when they are known.
+    """
+    table = columns.get_final_froms()[0]
+    if not isinstance(table, Join):
+        return columns
+    parts = iterate(columns)
+    needed = {part for part in parts if isinstance(part, Column) and part.table is id.table}
+    return select(*(column for column in id.table.c if column in needed))
+
+
 def _total(
-    columns: Rows,
+    rows: Rows,
     id: ColumnElement[Any],
     where: list[ColumnElement[bool]],
     candidates: Candidates | None,
 ) -> Rows:
     """Return the select of how many rows there are, counted up to the bound."""
     one: ColumnElement[int] = literal_column("1")
-    ones: Rows = columns.with_only_columns(one.label("one"), maintain_column_froms=True)
+    ones: Rows = rows.with_only_columns(one.label("one"), maintain_column_froms=True)
     limit: ColumnElement[int] = literal_column(str(COUNT_LIMIT + 1))
     parts = [ones.where(*where).limit(limit)]
     if candidates is not None:

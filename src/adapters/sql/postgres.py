@@ -54,6 +54,14 @@ HURRY = 0.03
 over, and what takes longer is not worth keeping others waiting for."""
 
 
+# A read names few rows and what belongs to them: to look that up row by row is best, and PostgreSQL
+# is spared thinking about other ways. It would take one for as many rows as a page might have.
+_READING = "-c enable_hashjoin=off -c enable_mergejoin=off"
+# What is prepared is planned for all values alike after some time: the same for words that are
+# everywhere and nowhere.
+_PLANNING = "-c plan_cache_mode=force_custom_plan"
+
+
 def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     """Return an engine for the units of work of one process."""
     said = arguments(url)
@@ -70,13 +78,65 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     )
 
 
+class _Readers:
+    """A few held connections for reads: a read is a prepared statement and one round trip."""
+
+    NUMBER = 4
+
+    def __init__(self, said: dict[str, Any], options: str) -> None:
+        self._arguments = {**said, "options": f"{said['options']} {options}"}
+        self._free: deque[Any] = deque([None] * self.NUMBER)
+        self._turn = asyncio.Semaphore(self.NUMBER)
+
+    async def close(self) -> None:
+        for cursor in self._free:
+            if cursor is not None:
+                await cursor.connection.close()
+        self._free = deque([None] * self.NUMBER)
+
+    async def read(self, sql: str, values: Values) -> list[Row]:
+        """Return the rows; a connection that broke while it was idle is replaced once.
+
+        Raises:
+            DatabaseUnavailable: when the database cannot be reached or takes too long.
+        """
+        try:
+            async with asyncio.timeout(TOO_LONG), self._turn:
+                try:
+                    return await self._read_once(sql, values)
+                except Unreachable:
+                    return await self._read_once(sql, values)
+        except TimeoutError:
+            raise DatabaseUnavailable(AWAY) from None
+
+    async def _read_once(self, sql: str, values: Values) -> list[Row]:
+        cursor = self._free.popleft()
+        try:
+            if cursor is None:
+                connection = await psycopg.AsyncConnection.connect(
+                    autocommit=True, prepare_threshold=0, **self._arguments
+                )
+                # Kept with the connection: making one costs a quarter of a short read.
+                cursor = connection.cursor(binary=True)
+            await cursor.execute(sql, values, prepare=True)
+            rows: list[Row] = await cursor.fetchall()
+            self._free.appendleft(cursor)
+            return rows
+        except BaseException as error:
+            trouble = translated(error, may_be_committed=False)
+            if isinstance(error, psycopg.Error) and trouble is None:
+                self._free.appendleft(cursor)
+                raise
+            self._free.append(None)
+            if cursor is not None:
+                await cursor.connection.close()
+            if trouble is None:
+                raise
+            raise trouble from error
+
+
 class PostgresDatabase(SqlDatabase):
-    """A pool of transactions for writes, and a few held connections for reads.
-
-    A read is a prepared statement on a connection that commits by itself: one round trip.
-    """
-
-    READERS = 4
+    """A pool of transactions for writes, and connections for reads that commit by themselves."""
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     writer = ArrayWriter(dialect)
@@ -84,18 +144,15 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, url: URL) -> None:
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
-        self._arguments = arguments(url)
-        self._free: deque[Any] = deque([None] * self.READERS)
-        self._turn = asyncio.Semaphore(self.READERS)
+        self._readers = _Readers(arguments(url), _READING)
+        self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}")
 
     async def open(self) -> None:
         """Connections are made when they are first needed."""
 
     async def close(self) -> None:
-        for cursor in self._free:
-            if cursor is not None:
-                await cursor.connection.close()
-        self._free = deque([None] * self.READERS)
+        await self._readers.close()
+        await self._planners.close()
         self.engine.dispose()
         self._hurried.dispose()
 
@@ -113,8 +170,8 @@ class PostgresDatabase(SqlDatabase):
         """PostgreSQL sees to it itself."""
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        values = statement.values(given)
-        rows = await self._read(statement.sql, values, prepare=not statement.depends)
+        readers = self._planners if statement.depends else self._readers
+        rows = await readers.read(statement.sql, statement.values(given))
         return [statement.row(row) for row in rows]
 
     def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
@@ -125,47 +182,7 @@ class PostgresDatabase(SqlDatabase):
         return lambda group: gathering(group, ())
 
     async def schema(self) -> Schema:
-        if (await self._read("SELECT to_regclass('alembic_version')", {}))[0][0] is None:
+        if (await self._readers.read("SELECT to_regclass('alembic_version')", {}))[0][0] is None:
             return Schema.EMPTY
-        rows = await self._read("SELECT version_num FROM alembic_version", {})
+        rows = await self._readers.read("SELECT version_num FROM alembic_version", {})
         return schema_of([row[0] for row in rows])
-
-    async def _read(self, sql: str, values: Values, *, prepare: bool = True) -> list[Row]:
-        """Read on a held connection; one that broke while it was idle is replaced once.
-
-        What is not prepared is planned for its values each time. The plan of a prepared statement
-        is soon one for all values, the same for words that are everywhere and nowhere.
-        """
-        try:
-            async with asyncio.timeout(TOO_LONG), self._turn:
-                try:
-                    return await self._read_once(sql, values, prepare)
-                except Unreachable:
-                    return await self._read_once(sql, values, prepare)
-        except TimeoutError:
-            raise DatabaseUnavailable(AWAY) from None
-
-    async def _read_once(self, sql: str, values: Values, prepare: bool) -> list[Row]:
-        cursor = self._free.popleft()
-        try:
-            if cursor is None:
-                connection = await psycopg.AsyncConnection.connect(
-                    autocommit=True, prepare_threshold=0, **self._arguments
-                )
-                # Kept with the connection: making one costs a quarter of a short read.
-                cursor = connection.cursor(binary=True)
-            await cursor.execute(sql, values, prepare=prepare)
-            rows: list[Row] = await cursor.fetchall()
-            self._free.appendleft(cursor)
-            return rows
-        except BaseException as error:
-            trouble = translated(error, may_be_committed=False)
-            if isinstance(error, psycopg.Error) and trouble is None:
-                self._free.appendleft(cursor)
-                raise
-            self._free.append(None)
-            if cursor is not None:
-                await cursor.connection.close()
-            if trouble is None:
-                raise
-            raise trouble from error

@@ -29,10 +29,15 @@ class Time(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], datetime | None] | None:
+        if dialect.name == "postgresql":
+            # It answers in the zone of the session, and each of ours begins by setting UTC.
             return None
-        # PostgreSQL answers in the zone of the session, which its surroundings can set.
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return super().result_processor(dialect, coltype)
 
 
 class Instant(TypeDecorator[datetime]):

@@ -6,6 +6,7 @@ A read passes through no aggregate and opens no transaction: each call is one st
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -33,8 +34,17 @@ class View:
 
         What is derived, or belongs to another aggregate, is told.
         """
-        names = (field.name for field in fields(cls) if field.name not in told)
-        return cls(**{name: getattr(entity, name) for name in names}, **told)
+        # Member by member a frozen one is dear to make.
+        view = object.__new__(cls)
+        members = view.__dict__
+        for name in cls._names():
+            members[name] = told[name] if name in told else getattr(entity, name)
+        return view
+
+    @classmethod
+    @cache
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(cls))
 
     @property
     def place(self) -> str:

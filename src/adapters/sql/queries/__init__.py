@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import Column, Table
 
 from adapters.sql.database import Row, Rows, SqlDatabase, Statement
 from adapters.sql.listing import Conditions, Shape, Sort, page_select, page_values
@@ -24,7 +24,7 @@ class SqlQueries(Queries[V, F]):
     """Reads of one kind of thing: what its views, filters and orders are made of."""
 
     columns: ClassVar[Rows]
-    id: ClassVar[ColumnElement[UUID]]
+    id: ClassVar[Column[UUID]]
     conditions: ClassVar[Conditions]
     sorts: ClassVar[Mapping[str, Sort]]
     texts: ClassVar[tuple[str, ...]] = ("q",)
