@@ -1,20 +1,86 @@
-"""Below the application: what cannot even be read as HTTP is answered with a problem, too."""
+"""Below the application: answers in one piece, and problems for what cannot be read as HTTP."""
 
 import logging
+import re
+from typing import Any
 from uuid import uuid4
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from entrypoints.http.errors import MEDIA_TYPE, Refused
 from entrypoints.http.frontdoor import SECURITY_HEADERS
 
 log = logging.getLogger("atelier.http")
 
-_SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
+_LINES = {header: b"%b: %b\r\n" % header for header in SECURITY_HEADERS}
+_SECURITY = b"".join(_LINES.values())
 
+# What an answer may say that needs nothing else done about it.
+_PLAIN = frozenset(
+    (b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"x-request-id")
+)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 MAX_HEAD = 64 * 1024
 """How many bytes of a head are waited for before the request is refused."""
+
+
+class _Cycle(RequestResponseCycle):
+    """uvicorn's way from a request to its answer, which here goes out in one piece.
+
+    A system call is the dearest part of a short answer; uvicorn makes one for the head and one for
+    the body. Whatever is not a head with its one body is left to it.
+    """
+
+    _head: Any = None
+
+    async def send(self, message: Any) -> None:
+        """Take the head, and send it with what comes next."""
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._head = message
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            return
+        head, self._head = self._head, None
+        if head is not None:
+            answer = self._in_one_piece(head, message)
+            if answer is not None:
+                self.transport.write(answer)
+                self.response_complete = True
+                self.message_event.set()
+                self.on_response()
+                return
+            self.response_started = False
+            await super().send(head)
+        await super().send(message)
+
+    def _in_one_piece(self, head: Any, message: Any) -> bytes | None:
+        """Return all of an answer, if there is no more to it than a head and this."""
+        if message.get("more_body") or not self.keep_alive or self.scope["method"] == "HEAD":
+            return None
+        if self.disconnected or self.flow.write_paused:
+            return None
+        body: bytes = message.get("body", b"")
+        parts = [STATUS_LINE[head["status"]]]
+        length = -1
+        for header in (*self.default_headers, *head["headers"]):
+            line = _LINES.get(header)
+            if line is None:
+                name, value = header
+                if name == b"content-length":
+                    length = int(value)
+                elif name not in _PLAIN or _CONTROL.search(value):
+                    return None
+                line = name + b": " + value + b"\r\n"
+            parts.append(line)
+        if length != len(body) and not (length < 0 and head["status"] in (204, 304)):
+            return None
+        parts += (b"\r\n", body)
+        return b"".join(parts)
 
 
 class Protocol(HttpToolsProtocol):
@@ -38,6 +104,8 @@ class Protocol(HttpToolsProtocol):
         """Take note that the head is over."""
         self._in_head = False
         super().on_headers_complete()
+        # There is no other way to have a cycle of our own.
+        self.cycle.__class__ = _Cycle
 
     def on_message_complete(self) -> None:
         """Take note that a head comes next."""

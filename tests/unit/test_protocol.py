@@ -1,0 +1,156 @@
+"""What goes over the wire: answers in one piece say what uvicorn would have said in several."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from entrypoints.http.protocol import Protocol
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+OLD = b"GET / HTTP/1.0\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Wire(asyncio.Transport):
+    """The server's end of a connection: what is sent is kept, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """What was sent is here already."""
+
+    def resume_reading(self) -> None:
+        """What was sent is here already."""
+
+
+def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) -> Wire:
+    """Send what a client sends, and return what the wire has seen at the end."""
+
+    async def exchanged() -> Wire:
+        config = Config(answers, interface="asgi3", log_config=None, access_log=False)
+        config.load()
+        state, wire = ServerState(), Wire()
+        state.default_headers = [(b"date", b"Fri, 20 Nov 2026 12:00:00 GMT")]
+        connection = protocol(config, state, {})
+        connection.connection_made(wire)
+        for piece in pieces:
+            connection.data_received(piece)
+            while state.tasks:
+                await asyncio.gather(*state.tasks)
+                await asyncio.sleep(0)
+        return wire
+
+    return asyncio.run(exchanged())
+
+
+def answering(status: int, headers: Headers, *bodies: bytes, reads: bool = False) -> Any:
+    """Return an application that gives one answer to whatever it is asked."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if reads:
+            await receive()
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for number, body in enumerate(bodies, 1):
+            more = number < len(bodies)
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    return app
+
+
+def of_length(length: int, *more: tuple[bytes, bytes]) -> Headers:
+    return [(b"content-type", b"text/plain"), (b"content-length", b"%d" % length), *more]
+
+
+@pytest.mark.parametrize("request_", [GET, HEAD, LAST, OLD, GET + GET, GET + LAST, HEAD + GET])
+@pytest.mark.parametrize(
+    "app",
+    [
+        answering(200, of_length(5), b"Hello"),
+        answering(201, of_length(5, (b"location", b"/a"), (b"etag", b'"1-a"')), b"Hello"),
+        answering(200, of_length(0), b""),
+        answering(204, [(b"x-request-id", b"1")], b""),
+        answering(304, [(b"etag", b'"1"')], b""),
+        answering(200, [(b"content-type", b"text/plain")], b"Hello"),
+        answering(200, of_length(5), b"Hel", b"lo"),
+        answering(200, [(b"transfer-encoding", b"chunked")], b"Hello", b"", b"you"),
+        answering(200, of_length(5, (b"connection", b"close")), b"Hello"),
+        answering(200, of_length(5, (b"Connection", b"Close")), b"Hello"),
+        answering(200, of_length(5, (b"x-new", b"1"), (b"X-New", b"2")), b"Hello"),
+        answering(200, of_length(6), b"Hello"),
+        answering(200, of_length(4), b"Hello"),
+        answering(200, of_length(5, (b"location", b"/a\r\nset-cookie: a=b")), b"Hello"),
+        answering(200, of_length(5, (b"etag", b'"\x00"')), b"Hello"),
+        answering(200, of_length(5, (b"etag", b'"\t"')), b"Hello"),
+        answering(200, of_length(5, (b"e tag", b'"1"')), b"Hello"),
+        answering(200, of_length(5), b"Hello", b"more"),
+        answering(204, of_length(0), b""),
+    ],
+)
+def test_an_answer_on_the_wire_is_what_uvicorn_sends(app: Any, request_: bytes) -> None:
+    ours, uvicorns = (exchange(by, app, request_) for by in (Protocol, HttpToolsProtocol))
+    assert b"".join(ours.pieces) == b"".join(uvicorns.pieces)
+    assert ours.closed == uvicorns.closed
+
+
+def test_a_short_answer_goes_out_in_one_piece() -> None:
+    app = answering(200, of_length(5), b"Hello")
+    (piece,) = exchange(Protocol, app, GET).pieces
+    assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert piece.endswith(b"\r\n\r\nHello")
+
+
+def test_who_asks_whether_to_send_the_body_is_told_to_before_the_answer() -> None:
+    app = answering(200, of_length(5), b"Hello", reads=True)
+    pieces = exchange(Protocol, app, POST + b"{}").pieces
+    assert pieces[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert b"".join(pieces[1:]).endswith(b"\r\n\r\nHello")
+
+
+def failing(*messages: Message) -> Any:
+    """Return an application that fails after it has sent something."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+        raise RuntimeError("a defect")
+
+    return app
+
+
+START: Message = {"type": "http.response.start", "status": 200, "headers": of_length(5)}
+BEGUN: Message = {"type": "http.response.body", "body": b"Hel", "more_body": True}
+
+
+@pytest.mark.parametrize("sent", [[START], [START, BEGUN]])
+def test_half_an_answer_ends_the_connection(sent: Iterable[Message]) -> None:
+    wire = exchange(Protocol, failing(*sent), GET)
+    assert wire.closed
+    assert b" 500 " not in b"".join(wire.pieces)
+
+
+def test_a_defect_before_the_answer_is_answered_500() -> None:
+    wire = exchange(Protocol, failing(), GET)
+    assert b"".join(wire.pieces).startswith(b"HTTP/1.1 500 ")
+    assert wire.closed
