@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -26,6 +25,7 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.sqlite_driver import sqlite3
+from adapters.sql.sqlite_reader import Long, Reader
 from adapters.sql.troubles import BUSY, translated
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
@@ -110,8 +110,9 @@ class SqliteDatabase(SqlDatabase):
         self._working = threading.RLock()
         # Held while the service turns to another file; nobody opens anything meanwhile.
         self._turning = threading.Lock()
-        self._near = _Reader(self._connect_reader, NEAR)
-        self._far = _Reader(self._connect_reader, TOO_LONG)
+        self._near = Reader(self._connect_reader, NEAR)
+        self._far = Reader(self._connect_reader, TOO_LONG)
+        self._in_turn = False
         self._overran: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
 
@@ -134,6 +135,8 @@ class SqliteDatabase(SqlDatabase):
             raise
 
     def end(self) -> None:
+        # Whoever changes something finds it changed, in the same turn of the event loop as well.
+        self._in_turn = False
         self._working.release()
 
     def check(self) -> None:
@@ -197,19 +200,37 @@ class SqliteDatabase(SqlDatabase):
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
-
-        def read(reader: _Reader) -> list[Row]:
-            self.check()
-            return reader.fetch(statement, values)
-
         # What once took long is taken to do so again, unless it is known that an index serves it.
         if short or statement not in self._overran:
             try:
-                return read(self._near)
-            except _Long:
+                self._begin_turn()
+                return self._near.fetch(statement, values)
+            except Long:
                 self._overran.add(statement)
                 log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._far)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._read_far, statement, values
+        )
+
+    def _begin_turn(self) -> None:
+        """Look at the file, and at what is in it, once for all reads of a turn of the event loop.
+
+        Whoever is called in this turn was due before its first read, and so finds all that had been
+        acknowledged by then. What becomes due after that is called when the turn is over.
+        """
+        if not self._in_turn:
+            self.check()
+            asyncio.get_running_loop().call_soon(self._end_turn)
+            self._in_turn = True
+            self._near.begin()
+
+    def _end_turn(self) -> None:
+        self._in_turn = False
+        self._near.end()
+
+    def _read_far(self, statement: Statement, values: Values) -> list[Row]:
+        self.check()
+        return self._far.fetch(statement, values)
 
     def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
         return _DirectLookup(self, rows, key)
@@ -271,59 +292,3 @@ class _DirectLookup(Lookup):
         keys = (bindparam(f"key_{place}", type_=self._key.type) for place in range(number))
         some = self._rows.where(or_(*(self._key == key for key in keys)))
         return Statement(some, self._database.dialect)
-
-
-class _Long(Exception):
-    """A read has not come to its end in the time that it had."""
-
-
-# SQLITE_BUSY and SQLITE_INTERRUPT (sqlite.org/rescode.html).
-_IN_NO_TIME = (5, 9)
-
-
-class _Reader:
-    """A connection that only reads, opened when it is first needed; for one thread at a time."""
-
-    def __init__(self, connect: Callable[[], Any], seconds: float) -> None:
-        self._open = connect
-        self._seconds = seconds
-        self._end = 0.0
-        self._lock = threading.Lock()
-        self._connection: Any = None
-
-    def _connect(self) -> Any:
-        """Return a new connection that asks every so often whether a read has had its time."""
-        made = self._open()
-        made.set_progress_handler(lambda: time.monotonic() > self._end, 1_000)
-        made.execute(f"PRAGMA busy_timeout = {int(self._seconds * 1000)}")
-        return made
-
-    def fetch(self, statement: Statement, values: Values) -> list[Row]:
-        return [statement.row(row) for row in self.read(statement.sql, values)]
-
-    def read(self, sql: str, values: Values) -> list[Row]:
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                self._end = time.monotonic() + self._seconds
-                rows: list[Row] = self._connection.execute(sql, values).fetchall()
-                return rows
-            except sqlite3.Error as error:
-                code = getattr(error, "sqlite_errorcode", None)
-                if self._seconds < TOO_LONG and code is not None and code & 0xFF in _IN_NO_TIME:
-                    raise _Long from None
-                trouble = translated(error, may_be_committed=False)
-                if trouble is None:
-                    raise
-                self._close()
-                raise trouble from error
-
-    def close(self) -> None:
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

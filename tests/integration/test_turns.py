@@ -1,0 +1,104 @@
+"""Reads of SQLite in one turn of the event loop share a state, and yet nobody is told old news."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from adapters.sql.sqlite import SqliteDatabase, connect
+from domain.base import Slice
+from domain.tasks import TaskFilter
+from service_layer import planning
+from support.backends import NOON, Backend, sql_backend
+from support.people import MEMBER
+
+READERS = 20
+
+
+@pytest.fixture
+def backend(sqlite_place: Path) -> Iterator[Backend]:
+    with sql_backend(SqliteDatabase(sqlite_place)) as made:
+        yield made
+
+
+@pytest.fixture
+def id(backend: Backend) -> UUID:
+    with backend.open() as uow:
+        made = planning.add_task(uow, title="old", now=NOON, actor=MEMBER.actor)
+        uow.commit()
+    return made.id
+
+
+def rename(backend: Backend, id: UUID, title: str) -> None:
+    with backend.open() as uow:
+        planning.edit_task(uow, id, {"title": title}, now=NOON, actor=MEMBER.actor)
+        uow.commit()
+
+
+def test_whoever_is_told_that_a_task_is_made_finds_it_however_many_are_reading(
+    backend: Backend, id: UUID
+) -> None:
+    run, done = backend.runner(), asyncio.Event()
+
+    async def read() -> None:
+        while not done.is_set():
+            await backend.tasks.one(id, NOON)
+            await asyncio.sleep(0)
+
+    async def make(number: int) -> list[bool]:
+        found = []
+        for n in range(30):
+            made = await run(planning.add_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor)
+            found.append(await backend.tasks.get(made.id, NOON) is not None)
+        return found
+
+    async def all_at_once() -> list[list[bool]]:
+        reading = [asyncio.ensure_future(read()) for _ in range(READERS)]
+        found = await asyncio.gather(*(make(number) for number in range(10)))
+        done.set()
+        await asyncio.gather(*reading)
+        return found
+
+    assert backend.ask(all_at_once()) == [[True] * 30] * 10
+    run.close()
+
+
+def test_what_another_program_has_changed_is_seen_by_whoever_asks_after_it(
+    backend: Backend, sqlite_place: Path, id: UUID
+) -> None:
+    def change(number: int) -> None:
+        connection = connect(sqlite_place, "rw")
+        connection.execute("UPDATE tasks SET title = ?", [f"new {number}"])
+        connection.close()
+
+    async def title() -> str:
+        return (await backend.tasks.one(id, NOON)).title
+
+    async def ask_around_changes() -> list[str]:
+        loop, seen = asyncio.get_running_loop(), []
+        with ThreadPoolExecutor(1) as other:
+            for number in range(20):
+                await asyncio.gather(*(title() for _ in range(READERS)))
+                await loop.run_in_executor(other, change, number)
+                seen.append(await title())
+        return seen
+
+    assert backend.ask(ask_around_changes()) == [f"new {number}" for number in range(20)]
+
+
+def test_whoever_changes_something_finds_it_changed_at_once(backend: Backend, id: UUID) -> None:
+    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+
+    async def read() -> tuple[str, str]:
+        page = await backend.tasks.list(everything, first)
+        return (await backend.tasks.one(id, NOON)).title, page.items[0].title
+
+    async def read_around_a_change() -> list[tuple[str, str]]:
+        before = await read()
+        rename(backend, id, "new")
+        return [before, await read()]
+
+    assert backend.ask(read_around_a_change()) == [("old", "old"), ("new", "new")]
