@@ -103,7 +103,7 @@ def told(crowd: Crowd, url: URL, seconds: float, workers: int, broken: int) -> N
     for status, count in sorted(crowd.answers.items()):
         print(f"  {count:9,} {status}")
     print(f"  {broken:9,} deadlocks that the database broke, and the service tried again")
-    print("  longest waits in ms (50 %, 99 %, 100 %):")
+    print("  waits in ms (50 %, 99 %, the longest):")
     for what, waits in sorted(crowd.waits.items()):
         waits.sort()
         middle, late, last = (waits[int((len(waits) - 1) * part)] for part in (0.5, 0.99, 1))

@@ -158,6 +158,7 @@ class Crowd:
                 self._refused("read", thing, now, ())
                 return
             self._note("read", thing, now)
+        self.answers["given up, for others were quicker each time"] += 1
 
     async def move(self, what: str, by: Connection, thing: Thing, body: Any) -> None:
         """Move the stock of a product."""
