@@ -57,7 +57,7 @@ class SqlRepository(Repository[E], Generic[E]):
     type: type[E]
     locks: bool = False
     """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
-    and ignores it."""
+    and ignores it; in PostgreSQL others may name it meanwhile (`FOR NO KEY UPDATE`)."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -131,7 +131,7 @@ class SqlRepository(Repository[E], Generic[E]):
         """
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
         if free:
-            statement = statement.with_for_update(skip_locked=True)
+            statement = statement.with_for_update(key_share=True, skip_locked=True)
         for key in list(self._work.earlier):
             self._work.part_with(key)
         rows = self._ask(statement).scalars()
@@ -145,7 +145,7 @@ def _among(kind: Any, locks: bool) -> Select[Any]:
     """Return the statement that finds aggregates by their ids, in the order of those."""
     id = class_mapper(kind).local_table.c.id
     found = select(kind).where(id.in_(bindparam("ids", expanding=True))).order_by(id)
-    return found.with_for_update() if locks else found
+    return found.with_for_update(key_share=True) if locks else found
 
 
 class SqlTasks(SqlRepository[Task], TaskRepository):
@@ -178,7 +178,10 @@ class SqlUsers(SqlRepository[User], UserRepository):
             if key not in self._work.seen:
                 self._work.part_with(key)
             # What was read before somebody else let go of it is read again.
-            self._session.get(User, id, with_for_update=True, populate_existing=True)
+            lock = {"key_share": True}
+            held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
+            if held is not None:
+                self._work.foreseen[key] = held
         return self.find(id)
 
     def named(self, username_key: str) -> UUID | None:
@@ -200,7 +203,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
             select(users.c.id)
             .where(users.c.role == Role.ADMIN, users.c.is_active)
             .order_by(users.c.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         return set(self._ask(admins).scalars())
 

@@ -225,7 +225,7 @@ products = Table(
     Index(None, "archived", "name_key", "id"),
     Index(None, "archived", "price", "id"),
     Index(None, "archived", "stock", "id"),
-    Index(None, "category_id"),
+    Index(None, "category_id", "archived", "price", "id"),
 )
 
 movements = Table(

@@ -42,7 +42,7 @@ def _sortable(value: datetime | None) -> str | None:
 
 
 def _of_sortable(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text + "Z")
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
