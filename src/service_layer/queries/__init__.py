@@ -4,6 +4,7 @@ A read passes through no aggregate and opens no transaction: each call is one st
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -34,11 +35,18 @@ class View:
 
         What is derived, or belongs to another aggregate, is told.
         """
-        # Member by member a frozen one is dear to make.
+        names = cls._names()
+        kept = {name: getattr(entity, name) for name in names if name not in told}
+        return cls.holding(kept.items(), **told)
+
+    @classmethod
+    def holding(cls, members: Iterable[tuple[str, Any]], /, **told: Any) -> Self:
+        """Return the view with these members and what else is told: all that there are.
+
+        A call of the class takes three times as long, for it sets each frozen member by itself.
+        """
         view = object.__new__(cls)
-        members = view.__dict__
-        for name in cls._names():
-            members[name] = told[name] if name in told else getattr(entity, name)
+        view.__dict__.update(members, **told)
         return view
 
     @classmethod

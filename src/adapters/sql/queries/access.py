@@ -24,7 +24,7 @@ _personal = tokens.c.purpose == Purpose.PERSONAL
 class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
     """Reads of personal tokens in a table."""
 
-    columns = select(
+    own = (
         tokens.c.id,
         tokens.c.version,
         tokens.c.created_at,
@@ -33,7 +33,8 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         tokens.c.scope,
         tokens.c.expires_at,
         tokens.c.last_used_at,
-    ).where(_personal)
+    )
+    columns = select(*own).where(_personal)
     id = tokens.c.id
     conditions = {"user_id": lambda _: tokens.c.user_id == bindparam("user_id", type_=Uuid())}
     sorts = {"created_at": Sort(tokens.c.created_at)}
@@ -47,17 +48,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         self._owned = Statement(owned, database.dialect)
 
     def view(self, row: Row) -> TokenView:
-        id, version, created, updated, name, scope, expires_at, last_used_at = row
-        return TokenView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            name=name,
-            scope=scope,
-            expires_at=expires_at,
-            last_used_at=last_used_at,
-        )
+        return TokenView.holding(zip(self.names, row, strict=False))
 
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
         given = {"id": id, "user_id": user_id}

@@ -24,13 +24,14 @@ _low_stock = products.c.stock <= products.c.reorder_level
 class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueries):
     """Reads of categories in a table."""
 
-    columns = select(
+    own = (
         categories.c.id,
         categories.c.version,
         categories.c.created_at,
         categories.c.updated_at,
         categories.c.name,
     )
+    columns = select(*own)
     id = categories.c.id
     conditions = {"q": contains(categories.c.name_key, "q")}
     sorts = {
@@ -39,16 +40,13 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
     }
 
     def view(self, row: Row) -> CategoryView:
-        id, version, created, updated, name = row
-        return CategoryView(
-            id=id, version=version, created_at=created, updated_at=updated, name=name
-        )
+        return CategoryView.holding(zip(self.names, row, strict=False))
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     """Reads of products in a table, each with the category it is in."""
 
-    columns = select(
+    own = (
         products.c.id,
         products.c.version,
         products.c.created_at,
@@ -62,8 +60,10 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         _low_stock.label("low_stock"),
         products.c.archived,
         products.c.category_id,
-        categories.c.name.label("category_name"),
-    ).select_from(products.outerjoin(categories, categories.c.id == products.c.category_id))
+    )
+    columns = select(*own, categories.c.name.label("category_name")).select_from(
+        products.outerjoin(categories, categories.c.id == products.c.category_id)
+    )
     id = products.c.id
     searched = products
     conditions = {
@@ -84,24 +84,8 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     indexed = frozenset({"archived"})
 
     def view(self, row: Row) -> ProductView:
-        (id, version, created, updated, name, sku, description, price, *more) = row
-        (stock, reorder_level, low_stock, archived, category_id, category_name) = more
+        category_id, category_name = row[12:14]
         category = None
         if category_name is not None:
             category = ProductCategory(id=category_id, name=category_name)
-        return ProductView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            name=name,
-            sku=sku,
-            description=description,
-            price=price,
-            stock=stock,
-            reorder_level=reorder_level,
-            category_id=category_id,
-            category=category,
-            low_stock=low_stock,
-            archived=archived,
-        )
+        return ProductView.holding(zip(self.names, row, strict=False), category=category)

@@ -33,7 +33,7 @@ def public_user(row: Row) -> PublicUser | None:
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     """Reads of users in a table."""
 
-    columns = select(
+    own = (
         users.c.id,
         users.c.version,
         users.c.created_at,
@@ -47,6 +47,7 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         users.c.is_active,
         users.c.image_file,
     )
+    columns = select(*own)
     id = users.c.id
     searched = users
     conditions = {
@@ -68,23 +69,7 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         self._public = database.lookup(select(*public_columns(users)), users.c.id)
 
     def view(self, row: Row) -> UserView:
-        (id, version, created, updated, username, email, name, age, city, *more) = row
-        role, is_active, image_file = more
-        return UserView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            username=username,
-            email=email,
-            name=name,
-            age=age,
-            city=city,
-            role=role,
-            is_active=is_active,
-            image_file=image_file,
-            image_url=image_url(image_file),
-        )
+        return UserView.holding(zip(self.names, row, strict=False), image_url=image_url(row[11]))
 
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
