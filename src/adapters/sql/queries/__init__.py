@@ -41,6 +41,10 @@ class SqlQueries(Queries[V, F]):
     def view(self, row: Row) -> V:
         """Return the view of a row that begins with the columns."""
 
+    def members(self, row: Row) -> dict[str, Any]:
+        """Return what a row tells of a view's members, by their names; more is behind `width`."""
+        return dict(zip(self._names, row, strict=False))
+
     def given(self, filter: F) -> dict[str, Any]:
         """Return the values that statements take beside those of the filter's set members."""
         return {}
@@ -51,7 +55,8 @@ class SqlQueries(Queries[V, F]):
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        self.names = tuple(str(column.key) for column in self.own)
+        self._names = tuple(str(column.key) for column in self.own)
+        self.width = len(self.own)
         self._one = database.lookup(self.columns, self.id)
         self._list = database.shared(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)

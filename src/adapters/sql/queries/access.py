@@ -10,6 +10,7 @@ from adapters.sql.queries import SqlQueries
 from adapters.sql.tables import tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
+from service_layer.queries import holding
 from service_layer.queries.access import (
     AccessQueries,
     Credentials,
@@ -48,7 +49,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         self._owned = Statement(owned, database.dialect)
 
     def view(self, row: Row) -> TokenView:
-        return TokenView.holding(zip(self.names, row, strict=False))
+        return holding(TokenView, self.members(row))
 
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
         given = {"id": id, "user_id": user_id}

@@ -10,6 +10,7 @@ from adapters.sql.tables import categories, products
 from adapters.sql.types import Money
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
+from service_layer.queries import holding
 from service_layer.queries.catalogue import (
     CategoryQueries,
     CategoryView,
@@ -40,7 +41,7 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
     }
 
     def view(self, row: Row) -> CategoryView:
-        return CategoryView.holding(zip(self.names, row, strict=False))
+        return holding(CategoryView, self.members(row))
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
@@ -84,8 +85,9 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     indexed = frozenset({"archived"})
 
     def view(self, row: Row) -> ProductView:
-        category_id, category_name = row[12:14]
-        category = None
-        if category_name is not None:
-            category = ProductCategory(id=category_id, name=category_name)
-        return ProductView.holding(zip(self.names, row, strict=False), category=category)
+        members = self.members(row)
+        category, name = None, row[self.width]
+        if name is not None:
+            category = holding(ProductCategory, {"id": members["category_id"], "name": name})
+        members["category"] = category
+        return holding(ProductView, members)

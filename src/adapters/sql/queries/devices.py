@@ -25,6 +25,7 @@ from adapters.sql.tables import devices
 from adapters.sql.types import Instant, OneOf
 from domain.devices import DeviceFilter, Presence, Status
 from domain.values import fold
+from service_layer.queries import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=Instant())
@@ -96,7 +97,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         return members if filter.kind is None else {**members, "kind": fold(filter.kind)}
 
     def view(self, row: Row) -> DeviceView:
-        return DeviceView.holding(zip(self.names, row, strict=False))
+        return holding(DeviceView, self.members(row))
 
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         row = await self._key.row(id, {})

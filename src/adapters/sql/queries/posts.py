@@ -9,6 +9,7 @@ from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.search import contains
 from adapters.sql.tables import posts, users
 from domain.posts import PostFilter, is_slug
+from service_layer.queries import holding
 from service_layer.queries.posts import PostQueries, PostView
 
 
@@ -52,7 +53,9 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         self._named = database.lookup(self.columns, posts.c.slug)
 
     def view(self, row: Row) -> PostView:
-        return PostView.holding(zip(self.names, row, strict=False), author=public_user(row[10:14]))
+        members = self.members(row)
+        members["author"] = public_user(row[self.width : self.width + 4])
+        return holding(PostView, members)
 
     async def by_slug(self, slug: str) -> PostView | None:
         # What could be none may hold what no database takes.

@@ -10,6 +10,7 @@ from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import movements, users
 from domain.stock import MovementFilter
+from service_layer.queries import holding
 from service_layer.queries.stock import MovementQueries, MovementView, StockAt
 
 
@@ -54,5 +55,6 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
         return tuple(StockAt(at, stock, stock - moved) for at, stock, moved in reversed(rows))
 
     def view(self, row: Row) -> MovementView:
-        by = public_user(row[9:13])
-        return MovementView.holding(zip(self.names, row, strict=False), created_by=by)
+        members = self.members(row)
+        members["created_by"] = public_user(row[self.width : self.width + 4])
+        return holding(MovementView, members)

@@ -28,6 +28,7 @@ from adapters.sql.tables import tasks, users
 from adapters.sql.types import Time
 from domain.base import Slice
 from domain.tasks import TaskFilter
+from service_layer.queries import holding
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
@@ -93,11 +94,10 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         return {"today": now.date()}
 
     def view(self, row: Row) -> TaskView:
-        return TaskView.holding(
-            zip(self.names, row, strict=False),
-            assignee=public_user(row[12:16]),
-            created_by=public_user(row[16:20]),
-        )
+        members, beside = self.members(row), self.width
+        members["assignee"] = public_user(row[beside : beside + 4])
+        members["created_by"] = public_user(row[beside + 4 : beside + 8])
+        return holding(TaskView, members)
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
         filters = self.filters(filter)

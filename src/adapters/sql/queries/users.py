@@ -13,6 +13,7 @@ from adapters.sql.search import contains
 from adapters.sql.tables import users
 from domain.users import USERNAME, UserFilter
 from domain.values import fold
+from service_layer.queries import holding
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 
@@ -27,7 +28,8 @@ def public_user(row: Row) -> PublicUser | None:
     id, username, name, image_file = row
     if id is None:
         return None
-    return PublicUser(id=id, username=username, name=name, image_url=image_url(image_file))
+    url = image_url(image_file)
+    return holding(PublicUser, {"id": id, "username": username, "name": name, "image_url": url})
 
 
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
@@ -69,7 +71,9 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         self._public = database.lookup(select(*public_columns(users)), users.c.id)
 
     def view(self, row: Row) -> UserView:
-        return UserView.holding(zip(self.names, row, strict=False), image_url=image_url(row[11]))
+        members = self.members(row)
+        members["image_url"] = image_url(members["image_file"])
+        return holding(UserView, members)
 
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
