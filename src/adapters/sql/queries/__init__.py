@@ -1,13 +1,13 @@
 """The read ports over a SQL database: one statement each, compiled once for each shape."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, ColumnElement, Table
 
 from adapters.sql.database import Row, Rows, SqlDatabase, Statement
 from adapters.sql.listing import Conditions, Shape, Sort, page_select, page_values
@@ -23,7 +23,10 @@ F = TypeVar("F")
 class SqlQueries(Queries[V, F]):
     """Reads of one kind of thing: what its views, filters and orders are made of."""
 
+    own: ClassVar[Sequence[ColumnElement[Any]]]
+    """The columns that are called like the members of the view that they tell."""
     columns: ClassVar[Rows]
+    """The select of those, and of what comes by joins behind them."""
     id: ClassVar[Column[UUID]]
     conditions: ClassVar[Conditions]
     sorts: ClassVar[Mapping[str, Sort]]
@@ -36,7 +39,11 @@ class SqlQueries(Queries[V, F]):
 
     @abstractmethod
     def view(self, row: Row) -> V:
-        """Return the view of a row of the columns."""
+        """Return the view of a row that begins with the columns."""
+
+    def members(self, row: Row) -> dict[str, Any]:
+        """Return what a row tells of a view's members, by their names; more is behind `width`."""
+        return dict(zip(self._names, row, strict=False))
 
     def given(self, filter: F) -> dict[str, Any]:
         """Return the values that statements take beside those of the filter's set members."""
@@ -48,6 +55,8 @@ class SqlQueries(Queries[V, F]):
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
+        self._names = tuple(str(column.key) for column in self.own)
+        self.width = len(self.own)
         self._one = database.lookup(self.columns, self.id)
         self._list = database.shared(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
@@ -70,7 +79,7 @@ class SqlQueries(Queries[V, F]):
         if slice.count:
             total = rows[0][0]
             rows = [row[1:] for row in rows if row[1] is not None]
-        items = [self.view(row[:-1]) for row in rows[: slice.limit]]
+        items = [self.view(row) for row in rows[: slice.limit]]
         last = (rows[slice.limit - 1][-1], items[-1].id) if len(rows) > slice.limit else None
         return Page(items=items, last=last, total=total)
 

@@ -10,6 +10,7 @@ from adapters.sql.queries import SqlQueries
 from adapters.sql.tables import tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
+from service_layer.queries import holding
 from service_layer.queries.access import (
     AccessQueries,
     Credentials,
@@ -24,7 +25,7 @@ _personal = tokens.c.purpose == Purpose.PERSONAL
 class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
     """Reads of personal tokens in a table."""
 
-    columns = select(
+    own = (
         tokens.c.id,
         tokens.c.version,
         tokens.c.created_at,
@@ -33,7 +34,8 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         tokens.c.scope,
         tokens.c.expires_at,
         tokens.c.last_used_at,
-    ).where(_personal)
+    )
+    columns = select(*own).where(_personal)
     id = tokens.c.id
     conditions = {"user_id": lambda _: tokens.c.user_id == bindparam("user_id", type_=Uuid())}
     sorts = {"created_at": Sort(tokens.c.created_at)}
@@ -47,17 +49,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         self._owned = Statement(owned, database.dialect)
 
     def view(self, row: Row) -> TokenView:
-        id, version, created, updated, name, scope, expires_at, last_used_at = row
-        return TokenView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            name=name,
-            scope=scope,
-            expires_at=expires_at,
-            last_used_at=last_used_at,
-        )
+        return holding(TokenView, self.members(row))
 
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
         given = {"id": id, "user_id": user_id}

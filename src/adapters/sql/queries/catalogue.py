@@ -10,6 +10,7 @@ from adapters.sql.tables import categories, products
 from adapters.sql.types import Money
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
+from service_layer.queries import holding
 from service_layer.queries.catalogue import (
     CategoryQueries,
     CategoryView,
@@ -24,13 +25,14 @@ _low_stock = products.c.stock <= products.c.reorder_level
 class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueries):
     """Reads of categories in a table."""
 
-    columns = select(
+    own = (
         categories.c.id,
         categories.c.version,
         categories.c.created_at,
         categories.c.updated_at,
         categories.c.name,
     )
+    columns = select(*own)
     id = categories.c.id
     conditions = {"q": contains(categories.c.name_key, "q")}
     sorts = {
@@ -39,16 +41,13 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
     }
 
     def view(self, row: Row) -> CategoryView:
-        id, version, created, updated, name = row
-        return CategoryView(
-            id=id, version=version, created_at=created, updated_at=updated, name=name
-        )
+        return holding(CategoryView, self.members(row))
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     """Reads of products in a table, each with the category it is in."""
 
-    columns = select(
+    own = (
         products.c.id,
         products.c.version,
         products.c.created_at,
@@ -62,8 +61,10 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         _low_stock.label("low_stock"),
         products.c.archived,
         products.c.category_id,
-        categories.c.name.label("category_name"),
-    ).select_from(products.outerjoin(categories, categories.c.id == products.c.category_id))
+    )
+    columns = select(*own, categories.c.name.label("category_name")).select_from(
+        products.outerjoin(categories, categories.c.id == products.c.category_id)
+    )
     id = products.c.id
     searched = products
     conditions = {
@@ -84,24 +85,9 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     indexed = frozenset({"archived"})
 
     def view(self, row: Row) -> ProductView:
-        (id, version, created, updated, name, sku, description, price, *more) = row
-        (stock, reorder_level, low_stock, archived, category_id, category_name) = more
-        category = None
-        if category_name is not None:
-            category = ProductCategory(id=category_id, name=category_name)
-        return ProductView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            name=name,
-            sku=sku,
-            description=description,
-            price=price,
-            stock=stock,
-            reorder_level=reorder_level,
-            category_id=category_id,
-            category=category,
-            low_stock=low_stock,
-            archived=archived,
-        )
+        members = self.members(row)
+        category, name = None, row[self.width]
+        if name is not None:
+            category = holding(ProductCategory, {"id": members["category_id"], "name": name})
+        members["category"] = category
+        return holding(ProductView, members)

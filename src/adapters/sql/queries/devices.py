@@ -25,6 +25,7 @@ from adapters.sql.tables import devices
 from adapters.sql.types import Instant, OneOf
 from domain.devices import DeviceFilter, Presence, Status
 from domain.values import fold
+from service_layer.queries import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=Instant())
@@ -48,7 +49,7 @@ def _presence() -> ColumnElement[Any]:
 class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
     """Reads of devices in a table."""
 
-    columns = select(
+    own = (
         devices.c.id,
         devices.c.version,
         devices.c.created_at,
@@ -64,6 +65,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         devices.c.agent_version,
         devices.c.metrics,
     )
+    columns = select(*own)
     id = devices.c.id
     searched = devices
     conditions = {
@@ -95,24 +97,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         return members if filter.kind is None else {**members, "kind": fold(filter.kind)}
 
     def view(self, row: Row) -> DeviceView:
-        (id, version, created, updated, name, kind, serial, location, status, *more) = row
-        heartbeat_every, presence, last_seen_at, agent_version, metrics = more
-        return DeviceView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            name=name,
-            kind=kind,
-            serial=serial,
-            location=location,
-            status=status,
-            heartbeat_every=heartbeat_every,
-            presence=presence,
-            last_seen_at=last_seen_at,
-            agent_version=agent_version,
-            metrics=metrics,
-        )
+        return holding(DeviceView, self.members(row))
 
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         row = await self._key.row(id, {})

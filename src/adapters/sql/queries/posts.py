@@ -9,13 +9,14 @@ from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.search import contains
 from adapters.sql.tables import posts, users
 from domain.posts import PostFilter, is_slug
+from service_layer.queries import holding
 from service_layer.queries.posts import PostQueries, PostView
 
 
 class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
     """Reads of posts in a table, each with its author."""
 
-    columns = select(
+    own = (
         posts.c.id,
         posts.c.version,
         posts.c.created_at,
@@ -25,8 +26,11 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         posts.c.slug,
         posts.c.published,
         posts.c.published_at,
-        *public_columns(users),
-    ).join_from(posts, users, users.c.id == posts.c.author_id)
+        posts.c.author_id,
+    )
+    columns = select(*own, *public_columns(users)).join_from(
+        posts, users, users.c.id == posts.c.author_id
+    )
     id = posts.c.id
     searched = posts
     conditions = {
@@ -49,22 +53,9 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         self._named = database.lookup(self.columns, posts.c.slug)
 
     def view(self, row: Row) -> PostView:
-        id, version, created, updated, title, content, slug, published, first, *author = row
-        seen = public_user(author)
-        assert seen is not None
-        return PostView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            title=title,
-            content=content,
-            slug=slug,
-            author_id=seen.id,
-            author=seen,
-            published=published,
-            published_at=first,
-        )
+        members = self.members(row)
+        members["author"] = public_user(row[self.width : self.width + 4])
+        return holding(PostView, members)
 
     async def by_slug(self, slug: str) -> PostView | None:
         # What could be none may hold what no database takes.

@@ -10,13 +10,14 @@ from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import movements, users
 from domain.stock import MovementFilter
+from service_layer.queries import holding
 from service_layer.queries.stock import MovementQueries, MovementView, StockAt
 
 
 class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueries):
     """Reads of movements in a table, each with whoever entered it."""
 
-    columns = select(
+    own = (
         movements.c.id,
         movements.c.version,
         movements.c.created_at,
@@ -26,8 +27,10 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
         movements.c.reason,
         movements.c.note,
         movements.c.stock_after,
-        *public_columns(users),
-    ).select_from(movements.outerjoin(users, users.c.id == movements.c.created_by_id))
+    )
+    columns = select(*own, *public_columns(users)).select_from(
+        movements.outerjoin(users, users.c.id == movements.c.created_by_id)
+    )
     id = movements.c.id
     conditions = {
         "product_id": lambda _: movements.c.product_id == bindparam("product_id", type_=Uuid())
@@ -52,16 +55,6 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
         return tuple(StockAt(at, stock, stock - moved) for at, stock, moved in reversed(rows))
 
     def view(self, row: Row) -> MovementView:
-        (id, version, created, updated, product_id, quantity, reason, note, after, *by) = row
-        return MovementView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            product_id=product_id,
-            quantity=quantity,
-            reason=reason,
-            note=note,
-            stock_after=after,
-            created_by=public_user(by),
-        )
+        members = self.members(row)
+        members["created_by"] = public_user(row[self.width : self.width + 4])
+        return holding(MovementView, members)

@@ -28,6 +28,7 @@ from adapters.sql.tables import tasks, users
 from adapters.sql.types import Time
 from domain.base import Slice
 from domain.tasks import TaskFilter
+from service_layer.queries import holding
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
@@ -44,7 +45,7 @@ _overdue = and_(tasks.c.completed_at.is_(None), tasks.c.due_on < bindparam("toda
 class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
     """Reads of tasks in a table, each with the people it names."""
 
-    columns = select(
+    own = (
         tasks.c.id,
         tasks.c.version,
         tasks.c.created_at,
@@ -57,9 +58,8 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         tasks.c.completed_at,
         func.coalesce(_overdue, false(), type_=Boolean()).label("overdue"),
         tasks.c.assignee_id,
-        *public_columns(_assignee),
-        *public_columns(_creator),
-    ).select_from(
+    )
+    columns = select(*own, *public_columns(_assignee), *public_columns(_creator)).select_from(
         tasks.outerjoin(_assignee, _assignee.c.id == tasks.c.assignee_id).outerjoin(
             _creator, _creator.c.id == tasks.c.created_by_id
         )
@@ -94,24 +94,10 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         return {"today": now.date()}
 
     def view(self, row: Row) -> TaskView:
-        (id, version, created, updated, title, description, priority, due, *more) = row
-        (done, done_at, late, assignee_id, *people) = more
-        return TaskView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            title=title,
-            description=description,
-            priority=priority,
-            due_on=due,
-            assignee_id=assignee_id,
-            assignee=public_user(people[:4]),
-            created_by=public_user(people[4:]),
-            completed=done,
-            completed_at=done_at,
-            overdue=late,
-        )
+        members, beside = self.members(row), self.width
+        members["assignee"] = public_user(row[beside : beside + 4])
+        members["created_by"] = public_user(row[beside + 4 : beside + 8])
+        return holding(TaskView, members)
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
         filters = self.filters(filter)

@@ -13,6 +13,7 @@ from adapters.sql.search import contains
 from adapters.sql.tables import users
 from domain.users import USERNAME, UserFilter
 from domain.values import fold
+from service_layer.queries import holding
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 
@@ -27,13 +28,14 @@ def public_user(row: Row) -> PublicUser | None:
     id, username, name, image_file = row
     if id is None:
         return None
-    return PublicUser(id=id, username=username, name=name, image_url=image_url(image_file))
+    url = image_url(image_file)
+    return holding(PublicUser, {"id": id, "username": username, "name": name, "image_url": url})
 
 
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     """Reads of users in a table."""
 
-    columns = select(
+    own = (
         users.c.id,
         users.c.version,
         users.c.created_at,
@@ -47,6 +49,7 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         users.c.is_active,
         users.c.image_file,
     )
+    columns = select(*own)
     id = users.c.id
     searched = users
     conditions = {
@@ -68,23 +71,9 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         self._public = database.lookup(select(*public_columns(users)), users.c.id)
 
     def view(self, row: Row) -> UserView:
-        (id, version, created, updated, username, email, name, age, city, *more) = row
-        role, is_active, image_file = more
-        return UserView(
-            id=id,
-            version=version,
-            created_at=created,
-            updated_at=updated,
-            username=username,
-            email=email,
-            name=name,
-            age=age,
-            city=city,
-            role=role,
-            is_active=is_active,
-            image_file=image_file,
-            image_url=image_url(image_file),
-        )
+        members = self.members(row)
+        members["image_url"] = image_url(members["image_file"])
+        return holding(UserView, members)
 
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
