@@ -114,6 +114,7 @@ class _Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
+        scope["ports"] = self.state.ports
         await self._way(scope, receive, send)
 
 

@@ -1,7 +1,7 @@
 """Gathering: what is asked for while the same is being asked already is asked together, next."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, any_, bindparam
@@ -18,8 +18,9 @@ R = TypeVar("R")
 class _Batch:
     """What waits to be asked together: the keys, and who wants to know."""
 
-    def __init__(self, since: float) -> None:
-        self.since = since
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.since = loop.time()
         self.keys: set[Any] = set()
         self.askers: list[asyncio.Future[Any]] = []
 
@@ -51,17 +52,16 @@ class Gathering(Generic[G, R]):
         Raises:
             DatabaseUnavailable: when it takes too long, beside all that the question itself raises.
         """
-        loop = asyncio.get_running_loop()
         batch = self._waiting.get(group)
         if batch is None:
-            batch = self._waiting[group] = _Batch(loop.time())
+            batch = self._waiting[group] = _Batch(asyncio.get_running_loop())
             if self._working.get(group, 0) < self.AT_ONCE:
                 self._working[group] = self._working.get(group, 0) + 1
-                task = loop.create_task(self._work(group))
+                task = batch.loop.create_task(self._work(group))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         batch.keys.update(keys)
-        asker: asyncio.Future[R] = loop.create_future()
+        asker: asyncio.Future[R] = batch.loop.create_future()
         batch.askers.append(asker)
         return await asker
 
@@ -113,5 +113,5 @@ class GatheredLookup(Lookup):
     def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         return self._statement, {"keys": list(keys), **given}
 
-    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
-        return await self._gathering(tuple(given.items()), keys)
+    def rows(self, keys: Collection[Any], given: Values) -> Coroutine[Any, Any, Mapping[Any, Row]]:
+        return self._gathering(tuple(given.items()), keys)

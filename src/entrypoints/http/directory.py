@@ -1,6 +1,6 @@
 """The short way to an operation: found by method and path at once, instead of route after route."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -35,20 +35,18 @@ class Directory:
                     before, _, after = operation.path_format.partition(f"{{{name}}}")
                     self._by_id.setdefault((method, before, after), (operation, name))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             method, path = scope["method"], scope["path"]
             operation = self._fixed.get((method, path))
             if operation is not None:
                 scope["path_params"] = {}
-                await operation.serve(scope, receive, send)
-                return
+                return operation.serve(scope, receive, send)
             if (id := ID.search(path)) is not None:
                 start, end = id.span()
                 found = self._by_id.get((method, path[:start], path[end:]))
                 if found is not None:
                     operation, name = found
                     scope["path_params"] = {name: UUID(path[start:end])}
-                    await operation.serve(scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
+                    return operation.serve(scope, receive, send)
+        return self._app(scope, receive, send)

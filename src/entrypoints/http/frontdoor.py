@@ -4,7 +4,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 
 from starlette.requests import ClientDisconnect
@@ -56,20 +56,20 @@ class FrontDoor:
             scope = {**scope, "method": "GET"}
         status = 0
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
                 more: Iterable[tuple[bytes, bytes]] = SECURITY_HEADERS
-                if not _SAID_BY_US.isdisjoint(said := {name for name, _ in headers}):
+                if not _SAID_BY_US.isdisjoint(said := dict(headers)):
                     # An answer that knows better says so itself.
                     more = [header for header in SECURITY_HEADERS if header[0] not in said]
                 headers.append((b"x-request-id", request_id.encode()))
                 headers.extend(more)
             elif method == "HEAD":
                 message["body"] = b""
-            await send(message)
+            return send(message)
 
         async def tell(refused: Refused) -> None:
             # CORS, where it is on, has left the way on which a browser lets the page read this.
@@ -123,4 +123,4 @@ def _look_at_headers(scope: Scope) -> tuple[str, int]:
 
 def new_id() -> str:
     """Return a request id. It is to be unique, not secret; so it need not come from the system."""
-    return f"{random.getrandbits(128):032x}"
+    return random.randbytes(16).hex()

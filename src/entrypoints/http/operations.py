@@ -74,6 +74,8 @@ class Tagged:
     version: int
 
 
+Headers = list[tuple[bytes, bytes]]
+
 JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 FORM = (b"application/x-www-form-urlencoded",)
@@ -147,7 +149,9 @@ class Operation(APIRoute):
             if self.who.by_device_key and named is not None:
                 await require_key(request, named.id)
             raise
-        await self._answer(scope, headers, result, send)
+        status, told, body = self._answer(scope, headers, result)
+        await send({"type": "http.response.start", "status": status, "headers": told})
+        await send({"type": "http.response.body", "body": body})
 
     async def _result(
         self, scope: Scope, headers: dict[bytes, bytes], request: Request, values: dict[str, Any]
@@ -226,11 +230,12 @@ class Operation(APIRoute):
             self._last_page = listing["items"], written
         return written
 
-    async def _answer(
-        self, scope: Scope, headers: dict[bytes, bytes], result: Any, send: Send
-    ) -> None:
+    def _answer(
+        self, scope: Scope, headers: dict[bytes, bytes], result: Any
+    ) -> tuple[int, Headers, bytes]:
+        """Return the answer that shows a result: its status, headers and body."""
         status = self.status_code or 200
-        sent: list[tuple[bytes, bytes]] = []
+        sent: Headers = []
         body = b""
         if self._write is not None:
             seen = result.body if isinstance(result, Tagged) else result
@@ -255,8 +260,7 @@ class Operation(APIRoute):
                 sent.append(KEEP_NOTHING)
         if status not in (204, 304):
             sent.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": sent})
-        await send({"type": "http.response.body", "body": body})
+        return status, sent, body
 
 
 def _has_version(operation: Operation) -> bool:

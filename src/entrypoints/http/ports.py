@@ -59,7 +59,7 @@ class Ports(Protocol):
 
 def ports(request: Request) -> Ports:
     """Return the application's ports."""
-    made: Ports = request.app.state.ports
+    made: Ports = request.scope["ports"]
     return made
 
 
