@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_
+from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_, select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import QueuePool
 
@@ -203,8 +203,9 @@ class SqliteDatabase(SqlDatabase):
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
-        # What once took long is taken to do so again, unless it is known that an index serves it.
-        if short or statement not in self._overran:
+        # What once took long is taken to do so again, unless it is known that an index serves it. A
+        # search is not even tried: SQLite does not ask for the time while it goes through trigrams.
+        if short or not (statement.depends or statement in self._overran):
             try:
                 self.answers()
                 return self._near.fetch(statement, values)
@@ -291,7 +292,9 @@ class _DirectLookup(Lookup):
     def __init__(self, database: SqliteDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         self._turns = database
-        one = rows.where(key == bindparam("key", type_=key.type))
+        # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
+        # for, which takes longer than to ask it. It does not look into a select.
+        one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
         self._one = Statement(one, database.dialect)
         self._statement = lru_cache(maxsize=8)(self._statement_for)
 
