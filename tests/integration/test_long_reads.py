@@ -1,13 +1,21 @@
 """A read of SQLite that takes long keeps nobody else waiting, whatever was promised of it."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import Integer, func, literal, select
 
 from adapters.sql.database import Row, Statement
 from adapters.sql.sqlite import SqliteDatabase
-from support.backends import sql_backend
+from domain.base import Slice
+from domain.tasks import TaskFilter
+from service_layer import planning
+from support.backends import NOON, sql_backend
+from support.people import MEMBER
+
+T = TypeVar("T")
 
 
 def counting(to: int) -> Statement:
@@ -17,22 +25,49 @@ def counting(to: int) -> Statement:
     return Statement(select(func.count()).select_from(numbers), SqliteDatabase.dialect)
 
 
+async def turns_while(question: Coroutine[Any, Any, T]) -> tuple[int, T]:
+    """Return how often others had their turn until there was an answer, and the answer."""
+    asking = asyncio.ensure_future(question)
+    turns = 0
+    while not asking.done():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns, await asking
+
+
 def test_a_read_that_takes_longer_than_promised_goes_on_in_a_thread(sqlite_place: Path) -> None:
     database = SqliteDatabase(sqlite_place)
 
-    async def turns_while(to: int) -> tuple[int, list[Row]]:
-        reading = asyncio.ensure_future(database.fetch(counting(to), {}, short=True))
-        turns = 0
-        while not reading.done():
-            turns += 1
-            await asyncio.sleep(0)
-        return turns, await reading
+    def count(to: int) -> Coroutine[Any, Any, list[Row]]:
+        return database.fetch(counting(to), {}, short=True)
 
     with sql_backend(database) as backend:
-        few, rows = backend.ask(turns_while(10))
+        few, rows = backend.ask(turns_while(count(10)))
         assert few <= 2 and list(rows[0]) == [10]
-        many, rows = backend.ask(turns_while(2_000_000))
+        many, rows = backend.ask(turns_while(count(2_000_000)))
         assert many > 20 and list(rows[0]) == [2_000_000]
         # What was interrupted leaves nothing behind.
-        few, rows = backend.ask(turns_while(10))
+        few, rows = backend.ask(turns_while(count(10)))
         assert few <= 2 and list(rows[0]) == [10]
+
+
+def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
+    sqlite_place: Path,
+) -> None:
+    words = ["mahogany", "spokeshave", "turpentine", "clamp", "dovetail", "workbench"]
+    everything = " ".join(words)
+    with sql_backend(SqliteDatabase(sqlite_place)) as backend:
+        with backend.open() as uow:
+            for n in range(600):
+                missing = words[n % len(words)]
+                planning.add_task(
+                    uow,
+                    title=everything.replace(missing, "") if n else everything,
+                    now=NOON,
+                    actor=MEMBER.actor,
+                )
+            uow.commit()
+        wanted = TaskFilter(today=NOON.date(), q=everything)
+        turns, page = backend.ask(turns_while(backend.tasks.list(wanted, Slice(sort="created_at"))))
+    assert [task.title for task in page.items] == [everything]
+    assert turns > 2

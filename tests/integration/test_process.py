@@ -1,6 +1,7 @@
 """The service as a process: started, stopped, killed, and asked by many at once."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -140,39 +141,50 @@ def walk(client: Client, sort: str, limit: int = 25) -> list[dict[str, Any]]:
     return seen
 
 
-def test_every_acknowledged_task_survives_ten_kills(service: Service) -> None:
+def test_every_acknowledged_task_survives_ten_kills_amid_thirty_two_clients(
+    service: Service,
+) -> None:
     acknowledged: dict[str, str] = {}
     with service:
         for round in range(10):
-            stop = threading.Event()
-
-            def burst(number: int, round: int = round, stop: threading.Event = stop) -> None:
-                with service.client() as own:
-                    for n in range(10_000):
-                        if stop.is_set():
-                            return
-                        title = f"{round}-{number}-{n}"
-                        try:
-                            answer = own.post(TASKS, json={"title": title})
-                        except httpx2.TransportError:
-                            return
-                        if answer.status_code == 201:
-                            acknowledged[answer.json()["id"]] = title
-
-            with ThreadPoolExecutor(8) as clients:
-                bursts = [clients.submit(burst, number) for number in range(8)]
-                time.sleep(0.3 + round * 0.03)
-                service.kill()
-                stop.set()
-                for each in bursts:
-                    each.result()
+            create_until_killed(service, f"{round}", acknowledged, 100 * (round + 1))
             service.start()
-
         with service.client() as client:
             kept = walk(client, "created_at", limit=100)
             found = {task["id"]: task["title"] for task in kept}
-    assert len(acknowledged) > 100
+    assert len(acknowledged) >= 1_000
     assert {id: found.get(id) for id in acknowledged} == acknowledged
+
+
+def create_until_killed(
+    service: Service, name: str, acknowledged: dict[str, str], enough: int
+) -> None:
+    """Have 32 clients create tasks on and on, and kill the service in the middle of it."""
+    stop = threading.Event()
+
+    def burst(number: int) -> None:
+        with service.client() as own:
+            for n in itertools.count():
+                title = f"{name}-{number}-{n}"
+                try:
+                    answer = own.post(TASKS, json={"title": title})
+                except httpx2.TransportError:
+                    return
+                if answer.status_code == 201:
+                    acknowledged[answer.json()["id"]] = title
+                if stop.is_set():
+                    return
+
+    with ThreadPoolExecutor(32) as clients:
+        bursts = [clients.submit(burst, number) for number in range(32)]
+        # In the middle of it, however busy the machine is.
+        end = time.monotonic() + 20
+        while len(acknowledged) < enough and time.monotonic() < end:
+            time.sleep(0.01)
+        service.kill()
+        stop.set()
+        for each in bursts:
+            each.result()
 
 
 def test_told_to_stop_it_answers_what_is_under_way_and_ends_well(service: Service) -> None:

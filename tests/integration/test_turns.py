@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.sql.database import Row, Statement, Values
 from adapters.sql.sqlite import SqliteDatabase, connect
 from domain.base import Slice
 from domain.tasks import TaskFilter
@@ -18,9 +19,24 @@ from support.people import MEMBER
 READERS = 20
 
 
+class Counted(SqliteDatabase):
+    """SQLite as it is, that counts what it is asked."""
+
+    statements = 0
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        self.statements += 1
+        return await super().fetch(statement, given, short=short)
+
+
 @pytest.fixture
-def backend(sqlite_place: Path) -> Iterator[Backend]:
-    with sql_backend(SqliteDatabase(sqlite_place)) as made:
+def database(sqlite_place: Path) -> Counted:
+    return Counted(sqlite_place)
+
+
+@pytest.fixture
+def backend(database: Counted) -> Iterator[Backend]:
+    with sql_backend(database) as made:
         yield made
 
 
@@ -102,3 +118,22 @@ def test_whoever_changes_something_finds_it_changed_at_once(backend: Backend, id
         return [before, await read()]
 
     assert backend.ask(read_around_a_change()) == [("old", "old"), ("new", "new")]
+
+
+def test_those_who_ask_the_same_in_one_turn_share_the_answer(
+    database: Counted, backend: Backend, id: UUID
+) -> None:
+    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+
+    async def everybody() -> list[str]:
+        pages = (backend.tasks.list(everything, first) for _ in range(READERS))
+        tasks = (backend.tasks.one(id, NOON) for _ in range(READERS))
+        people = (backend.users.public([MEMBER.actor.id]) for _ in range(READERS))
+        found = await asyncio.gather(*pages)
+        titles = [page.items[0].title for page in found]
+        titles += [task.title for task in await asyncio.gather(*tasks)]
+        return titles + [each[MEMBER.actor.id].username for each in await asyncio.gather(*people)]
+
+    database.statements = 0
+    assert set(backend.ask(everybody())) == {"old", MEMBER.username}
+    assert database.statements == 3

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_
+from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_, select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import QueuePool
 
@@ -46,6 +46,8 @@ PRAGMAS = (
 
 NEAR = 0.005
 """Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
+
+UNKNOWN = object()
 
 GONE = "The database file is gone; nothing is written until it is back."
 REPLACED = "The database file was replaced by another; the service now turns to that one."
@@ -113,6 +115,7 @@ class SqliteDatabase(SqlDatabase):
         self._near = Reader(self._connect_reader, NEAR)
         self._far = Reader(self._connect_reader, TOO_LONG)
         self._in_turn = False
+        self._answers: dict[Any, Any] = {}
         self._overran: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
 
@@ -200,10 +203,11 @@ class SqliteDatabase(SqlDatabase):
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
-        # What once took long is taken to do so again, unless it is known that an index serves it.
-        if short or statement not in self._overran:
+        # What once took long is taken to do so again, unless it is known that an index serves it. A
+        # search is not even tried: SQLite does not ask for the time while it goes through trigrams.
+        if short or not (statement.depends or statement in self._overran):
             try:
-                self._begin_turn()
+                self.answers()
                 return self._near.fetch(statement, values)
             except Long:
                 self._overran.add(statement)
@@ -212,17 +216,21 @@ class SqliteDatabase(SqlDatabase):
             self._thread, self._read_far, statement, values
         )
 
-    def _begin_turn(self) -> None:
-        """Look at the file, and at what is in it, once for all reads of a turn of the event loop.
+    def answers(self) -> dict[Any, Any]:
+        """Return the answers to what has been asked in this turn of the event loop.
 
         Whoever is called in this turn was due before its first read, and so finds all that had been
-        acknowledged by then. What becomes due after that is called when the turn is over.
+        acknowledged by then. What becomes due after that is called when the turn is over. So the
+        file, and what is in it, is looked at once for all of them.
         """
         if not self._in_turn:
             self.check()
             asyncio.get_running_loop().call_soon(self._end_turn)
             self._in_turn = True
+            # An answer that comes after the turn goes where nobody looks.
+            self._answers = {}
             self._near.begin()
+        return self._answers
 
     def _end_turn(self) -> None:
         self._in_turn = False
@@ -236,8 +244,15 @@ class SqliteDatabase(SqlDatabase):
         return _DirectLookup(self, rows, key)
 
     def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
-        # Nothing is under way when somebody asks: an answer is had before anybody else can.
-        return ask
+        async def answer(asked: G) -> R:
+            answers = self.answers()
+            found: Any = answers.get((ask, asked), UNKNOWN)
+            if found is UNKNOWN:
+                found = answers[ask, asked] = await ask(asked)
+            answer: R = found
+            return answer
+
+        return answer
 
     async def schema(self) -> Schema:
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
@@ -274,15 +289,33 @@ class SqliteDatabase(SqlDatabase):
 class _DirectLookup(Lookup):
     """Rows by keys, a statement for each who asks: it takes microseconds."""
 
-    def __init__(self, database: SqlDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
+    def __init__(self, database: SqliteDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
-        one = rows.where(key == bindparam("key", type_=key.type))
+        self._turns = database
+        # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
+        # for, which takes longer than to ask it. It does not look into a select.
+        one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
         self._one = Statement(one, database.dialect)
         self._statement = lru_cache(maxsize=8)(self._statement_for)
 
     async def row(self, key: Any, given: Values) -> Row | None:
-        rows = await self._database.fetch(self._one, {"key": key, **given}, short=True)
-        return rows[0] if rows else None
+        answers = self._turns.answers()
+        asked = (self, key, *given.values())
+        found: Any = answers.get(asked, UNKNOWN)
+        if found is UNKNOWN:
+            rows = await self._database.fetch(self._one, {"key": key, **given}, short=True)
+            found = answers[asked] = rows[0] if rows else None
+        row: Row | None = found
+        return row
+
+    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
+        answers = self._turns.answers()
+        asked = (self, frozenset(keys), *given.values())
+        found: Any = answers.get(asked, UNKNOWN)
+        if found is UNKNOWN:
+            found = answers[asked] = await super().rows(keys, given)
+        rows: Mapping[Any, Row] = found
+        return rows
 
     def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         numbered = {f"key_{place}": key for place, key in enumerate(keys)}
