@@ -22,6 +22,8 @@ _MARKS = 30
 No language needs more, and normalising takes time that grows with the square of such a run.
 """
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
 # Letters that no decomposition takes apart, as those read them who have no such key.
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
@@ -48,7 +50,7 @@ class Text:
         if not text.isascii() and _has_too_many_marks(text):
             raise Unacceptable(f"Give at most {_MARKS} combining marks in a row.")
         text = unicodedata.normalize("NFC", text)
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if "\0" in text or _SURROGATE.search(text):
             raise Unacceptable("NUL characters and lone surrogates are not text.")
         if len(text) < self.min:
             raise Unacceptable(f"Give at least {self.min} character{'s'[: self.min > 1]}.")

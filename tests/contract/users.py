@@ -366,6 +366,20 @@ def test_a_new_name_shows_wherever_its_user_is_named(client: Client) -> None:
     assert client.patch(path, json={"priority": 1}, headers=tag).status_code == 200
 
 
+def test_whoever_changes_something_is_named_as_they_are_called_by_then(client: Client) -> None:
+    own = client.as_(MEMBER)
+    task, post = add(own), own.post("/api/v1/posts", json={"title": "News", "content": "x"}).json()
+    assert own.get(TASKS).status_code == 200  # Who they are is remembered for a moment.
+    client.patch(path_of(MEMBER), json={"name": "Robert"})
+
+    renamed = {**MEMBER.public, "name": "Robert"}
+    assert add(own)["created_by"] == renamed
+    edited = own.patch(f"{TASKS}/{task['id']}", json={"assignee_id": str(MEMBER.id)}).json()
+    assert (edited["created_by"], edited["assignee"]) == (renamed, renamed)
+    assert own.post(f"/api/v1/posts/{post['id']}/publish").json()["author"] == renamed
+    assert client.post(f"{TASKS}/{task['id']}/complete").json()["created_by"] == renamed
+
+
 # Pictures
 
 

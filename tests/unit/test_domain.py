@@ -35,6 +35,14 @@ def test_a_text_that_is_kept_is_trimmed_normal_and_within_its_bounds(value: str)
         assert Text(1, 10)(kept) == kept
 
 
+@pytest.mark.parametrize("character", ["\ud800", "\udbff", "\udc00", "\udfff", "\0"])
+def test_what_no_database_can_keep_is_no_text(character: str) -> None:
+    with pytest.raises(Unacceptable):
+        Text(1, 10)(f"a{character}b")
+    for kept in ("\ud7ff", "\ue000", "\U0001f528"):
+        assert Text(1, 10)(kept) == kept
+
+
 @given(st.integers())
 def test_a_number_is_kept_within_its_bounds(value: int) -> None:
     if 0 <= value <= 9:

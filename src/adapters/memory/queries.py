@@ -287,6 +287,7 @@ class MemoryAccessQueries(AccessQueries):
                 return Grant(
                     token_id=token.id,
                     actor=Actor(id=token.user_id, role=active[token.user_id].role),
+                    public=UserView.of(active[token.user_id]).public(),
                     scope=token.scope,
                     is_personal=token.purpose is Purpose.PERSONAL,
                     expires_at=token.expires_at,

@@ -139,7 +139,7 @@ async def list_tokens(
 async def create_token(new: NewToken, grant: Granted, run: Run, now: Now) -> IssuedToken:
     """Make a personal token. Its secret is in this answer and nowhere else."""
     issued = await run(
-        access.create_token, **dict(new), actor=grant.actor, known_by=grant.token_id, now=now
+        access.create_token, **vars(new), actor=grant.actor, known_by=grant.token_id, now=now
     )
     return IssuedToken(**asdict(TokenView.of(issued.token)), token=issued.secret)
 

@@ -94,12 +94,7 @@ def parse(body: bytes) -> Any:
     if not body:
         raise Refused("malformed-json", "The body is empty; a JSON object is needed.")
     try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=Decimal,
-        )
+        value = _DECODER.decode(body.decode())
         if _SUSPECT.search(body):
             _require_text(value)
     except (ValueError, RecursionError, InvalidOperation) as error:
@@ -119,6 +114,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=Decimal
+)
 
 
 def _require_text(value: Any) -> None:

@@ -59,7 +59,7 @@ class CategoryParameters(ListParameters):
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_category(new: NewCategory, run: Run, by: By, now: Now) -> CategoryView:
     """Add a category."""
-    return CategoryView.of(await run(stockroom.add_category, **dict(new), actor=by, now=now))
+    return CategoryView.of(await run(stockroom.add_category, **vars(new), actor=by, now=now))
 
 
 @router.get("")

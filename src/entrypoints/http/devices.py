@@ -127,7 +127,7 @@ class DeviceParameters(ListParameters):
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_device(new: NewDevice, run: Run, by: By, now: Now) -> DeviceView:
     """Put a device on the list."""
-    device = await run(fleet.add_device, **dict(new), actor=by, now=now)
+    device = await run(fleet.add_device, **vars(new), actor=by, now=now)
     return DeviceView.of(device, now)
 
 

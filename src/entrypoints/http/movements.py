@@ -10,7 +10,7 @@ from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
 from entrypoints.http.fields import text, whole
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Operation, problems
-from entrypoints.http.ports import By, Movements, Now, Products, Run, Users
+from entrypoints.http.ports import By, Movements, Now, People, Products, Run
 from entrypoints.http.products import ProductId
 from service_layer import stockroom
 from service_layer.queries.stock import MovementView
@@ -46,7 +46,7 @@ class MovementParameters(ListParameters):
     openapi_extra=problems("insufficient-stock", "conflict"),
 )
 async def create_movement(
-    product_id: ProductId, new: NewMovement, run: Run, users: Users, by: By, now: Now
+    product_id: ProductId, new: NewMovement, run: Run, people: People, by: By, now: Now
 ) -> MovementView:
     """Take pieces in, or give them out; the answer's Location is that of the ledger."""
     movement = await run(
@@ -58,7 +58,7 @@ async def create_movement(
         actor=by,
         now=now,
     )
-    return MovementView.of(movement, await users.public({by.id}))
+    return MovementView.of(movement, await people(by.id))
 
 
 @router.get("/{product_id:id}/movements")

@@ -1,9 +1,10 @@
 """What the endpoints are given: the ports, by name, through small dependencies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Protocol
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -18,7 +19,7 @@ from service_layer.queries.devices import DeviceQueries
 from service_layer.queries.posts import PostQueries
 from service_layer.queries.stock import MovementQueries
 from service_layer.queries.tasks import TaskQueries
-from service_layer.queries.users import UserQueries
+from service_layer.queries.users import PublicUser, UserQueries
 from service_layer.runner import Runner
 
 
@@ -134,6 +135,27 @@ async def _actor(request: Request) -> Actor:
     return grant.actor
 
 
+class PeopleNamed:
+    """What the public sees of the people whom the answer to a change names.
+
+    Who asks for a change is looked up with the request; only the others are still to be.
+    """
+
+    def __init__(self, users: UserQueries, asking: PublicUser) -> None:
+        self._users = users
+        self._asking = asking
+
+    async def __call__(self, *ids: UUID | None) -> Mapping[UUID, PublicUser]:
+        """Return what the public sees of them, by their ids."""
+        others = {id for id in ids if id is not None and id != self._asking.id}
+        return {**await self._users.public(others), self._asking.id: self._asking}
+
+
+async def _people(request: Request) -> PeopleNamed:
+    grant: Grant = request.scope["grant"]
+    return PeopleNamed(ports(request).user_queries(), grant.public)
+
+
 async def _address(request: Request) -> str:
     return origin(request.client.host) if request.client else ""
 
@@ -164,6 +186,7 @@ Now = Annotated[datetime, Depends(_now)]
 DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
 Users = Annotated[UserQueries, Depends(_users)]
+People = Annotated[PeopleNamed, Depends(_people)]
 Posts = Annotated[PostQueries, Depends(_posts)]
 Categories = Annotated[CategoryQueries, Depends(_categories)]
 Products = Annotated[ProductQueries, Depends(_products)]

@@ -15,11 +15,20 @@ from entrypoints.http.fields import Flag, Id, Search, text
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation
 from entrypoints.http.policy import Visitor, visitor
-from entrypoints.http.ports import By, IfMatch, Now, Posts, Run, Users, ports
+from entrypoints.http.ports import (
+    By,
+    IfMatch,
+    Now,
+    People,
+    PeopleNamed,
+    Posts,
+    Run,
+    Users,
+    ports,
+)
 from entrypoints.http.users import UserId
 from service_layer import blog
 from service_layer.queries.posts import PostView
-from service_layer.queries.users import UserQueries
 
 router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=Operation)
 
@@ -78,9 +87,9 @@ class AllPostParameters(PostParameters):
 
 
 @router.post("/posts", status_code=201)
-async def create_post(new: NewPost, run: Run, users: Users, by: By, now: Now) -> PostView:
+async def create_post(new: NewPost, run: Run, people: People, by: By, now: Now) -> PostView:
     """Write a draft."""
-    return await _seen(await run(blog.write_post, **dict(new), actor=by, now=now), users)
+    return await _seen(await run(blog.write_post, **vars(new), actor=by, now=now), people)
 
 
 @router.get("/posts")
@@ -107,13 +116,13 @@ async def edit_post(
     patch: Annotated[PostPatch, Body()],
     expected: IfMatch,
     run: Run,
-    users: Users,
+    people: People,
     by: By,
     now: Now,
 ) -> PostView:
     """Give members of a post other values."""
     post = await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
-    return await _seen(post, users)
+    return await _seen(post, people)
 
 
 @router.delete("/posts/{post_id:id}", status_code=204)
@@ -124,20 +133,20 @@ async def delete_post(post_id: PostId, expected: IfMatch, run: Run, by: By, now:
 
 @router.post("/posts/{post_id:id}/publish")
 async def publish_post(
-    post_id: PostId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> PostView:
     """Let everybody read a post."""
     post = await run(blog.publish_post, post_id, actor=by, now=now, expected=expected)
-    return await _seen(post, users)
+    return await _seen(post, people)
 
 
 @router.post("/posts/{post_id:id}/unpublish")
 async def unpublish_post(
-    post_id: PostId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> PostView:
     """Make a post a draft again."""
     post = await run(blog.unpublish_post, post_id, actor=by, now=now, expected=expected)
-    return await _seen(post, users)
+    return await _seen(post, people)
 
 
 @router.get("/users/{user_id:id}/posts")
@@ -157,6 +166,6 @@ async def list_posts_of_user(
     return asked.listing(page)
 
 
-async def _seen(post: Post, users: UserQueries) -> PostView:
+async def _seen(post: Post, people: PeopleNamed) -> PostView:
     """Return a post that was just written as it is seen, with its author."""
-    return PostView.of(post, await users.public({post.author_id}))
+    return PostView.of(post, await people(post.author_id))

@@ -123,7 +123,7 @@ async def create_product(
     new: NewProduct, run: Run, categories: Categories, by: By, now: Now
 ) -> ProductView:
     """Add a product."""
-    product = await run(stockroom.add_product, **dict(new), actor=by, now=now)
+    product = await run(stockroom.add_product, **vars(new), actor=by, now=now)
     return await _seen(product, categories, now)
 
 

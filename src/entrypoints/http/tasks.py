@@ -12,10 +12,9 @@ from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
 from entrypoints.http.fields import Day, Flag, Id, Search, text, whole, whole_parameter
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation
-from entrypoints.http.ports import By, IfMatch, Now, Run, Tasks, Users, ports
+from entrypoints.http.ports import By, IfMatch, Now, People, PeopleNamed, Run, Tasks, ports
 from service_layer import planning
 from service_layer.queries.tasks import TaskCounts, TaskView
-from service_layer.queries.users import UserQueries
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation)
 
@@ -85,17 +84,16 @@ class TaskParameters(TaskFilters, ListParameters):
     ] = "created_at"
 
 
-async def _seen(task: Task, users: UserQueries, now: datetime) -> TaskView:
+async def _seen(task: Task, people: PeopleNamed, now: datetime) -> TaskView:
     """Return a task that was just written as it is seen, with the people it names."""
-    named = {id for id in (task.assignee_id, task.created_by_id) if id is not None}
-    return TaskView.of(task, now.date(), await users.public(named))
+    return TaskView.of(task, now.date(), await people(task.assignee_id, task.created_by_id))
 
 
 @router.post("", status_code=201)
-async def create_task(new: NewTask, run: Run, users: Users, by: By, now: Now) -> TaskView:
+async def create_task(new: NewTask, run: Run, people: People, by: By, now: Now) -> TaskView:
     """Write a task down."""
-    task = await run(planning.add_task, **dict(new), actor=by, now=now)
-    return await _seen(task, users, now)
+    task = await run(planning.add_task, **vars(new), actor=by, now=now)
+    return await _seen(task, people, now)
 
 
 @router.get("")
@@ -124,13 +122,13 @@ async def edit_task(
     patch: Annotated[TaskPatch, Body()],
     expected: IfMatch,
     run: Run,
-    users: Users,
+    people: People,
     by: By,
     now: Now,
 ) -> TaskView:
     """Give members of a task other values."""
     task = await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
-    return await _seen(task, users, now)
+    return await _seen(task, people, now)
 
 
 @router.delete("/{task_id:id}", status_code=204)
@@ -141,17 +139,17 @@ async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, by: By, now:
 
 @router.post("/{task_id:id}/complete")
 async def complete_task(
-    task_id: TaskId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> TaskView:
     """Mark a task as done."""
     task = await run(planning.complete_task, task_id, actor=by, now=now, expected=expected)
-    return await _seen(task, users, now)
+    return await _seen(task, people, now)
 
 
 @router.post("/{task_id:id}/reopen")
 async def reopen_task(
-    task_id: TaskId, expected: IfMatch, run: Run, users: Users, by: By, now: Now
+    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> TaskView:
     """Mark a task as still to be done."""
     task = await run(planning.reopen_task, task_id, actor=by, now=now, expected=expected)
-    return await _seen(task, users, now)
+    return await _seen(task, people, now)

@@ -48,7 +48,7 @@ async def add_category(request: Asking, sent: Sent, run: Run, by: By, now: Now) 
             place=_place,
             actor=by,
             now=now,
-            **dict(new),
+            **vars(new),
         )
     except WRONG as error:
         return await _list(request, sent.refused(error), refusal(error).status)

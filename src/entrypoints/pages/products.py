@@ -43,7 +43,7 @@ async def add_product(request: Asking, sent: Sent, run: Run, by: By, now: Now) -
             place=lambda product: f"{HERE}/{product.id}",
             actor=by,
             now=now,
-            **dict(new),
+            **vars(new),
         )
     except WRONG as error:
         return await _new(request, sent.refused(error), refusal(error).status)

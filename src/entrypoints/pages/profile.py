@@ -154,7 +154,7 @@ async def make_token(
     try:
         new = _until_the_end_of_the_day(sent).read(NewToken)
         issued = await run(
-            access.create_token, **dict(new), actor=by, known_by=grant.token_id, now=now
+            access.create_token, **vars(new), actor=by, known_by=grant.token_id, now=now
         )
     except WRONG as error:
         return await _tokens(request, by, sent.refused(error), refusal(error).status)

@@ -68,7 +68,7 @@ async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
     try:
         new = sent.read(NewTask)
         await run(
-            receipts.once, sent.key, planning.add_task, place=_place, actor=by, now=now, **dict(new)
+            receipts.once, sent.key, planning.add_task, place=_place, actor=by, now=now, **vars(new)
         )
     except WRONG as error:
         return await _list(request, by, now, sent.refused(error), refusal(error).status)

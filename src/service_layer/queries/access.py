@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.access import Scope, Token, TokenFilter
 from domain.actors import Actor
 from service_layer.queries import Queries, View
+from service_layer.queries.users import PublicUser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class Grant:
 
     token_id: UUID
     actor: Actor
+    public: PublicUser
+    """What the public sees of the actor, so that an answer that names them needs not ask again."""
     scope: Scope
     is_personal: bool
     expires_at: datetime | None

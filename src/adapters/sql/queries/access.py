@@ -7,6 +7,7 @@ from sqlalchemy import Text, Uuid, bindparam, select
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.tables import tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
@@ -64,12 +65,12 @@ class SqlAccessQueries(AccessQueries):
         self._database = database
         grant = select(
             tokens.c.id,
-            users.c.id.label("user_id"),
-            users.c.role,
             tokens.c.scope,
             tokens.c.purpose,
             tokens.c.expires_at,
             tokens.c.last_used_at,
+            users.c.role,
+            *public_columns(users),
         ).join_from(tokens, users, users.c.id == tokens.c.user_id)
         known = select(users.c.id, users.c.password_hash, users.c.is_active)
         self._grant = database.lookup(grant.where(users.c.is_active), tokens.c.digest)
@@ -108,10 +109,13 @@ class SqlAccessQueries(AccessQueries):
 
 
 def _grant(row: Row) -> Grant:
-    token_id, user_id, role, scope, purpose, expires_at, last_used_at = row
+    token_id, scope, purpose, expires_at, last_used_at, role, *user = row
+    public = public_user(user)
+    assert public is not None
     return Grant(
         token_id=token_id,
-        actor=Actor(id=user_id, role=role),
+        actor=Actor(id=public.id, role=role),
+        public=public,
         scope=scope,
         is_personal=purpose is Purpose.PERSONAL,
         expires_at=expires_at,
