@@ -1,5 +1,6 @@
 """The indexes that searching takes: they are used, they are made later, and it works without."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -137,6 +138,28 @@ def test_what_is_everywhere_is_found_without_looking_everywhere(
         else:
             column = "title_key" if sort == "title" else sort
             assert f"using ix_tasks_{column}_id on tasks" in plan(place)
+
+
+def test_postgresql_knows_of_a_word_in_one_text_of_a_hundred_that_it_is_no_rare_one(
+    postgres: URL, postgres_place: URL
+) -> None:
+    if not has_trigrams(postgres):
+        return
+    database = AskedPostgres(postgres_place)
+    with sql_backend(database) as backend:
+        with database.engine.begin() as connection:
+            made = list(rows())
+            for n, row in enumerate(made):
+                row["search_text"] += f" word{n % 100:02}s"
+            connection.execute(insert(tasks), made)
+        execute(postgres_place, "VACUUM ANALYZE tasks")
+        underrated = 0
+        for number in range(100):
+            assert ask(backend, f"ord{number:02}s") == 20
+            told = re.search(r"on tasks .* rows=(\d+)", plan(postgres_place))
+            assert told is not None
+            underrated += int(told[1]) < ROWS / 100 / 5
+        assert underrated < 30
 
 
 def test_what_no_index_has_is_looked_for_once(place: Path | URL, backend: Backend) -> None:
