@@ -20,6 +20,7 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.gathering import GatheredLookup, Gathering
+from adapters.sql.postgres_reader import PostgresReader
 from adapters.sql.rows import ArrayWriter
 from adapters.sql.troubles import AWAY, translated
 from service_layer.errors import DatabaseUnavailable, Unreachable
@@ -85,13 +86,13 @@ class _Readers:
 
     def __init__(self, said: dict[str, Any], options: str) -> None:
         self._arguments = {**said, "options": f"{said['options']} {options}"}
-        self._free: deque[Any] = deque([None] * self.NUMBER)
+        self._free: deque[PostgresReader | None] = deque([None] * self.NUMBER)
         self._turn = asyncio.Semaphore(self.NUMBER)
 
     async def close(self) -> None:
-        for cursor in self._free:
-            if cursor is not None:
-                await cursor.connection.close()
+        for reader in self._free:
+            if reader is not None:
+                await reader.close()
         self._free = deque([None] * self.NUMBER)
 
     async def read(self, sql: str, values: Values) -> list[Row]:
@@ -110,26 +111,21 @@ class _Readers:
             raise DatabaseUnavailable(AWAY) from None
 
     async def _read_once(self, sql: str, values: Values) -> list[Row]:
-        cursor = self._free.popleft()
+        reader = self._free.popleft()
         try:
-            if cursor is None:
-                connection = await psycopg.AsyncConnection.connect(
-                    autocommit=True, prepare_threshold=0, **self._arguments
-                )
-                # Kept with the connection: making one costs a quarter of a short read.
-                cursor = connection.cursor(binary=True)
-            await cursor.execute(sql, values, prepare=True)
-            rows: list[Row] = await cursor.fetchall()
-            self._free.appendleft(cursor)
+            if reader is None:
+                reader = await PostgresReader.connect(**self._arguments)
+            rows = await reader.read(sql, values)
+            self._free.appendleft(reader)
             return rows
         except BaseException as error:
             trouble = translated(error, may_be_committed=False)
             if isinstance(error, psycopg.Error) and trouble is None:
-                self._free.appendleft(cursor)
+                self._free.appendleft(reader)
                 raise
             self._free.append(None)
-            if cursor is not None:
-                await cursor.connection.close()
+            if reader is not None:
+                await reader.close()
             if trouble is None:
                 raise
             raise trouble from error
