@@ -162,6 +162,25 @@ def test_postgresql_knows_of_a_word_in_one_text_of_a_hundred_that_it_is_no_rare_
         assert underrated < 30
 
 
+def test_little_waits_to_be_indexed_by_whoever_writes_next(
+    postgres: URL, postgres_place: URL
+) -> None:
+    if not has_trigrams(postgres):
+        return
+    engine = make_engine(postgres_place)
+    with psycopg.connect(address(postgres_place), autocommit=True) as connection:
+        connection.execute("ALTER INDEX ix_tasks_search_text RESET (gin_pending_list_limit)")
+    migrate(engine)
+    for _ in range(3):
+        with engine.begin() as writing:
+            writing.execute(insert(tasks), [row | {"id": new_id()} for row in rows()])
+        with engine.begin() as looking:
+            pages = "SELECT gin_clean_pending_list('ix_tasks_search_text')"
+            # A page has 8 kB, and each change is indexed as a whole.
+            assert looking.scalar(text(pages)) <= 256 / 8 + 8
+    engine.dispose()
+
+
 def test_what_no_index_has_is_looked_for_once(place: Path | URL, backend: Backend) -> None:
     for q, sort in product(("xq", "\u6cb9"), SORTS):
         assert ask(backend, q, sort) == 0

@@ -33,6 +33,7 @@ class PostgresReader:
         # To begin and end listening with each statement would cost two system calls.
         self._socket = self._libpq.socket
         self._loop.add_reader(self._socket, self._hear)
+        self.listens = True
 
     @classmethod
     async def connect(cls, **arguments: Any) -> Self:
@@ -41,13 +42,16 @@ class PostgresReader:
 
     async def close(self) -> None:
         """Close the connection, even amid a read."""
-        self._loop.remove_reader(self._socket)
+        self._end()
         await self._connection.close()
 
     async def read(self, sql: str, values: Values) -> list[Row]:
-        """Return the rows; what comes after an error of `psycopg` it can be asked again.
+        """Return the rows.
 
-        After any other error it must be closed.
+        Raises:
+            psycopg.Error: what the database says, after which it can be asked again; or
+                `OperationalError` when the connection is lost. Whatever else interrupts a read, the
+                reader is to be closed.
         """
         query, names = _numbered(sql)
         given = self._convert.dump_sequence([values[name] for name in names], _formats(len(names)))
@@ -109,13 +113,19 @@ class PostgresReader:
                 self._answered = None
         return self._libpq.get_result()
 
+    def _end(self) -> None:
+        """Listen no more; the socket's number may soon be another's."""
+        if self.listens:
+            self._loop.remove_reader(self._socket)
+            self.listens = False
+
     def _hear(self) -> None:
         """Take in what has come; also what comes unasked, such as the end of the connection."""
         error: psycopg.Error | None = None
         try:
             self._libpq.consume_input()
         except psycopg.Error as lost:
-            self._loop.remove_reader(self._socket)
+            self._end()
             error = lost
         answered = self._answered
         if answered is not None and not answered.done():
@@ -135,10 +145,11 @@ def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
     """Return a statement with numbers in place of its parameters' names, and the names in order."""
     names: dict[str, int] = {}
 
-    def number(parameter: re.Match[str]) -> str:
-        return f"${names.setdefault(parameter[1], len(names) + 1)}"
+    def number(sign: re.Match[str]) -> str:
+        name = sign[1]
+        return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
 
-    numbered = re.sub(r"%\((\w+)\)s", number, sql).replace("%%", "%")
+    numbered = re.sub(r"%(?:%|\((\w+)\)s)", number, sql)
     return numbered.encode(), tuple(names)
 
 
