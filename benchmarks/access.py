@@ -38,6 +38,7 @@ async def checking_a_token() -> float:
         "method": "GET",
         "path": "/api/v1/tasks",
         "app": app,
+        "ports": app.state.ports,
         "headers": [
             (b"host", b"127.0.0.1:8000"),
             (b"accept", b"*/*"),
