@@ -1,27 +1,21 @@
 """The repositories in the session of a unit of work."""
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Executable,
-    Result,
-    ScalarResult,
     Select,
     bindparam,
-    literal,
     or_,
     select,
-    true,
     update,
 )
-from sqlalchemy.orm import class_mapper
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from adapters.sql.repository import SqlRepository
 from adapters.sql.tables import (
     attempts,
     categories,
@@ -34,10 +28,8 @@ from adapters.sql.tables import (
     tokens,
     users,
 )
-from adapters.sql.work import Work, key_of
 from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
 from domain.actors import Role
-from domain.base import Entity, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
@@ -47,105 +39,6 @@ from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
 from service_layer.errors import Unsettled
-
-E = TypeVar("E", bound=Entity)
-
-
-class SqlRepository(Repository[E], Generic[E]):
-    """Aggregates of one type in the session of a unit of work."""
-
-    type: type[E]
-    locks: bool = False
-    """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
-    and ignores it; in PostgreSQL others may name it meanwhile (`FOR NO KEY UPDATE`)."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._session = work.session
-
-    def add(self, entity: E) -> None:
-        self._session.add(entity)
-        key = key_of(entity)
-        self._work.added.add(key)
-        self._work.seen[key] = entity
-
-    def remove(self, entity: E) -> None:
-        if entity in self._session.new:
-            self._session.expunge(entity)
-        else:
-            self._session.delete(entity)
-        self._work.removed.add(key_of(entity))
-
-    def find(self, id: UUID) -> E | None:
-        work, key = self._work, (self.type, id)
-        if key in work.removed:
-            return None
-        entity: Any = work.seen.get(key)
-        if entity is None:
-            work.part_with(key)
-            entity = work.foreseen.pop(key, None)
-        if entity is None:
-            entity = self._load((id,)).first()
-        if entity is None:
-            return None
-        work.seen[key] = entity
-        found: E = entity
-        return found
-
-    def foresee(self, ids: Collection[UUID]) -> None:
-        """Look for aggregates that are going to be asked for, in one statement.
-
-        Those that are locked are so in one order, so that two who do this wait for each other and
-        not for ever.
-        """
-        self._work.foreseen.update((key_of(one), one) for one in self._load(ids))
-
-    def _load(self, ids: Collection[UUID]) -> ScalarResult[E]:
-        kind: Any = self.type
-        return self._session.scalars(_among(kind, self.locks), {"ids": list(ids)})
-
-    def any(self) -> bool:
-        return self._any(true())
-
-    def _ask(self, statement: Executable) -> Result[Any]:
-        """Ask the database itself, if it has all that there is to know."""
-        if self._work.waiting:
-            raise Unsettled
-        return self._session.execute(statement)
-
-    def _any(self, condition: ColumnElement[bool]) -> bool:
-        """Whether there is any kept aggregate of which a condition holds."""
-        some = select(literal(1)).select_from(self.type).where(condition).limit(1)
-        return self._ask(some).first() is not None
-
-    def _some(
-        self,
-        *where: ColumnElement[bool],
-        order: Sequence[ColumnElement[object]],
-        limit: int | None = None,
-        free: bool = False,
-    ) -> list[E]:
-        """Return kept aggregates for a change, but those that were removed meanwhile.
-
-        With `free` also none that another transaction holds, and these are held until this ends.
-        """
-        statement = select(self.type).where(*where).order_by(*order).limit(limit)
-        if free:
-            statement = statement.with_for_update(key_share=True, skip_locked=True)
-        for key in list(self._work.earlier):
-            self._work.part_with(key)
-        rows = self._ask(statement).scalars()
-        found = [one for one in rows if key_of(one) not in self._work.removed]
-        self._work.seen.update((key_of(one), one) for one in found)
-        return found
-
-
-@lru_cache
-def _among(kind: Any, locks: bool) -> Select[Any]:
-    """Return the statement that finds aggregates by their ids, in the order of those."""
-    id = class_mapper(kind).local_table.c.id
-    found = select(kind).where(id.in_(bindparam("ids", expanding=True))).order_by(id)
-    return found.with_for_update(key_share=True) if locks else found
 
 
 class SqlTasks(SqlRepository[Task], TaskRepository):

@@ -18,11 +18,11 @@ from adapters.sql.repositories import (
     SqlPosts,
     SqlProducts,
     SqlReceipts,
-    SqlRepository,
     SqlTasks,
     SqlTokens,
     SqlUsers,
 )
+from adapters.sql.repository import SqlRepository
 from adapters.sql.troubles import translated
 from adapters.sql.work import Work
 from adapters.sql.writing import write
