@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -94,3 +95,56 @@ def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
     # And nothing of it is in the way of those who come later.
     later = backend.usual.perform(planning.edit_task, edited, {"priority": 1}, now=NOON)
     assert later.version == {"before": 2, "after": 3}[when]
+
+
+def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_who_look_for_it(
+    postgres_place: URL,
+) -> None:
+    # On SQLite nobody comes between.
+    with sql_backend(database_at(postgres_place)) as backend:
+        id, beside = add(backend, "One"), add(backend, "Two")
+        elsewhere: list[object] = []
+
+        def another_process(uow: UnitOfWork) -> None:
+            if not elsewhere:
+                assign = partial(planning.edit_task, changes={"assignee_id": OTHER.id})
+                elsewhere.append(backend.usual.perform(assign, task_id=id, now=NOON))
+
+        # By their places the runner knows what they are going to ask for.
+        edit: Any = planning.edit_task
+        shut_out: Any = people.edit_user
+        _, user, edited, _ = Together(backend).run(
+            another_process,
+            partial(shut_out, OTHER.id, {"is_active": False}, actor=ADMIN.actor, now=NOON),
+            partial(edit, id, {"priority": 7}, now=NOON),
+            partial(edit, beside, {"priority": 7}, now=NOON),
+        )
+
+        assert elsewhere
+        assert not user.is_active
+        kept = get(backend, id)
+        assert kept is not None
+        # Assigned, taken away again since they may not come in any more, and edited.
+        assert (kept.version, kept.assignee_id, kept.priority) == (4, None, 7)
+        assert edited.version == 4
+
+
+def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
+    postgres_place: URL,
+) -> None:
+    with sql_backend(database_at(postgres_place)) as backend:
+        found: list[object] = []
+
+        def hold(uow: UnitOfWork) -> None:
+            found.extend((uow.users.find(OTHER.id), uow.users.hold(OTHER.id)))
+
+        def rename(uow: UnitOfWork) -> None:
+            user = uow.users.get(OTHER.id)
+            assert all(user is not one for one in found)
+            user.edit({"city": "Graz"}, NOON, by=ADMIN.actor, among=uow.users)
+
+        together = Together(backend)
+        together.run(hold, rename)
+        assert together.transactions == 2
+        with backend.open() as uow:
+            assert uow.users.get(OTHER.id).city == "Graz"

@@ -66,16 +66,17 @@ class SqlUsers(SqlRepository[User], UserRepository):
         return self._work.shared or super().has(id)
 
     def hold(self, id: UUID) -> User | None:
-        key = (User, id)
-        if key not in self._work.added and key not in self._work.removed:
-            if key not in self._work.seen:
-                self._work.part_with(key)
-            # What was read before somebody else let go of it is read again.
-            lock = {"key_share": True}
-            held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
-            if held is not None:
-                self._work.foreseen[key] = held
-        return self.find(id)
+        work, key = self._work, (User, id)
+        if key in work.added or key in work.removed:
+            return self.find(id)
+        if key not in work.seen:
+            work.part_with(key)
+        # What was read before somebody else let go of it is read again.
+        lock = {"key_share": True}
+        held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
+        if held is not None:
+            work.seen[key] = held
+        return held
 
     def named(self, username_key: str) -> UUID | None:
         return self._who(users.c.username_key == username_key)

@@ -106,8 +106,7 @@ class SqlRepository(Repository[E], Generic[E]):
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
         if free:
             statement = statement.with_for_update(key_share=True, skip_locked=True)
-        for key in list(self._work.earlier):
-            self._work.part_with(key)
+        self._work.look_anew()
         rows = self._ask(statement).scalars()
         found = [one for one in rows if key_of(one) not in self._work.removed]
         self._work.seen.update((key_of(one), one) for one in found)

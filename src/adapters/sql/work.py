@@ -46,6 +46,18 @@ class Work:
         if before is not None and before in self.session:
             self.session.expunge(before)
 
+    def look_anew(self) -> None:
+        """Let go of all that was read before, so that what is read now is as it is now.
+
+        Raises:
+            Unsettled: when some of it has to be written first.
+        """
+        for key in list(self.earlier):
+            self.part_with(key)
+        for entity in self.foreseen.values():
+            self.session.expunge(entity)
+        self.foreseen = {}
+
     def put_by(self) -> None:
         """Begin with another use case, and leave what this one has changed to be written later."""
         for key, entity in self.seen.items():
