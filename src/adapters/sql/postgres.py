@@ -20,6 +20,7 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.gathering import GatheredLookup, Gathering
+from adapters.sql.indexing import Indexing
 from adapters.sql.postgres_reader import PostgresReader
 from adapters.sql.rows import ArrayWriter
 from adapters.sql.troubles import AWAY, translated
@@ -140,6 +141,7 @@ class PostgresDatabase(SqlDatabase):
     def __init__(self, url: URL) -> None:
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
+        self._indexing = Indexing(self.engine)
         self._readers = _Readers(arguments(url), _READING)
         self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}")
 
@@ -149,6 +151,7 @@ class PostgresDatabase(SqlDatabase):
     async def close(self) -> None:
         await self._readers.close()
         await self._planners.close()
+        self._indexing.close()
         self.engine.dispose()
         self._hurried.dispose()
 
@@ -163,7 +166,7 @@ class PostgresDatabase(SqlDatabase):
         """What PostgreSQL has committed it keeps."""
 
     def end(self) -> None:
-        """PostgreSQL sees to it itself."""
+        self._indexing.is_due()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         readers = self._planners if statement.depends else self._readers

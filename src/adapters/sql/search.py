@@ -148,30 +148,21 @@ def make_indexes(connection: Connection) -> None:
 
     Not every PostgreSQL has the extension, and not every owner of a database may create it. It can
     be had later than the tables; so this belongs to no revision and is done after each migration.
-    Beside each index, more texts are sampled than usual, and less is left to be indexed later.
+    Beside each index, more texts are sampled than usual.
     """
     with suppress(ProgrammingError, OperationalError), connection.begin_nested():
         if connection.scalar(text(_AVAILABLE)):
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
     if connection.scalar(text(_USABLE)):
         for name in SEARCHED:
-            index = f"ix_{name}_search_text"
-            made = f"CREATE INDEX IF NOT EXISTS {index} ON {name}"
-            connection.execute(text(f"{made} USING gin (search_text gin_trgm_ops)"))
-            if not connection.scalar(text(_LIMITED), {"name": index, "limit": _PENDING}):
-                connection.execute(text(f"ALTER INDEX {index} SET ({_PENDING})"))
+            index = f"CREATE INDEX IF NOT EXISTS ix_{name}_search_text ON {name}"
+            connection.execute(text(f"{index} USING gin (search_text gin_trgm_ops)"))
             if connection.scalar(text(_UNSAMPLED), {"name": name, "samples": SAMPLES}):
                 sampled = f"ALTER TABLE {name} ALTER search_text SET STATISTICS {SAMPLES}"
                 connection.execute(text(sampled))
                 connection.execute(text(f"ANALYZE {name} (search_text)"))
 
 
-# In kB. What is written waits to be indexed with more of its kind, until there is so much that who
-# writes next does that for all. By itself that is 4 MB, and keeps writers for 50 to 75 ms.
-_PENDING = "gin_pending_list_limit=256"
-_LIMITED = """
-SELECT :limit = ANY (reloptions) FROM pg_class WHERE oid = CAST(:name AS regclass)
-"""
 _AVAILABLE = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
 _UNSAMPLED = """
 SELECT attstattarget IS DISTINCT FROM :samples FROM pg_attribute
