@@ -1,6 +1,8 @@
 """The indexes that searching takes: they are used, they are made later, and it works without."""
 
 import re
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +15,7 @@ import pytest
 from sqlalchemy import URL, insert, text
 
 from adapters.ids import new_id
+from adapters.sql import indexing
 from adapters.sql.database import Row, Statement, Values
 from adapters.sql.migrations import migrate
 from adapters.sql.postgres import PostgresDatabase, make_engine
@@ -186,6 +189,26 @@ def test_what_was_written_is_soon_indexed_without_whoever_writes_next(
 
         assert any(left_when_looking_after(0) for _ in range(5))
         assert not all(left_when_looking_after(1 + n) for n in range(5))
+
+
+def test_whoever_closes_the_indexing_at_any_moment_does_not_wait_for_ever(
+    postgres_place: URL, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(indexing, "EVERY", 0.001)
+    engine = make_engine(postgres_place)
+    interval = sys.getswitchinterval()
+    # So that threads take turns between any two steps.
+    request.addfinalizer(lambda: sys.setswitchinterval(interval))
+    sys.setswitchinterval(1e-6)
+    for number in range(500):
+        made = indexing.Indexing(engine)
+        made.is_due()
+        time.sleep(0.001 + number % 100 / 1_000_000)
+        closing = threading.Thread(target=made.close, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
+    engine.dispose()
 
 
 def test_what_no_index_has_is_looked_for_once(place: Path | URL, backend: Backend) -> None:

@@ -49,8 +49,12 @@ class Indexing:
             self._thread.join()
 
     def _work(self) -> None:
-        while self._written.wait() and not self._closed.wait(EVERY):
+        while True:
+            self._written.wait()
+            # First, so that what is written from here on, or the end, is not overlooked.
             self._written.clear()
+            if self._closed.wait(EVERY):
+                return
             try:
                 with self._engine.begin() as connection:
                     connection.execute(_INDEX, {"names": _NAMES})
