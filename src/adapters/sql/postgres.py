@@ -80,21 +80,23 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     )
 
 
+READERS, SEARCHERS = 4, 8
+"""How many connections read, and how many search, which takes the database longer."""
+
+
 class _Readers:
     """A few held connections for reads: a read is a prepared statement and one round trip."""
 
-    NUMBER = 4
-
-    def __init__(self, said: dict[str, Any], options: str) -> None:
+    def __init__(self, said: dict[str, Any], options: str, number: int) -> None:
         self._arguments = {**said, "options": f"{said['options']} {options}"}
-        self._free: deque[PostgresReader | None] = deque([None] * self.NUMBER)
-        self._turn = asyncio.Semaphore(self.NUMBER)
+        self._free: deque[PostgresReader | None] = deque([None] * number)
+        self._turn = asyncio.Semaphore(number)
 
     async def close(self) -> None:
         for reader in self._free:
             if reader is not None:
                 await reader.close()
-        self._free = deque([None] * self.NUMBER)
+        self._free = deque([None] * len(self._free))
 
     async def read(self, sql: str, values: Values) -> list[Row]:
         """Return the rows; a connection that broke while it was idle is replaced once.
@@ -142,8 +144,8 @@ class PostgresDatabase(SqlDatabase):
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
         self._indexing = Indexing(self.engine)
-        self._readers = _Readers(arguments(url), _READING)
-        self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}")
+        self._readers = _Readers(arguments(url), _READING, READERS)
+        self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}", SEARCHERS)
 
     async def open(self) -> None:
         """Connections are made when they are first needed."""
