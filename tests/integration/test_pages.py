@@ -51,11 +51,16 @@ def plan(place: Path | URL, statement: Statement, values: dict[str, Any]) -> Any
         return explained[0][0]["Plan"]
 
 
-def rows_looked_at(node: dict[str, Any]) -> float:
+NAMED = ("users", "categories")
+"""What the rows of a page name, and is looked up when the page is known."""
+
+
+def rows_looked_at(node: dict[str, Any], but: tuple[str, ...] = ()) -> float:
     """Return how many rows PostgreSQL took out of tables and indexes for a plan."""
     own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-    below = sum(rows_looked_at(child) for child in node.get("Plans", ()))
-    return float(below + own * node["Actual Loops"] if "Relation Name" in node else below)
+    below = sum(rows_looked_at(child, but) for child in node.get("Plans", ()))
+    counts = "Relation Name" in node and node["Relation Name"] not in but
+    return float(below + own * node["Actual Loops"] if counts else below)
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -87,14 +92,15 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             steps = plan(place, statement, values)
             if isinstance(place, URL):
                 # A page with dates and a page without, each with the row that tells of more.
-                assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+                assert rows_looked_at(steps, NAMED) <= 2 * (slice.limit + 1)
             else:
                 of_tasks = [step for step in steps if "tasks" in step]
                 assert of_tasks
                 assert all("USING INDEX" in step for step in of_tasks), steps
-                # What is sorted are the two pages that were put together, not the table.
+                # What is sorted are the two pages that were put together, and that page beside
+                # what it names; not the table.
                 sorted_ = [step for step in steps if "TEMP B-TREE" in step]
-                assert len(sorted_) == len(of_tasks) - 1, steps
+                assert len(sorted_) <= len(of_tasks), steps
 
 
 def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, given: Any) -> None:
@@ -110,7 +116,7 @@ def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, giv
         statement = queries._page(Shape.of(given, asked))
         steps = plan(place, statement, statement.values({**given, **page_values(asked)}))
         if isinstance(place, URL):
-            assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+            assert rows_looked_at(steps, NAMED) <= 2 * (slice.limit + 1)
         else:
             of_table = [step for step in steps if table in step]
             assert of_table

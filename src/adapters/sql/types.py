@@ -30,8 +30,7 @@ class Time(TypeDecorator[datetime]):
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], datetime | None] | None:
-        # PostgreSQL answers in the zone of the session, and each of ours begins by setting UTC.
-        return None if dialect.name == "postgresql" else _of_sortable
+        return _in_utc if dialect.name == "postgresql" else _of_sortable
 
 
 def _sortable(value: datetime | None) -> str | None:
@@ -43,6 +42,11 @@ def _sortable(value: datetime | None) -> str | None:
 
 def _of_sortable(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    # PostgreSQL answers in the zone of the session, which its surroundings can set.
+    return None if value is None else value.astimezone(UTC)
 
 
 class Instant(TypeDecorator[datetime]):
