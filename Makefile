@@ -46,7 +46,8 @@ $(VENV)/made:
 	@touch $@
 
 # The lock files pin every package by its hash; the service itself is installed as it stands here.
-$(VENV)/run: requirements.lock pyproject.toml $(VENV)/made
+# A module that is new beside these has to be made known to Python.
+$(VENV)/run: requirements.lock pyproject.toml $(wildcard src/*.py) $(VENV)/made
 	@echo "Installing what the service needs …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
