@@ -1,6 +1,7 @@
 """Jobs: use cases that wait for the runner's writer, and the callers who wait for them."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -34,6 +35,24 @@ class Job:
         except IndexError:
             return False
         return True
+
+    def meet(self, turns: int, longest: float) -> None:
+        """Let some turns of the caller's event loop pass, in which others may come.
+
+        While the loop has nothing else to do a turn takes some microseconds; it never takes longer
+        than so many seconds.
+        """
+        over = threading.Event()
+
+        def turn(left: int) -> None:
+            if left:
+                self.loop.call_soon(turn, left - 1)
+            else:
+                over.set()
+
+        with suppress(RuntimeError):  # the loop is closed: nobody else comes
+            self.loop.call_soon_threadsafe(turn, turns)
+            over.wait(longest)
 
     async def wait(self, patience: float) -> Any:
         """Return what comes of it; a caller who stops listening does not stop the work half way.

@@ -47,6 +47,10 @@ class Runner:
     TOGETHER = 32
     """How many use cases share a commit at most."""
 
+    TURNS, MEETING = 6, 0.003
+    """For how many turns of the event loop the writer lets further use cases come, and how many
+    seconds at most, once several have met."""
+
     PATIENT = 4
     """How many changes wait at once for what somebody else holds."""
 
@@ -151,9 +155,13 @@ class Runner:
 
     def _write(self) -> None:
         """Do the jobs as they come: the whole life of the writer thread."""
+        waiting: list[Job | None] = []
         open = True
         while open:
+            several = len(waiting) > 1
             waiting = [self._jobs.get()]
+            if several and waiting[0] is not None:
+                waiting[0].meet(self.TURNS, self.MEETING)
             while len(waiting) < self.TOGETHER and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             open = None not in waiting

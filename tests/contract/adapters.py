@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
@@ -324,8 +324,15 @@ class Together:
             return await self.runner(use_case.func, *use_case.args, **use_case.keywords)
         return await self.runner(use_case)
 
-    def run(self, *use_cases: Callable[[UnitOfWork], Any]) -> list[Any]:
-        """Return what became of each use case: its result, or the exception."""
+    def run(
+        self,
+        *use_cases: Callable[[UnitOfWork], Any],
+        then: Sequence[Callable[[UnitOfWork], Any]] = (),
+    ) -> list[Any]:
+        """Return what became of each use case: its result, or the exception.
+
+        When those are done some more may come, one in each second turn of the event loop.
+        """
         held, go = threading.Event(), threading.Event()
 
         def hold(uow: UnitOfWork) -> None:
@@ -339,7 +346,12 @@ class Together:
             await asyncio.sleep(0)
             go.set()
             await first
-            return await asyncio.gather(*others, return_exceptions=True)
+            done = await asyncio.gather(*others, return_exceptions=True)
+            for use_case in then:
+                others.append(asyncio.ensure_future(self.ask(use_case)))
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            return done + await asyncio.gather(*others[len(done) :], return_exceptions=True)
 
         try:
             return self.backend.ask(all_at_once())

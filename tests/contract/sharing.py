@@ -264,6 +264,21 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
     assert titles(backend) == ["Two"]
 
 
+def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_several_have_met(
+    backend: Backend,
+) -> None:
+    together = Together(backend)
+    together.runner.MEETING = 10.0
+    made = together.run(
+        *(by(planning.add_task, title=title) for title in "ab"),
+        then=[by(planning.add_task, title=title) for title in "cde"],
+    )
+
+    # One of them holds the writer until the first two wait for it.
+    assert together.transactions == 3
+    assert [task.title for task in made] == titles(backend) == list("abcde")
+
+
 def titles(backend: Backend) -> list[str]:
     page = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date()), FIRST))
     return [task.title for task in page.items]

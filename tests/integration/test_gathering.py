@@ -111,6 +111,21 @@ def test_who_reads_while_another_read_is_under_way_shares_the_next_statement(
     assert len(database.statements) == 2
 
 
+def test_who_comes_in_the_next_turns_of_the_loop_shares_the_first_statement(
+    database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    async def read() -> list[Any]:
+        reads = []
+        for id in ids[:3]:
+            reads += started(backend.tasks.one(id, NOON))
+            await asyncio.sleep(0)
+        return list(await asyncio.gather(*reads))
+
+    database.statements.clear()
+    assert [task.id for task in backend.ask(read())] == ids[:3]
+    assert len(database.statements) == 1
+
+
 def test_one_who_reads_alone_does_not_wait_for_company(
     database: Counted, backend: Backend, ids: list[UUID]
 ) -> None:
