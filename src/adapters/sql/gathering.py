@@ -28,10 +28,10 @@ class _Batch:
 class Gathering(Generic[G, R]):
     """A question about some keys that those who ask it at the same time share.
 
-    The first asks as soon as a turn of the event loop brings nobody else. Who comes while that is
-    under way waits for its end, and then all who have come ask together: so nobody gets an answer
-    that is older than their question, nobody waits longer for company than it takes to look, and
-    the more there are the fewer questions each of them costs.
+    The first asks after a few turns of the event loop. Who comes while that is under way waits for
+    its end, and then all who have come ask together: so nobody gets an answer that is older than
+    their question, nobody waits long for company, and the more there are the fewer questions each
+    of them costs.
 
     Only those of one group, a name for whatever else the question depends on, ask together.
     """
@@ -40,8 +40,8 @@ class Gathering(Generic[G, R]):
     """How many questions of one group are under way at most."""
 
     TURNS = 3
-    """For how many turns of the event loop company is waited for, while each of them brings some.
-    Where the loop has nothing else to do, a turn takes some microseconds."""
+    """For how many turns of the event loop company is waited for. Where the loop has nothing else to
+    do, a turn takes some microseconds; where it has, each of them brings some."""
 
     def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
         self._ask = ask
@@ -74,21 +74,14 @@ class Gathering(Generic[G, R]):
         """Ask for all that waits until nothing does."""
         try:
             while batch := self._waiting.get(group):
-                await self._meet(batch)
+                for _ in range(self.TURNS):
+                    await asyncio.sleep(0)
                 del self._waiting[group]
                 await self._settle(group, batch)
         finally:
             self._working[group] -= 1
             if not self._working[group]:
                 del self._working[group]
-
-    async def _meet(self, batch: _Batch) -> None:
-        """Wait until a turn of the event loop brings nobody else."""
-        for _ in range(self.TURNS):
-            askers = len(batch.askers)
-            await asyncio.sleep(0)
-            if len(batch.askers) == askers:
-                break
 
     async def _settle(self, group: G, batch: _Batch) -> None:
         try:
