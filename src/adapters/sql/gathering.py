@@ -40,8 +40,8 @@ class Gathering(Generic[G, R]):
     """How many questions of one group are under way at most."""
 
     TURNS = 3
-    """For how many turns of the event loop company is waited for. Where the loop has nothing else to
-    do, a turn takes some microseconds; where it has, each of them brings some."""
+    """For how many turns of the event loop company is waited for. Where the loop has nothing else
+    to do, a turn takes some microseconds; where it has, each of them brings some."""
 
     def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
         self._ask = ask
