@@ -21,6 +21,7 @@ from adapters.sql.database import (
 )
 from adapters.sql.gathering import GatheredLookup, Gathering
 from adapters.sql.indexing import Indexing
+from adapters.sql.nearness import Nearness
 from adapters.sql.postgres_reader import PostgresReader
 from adapters.sql.rows import ArrayWriter
 from adapters.sql.troubles import AWAY, translated
@@ -144,11 +145,13 @@ class PostgresDatabase(SqlDatabase):
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
         self._indexing = Indexing(self.engine)
+        self._nearness = Nearness()
         self._readers = _Readers(arguments(url), _READING, READERS)
         self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}", SEARCHERS)
 
     async def open(self) -> None:
-        """Connections are made when they are first needed."""
+        # Connections are made when they are first needed.
+        self._nearness.to_this_thread()
 
     async def close(self) -> None:
         await self._readers.close()
@@ -162,7 +165,7 @@ class PostgresDatabase(SqlDatabase):
         return self._hurried
 
     def begin(self) -> None:
-        """PostgreSQL sees to it itself."""
+        self._nearness.keep()
 
     def check(self) -> None:
         """What PostgreSQL has committed it keeps."""
