@@ -36,9 +36,6 @@ class Gathering(Generic[G, R]):
     Only those of one group, a name for whatever else the question depends on, ask together.
     """
 
-    AT_ONCE = 1
-    """How many questions of one group are under way at most."""
-
     TURNS = 3
     """For how many turns of the event loop company is waited for. Where the loop has nothing else
     to do, a turn takes some microseconds; where it has, each of them brings some."""
@@ -46,7 +43,7 @@ class Gathering(Generic[G, R]):
     def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
         self._ask = ask
         self._waiting: dict[G, _Batch] = {}
-        self._working: dict[G, int] = {}
+        self._working: set[G] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, group: G, keys: Collection[Any]) -> R:
@@ -60,8 +57,8 @@ class Gathering(Generic[G, R]):
         batch = self._waiting.get(group)
         if batch is None:
             batch = self._waiting[group] = _Batch(asyncio.get_running_loop())
-            if self._working.get(group, 0) < self.AT_ONCE:
-                self._working[group] = self._working.get(group, 0) + 1
+            if group not in self._working:
+                self._working.add(group)
                 task = batch.loop.create_task(self._work(group))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -74,17 +71,17 @@ class Gathering(Generic[G, R]):
         """Ask for all that waits until nothing does."""
         try:
             while batch := self._waiting.get(group):
-                for _ in range(self.TURNS):
-                    await asyncio.sleep(0)
-                del self._waiting[group]
                 await self._settle(group, batch)
         finally:
-            self._working[group] -= 1
-            if not self._working[group]:
-                del self._working[group]
+            self._working.discard(group)
 
     async def _settle(self, group: G, batch: _Batch) -> None:
         try:
+            try:
+                for _ in range(self.TURNS):
+                    await asyncio.sleep(0)
+            finally:
+                del self._waiting[group]
             # Nobody waits longer than the one who has waited longest may.
             async with asyncio.timeout_at(batch.since + TOO_LONG):
                 found = await self._ask(group, batch.keys)
