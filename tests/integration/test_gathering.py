@@ -1,7 +1,7 @@
 """Reads at the same time: they share statements, and nobody can tell but by the time it takes."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -258,6 +258,26 @@ def test_who_does_not_wait_any_longer_stops_nobody_else(
         title for n, title in enumerate("0011") if n != impatient
     )
     assert backend.ask(backend.tasks.one(ids[2], NOON)).title == "2"
+
+
+def test_a_question_that_is_broken_off_before_it_is_asked_stops_nobody_who_comes_later() -> None:
+    async def answer(group: str, keys: Collection[int]) -> set[int]:
+        return set(keys)
+
+    async def ask() -> set[int]:
+        numbers = gathering.Gathering(answer)
+        (first,) = started(numbers("these", [1]))
+        while len(asyncio.all_tasks()) < 3:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        (work,) = asyncio.all_tasks() - {first, asyncio.current_task()}
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        async with asyncio.timeout(10):
+            return await numbers("these", [2])
+
+    assert asyncio.run(ask()) == {2}
 
 
 def test_what_goes_wrong_is_told_to_all_who_asked_and_to_nobody_after_them(
