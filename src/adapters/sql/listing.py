@@ -121,23 +121,25 @@ def page_select(
             some = candidates.among(rows, id, [*where, *segment]).subquery()
             few = _ordered(select(some), some.c.id, Sort(some.c.sort_value), shape)
             parts += candidates.either(few, walked, _number("page_reach"))
+    # The rows of one part alone either all have a sort value or all have none.
+    nullable = sort.nullable and len(parts) > 1
     if len(parts) == 1:
         page = parts[0]
     else:
         both = _together(parts).subquery("both")
-        page = _ordered(select(both), both.c.id, Sort(both.c.sort_value, sort.nullable), shape)
+        page = _ordered(select(both), both.c.id, Sort(both.c.sort_value, nullable), shape)
     page = page.limit(_number("page_rows"))
     page = page.offset(_number("page_skip")) if shape.skips else page
     if own is not columns:
         bare = page.subquery("bare")
         beside = ClauseAdapter(bare).traverse(columns).add_columns(bare.c.sort_value)
-        page = _ordered(beside, bare.c.id, Sort(bare.c.sort_value, sort.nullable), shape)
+        page = _ordered(beside, bare.c.id, Sort(bare.c.sort_value, nullable), shape)
     if not shape.counts:
         return page
     inner = page.subquery("page")
     total = _total(own, id, where, candidates).subquery("counted")
     counted = select(total.c.total, inner).select_from(total.outerjoin(inner, true()))
-    return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, sort.nullable), shape)
+    return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, nullable), shape)
 
 
 def _own(columns: Rows, id: Column[Any]) -> Rows:
