@@ -59,7 +59,7 @@ over, and what takes longer is not worth keeping others waiting for."""
 
 # A read names few rows and what belongs to them: to look that up row by row is best, and PostgreSQL
 # is spared thinking about other ways. It would take one for as many rows as a page might have.
-_READING = "-c enable_hashjoin=off -c enable_mergejoin=off"
+READING = "-c enable_hashjoin=off -c enable_mergejoin=off"
 # What is prepared is planned for all values alike after some time: the same for words that are
 # everywhere and nowhere.
 _PLANNING = "-c plan_cache_mode=force_custom_plan"
@@ -146,8 +146,8 @@ class PostgresDatabase(SqlDatabase):
         self._hurried = make_engine(url, hurried=True)
         self._indexing = Indexing(self.engine)
         self._nearness = Nearness()
-        self._readers = _Readers(arguments(url), _READING, READERS)
-        self._planners = _Readers(arguments(url), f"{_READING} {_PLANNING}", SEARCHERS)
+        self._readers = _Readers(arguments(url), READING, READERS)
+        self._planners = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
 
     async def open(self) -> None:
         # Connections are made when they are first needed.
