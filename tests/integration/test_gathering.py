@@ -280,6 +280,32 @@ def test_a_question_that_is_broken_off_before_it_is_asked_stops_nobody_who_comes
     assert asyncio.run(ask()) == {2}
 
 
+def test_a_question_that_is_broken_off_while_others_wait_for_the_next_stops_nobody() -> None:
+    asked: list[set[int]] = []
+
+    async def answer(group: str, keys: Collection[int]) -> set[int]:
+        asked.append(set(keys))
+        if len(asked) == 1:
+            await asyncio.Event().wait()
+        return set(keys)
+
+    async def ask() -> list[set[int]]:
+        numbers = gathering.Gathering(answer)
+        first = started(numbers("these", [1]))
+        while not asked:
+            await asyncio.sleep(0)
+        (work,) = asyncio.all_tasks() - {*first, asyncio.current_task()}
+        others = started(numbers("these", [2]))
+        await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait(first)
+        others += started(numbers("these", [3]))
+        async with asyncio.timeout(10):
+            return list(await asyncio.gather(*others))
+
+    assert asyncio.run(ask()) == [{2, 3}, {2, 3}]
+
+
 def test_what_goes_wrong_is_told_to_all_who_asked_and_to_nobody_after_them(
     postgres_place: URL, backend: Backend, ids: list[UUID]
 ) -> None:
@@ -310,6 +336,67 @@ def test_a_connection_that_breaks_under_a_shared_statement_shows_to_nobody(
         return [task.title for task in await asyncio.gather(*asked)]
 
     assert backend.ask(read()) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_connections_that_all_broke_while_they_were_idle_show_to_nobody(
+    postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    everything = TaskFilter(today=NOON.date())
+
+    def reads() -> list[asyncio.Task[Any]]:
+        pages = (Slice(sort=sort, limit=1) for sort in ("created_at", "due_on", "priority"))
+        long = (Slice(sort="created_at", limit=1, skip=n) for n in range(1, 5))
+        found = (TaskFilter(today=NOON.date(), q=str(n)) for n in range(8))
+        return started(
+            backend.tasks.one(ids[0], NOON),
+            *(backend.tasks.list(everything, slice) for slice in (*pages, *long)),
+            *(backend.tasks.list(filter, Slice(sort="title", limit=1)) for filter in found),
+        )
+
+    async def read() -> list[Any]:
+        with locked(postgres_place):
+            asked = reads()
+            await until_it_waits(postgres_place, readers=16)
+        before = list(await asyncio.gather(*asked))
+        execute(
+            postgres_place,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'atelier'",
+        )
+        return [before, list(await asyncio.gather(*reads()))]
+
+    before, after = backend.ask(read())
+    assert after == before
+
+
+def test_reads_that_take_long_leave_connections_for_those_that_do_not(
+    postgres_place: URL, backend: Backend, ids: list[UUID]
+) -> None:
+    async def read() -> list[Any]:
+        with locked(postgres_place, "devices"):
+            long = started(*(backend.devices.presences(NOON) for _ in range(10)))
+            await until_it_waits(postgres_place, readers=4)
+            async with asyncio.timeout(5):
+                found = [(await backend.tasks.one(id, NOON)).title for id in ids[:2]]
+            assert not any(one.done() for one in long)
+        await asyncio.gather(*long)
+        return found
+
+    assert backend.ask(read()) == ["0", "1"]
+
+
+def test_equal_counts_that_are_asked_for_at_once_are_counted_once(
+    database: Counted, backend: Backend, ids: list[UUID]
+) -> None:
+    everything, later = (TaskFilter(today=NOON.date() + timedelta(n)) for n in (0, 1))
+
+    async def count() -> list[int]:
+        asked = (backend.tasks.count(filter) for filter in (everything, later, everything))
+        return [counts.overdue for counts in await asyncio.gather(*asked)]
+
+    database.statements.clear()
+    assert backend.ask(count()) == [0, 1, 0]
+    assert len(database.statements) == 2
 
 
 def test_those_who_wait_are_told_when_the_database_takes_too_long(

@@ -202,6 +202,7 @@ def test_whoever_closes_the_indexing_at_any_moment_does_not_wait_for_ever(
     sys.setswitchinterval(1e-6)
     for number in range(500):
         made = indexing.Indexing(engine)
+        made.start()
         made.is_due()
         time.sleep(0.001 + number % 100 / 1_000_000)
         closing = threading.Thread(target=made.close, daemon=True)

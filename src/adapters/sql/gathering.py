@@ -57,11 +57,11 @@ class Gathering(Generic[G, R]):
         batch = self._waiting.get(group)
         if batch is None:
             batch = self._waiting[group] = _Batch(asyncio.get_running_loop())
-            if group not in self._working:
-                self._working.add(group)
-                task = batch.loop.create_task(self._work(group))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        if group not in self._working:
+            self._working.add(group)
+            task = batch.loop.create_task(self._work(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         batch.keys.update(keys)
         asker: asyncio.Future[R] = batch.loop.create_future()
         batch.askers.append(asker)

@@ -34,11 +34,13 @@ class Indexing:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Index from now on what is written, until it is closed."""
+        self._thread = threading.Thread(target=self._work, name="indexing", daemon=True)
+        self._thread.start()
+
     def is_due(self) -> None:
         """Take note that something may have been written."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="indexing", daemon=True)
-            self._thread.start()
         self._written.set()
 
     def close(self) -> None:

@@ -81,8 +81,8 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     )
 
 
-READERS, SEARCHERS = 4, 8
-"""How many connections read, and how many search, which takes the database longer."""
+READERS, LONG_READERS, SEARCHERS = 4, 4, 8
+"""How many connections read what an index leads to, what may take longer, and search."""
 
 
 class _Readers:
@@ -100,7 +100,7 @@ class _Readers:
         self._free = deque([None] * len(self._free))
 
     async def read(self, sql: str, values: Values) -> list[Row]:
-        """Return the rows; a connection that broke while it was idle is replaced once.
+        """Return the rows; if a connection broke while it was idle, another is made for this read.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
@@ -110,13 +110,17 @@ class _Readers:
                 try:
                     return await self._read_once(sql, values)
                 except Unreachable:
-                    return await self._read_once(sql, values)
+                    return await self._read_once(sql, values, anew=True)
         except TimeoutError:
             raise DatabaseUnavailable(AWAY) from None
 
-    async def _read_once(self, sql: str, values: Values) -> list[Row]:
+    async def _read_once(self, sql: str, values: Values, *, anew: bool = False) -> list[Row]:
+        """Read by the connection at hand, or by a new one: where one broke the others have too."""
         reader = self._free.popleft()
         try:
+            if reader is not None and anew:
+                await reader.close()
+                reader = None
             if reader is None:
                 reader = await PostgresReader.connect(**self._arguments)
             rows = await reader.read(sql, values)
@@ -124,7 +128,8 @@ class _Readers:
             return rows
         except BaseException as error:
             trouble = translated(error, may_be_committed=False)
-            if isinstance(error, psycopg.Error) and trouble is None:
+            if isinstance(error, psycopg.DataError):
+                # What was asked for is wrong, and not the connection.
                 self._free.appendleft(reader)
                 raise
             self._free.append(None)
@@ -147,15 +152,18 @@ class PostgresDatabase(SqlDatabase):
         self._indexing = Indexing(self.engine)
         self._nearness = Nearness()
         self._readers = _Readers(arguments(url), READING, READERS)
-        self._planners = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
+        self._long_readers = _Readers(arguments(url), READING, LONG_READERS)
+        self._searchers = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
 
     async def open(self) -> None:
         # Connections are made when they are first needed.
         self._nearness.to_this_thread()
+        self._indexing.start()
 
     async def close(self) -> None:
         await self._readers.close()
-        await self._planners.close()
+        await self._long_readers.close()
+        await self._searchers.close()
         self._indexing.close()
         self.engine.dispose()
         self._hurried.dispose()
@@ -174,7 +182,9 @@ class PostgresDatabase(SqlDatabase):
         self._indexing.is_due()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        readers = self._planners if statement.depends else self._readers
+        readers = self._readers if short else self._long_readers
+        if statement.depends:
+            readers = self._searchers
         rows = await readers.read(statement.sql, statement.values(given))
         return [statement.row(row) for row in rows]
 

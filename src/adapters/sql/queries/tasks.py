@@ -84,6 +84,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
+        self._count = database.shared(self._fetch_count)
         self._counts = lru_cache(maxsize=128)(self._counts_statement)
         self._done = lru_cache(maxsize=8)(self._done_statement)
 
@@ -100,6 +101,9 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         return holding(TaskView, members)
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
+        return await self._count(filter)
+
+    async def _fetch_count(self, filter: TaskFilter) -> TaskCounts:
         filters = self.filters(filter)
         shape = Shape.of(filters, Slice(sort="created_at"))
         values = self.values(filter, filters)
