@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from inspect import signature
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from service_layer.errors import UNKNOWN_OUTCOME, DatabaseUnavailable, Overloaded
+from service_layer.receipts import once
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -27,6 +28,7 @@ class Job:
         self._outcome: asyncio.Future[Any] = self.loop.create_future()
         # Who takes it decides whether the job is done: the writer, or a caller who gives up.
         self._decision = [None]
+        self._given_up = False
 
     def begin(self) -> bool:
         """Whether nobody has begun it, or given it up."""
@@ -34,7 +36,11 @@ class Job:
             self._decision.pop()
         except IndexError:
             return False
-        return True
+        return not self._given_up
+
+    def put_back(self) -> None:
+        """Take note that nothing came of what was begun, and that it may be begun again."""
+        self._decision.append(None)
 
     def meet(self, turns: int, longest: float) -> None:
         """Let some turns of the caller's event loop pass, in which others may come.
@@ -58,8 +64,8 @@ class Job:
         """Return what comes of it; a caller who stops listening does not stop the work half way.
 
         Raises:
-            Overloaded: when it has not even begun within so many seconds; it is not done then.
-            DatabaseUnavailable: when it has begun and not ended in that time.
+            Overloaded: when it is not even begun after so many seconds; it is not done then.
+            DatabaseUnavailable: when it is being done at that time. It is not begun once more.
         """
         timer = self.loop.call_later(patience, self._give_up)
         try:
@@ -77,7 +83,9 @@ class Job:
             self._outcome.set_exception(error)
 
     def _give_up(self) -> None:
-        self.settle(None, Overloaded() if self.begin() else DatabaseUnavailable(UNKNOWN_OUTCOME))
+        untouched = self.begin()
+        self._given_up = True
+        self.settle(None, Overloaded() if untouched else DatabaseUnavailable(UNKNOWN_OUTCOME))
 
 
 Outcome = tuple[Job, Any, BaseException | None]
@@ -106,6 +114,8 @@ def _kinds(use_case: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(name.removesuffix("_id") for name in named)
 
 
-def named_by(use_case: Callable[..., Any], args: tuple[Any, ...]) -> tuple[tuple[str, UUID], ...]:
-    """Return the aggregates that a use case is told of."""
+def named_by(use_case: Callable[..., Any], args: Sequence[Any]) -> tuple[tuple[str, UUID], ...]:
+    """Return the aggregates that a use case is told of, or the one that is to be done `once`."""
+    if use_case is once:
+        _key, use_case, *args = args
     return tuple(zip(_kinds(use_case), args, strict=False))

@@ -1,5 +1,6 @@
 """The runner: opens units of work for use cases, and commits them or rolls them back."""
 
+import logging
 import queue
 import random
 import threading
@@ -23,6 +24,8 @@ from service_layer.jobs import Job, Outcome, named_by, tell_callers
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
 
+log = logging.getLogger("atelier.runner")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -42,7 +45,7 @@ class Runner:
     """Seconds after which a caller is told that the database does not answer."""
 
     WAITING = 1_000
-    """How many use cases may wait for the writer before further ones are turned away."""
+    """How many use cases may wait to be begun before further ones are turned away."""
 
     TOGETHER = 32
     """How many use cases share a commit at most."""
@@ -65,6 +68,7 @@ class Runner:
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._held: dict[tuple[str, UUID], float] = {}
+        self._set_aside: set[Job] = set()
         self._aside = ThreadPoolExecutor(self.PATIENT, thread_name_prefix="patient")
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
@@ -87,7 +91,7 @@ class Runner:
             DatabaseUnavailable: when the database cannot be reached.
             DomainError: what the use case itself raises; nothing has been written then.
         """
-        if self._jobs.qsize() >= self.WAITING:
+        if self._jobs.qsize() + len(self._set_aside) >= self.WAITING:
             raise Overloaded
         job = Job(lambda uow: use_case(uow, *args, **kwargs), named_by(use_case, args))
         self._jobs.put(job)
@@ -165,21 +169,40 @@ class Runner:
             while len(waiting) < self.TOGETHER and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             open = None not in waiting
-            jobs = [job for job in waiting if job and job.begin()]
-            jobs = [job for job in jobs if not self._is_held(job)]
-            if len(jobs) < 2 or not self._do_together(jobs):
-                for job in jobs:
+            jobs = [job for job in waiting if job]
+            try:
+                self._do_all(jobs)
+            except BaseException as defect:
+                # There is no other writer, so this one goes on.
+                log.exception("the writer failed")
+                tell_callers([(job, None, defect) for job in jobs])
+
+    def _do_all(self, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if not self._has_to_wait(job)]
+        if len(jobs) < 2 or not self._do_together(jobs):
+            for job in jobs:
+                if not self._has_to_wait(job):
                     self._do_alone(job)
 
-    def _is_held(self, job: Job) -> bool:
+    def _has_to_wait(self, job: Job) -> bool:
         """Whether a job would wait for what somebody else holds; if so it does, elsewhere."""
         now = time.monotonic()
         held = any(self._held.get(named, now) > now for named in job.named)
         if held:
-            self._aside.submit(self._do_alone, job, patient=True)
+            self._put_aside(job)
         return held
 
+    def _put_aside(self, job: Job) -> None:
+        self._set_aside.add(job)
+        self._aside.submit(self._do_patiently, job)
+
+    def _do_patiently(self, job: Job) -> None:
+        self._set_aside.discard(job)
+        self._do_alone(job, patient=True)
+
     def _do_alone(self, job: Job, *, patient: bool = False) -> None:
+        if not job.begin():
+            return
         try:
             result = self._transact(partial(self._do, job), patient=patient)
         except Held as error:
@@ -189,7 +212,8 @@ class Runner:
                 now = time.monotonic()
                 self._held = {named: end for named, end in self._held.items() if end > now}
                 self._held |= dict.fromkeys(job.named, now + self.HELD)
-                self._aside.submit(self._do_alone, job, patient=True)
+                job.put_back()
+                self._put_aside(job)
         except BaseException as error:
             tell_callers([(job, None, error)])
         else:
@@ -202,9 +226,18 @@ class Runner:
         """Do the jobs in one transaction; whether that settled what comes of them.
 
         What they change is written together at the end, unless one of them needs to see it before.
-        A job that breaks a rule has written nothing yet, so the others go on without it. Anything
+        A job that breaks a rule has changed nothing yet, so the others go on without it. Anything
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
+        jobs = [job for job in jobs if job.begin()]
+        settled = self._share(jobs)
+        if not settled:
+            for job in jobs:
+                job.put_back()
+        return settled
+
+    def _share(self, jobs: list[Job]) -> bool:
+        """Do jobs that are begun in one transaction; see `_do_together`."""
         outcomes: list[Outcome] = []
         happened: list[Event] = []
         committing = False

@@ -540,6 +540,23 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     assert [task.title for task in items(backend)] == ["Held"]
 
 
+def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backend) -> None:
+    def fail(events: Sequence[Event]) -> None:
+        if events:
+            raise RuntimeError
+
+    together = Together(backend)
+    together.runner.after_commit(fail)
+    together.runner.PATIENCE = 5.0
+    add_task = partial(planning.add_task, now=NOON)
+    told = together.run(
+        *(partial(add_task, title=title) for title in "ab"), then=[partial(add_task, title="c")]
+    )
+
+    assert [type(error) for error in told] == [RuntimeError] * 3
+    assert [task.title for task in items(backend)] == ["a", "b", "c"]
+
+
 WORDS = [
     "Öl",
     "oil",

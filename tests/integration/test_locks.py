@@ -1,5 +1,6 @@
 """What another session holds keeps that alone waiting, where rows are locked: on PostgreSQL."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,7 +11,9 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from contract.adapters import Together
-from service_layer import planning
+from domain.stock import Reason
+from domain.values import CENT
+from service_layer import planning, stockroom
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
 from support.people import ADMIN
@@ -93,6 +96,34 @@ def test_what_is_held_for_too_long_is_refused_until_later(
         holder.rollback()
         assert buy(service, path) == 201
         assert client.get(path).json()["stock"] == 9
+
+
+def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing_is_done(
+    postgres_place: URL,
+) -> None:
+    with (
+        sql_backend(database_at(postgres_place)) as backend,
+        psycopg.connect(text(postgres_place)) as holder,
+    ):
+        product = backend.usual.perform(stockroom.add_product, name="Nut", price=CENT, now=NOON)
+        hold(holder, "products", f"{product.id}")
+        runner = backend.runner()
+        runner.PATIENCE = 1.0
+        take = partial(stockroom.move_stock, quantity=1, reason=Reason.RECEIVED, now=NOON)
+
+        async def take_many() -> list[object]:
+            taking = (runner(take.func, product.id, **take.keywords) for _ in range(12))
+            return await asyncio.gather(*taking, return_exceptions=True)
+
+        told = [str(error) for error in backend.ask(take_many())]
+        holder.rollback()
+        runner.close()
+
+        # Four wait for the row itself, and it is not known what will come of them.
+        assert sum("this one was not made" in one for one in told) == 8
+        assert sum("is not known" in one for one in told) == 4
+        found = backend.ask(backend.products.get(product.id, NOON))
+        assert found is not None and found.stock == 4
 
 
 def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, event
 
 from contract.adapters import Together, add, get, items
 from domain.errors import Conflict, Invalid
-from service_layer import people, planning
+from domain.stock import Reason
+from domain.values import CENT
+from service_layer import people, planning, stockroom
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.killed import When, share_until_killed
@@ -52,6 +54,28 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     kept = get(backend, id)
     assert kept is not None
     assert kept.version == 2
+
+
+def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) -> None:
+    database = database_at(place)
+    fetched: list[str] = []
+
+    @event.listens_for(database.hurried, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "FROM products" in statement:
+            fetched.append(statement)
+
+    with sql_backend(database) as backend:
+        add_product = partial(stockroom.add_product, price=CENT, now=NOON)
+        move: Any = stockroom.move_stock
+        ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
+        fetched.clear()
+        Together(backend).run(
+            *(partial(move, id, quantity=1, reason=Reason.RECEIVED, now=NOON) for id in ids)
+        )
+        assert len(fetched) == 1
+        found = [backend.ask(backend.products.one(id, NOON)) for id in ids]
+        assert [product.stock for product in found] == [1, 1, 1, 1]
 
 
 def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_alone(
