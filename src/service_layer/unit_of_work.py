@@ -21,7 +21,8 @@ from domain.users import UserRepository
 class UnitOfWork(ABC):
     """One transaction: what is changed through its repositories is committed all or nothing.
 
-    Changes are written when they are settled, and not before.
+    Changes are written when they are settled, and not before; but for a few on which nothing else
+    of the transaction hangs, and after which nothing fails.
 
     Use it as a context manager; leaving it without `commit()` rolls back.
     """
@@ -38,7 +39,8 @@ class UnitOfWork(ABC):
     devices: DeviceRepository
 
     patient: bool = True
-    """Whether it waits for what others hold, or raises `Held` instead; set before it begins."""
+    """Whether it waits for what others hold as long as a statement may take, or only for as long
+    as a commit does, before it raises `Held`; set before it begins."""
 
     shared: bool = False
     """Whether use cases share it that can be run again, each in one of its own.
@@ -55,13 +57,14 @@ class UnitOfWork(ABC):
             DatabaseUnavailable: when the database cannot be reached.
         """
 
+    @abstractmethod
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.rollback()
+        """End; what is not committed is rolled back."""
 
     @abstractmethod
     def new_id(self) -> UUID:

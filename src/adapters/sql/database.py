@@ -10,7 +10,7 @@ from adapters.sql.rows import RowWriter
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
-Rows = Select[*tuple[Any, ...]]
+Selected = Select[*tuple[Any, ...]]
 Values = Mapping[str, Any]
 G = TypeVar("G", bound=Hashable)
 R = TypeVar("R")
@@ -36,7 +36,7 @@ def schema_of(revisions: list[str]) -> Schema:
 class Statement:
     """A select that was compiled once, to be given to a driver without SQLAlchemy in between."""
 
-    def __init__(self, select: Rows, dialect: Dialect, *, depends: bool = False) -> None:
+    def __init__(self, select: Selected, dialect: Dialect, *, depends: bool = False) -> None:
         self.depends = depends
         """Whether the best way to the rows depends on the values."""
         compiled = select.compile(dialect=dialect)
@@ -73,7 +73,7 @@ class Statement:
 class Lookup(ABC):
     """Rows of a select by one of its tables' columns, in which no two have the same value."""
 
-    def __init__(self, database: "SqlDatabase", rows: Rows, key: ColumnElement[Any]) -> None:
+    def __init__(self, database: "SqlDatabase", rows: Selected, key: ColumnElement[Any]) -> None:
         self._database = database
         self._rows = rows.add_columns(key.label("looked_up"))
         self._key = key
@@ -138,7 +138,7 @@ class SqlDatabase(Database):
         """
 
     @abstractmethod
-    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
         """Return the way to the rows of a select by a column of unique values."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from adapters.sql.database import TOO_LONG, Lookup, Row, Rows, SqlDatabase, Statement, Values
+from adapters.sql.database import TOO_LONG, Lookup, Row, Selected, SqlDatabase, Statement, Values
 from adapters.sql.troubles import AWAY
 from service_layer.errors import DatabaseUnavailable
 
@@ -107,7 +107,7 @@ class Gathering(Generic[G, R]):
 class GatheredLookup(Lookup):
     """Rows by keys, one statement for all who ask together: `key = ANY(…)`."""
 
-    def __init__(self, database: SqlDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
+    def __init__(self, database: SqlDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         keys = bindparam("keys", type_=ARRAY(key.type))
         self._statement = Statement(self._rows.where(key == any_(keys)), database.dialect)

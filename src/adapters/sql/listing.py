@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.util import ClauseAdapter
 from sqlalchemy.sql.visitors import iterate
 
-from adapters.sql.database import Rows
+from adapters.sql.database import Selected
 from adapters.sql.search import Candidates, Searches, hidden
 from domain.base import COUNT_LIMIT, Slice
 
@@ -95,13 +95,13 @@ def page_values(slice: Slice) -> dict[str, Any]:
 
 
 def page_select(
-    columns: Rows,
+    columns: Selected,
     id: Column[Any],
     sort: Sort,
     shape: Shape,
     conditions: Conditions,
     candidates: Candidates | None = None,
-) -> Rows:
+) -> Selected:
     """Return the statement for a page: the columns of the select, then the sort value.
 
     With a count the first column is how many rows there are, counted up to a bound, and there is
@@ -111,7 +111,7 @@ def page_select(
     where = shape.where(conditions)
     own = _own(columns, id)
     rows = own.add_columns(sort.column.label("sort_value"))
-    parts: list[Rows] = []
+    parts: list[Selected] = []
     for segment in _segments(id, sort, shape):
         # Within a segment the index gives the order; only the segments have one among themselves.
         walked = _ordered(rows.where(*where, *segment), id, Sort(sort.column), shape)
@@ -142,7 +142,7 @@ def page_select(
     return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, nullable), shape)
 
 
-def _own(columns: Rows, id: Column[Any]) -> Rows:
+def _own(columns: Selected, id: Column[Any]) -> Selected:
     """Return the select of what the table that has the id tells by itself, without joins.
 
     What comes by a join is looked up for the rows of the page alone, when they are known.
@@ -156,14 +156,14 @@ def _own(columns: Rows, id: Column[Any]) -> Rows:
 
 
 def _total(
-    rows: Rows,
+    rows: Selected,
     id: ColumnElement[Any],
     where: list[ColumnElement[bool]],
     candidates: Candidates | None,
-) -> Rows:
+) -> Selected:
     """Return the select of how many rows there are, counted up to the bound."""
     one: ColumnElement[int] = literal_column("1")
-    ones: Rows = rows.with_only_columns(one.label("one"), maintain_column_froms=True)
+    ones: Selected = rows.with_only_columns(one.label("one"), maintain_column_froms=True)
     limit: ColumnElement[int] = literal_column(str(COUNT_LIMIT + 1))
     parts = [ones.where(*where).limit(limit)]
     if candidates is not None:
@@ -174,7 +174,7 @@ def _total(
     return select(func.count().label("total")).select_from(some.subquery("some"))
 
 
-def _together(parts: list[Rows]) -> CompoundSelect[*tuple[Any, ...]]:
+def _together(parts: list[Selected]) -> CompoundSelect[*tuple[Any, ...]]:
     return union_all(*(select(part.subquery()) for part in parts))
 
 
@@ -199,7 +199,7 @@ def _segments(id: ColumnElement[Any], sort: Sort, shape: Shape) -> list[list[Col
     return [[missing, id < after_id if shape.descending else id > after_id]]
 
 
-def _ordered(rows: Rows, id: ColumnElement[Any], sort: Sort, shape: Shape) -> Rows:
+def _ordered(rows: Selected, id: ColumnElement[Any], sort: Sort, shape: Shape) -> Selected:
     order: list[ColumnElement[Any]] = [sort.column, id]
     if shape.descending:
         order = [sort.column.desc(), id.desc()]

@@ -13,7 +13,7 @@ from adapters.sql.database import (
     TOO_LONG,
     Lookup,
     Row,
-    Rows,
+    Selected,
     SqlDatabase,
     Statement,
     Values,
@@ -188,7 +188,7 @@ class PostgresDatabase(SqlDatabase):
         rows = await readers.read(statement.sql, statement.values(given))
         return [statement.row(row) for row in rows]
 
-    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
         return GatheredLookup(self, rows, key)
 
     def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:

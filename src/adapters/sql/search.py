@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from adapters.sql.database import Rows
+from adapters.sql.database import Selected
 
 SEARCHED = ("tasks", "users", "posts", "products", "devices")
 """The tables with a `search_text`."""
@@ -90,15 +90,17 @@ class Candidates:
     A few are sorted at once. Of many the first are soon met with when the order is walked.
     """
 
-    def __init__(self, ids: Rows) -> None:
+    def __init__(self, ids: Selected) -> None:
         self._found = ids.limit(FEW + 1).cte("found").prefix_with("MATERIALIZED")
         self._are_few = select(func.count()).select_from(self._found).scalar_subquery() <= FEW
 
-    def among(self, rows: Rows, id: ColumnElement[Any], where: list[ColumnElement[bool]]) -> Rows:
+    def among(
+        self, rows: Selected, id: ColumnElement[Any], where: list[ColumnElement[bool]]
+    ) -> Selected:
         """Return those candidates that meet the conditions, in a select that looks at no others."""
         return rows.where(id.in_(select(self._found.c.id)), hidden(where)).limit(FEW + 1)
 
-    def either(self, few: Rows, many: Rows, limit: ColumnElement[int]) -> list[Rows]:
+    def either(self, few: Selected, many: Selected, limit: ColumnElement[int]) -> list[Selected]:
         """Return two selects up to a limit, of which the one is empty that does not apply."""
         # A select that is limited to nothing is not even begun. The inner limit is for a database
         # that plans by it.

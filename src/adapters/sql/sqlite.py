@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from adapters.sql.database import (
     TOO_LONG,
     Lookup,
     Row,
-    Rows,
+    Selected,
     SqlDatabase,
     Statement,
     Values,
@@ -110,8 +110,8 @@ class SqliteDatabase(SqlDatabase):
         self._identity: tuple[int, int] | None = None
         # Held by a unit of work from its begin to its end: the file is not changed under it.
         self._working = threading.RLock()
-        # Held while the service turns to another file; nobody opens anything meanwhile.
-        self._turning = threading.Lock()
+        # Held while the service takes another file over; nobody opens anything meanwhile.
+        self._taking_over = threading.Lock()
         self._near = Reader(self._connect_reader, NEAR)
         self._far = Reader(self._connect_reader, TOO_LONG)
         self._in_turn = False
@@ -148,7 +148,7 @@ class SqliteDatabase(SqlDatabase):
         # Whoever notices sees to it, unless somebody is in the middle of a unit of work.
         if self._working.acquire(blocking=False):
             try:
-                self._turn()
+                self._take_over()
             finally:
                 self._working.release()
         raise DatabaseUnavailable(REPLACED)
@@ -161,9 +161,9 @@ class SqliteDatabase(SqlDatabase):
             raise DatabaseUnavailable(GONE) from None
         return status.st_dev, status.st_ino
 
-    def _turn(self) -> None:
+    def _take_over(self) -> None:
         """Let go of the old file, and hold on to the one that has its name now."""
-        with self._turning:
+        with self._taking_over:
             self._let_go()
             found = self._found()
             if self._schema() is not Schema.CURRENT:
@@ -190,7 +190,7 @@ class SqliteDatabase(SqlDatabase):
         self.engine.dispose()
 
     def _connect_reader(self) -> Any:
-        if not self._turning.acquire(blocking=False):
+        if not self._taking_over.acquire(blocking=False):
             raise DatabaseUnavailable(REPLACED)
         try:
             if self._found() != self._identity:
@@ -199,7 +199,7 @@ class SqliteDatabase(SqlDatabase):
             connection.execute("PRAGMA query_only = ON")
             return connection
         finally:
-            self._turning.release()
+            self._taking_over.release()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
@@ -240,7 +240,7 @@ class SqliteDatabase(SqlDatabase):
         self.check()
         return self._far.fetch(statement, values)
 
-    def lookup(self, rows: Rows, key: ColumnElement[Any]) -> Lookup:
+    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
         return _DirectLookup(self, rows, key)
 
     def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
@@ -289,9 +289,10 @@ class SqliteDatabase(SqlDatabase):
 class _DirectLookup(Lookup):
     """Rows by keys, a statement for each who asks: it takes microseconds."""
 
-    def __init__(self, database: SqliteDatabase, rows: Rows, key: ColumnElement[Any]) -> None:
+    def __init__(self, database: SqliteDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         self._turns = database
+        self._several = database.shared(self._look_up)
         # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
         # for, which takes longer than to ask it. It does not look into a select.
         one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
@@ -309,13 +310,10 @@ class _DirectLookup(Lookup):
         return row
 
     async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
-        answers = self._turns.answers()
-        asked = (self, frozenset(keys), *given.values())
-        found: Any = answers.get(asked, UNKNOWN)
-        if found is UNKNOWN:
-            found = answers[asked] = await super().rows(keys, given)
-        rows: Mapping[Any, Row] = found
-        return rows
+        return await self._several((frozenset(keys), tuple(given.items())))
+
+    async def _look_up(self, asked: tuple[frozenset[Any], Sequence[Any]]) -> Mapping[Any, Row]:
+        return await super().rows(asked[0], dict(asked[1]))
 
     def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         numbered = {f"key_{place}": key for place, key in enumerate(keys)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -44,16 +44,17 @@ class SqlUnitOfWork(UnitOfWork):
         engine = self._database.engine if self.patient else self._database.hurried
         self._session = Session(engine, autoflush=False, expire_on_commit=False)
         self._work = work = Work(self._session, self.shared)
-        self.tasks = SqlTasks(work)
+        self.tasks = tasks = SqlTasks(work)
         self.users = SqlUsers(work)
         self.tokens = SqlTokens(work)
         self.attempts = SqlAttempts(work)
         self.receipts = SqlReceipts(work)
-        self.posts = SqlPosts(work)
+        self.posts = posts = SqlPosts(work)
         self.categories = SqlCategories(work)
-        self.products = SqlProducts(work)
+        self.products = products = SqlProducts(work)
         self.movements = SqlMovements(work)
-        self.devices = SqlDevices(work)
+        self.devices = devices = SqlDevices(work)
+        self._foreseeing: tuple[SqlRepository[Any], ...] = (tasks, posts, products, devices)
         return self
 
     def __exit__(
@@ -63,7 +64,7 @@ class SqlUnitOfWork(UnitOfWork):
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._session.close()
+            self.rollback()
         finally:
             self._database.end()
             trouble = translated(error, may_be_committed=self._committing)
@@ -77,11 +78,12 @@ class SqlUnitOfWork(UnitOfWork):
         return [event for entity in self._work.seen.values() for event in entity.take_events()]
 
     def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
-        kept = (self.tasks, self.posts, self.products, self.devices)
-        for repository in (each for each in kept if isinstance(each, SqlRepository)):
-            ids = {id for kind, id in wanted if kind == repository.kind}
-            if len(ids) > 1:
-                repository.foresee(ids)
+        ids: dict[str, set[UUID]] = {}
+        for kind, id in wanted:
+            ids.setdefault(kind, set()).add(id)
+        for repository in self._foreseeing:
+            if len(some := ids.get(repository.kind, ())) > 1:
+                repository.foresee(some)
 
     def settle(self) -> None:
         write(self._session, self._database.writer)
@@ -101,4 +103,4 @@ class SqlUnitOfWork(UnitOfWork):
         self._database.check()
 
     def rollback(self) -> None:
-        self._session.rollback()
+        self._session.close()

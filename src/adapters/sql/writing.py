@@ -24,8 +24,9 @@ _by_id = attrgetter("id")
 def write(session: Session, to: RowWriter) -> None:
     """Write what the session holds, and have it hold nothing any more.
 
-    Rows are written in the order of their ids, so that two who change the same ones wait for each
-    other and not for ever.
+    Rows are written in the order of their ids, so that of two who change the same ones the later
+    mostly waits for the other. Where each waits for the other, the database or the time limit of
+    the writer undoes one of them.
 
     Raises:
         ConcurrentChange: when another transaction changed one of the aggregates first.
@@ -55,7 +56,7 @@ def _insert(session: Session, to: RowWriter, table: Table, entities: list[Any]) 
 
 def _update(session: Session, to: RowWriter, table: Table, entities: list[Any]) -> None:
     changed = [(one, changes) for one in entities if (changes := _changes(one))]
-    # Only neighbours share a statement, since the order is to be kept.
+    # Only neighbours share a statement, to keep to the order.
     for _, some in groupby(changed, key=lambda pair: tuple(pair[1])):
         rows = [
             {WHICH: one.id, WAS: one.version, "version": one.version + 1, **changes}

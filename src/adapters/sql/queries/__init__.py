@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Table
 
-from adapters.sql.database import Row, Rows, SqlDatabase, Statement
+from adapters.sql.database import Row, Selected, SqlDatabase, Statement
 from adapters.sql.listing import Conditions, Shape, Sort, page_select, page_values
 from adapters.sql.search import Searches, candidates, like, trigrams
 from domain.base import Page, Slice
@@ -25,7 +25,7 @@ class SqlQueries(Queries[V, F]):
 
     own: ClassVar[Sequence[ColumnElement[Any]]]
     """The columns that are called like the members of the view that they tell."""
-    columns: ClassVar[Rows]
+    columns: ClassVar[Selected]
     """The select of those, and of what comes by joins behind them."""
     id: ClassVar[Column[UUID]]
     conditions: ClassVar[Conditions]
