@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Generic, NotRequired, TypeVar
 from urllib.parse import urlencode
@@ -37,7 +38,7 @@ class Listing(TypedDict, Generic[V]):
 class ListParameters(BaseModel):
     """The parameters that every list takes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sorts: ClassVar[Mapping[str, Any]]
     """The fields to sort by, each with the type of its values."""
@@ -93,6 +94,7 @@ def next_link(path: str, parameters: Mapping[str, str], cursor: str) -> str:
     return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'
 
 
+@lru_cache(maxsize=64)
 def encode(sort: str, value: Any, id: UUID) -> str:
     """Return the cursor behind an item."""
     told = value.isoformat() if isinstance(value, date) else value

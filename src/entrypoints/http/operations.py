@@ -8,6 +8,7 @@ judges in the order that the contract gives: 401, 403, 413 and 415, then 404 of 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,12 @@ from entrypoints.http.lists import next_link
 from entrypoints.http.policy import POLICY, Named, admit, require_key
 from entrypoints.http.ports import if_match
 from service_layer.queries import View
+
+SHORT_QUERY = 500
+"""How many bytes a query of a list may have to be remembered; many ask for the same."""
+
+WrittenPage = tuple[bytes, str, bytes]
+"""The body of a page, its tag, and the link to the next one, if there is any."""
 
 
 class IdConvertor(Convertor[UUID]):
@@ -125,7 +132,8 @@ class Operation(APIRoute):
         self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
         self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
-        self._last_page: tuple[Any, tuple[bytes, str]] = None, (b"", "")
+        self._asked_before = lru_cache(maxsize=64)(self._asked)
+        self._last_page: tuple[Any, bytes, WrittenPage] = None, b"", (b"", "", b"")
         self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
@@ -199,12 +207,19 @@ class Operation(APIRoute):
             )
 
     def _take_query(self, scope: Scope, values: dict[str, Any]) -> None:
-        parameters = query_parameters(scope["query_string"])
+        query = scope["query_string"]
         if self._read_query is None:
-            if parameters:
-                raise unknown(next(iter(parameters)))
-            return
-        values[self.query_name] = checked(self._read_query, parameters, place_in_query)
+            for name in query_parameters(query):
+                raise unknown(name)
+        elif self.paged and len(query) <= SHORT_QUERY:
+            values[self.query_name] = self._asked_before(query)
+        else:
+            values[self.query_name] = self._asked(query)
+
+    def _asked(self, query: bytes) -> Any:
+        """Return the value of a query."""
+        assert self._read_query is not None
+        return checked(self._read_query, query_parameters(query), place_in_query)
 
     async def _judge_object_first(self, request: Request, values: dict[str, Any]) -> None:
         """Raise what comes before a fault in the request: no such thing, or a newer one."""
@@ -222,12 +237,17 @@ class Operation(APIRoute):
         body = self._write.to_json(seen)
         return body, tag_of(body, version)
 
-    def _written_page(self, listing: Any) -> tuple[bytes, str]:
-        """Return the body of a page and its tag; those who share the items share these as well."""
-        items, written = self._last_page
-        if items is not listing["items"]:
-            written = self._written(listing, None)
-            self._last_page = listing["items"], written
+    def _written_page(self, scope: Scope, listing: Any) -> WrittenPage:
+        """Return a page as it is written; those who share the items share all of this as well."""
+        items, query, written = self._last_page
+        if items is not listing["items"] or query != scope["query_string"]:
+            items, query = listing["items"], scope["query_string"]
+            body, tag = self._written(listing, None)
+            link = listing["next"] and next_link(
+                scope["path"], query_parameters(query), listing["next"]
+            )
+            written = body, tag, (link or "").encode()
+            self._last_page = items, query, written
         return written
 
     def _answer(
@@ -240,17 +260,19 @@ class Operation(APIRoute):
         if self._write is not None:
             seen = result.body if isinstance(result, Tagged) else result
             version = result.version if isinstance(result, View | Tagged) else None
-            body, tag = self._written_page(seen) if self.paged else self._written(seen, version)
+            link = b""
+            if self.paged:
+                body, tag, link = self._written_page(scope, seen)
+            else:
+                body, tag = self._written(seen, version)
             sent = [CONTENT]
             if version is not None or self.cached:
                 sent.append((b"etag", tag.encode()))
             if status == 201:
                 location = f"/api/v1/{result.place}"
                 sent.append((b"location", location.encode()))
-            if self.paged and result["next"] is not None:
-                asked = query_parameters(scope["query_string"])
-                link = next_link(scope["path"], asked, result["next"])
-                sent.append((b"link", link.encode()))
+            if link:
+                sent.append((b"link", link))
             if scope["method"] == "GET":
                 sent.append(ASK_AGAIN)
                 known = headers.get(b"if-none-match")

@@ -57,7 +57,7 @@ class TaskPatch(TypedDict, total=False):
 class TaskFilters(BaseModel):
     """Which tasks are meant."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     completed: Flag | None = None
     priority: PriorityParameter | None = None
