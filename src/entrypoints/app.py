@@ -36,8 +36,9 @@ from entrypoints.pages.errors import answer, answer_http_exception, answer_refus
 from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
-# Routes are looked through in order: what is asked for most comes first.
+# Operations are found by the directory; whatever else there is, is looked through in this order.
 ROUTERS = (
+    *pages.ROUTERS,
     tasks.router,
     users.router,
     posts.router,
@@ -49,7 +50,6 @@ ROUTERS = (
     devices.router,
     pictures.media,
     health.router,
-    *pages.ROUTERS,
 )
 
 
@@ -120,9 +120,10 @@ class _Application(FastAPI):
 
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
-    pages = [route.name for route in routes if isinstance(route, Page)]
-    if twice := {name for name in pages if pages.count(name) > 1}:
-        raise TypeError(f"{', '.join(sorted(twice))}: two pages have this name in policy.py")
+    for kind in (Page, Operation):
+        names = [route.name for route in routes if isinstance(route, kind)]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise TypeError(f"{', '.join(sorted(twice))}: two have this name in policy.py")
     for route in routes:
         if isinstance(route, Page):
             continue  # it has looked itself

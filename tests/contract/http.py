@@ -211,6 +211,9 @@ def test_a_known_tag_is_answered_with_304(client: Client) -> None:
         answer = client.get(path, headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b""), known
         assert answer.headers["etag"] == tag
+    for lines in ([tag, '"other"'], ['"other"', tag]):
+        headers = [("If-None-Match", line) for line in lines]
+        assert client.get(path, headers=headers).status_code == 304, lines
     for unknown in (f"w/{tag}", '"1-0000000000000000"', '"other"', tag.strip('"')):
         assert client.get(path, headers={"If-None-Match": unknown}).status_code == 200, unknown
 

@@ -559,4 +559,16 @@ def test_the_document_tells_how_prices_are_written_and_what_they_are_in(client: 
 
 
 # What is imported where the tests are run; it stands last, so that none is left out.
+
+
+@pytest.mark.parametrize(
+    "path", [f"/api/v1/products/{UUID(int=7)}/movements", f"/api/v1/users/{UUID(int=7)}/posts"]
+)
+def test_a_list_of_what_there_is_not_is_not_found_whatever_its_parameters_are(
+    client: Client, path: str
+) -> None:
+    for query in ("", "?cursor=zzz", "?nonsense=1", "?limit=0"):
+        problem(client.get(path + query), 404, "not-found")
+
+
 __all__ = [name for name in globals() if name.startswith("test_")]

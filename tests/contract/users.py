@@ -11,7 +11,17 @@ from PIL import Image
 from contract.http import TASKS, UNKNOWN, add, places, problem
 from support.backends import Clock
 from support.clients import Client
-from support.people import ADMIN, MEMBER, OTHER, PASSWORD, PEOPLE, Person
+from support.people import (
+    ADMIN,
+    EXPIRED,
+    MEMBER,
+    OTHER,
+    PASSWORD,
+    PEOPLE,
+    READ_ONLY,
+    REVOKED,
+    Person,
+)
 
 USERS = "/api/v1/users"
 NOBODY = f"{USERS}/01900000-0000-7000-8000-00000000ffff"
@@ -78,6 +88,15 @@ def test_only_admins_take_people_in_unless_registration_is_open(
     assert answer.status_code == 201
     assert answer.json()["role"] == "member"
     problem(open_client.as_(None).post(USERS, json={**NEW, "role": "admin"}), 422, "invalid")
+
+
+def test_who_shows_a_token_is_judged_by_it_even_where_anybody_may_register(
+    open_client: Client,
+) -> None:
+    for token in (EXPIRED, REVOKED, "atl_made-up"):
+        problem(open_client.as_(token).post(USERS, json=NEW), 401, "unauthenticated")
+    problem(open_client.as_(READ_ONLY).post(USERS, json=NEW), 403, "forbidden")
+    assert open_client.as_(MEMBER).post(USERS, json=NEW).status_code == 201
 
 
 @pytest.mark.parametrize(

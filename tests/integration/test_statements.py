@@ -129,3 +129,14 @@ def test_a_read_that_follows_another_asks_nothing_about_who_asks(client: Client)
         assert client.as_(MEMBER).get("/api/v1/tasks").status_code == 200
     assert len(set(COUNTED)) <= 2  # the list, and the token if a second has passed meanwhile
     assert 20 <= len(COUNTED) <= 22
+
+
+def test_who_changes_something_is_asked_for_once(client: Client) -> None:
+    own = client.as_(MEMBER)
+    path = own.post("/api/v1/posts", json={"title": "x", "content": "x"}).headers["location"]
+    COUNTED.clear()
+    assert own.patch(path, json={"title": "y"}).status_code == 200
+    assert sum("tokens" in statement for statement in COUNTED) == 1
+    COUNTED.clear()
+    assert own.post("/api/v1/users", json={}).status_code == 403
+    assert sum("tokens" in statement for statement in COUNTED) == 1

@@ -67,3 +67,17 @@ def test_a_route_that_guards_nothing_starts_only_if_it_is_for_anybody(
     monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
     with pytest.raises(TypeError, match=name):
         memory_app(Clock())
+
+
+def test_an_operation_that_is_called_like_another_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = APIRouter(route_class=Operation)
+
+    async def read_post() -> None:
+        """Do something."""
+
+    router.add_api_route("/private", read_post)
+    monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
+    with pytest.raises(TypeError, match="read_post"):
+        memory_app(Clock())

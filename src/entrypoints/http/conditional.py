@@ -6,6 +6,7 @@ derived never refuses a change.
 """
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from domain.base import Expected
@@ -14,6 +15,12 @@ from domain.base import Expected
 _MEMBER = re.compile(r'[^",]*"[^"]*"[^",]*|[^,]+')
 _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]+"')
+
+
+def listed(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """Return what a header lists, be it in one line or in several (RFC 9110, 5.3)."""
+    lines = [value.decode("latin-1") for key, value in headers if key == name]
+    return ", ".join(lines) if lines else None
 
 
 def _tags(header: str) -> list[tuple[bool, str]]:

@@ -29,7 +29,7 @@ from entrypoints.http.checking import (
     query_parameters,
     unknown,
 )
-from entrypoints.http.conditional import is_known, tag_of
+from entrypoints.http.conditional import is_known, listed, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
 from entrypoints.http.lists import next_link
@@ -180,10 +180,10 @@ class Operation(APIRoute):
                 values |= self._read_value(body)
             if self._read_query is not None or scope["query_string"]:
                 self._take_query(scope, values)
+            return await self.dependant.call(**values)  # type: ignore[misc]
         except Refused:
             await self._judge_object_first(request, values)
             raise
-        return await self.dependant.call(**values)  # type: ignore[misc]
 
     def _named_by(self, values: dict[str, Any]) -> Named | None:
         """Return what the path names first."""
@@ -275,9 +275,10 @@ class Operation(APIRoute):
                 sent.append((b"link", link))
             if scope["method"] == "GET":
                 sent.append(ASK_AGAIN)
-                known = headers.get(b"if-none-match")
-                if known is not None and is_known(known.decode("latin-1"), tag):
-                    status, body = 304, b""
+                if b"if-none-match" in headers:
+                    known = listed(scope["headers"], b"if-none-match")
+                    if is_known(known, tag):
+                        status, body = 304, b""
             else:
                 sent.append(KEEP_NOTHING)
         if status not in (204, 304):

@@ -230,7 +230,7 @@ async def identify(request: Request) -> Grant | None:
 
 async def visitor(request: Request) -> Actor | None:
     """Return who asks, if they say so with a valid token."""
-    grant = await identify(request)
+    grant: Grant | None = request.scope.get("grant") or await identify(request)
     return grant.actor if grant else None
 
 
@@ -248,12 +248,15 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
     if who.by_device_key:
         _admit_device(request)
         return
-    if who.role is None or (who.or_newcomers and request.app.state.registration_open):
+    if who.role is None:
+        return
+    newcomers_may = who.or_newcomers and request.app.state.registration_open
+    if newcomers_may and "authorization" not in request.headers:
         return
     grant = request.scope["grant"] = await identify(request)
     if grant is None:
         raise _stranger(request, "Sign in first.")
-    if who.role is Role.ADMIN and not grant.actor.is_admin:
+    if who.role is Role.ADMIN and not (grant.actor.is_admin or newcomers_may):
         raise Forbidden("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
         raise Forbidden("This token is for reading only.")

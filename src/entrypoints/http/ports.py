@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from domain.actors import Actor
 from domain.base import Expected
-from entrypoints.http.conditional import expected_versions
+from entrypoints.http.conditional import expected_versions, listed
 from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, Database, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
@@ -177,8 +177,7 @@ def origin(host: str) -> str:
 
 async def if_match(request: Request) -> Expected:
     """Return the versions that the client would change."""
-    lines = request.headers.getlist("if-match")
-    return expected_versions(", ".join(lines) if lines else None)
+    return expected_versions(listed(request.scope["headers"], b"if-match"))
 
 
 Run = Annotated[Runner, Depends(_runner)]

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
-from entrypoints.http.conditional import is_known, tag_of
+from entrypoints.http.conditional import is_known, listed, tag_of
 from entrypoints.pages.assets import address_of
 from entrypoints.pages.texts import say
 
@@ -131,7 +131,7 @@ def cached(request: Request, body: str, media_type: str) -> Response:
     content = body.encode()
     tag = tag_of(content, None)
     headers = {"Cache-Control": "public, no-cache", "ETag": tag, **HEADERS}
-    if is_known(request.headers.get("if-none-match"), tag):
+    if is_known(listed(request.scope["headers"], b"if-none-match"), tag):
         return Response(None, 304, headers)
     return Response(content, 200, headers, f"{media_type}; charset=utf-8")
 
