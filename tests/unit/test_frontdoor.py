@@ -5,18 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 from fastapi import FastAPI, Response
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from entrypoints.http.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS, cors
+from entrypoints.http.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
 from entrypoints.http.errors import Refused
-from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.protocol import Protocol
-from entrypoints.pages import docs
-from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
+from support.backends import Clock, memory_app
 from support.clients import Answer
 
 SHOP = "https://shop.example"
@@ -32,14 +28,8 @@ NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
 def client(*origins: str) -> TestClient:
-    """Return a client of a small application behind the front door."""
-    app = FastAPI(
-        docs_url=None,
-        redoc_url=None,
-        middleware=[Middleware(FrontDoor, answer), *cors(origins)],
-        exception_handlers={HTTPException: answer_http_exception, Refused: answer_refused},
-    )
-    app.router.routes.extend(docs.router.routes)
+    """Return a client of the whole application, with some more in it."""
+    app = memory_app(Clock(), cors_origins=origins)
 
     @app.get("/thing")
     async def thing() -> dict[str, str]:
@@ -90,6 +80,18 @@ def test_every_answer_brings_the_security_headers(method: str, path: str, status
     assert SECURITY.items() <= dict(answer.headers).items()
     assert answer.headers["content-security-policy"] == NOTHING
     assert answer.headers["x-request-id"]
+
+
+def test_a_defect_is_told_as_a_problem_to_programs_and_as_a_page_to_people() -> None:
+    to_program = client().get("/defect")
+    assert to_program.headers["content-type"] == "application/problem+json"
+    told = to_program.json()
+    assert (told["status"], told["code"]) == (500, "internal-error")
+    assert told["instance"] == to_program.headers["x-request-id"]
+    to_people = client().get("/defect", headers={"Accept": "text/html"})
+    assert to_people.status_code == 500
+    assert to_people.text.startswith("<!doctype html>")
+    assert to_people.headers["x-request-id"] in to_people.text
 
 
 def test_no_header_comes_twice() -> None:
