@@ -1,6 +1,7 @@
 """What goes over the wire: answers in one piece say what uvicorn would have said in several."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -153,4 +154,61 @@ def test_half_an_answer_ends_the_connection(sent: Iterable[Message]) -> None:
 def test_a_defect_before_the_answer_is_answered_500() -> None:
     wire = exchange(Protocol, failing(), GET)
     assert b"".join(wire.pieces).startswith(b"HTTP/1.1 500 ")
+    assert wire.closed
+
+
+# What is offered instead of HTTP/1.1
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what was asked, and what the body said."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    said = f"{scope['method']} {scope['path']} ".encode() + body + b"\n"
+    await send({"type": "http.response.start", "status": 200, "headers": of_length(len(said))})
+    await send({"type": "http.response.body", "body": said})
+
+
+def told(wire: Wire) -> list[str]:
+    """Return what the answers of `echo` say."""
+    return re.findall("\r\n\r\n(.*)\n", b"".join(wire.pieces).decode())
+
+
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+    b"Upgrade: foo, bar\r\nX-Empty:\r\nconnection: keep-alive, upgrade\r\n",
+]
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_request_that_offers_another_protocol_is_answered_as_any_other(
+    offer: bytes, size: int
+) -> None:
+    requests = b"".join(
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" + offer + b"\r\nGET ",
+            b"PUT /b HTTP/1.1\r\nHost: x\r\n" + offer + b"Transfer-Encoding: chunked\r\n\r\n",
+            b"2\r\nHe\r\n3\r\nllo\r\n0\r\n\r\n",
+            b"GET /c HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n",
+            b"GET /d HTTP/1.1\r\nHost: x\r\n\r\n",
+        )
+    )
+    pieces = (requests[at : at + size] for at in range(0, len(requests), size))
+    wire = exchange(Protocol, echo, *pieces)
+    assert told(wire) == ["POST /a GET ", "PUT /b Hello", "GET /c ", "GET /d "]
+
+
+def test_any_number_of_offers_may_come_at_once() -> None:
+    request = b"GET /a HTTP/1.1\r\nHost: x\r\n" + OFFERS[0] + b"\r\n"
+    assert told(exchange(Protocol, echo, request * 2_000)) == ["GET /a "] * 2_000
+
+
+def test_a_tunnel_is_refused() -> None:
+    wire = exchange(Protocol, echo, b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n" + GET)
+    assert b"".join(wire.pieces).startswith(b"HTTP/1.1 400 ")
     assert wire.closed

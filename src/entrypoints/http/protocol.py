@@ -5,6 +5,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -84,7 +85,7 @@ class _Cycle(RequestResponseCycle):
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, but for endless heads and plain text answers to malformed requests."""
+    """uvicorn's HTTP/1.1, but for upgrades, endless heads, and answers to malformed requests."""
 
     _of_head = 0
     _in_head = True
@@ -93,15 +94,51 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless it is still a head after more than heads are long."""
         self._ended = False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except HttpParserError:
+            self.send_400_response("this is not HTTP")
+            return
         # What came with the end of a message was most likely that message's.
         waiting = self._in_head and not self._ended
         self._of_head = self._of_head + len(data) if waiting else 0
         if self._of_head > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("the head is too long")
 
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Have what has come read; an offer of another protocol is passed over (RFC 9110, 7.8).
+
+        The parser takes what follows such an offer for that protocol. So a new one reads the head
+        again, without the offer, and then the rest.
+
+        Raises:
+            HttpParserError: when it is not HTTP/1.1.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except HttpParserUpgrade as offer:
+                data = memoryview(data)[offer.args[0] :]
+            method = self.parser.get_method()
+            if method == b"CONNECT":
+                raise HttpParserError("only a proxy takes this")
+            kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+            line = b"%b %b HTTP/%b\r\n" % (
+                method,
+                self.url,
+                self.parser.get_http_version().encode(),
+            )
+            self.parser = HttpRequestParser(self)
+            # What uvicorn sets, too.
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(b"".join((line, *kept, b"\r\n")))
+
     def on_headers_complete(self) -> None:
         """Take note that the head is over."""
+        if self.parser.should_upgrade():
+            return  # it is read again
         self._in_head = False
         super().on_headers_complete()
         # There is no other way to have a cycle of our own.
@@ -109,6 +146,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Take note that a head comes next."""
+        if self.parser.should_upgrade():
+            return
         self._in_head = self._ended = True
         super().on_message_complete()
 
