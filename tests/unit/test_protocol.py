@@ -58,12 +58,17 @@ def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) ->
         connection.connection_made(wire)
         for piece in pieces:
             connection.data_received(piece)
-            while state.tasks:
-                await asyncio.gather(*state.tasks)
+            for _ in range(5):
                 await asyncio.sleep(0)
+            if wire.closed:
+                connection.connection_lost(None)
+                break
+        while state.tasks:
+            await asyncio.gather(*state.tasks)
+            await asyncio.sleep(0)
         return wire
 
-    return asyncio.run(exchanged())
+    return asyncio.run(asyncio.wait_for(exchanged(), 5))
 
 
 def answering(status: int, headers: Headers, *bodies: bytes, reads: bool = False) -> Any:
@@ -212,3 +217,40 @@ def test_a_tunnel_is_refused() -> None:
     wire = exchange(Protocol, echo, b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n" + GET)
     assert b"".join(wire.pieces).startswith(b"HTTP/1.1 400 ")
     assert wire.closed
+
+
+# Trailers
+
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+
+
+def test_trailers_are_no_part_of_the_head() -> None:
+    seen: list[Headers] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await echo(scope, receive, send)
+        seen.append(scope["headers"])
+
+    trailers = b'0\r\nIf-Match: "9-a"\r\nX-Sum: 1\r\n\r\n'
+    wire = exchange(Protocol, app, CHUNKED, trailers + GET)
+    assert told(wire) == ["POST /a {}", "GET / "]
+    host = (b"host", b"x")
+    assert seen == [[host, (b"transfer-encoding", b"chunked")], [host]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"0\r\n" + b"X: 1\r\n" * 200, b"0\r\nX: " + b"x" * 1000, b"1;x=" + b"x" * 1000, b"0" * 1000],
+)
+@pytest.mark.parametrize("reads", [True, False])
+def test_what_follows_a_body_without_an_end_is_not_waited_for(line: bytes, reads: bool) -> None:
+    end = [line, *([line.removeprefix(b"0\r\n")] * 100)]
+    app = echo if reads else answering(401, of_length(5), b"Hello")
+    wire = exchange(Protocol, app, CHUNKED, *end)
+    assert wire.closed
+
+
+def test_a_long_body_in_small_pieces_is_waited_for() -> None:
+    small = b"1\r\nx\r\n" * 100
+    wire = exchange(Protocol, echo, CHUNKED, *([small] * 200), b"0\r\n\r\n")
+    assert told(wire) == ["POST /a {}" + "x" * 20_000]

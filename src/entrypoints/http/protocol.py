@@ -27,7 +27,7 @@ _PLAIN = frozenset(
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 MAX_HEAD = 64 * 1024
-"""How many bytes of a head are waited for before the request is refused."""
+"""How many bytes of a head, or of trailers, are waited for before the request is refused."""
 
 
 class _Cycle(RequestResponseCycle):
@@ -88,21 +88,19 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, but for upgrades, endless heads, and answers to malformed requests."""
 
     _of_head = 0
-    _in_head = True
-    _ended = False
+    _understood = True
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless it is still a head after more than heads are long."""
-        self._ended = False
+        """Take what has come, unless lines have come without an end: of a head, of trailers."""
+        self._understood = False
         self._unset_keepalive_if_required()
         try:
             self._feed(data)
         except HttpParserError:
             self.send_400_response("this is not HTTP")
             return
-        # What came with the end of a message was most likely that message's.
-        waiting = self._in_head and not self._ended
-        self._of_head = self._of_head + len(data) if waiting else 0
+        # What came with the end of a head, or with a body, was most likely that.
+        self._of_head = 0 if self._understood else self._of_head + len(data)
         if self._of_head > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("the head is too long")
 
@@ -136,19 +134,26 @@ class Protocol(HttpToolsProtocol):
             self.parser.feed_data(b"".join((line, *kept, b"\r\n")))
 
     def on_headers_complete(self) -> None:
-        """Take note that the head is over."""
+        """Begin to answer, if this is no head that is read again."""
         if self.parser.should_upgrade():
-            return  # it is read again
-        self._in_head = False
+            return
         super().on_headers_complete()
         # There is no other way to have a cycle of our own.
         self.cycle.__class__ = _Cycle
+        self._understood = True
+        # Trailers are no part of the head (RFC 9110, 6.5.1).
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._understood = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take note that a head comes next."""
+        """Take the end of a request, if this is no head that is read again."""
         if self.parser.should_upgrade():
             return
-        self._in_head = self._ended = True
+        self._understood = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
