@@ -570,6 +570,17 @@ def test_an_unknown_path_is_a_problem(client: Client, path: str) -> None:
     problem(client.get(path), 404, "not-found")
 
 
+@pytest.mark.parametrize("path", [TASKS, "/health/live", "/office", "/openapi.json", "/docs"])
+def test_a_path_with_a_line_end_leads_nowhere(client: Client, path: str) -> None:
+    as_program = {"Accept": "application/json"}
+    for address in (f"{path}%0A", f"{path}%0A?limit=1", f"{path}%0D%0A"):
+        problem(client.get(address, headers=as_program), 404, "not-found")
+    task = f"{TASKS}/{add(client)['id']}"
+    problem(client.get(f"{task}%0A"), 404, "not-found")
+    problem(client.delete(f"{task}%0A"), 404, "not-found")
+    assert client.get(task).status_code == 200
+
+
 ELSEWHERE = ("/nothing", "/API/v1/tasks", "/docs/x", "/problems/x", "/openapi.yaml", "/office/x")
 
 

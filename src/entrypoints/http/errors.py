@@ -33,6 +33,9 @@ MEDIA_TYPE = "application/problem+json"
 DEFECT = "internal-error"
 """The code of what nobody foresaw."""
 
+NOWHERE = "There is nothing at this address."
+"""What is told of a path that leads to no route."""
+
 RETRY_AFTER = "2"
 """Seconds after which a client may try again when the database was away."""
 
@@ -145,7 +148,7 @@ def routing_error(request: Request, error: HTTPException) -> Refused:
     if code == "method-not-allowed":
         headers["Allow"] = ", ".join(allowed_methods(request))
     elif code == "not-found":
-        detail = "There is nothing at this address."
+        detail = NOWHERE
     return Refused(code, detail, headers=headers)
 
 
