@@ -442,13 +442,7 @@ def test_a_hundred_megabytes_and_bombs_leave_memory_and_the_old_picture_as_they_
                 yield bytes(65_536)
 
         for content in (endless(), bytes(100 * 1024 * 1024)):
-            try:
-                answer = own.put(path, content=content, headers=headers)
-            except Exception as error:
-                # The answer is out, and the connection closed, while we still send.
-                assert type(error).__name__ in ("WriteError", "ReadError"), error
-            else:
-                assert answer.status_code == 413
+            assert own.put(path, content=content, headers=headers).status_code == 413
         largest, bomb = png((4096, 4096)), png((4097, 4096))
 
         def upload(number: int) -> int:

@@ -1,6 +1,7 @@
 """The service as a process: started, stopped, killed, and asked by many at once."""
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -285,6 +286,20 @@ def test_a_head_without_an_end_is_refused(embedded: Service, line: bytes) -> Non
         headers = {"Content-Type": "application/json"}
         answered = client.as_(None).post("/api/v1/setup", content=body, headers=headers)
         assert answered.status_code in (401, 422)
+
+
+def test_a_body_that_is_far_too_large_is_refused_and_the_connection_goes_on(
+    embedded: Service,
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", embedded.port, timeout=10)
+    with contextlib.closing(connection):
+        for _ in range(3):
+            json_ = {"Content-Type": "application/json"}
+            connection.request("POST", "/api/v1/setup", bytes(6 * 1024 * 1024), json_)
+            refused = connection.getresponse()
+            assert refused.status == 413
+            assert json.loads(refused.read())["code"] == "too-large"
+            assert not refused.will_close
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,9 @@ async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_B
 
 
 def _too_large(limit: int) -> Refused:
-    return Refused("too-large", f"Send at most {limit:,} bytes.", headers={"Connection": "close"})
+    # The connection stays open, and what still comes is thrown away: closed with something unread
+    # in it, it would take this answer with it.
+    return Refused("too-large", f"Send at most {limit:,} bytes.")
 
 
 def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
