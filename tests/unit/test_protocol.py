@@ -254,3 +254,47 @@ def test_a_long_body_in_small_pieces_is_waited_for() -> None:
     small = b"1\r\nx\r\n" * 100
     wire = exchange(Protocol, echo, CHUNKED, *([small] * 200), b"0\r\n\r\n")
     assert told(wire) == ["POST /a {}" + "x" * 20_000]
+
+
+# What is no request
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as `echo` does, but not at once."""
+    await asyncio.sleep(0.01)
+    await echo(scope, receive, send)
+
+
+PUT = b"PUT /b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\n\r\n",
+        CHUNKED + b"x\r\n",
+        b"X: " + b"x" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("app", [echo, slow])
+def test_what_came_before_nonsense_is_answered_before_it_and_nothing_after(
+    app: Any, nonsense: bytes
+) -> None:
+    for pieces in ([GET + PUT + nonsense + GET], [GET, PUT, nonsense, GET], [GET + PUT, nonsense]):
+        wire = exchange(Protocol, app, *pieces)
+        assert told(wire) == ["GET / ", "PUT /b {}"]
+        assert [piece[9:12] for piece in wire.pieces] == [b"200", b"200", b"400"]
+        assert b"\r\ndate: Fri, 20 Nov 2026 12:00:00 GMT\r\n" in wire.pieces[2]
+        assert wire.closed
+
+
+def test_a_request_that_goes_on_as_nonsense_gets_one_answer() -> None:
+    wire = exchange(Protocol, echo, CHUNKED, b"nonsense\r\n")
+    (piece,) = wire.pieces
+    assert piece.startswith(b"HTTP/1.1 400 ")
+    assert wire.closed
+    early = exchange(Protocol, answering(401, of_length(5), b"Hello"), CHUNKED, b"nonsense\r\n")
+    (piece,) = early.pieces
+    assert piece.startswith(b"HTTP/1.1 401 ")
+    assert early.closed

@@ -85,13 +85,21 @@ class _Cycle(RequestResponseCycle):
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, but for upgrades, endless heads, and answers to malformed requests."""
+    """uvicorn's HTTP/1.1, with cycles of our own.
+
+    It differs in what is done about upgrades, heads and trailers without an end, and malformed
+    requests.
+    """
 
     _of_head = 0
     _understood = True
+    _between = True
+    _refused = False
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless lines have come without an end: of a head, of trailers."""
+        if self._refused:
+            return
         self._understood = False
         self._unset_keepalive_if_required()
         try:
@@ -141,6 +149,7 @@ class Protocol(HttpToolsProtocol):
         # There is no other way to have a cycle of our own.
         self.cycle.__class__ = _Cycle
         self._understood = True
+        self._between = False
         # Trailers are no part of the head (RFC 9110, 6.5.1).
         self.headers = []
 
@@ -153,10 +162,28 @@ class Protocol(HttpToolsProtocol):
         """Take the end of a request, if this is no head that is read again."""
         if self.parser.should_upgrade():
             return
-        self._understood = True
+        self._understood = self._between = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
+        """Answer 400 once all is answered that came before, and take nothing more."""
+        self._refused = True
+        # In line with requests, it is answered by `run_asgi`.
+        in_line: Any = (self, self.app)
+        if self._between and self.cycle and not self.cycle.response_complete:
+            self.pipeline.appendleft(in_line)
+        elif not self._between and self.pipeline:
+            self.pipeline[0] = in_line  # in place of the request that goes on like this
+        elif not self._between and self.cycle.response_started:
+            self.transport.close()  # that request has its answer, or half of it
+        else:
+            self._refuse()
+
+    async def run_asgi(self, app: Any) -> None:
+        """Refuse, now that there is nothing to be answered before."""
+        self._refuse()
+
+    def _refuse(self) -> None:
         """Answer 400, and close the connection: nobody knows where the next request would begin."""
         request_id = uuid4().hex
         body = Refused("bad-request", "This is not a request in HTTP/1.1 (RFC 9112).").body(
@@ -170,6 +197,7 @@ class Protocol(HttpToolsProtocol):
             f"x-request-id: {request_id}\r\n"
             "connection: close\r\n"
         )
-        self.transport.write(head.encode() + _SECURITY + b"\r\n" + body)
+        said = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(head.encode() + said + _SECURITY + b"\r\n" + body)
         self.transport.close()
         log.info("malformed request", extra={"request_id": request_id, "status": 400})
