@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from entrypoints.http.protocol import Protocol
+from support.backends import Clock, memory_app
+from support.people import MEMBER
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -112,6 +114,9 @@ def of_length(length: int, *more: tuple[bytes, bytes]) -> Headers:
         answering(200, of_length(5, (b"e tag", b'"1"')), b"Hello"),
         answering(200, of_length(5), b"Hello", b"more"),
         answering(204, of_length(0), b""),
+        answering(204, [], b"Hello"),
+        answering(304, [(b"etag", b'"1"')], b"Hello"),
+        answering(304, of_length(5), b""),
     ],
 )
 def test_an_answer_on_the_wire_is_what_uvicorn_sends(app: Any, request_: bytes) -> None:
@@ -125,6 +130,24 @@ def test_a_short_answer_goes_out_in_one_piece() -> None:
     (piece,) = exchange(Protocol, app, GET).pieces
     assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
     assert piece.endswith(b"\r\n\r\nHello")
+
+
+def test_whatever_the_service_says_goes_out_in_one_piece() -> None:
+    app = memory_app(Clock(), cors_origins=["https://shop.example"])
+    token = f"Authorization: Bearer {MEMBER.token}\r\n".encode()
+    shop = b"Origin: https://shop.example\r\n"
+    for line, more in (
+        (b"GET /api/v1/tasks", token),
+        (b"GET /api/v1/tasks", token + shop),
+        (b"GET /api/v1/tasks", b""),
+        (b"PUT /api/v1/tasks", token),
+        (b"GET /nowhere", b""),
+        (b"GET /sign-in", b""),
+        (b"GET /docs", shop),
+    ):
+        request = line + b" HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n"
+        wire = exchange(Protocol, app, request)
+        assert len(wire.pieces) == 1, (line, more)
 
 
 def test_who_asks_whether_to_send_the_body_is_told_to_before_the_answer() -> None:

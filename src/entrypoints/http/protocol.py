@@ -22,7 +22,12 @@ _SECURITY = b"".join(_LINES.values())
 
 # What an answer may say that needs nothing else done about it.
 _PLAIN = frozenset(
-    (b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"x-request-id")
+    (
+        *(b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"vary"),
+        *(b"x-request-id", b"allow", b"retry-after", b"www-authenticate"),
+        *(b"content-security-policy", b"referrer-policy"),
+        *(b"access-control-allow-origin", b"access-control-expose-headers"),
+    )
 )
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -78,7 +83,9 @@ class _Cycle(RequestResponseCycle):
                     return None
                 line = name + b": " + value + b"\r\n"
             parts.append(line)
-        if length != len(body) and not (length < 0 and head["status"] in (204, 304)):
+        # Without a length, these have no body (RFC 9110, 15.3.5 and 15.4.5).
+        expected = 0 if length < 0 and head["status"] in (204, 304) else length
+        if expected != len(body):
             return None
         parts += (b"\r\n", body)
         return b"".join(parts)
