@@ -124,12 +124,12 @@ class _Application(FastAPI):
 
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
-    for kind in (Page, Operation):
-        names = [route.name for route in routes if isinstance(route, kind)]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise TypeError(f"{', '.join(sorted(twice))}: two have this name in policy.py")
+    names = [(isinstance(route, Page), route.name) for route in routes]
     for route in routes:
-        if isinstance(route, Page):
+        is_page = isinstance(route, Page)
+        if (is_page or isinstance(route, Operation)) and names.count((is_page, route.name)) > 1:
+            raise TypeError(f"{route.name}: two routes have this name in policy.py")
+        if is_page:
             continue  # it has looked itself
         who = POLICY.get(route.name)
         if who is None or not (isinstance(route, Operation) or who == ANYBODY):

@@ -69,15 +69,16 @@ def test_a_route_that_guards_nothing_starts_only_if_it_is_for_anybody(
         memory_app(Clock())
 
 
-def test_an_operation_that_is_called_like_another_does_not_start(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("name", ["start", "ready", "read_post"])
+def test_an_operation_by_the_name_of_another_route_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     router = APIRouter(route_class=Operation)
 
-    async def read_post() -> None:
+    async def endpoint() -> None:
         """Do something."""
 
-    router.add_api_route("/private", read_post)
+    router.add_api_route("/anything", endpoint, name=name)
     monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
-    with pytest.raises(TypeError, match="read_post"):
+    with pytest.raises(TypeError, match=f"{name}: two routes"):
         memory_app(Clock())
