@@ -251,10 +251,10 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
     if who.role is None:
         return
     newcomers_may = who.or_newcomers and request.app.state.registration_open
-    if newcomers_may and "authorization" not in request.headers:
-        return
     grant = request.scope["grant"] = await identify(request)
     if grant is None:
+        if newcomers_may:
+            return
         raise _stranger(request, "Sign in first.")
     if who.role is Role.ADMIN and not (grant.actor.is_admin or newcomers_may):
         raise Forbidden("Only an admin may do this.")
