@@ -2,7 +2,8 @@
 
 import logging
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -17,15 +18,21 @@ from entrypoints.http.frontdoor import SECURITY_HEADERS
 
 log = logging.getLogger("atelier.http")
 
-_LINES = {header: b"%b: %b\r\n" % header for header in SECURITY_HEADERS}
-_SECURITY = b"".join(_LINES.values())
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as they go over the wire."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+_USUAL = list(SECURITY_HEADERS)
+_SECURITY = _lines(SECURITY_HEADERS)
 
 # What an answer may say that needs nothing else done about it.
 _PLAIN = frozenset(
     (
         *(b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"vary"),
         *(b"x-request-id", b"allow", b"retry-after", b"www-authenticate"),
-        *(b"content-security-policy", b"referrer-policy"),
+        *(name for name, _ in SECURITY_HEADERS),
         *(b"access-control-allow-origin", b"access-control-expose-headers"),
     )
 )
@@ -43,6 +50,7 @@ class _Cycle(RequestResponseCycle):
     """
 
     _head: Any = None
+    _said: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
 
     async def send(self, message: Any) -> None:
         """Take the head, and send it with what comes next."""
@@ -71,24 +79,32 @@ class _Cycle(RequestResponseCycle):
         if self.disconnected or self.flow.write_paused:
             return None
         body: bytes = message.get("body", b"")
-        parts = [STATUS_LINE[head["status"]]]
+        headers: list[tuple[bytes, bytes]] = head["headers"]
+        end = b"\r\n"
+        if headers[-len(_USUAL) :] == _USUAL:
+            headers, end = headers[: -len(_USUAL)], _SECURITY + end
+        parts = [STATUS_LINE[head["status"]], self._of_server()]
         length = -1
-        for header in (*self.default_headers, *head["headers"]):
-            line = _LINES.get(header)
-            if line is None:
-                name, value = header
-                if name == b"content-length":
-                    length = int(value)
-                elif name not in _PLAIN or _CONTROL.search(value):
-                    return None
-                line = name + b": " + value + b"\r\n"
-            parts.append(line)
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name not in _PLAIN or _CONTROL.search(value):
+                return None
+            parts.append(name + b": " + value + b"\r\n")
         # Without a length, these have no body (RFC 9110, 15.3.5 and 15.4.5).
         expected = 0 if length < 0 and head["status"] in (204, 304) else length
         if expected != len(body):
             return None
-        parts += (b"\r\n", body)
+        parts += (end, body)
         return b"".join(parts)
+
+    def _of_server(self) -> bytes:
+        """Return what uvicorn says of itself and of the time, which it makes once a second."""
+        said, lines = _Cycle._said
+        if said is not self.default_headers:
+            said, lines = self.default_headers, _lines(self.default_headers)
+            _Cycle._said = said, lines
+        return lines
 
 
 class Protocol(HttpToolsProtocol):
@@ -137,7 +153,7 @@ class Protocol(HttpToolsProtocol):
             method = self.parser.get_method()
             if method == b"CONNECT":
                 raise HttpParserError("only a proxy takes this")
-            kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+            kept = _lines(header for header in self.headers if header[0] != b"upgrade")
             line = b"%b %b HTTP/%b\r\n" % (
                 method,
                 self.url,
@@ -146,7 +162,7 @@ class Protocol(HttpToolsProtocol):
             self.parser = HttpRequestParser(self)
             # What uvicorn sets, too.
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            self.parser.feed_data(b"".join((line, *kept, b"\r\n")))
+            self.parser.feed_data(line + kept + b"\r\n")
 
     def on_headers_complete(self) -> None:
         """Begin to answer, if this is no head that is read again."""
@@ -204,7 +220,7 @@ class Protocol(HttpToolsProtocol):
             f"x-request-id: {request_id}\r\n"
             "connection: close\r\n"
         )
-        said = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        said = _lines(self.server_state.default_headers)
         self.transport.write(head.encode() + said + _SECURITY + b"\r\n" + body)
         self.transport.close()
         log.info("malformed request", extra={"request_id": request_id, "status": 400})
