@@ -428,6 +428,8 @@ def test_a_cursor_that_no_page_handed_out_is_malformed(client: Client) -> None:
         "a b",
     ):
         problem(client.get(TASKS, params={"cursor": cursor}), 400, "malformed-cursor")
+        faulty = {"cursor": cursor, "limit": "0", "unknown": "1"}
+        problem(client.get(TASKS, params=faulty), 400, "malformed-cursor")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from entrypoints.http.checking import (
 from entrypoints.http.conditional import is_known, listed, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
-from entrypoints.http.lists import next_link
+from entrypoints.http.lists import decode, next_link
 from entrypoints.http.policy import POLICY, Named, admit, require_key
 from entrypoints.http.ports import if_match
 from service_layer.queries import View
@@ -219,7 +219,13 @@ class Operation(APIRoute):
     def _asked(self, query: bytes) -> Any:
         """Return the value of a query."""
         assert self._read_query is not None
-        return checked(self._read_query, query_parameters(query), place_in_query)
+        parameters = query_parameters(query)
+        try:
+            return checked(self._read_query, parameters, place_in_query)
+        except Refused:
+            if self.paged and "cursor" in parameters:
+                decode(parameters["cursor"])  # what is wrong with it is told first, by a 400
+            raise
 
     async def _judge_object_first(self, request: Request, values: dict[str, Any]) -> None:
         """Raise what comes before a fault in the request: no such thing, or a newer one."""
