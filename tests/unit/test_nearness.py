@@ -3,8 +3,10 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from adapters.sql.nearness import Nearness
 
@@ -43,4 +45,7 @@ def test_nobody_is_moved_where_there_is_no_loop_or_none_any_more() -> None:
     ended = threading.Thread(target=nearness.to_this_thread)
     ended.start()
     ended.join()
+    # Python knows of its end somewhat earlier than the system.
+    while Path(f"/proc/self/task/{ended.native_id}").exists():
+        time.sleep(0.001)
     assert elsewhere(nearness.keep) == before
