@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from entrypoints.http.protocol import Protocol
@@ -321,3 +321,108 @@ def test_a_request_that_goes_on_as_nonsense_gets_one_answer() -> None:
     (piece,) = early.pieces
     assert piece.startswith(b"HTTP/1.1 401 ")
     assert early.closed
+
+
+class Idling:
+    """A connection that has been answered, and the means to let time pass for it."""
+
+    KEPT = 0.2
+    """Seconds for which a connection may idle."""
+
+    def __init__(self) -> None:
+        app = answering(200, of_length(5), b"Hello")
+        config = Config(
+            app,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=self.KEPT,  # type: ignore[arg-type]
+        )
+        config.load()
+        self.wire = Wire()
+        self.connection = Protocol(config, ServerState(), {})
+        self.connection.connection_made(self.wire)
+
+    async def send(self, data: bytes) -> None:
+        self.connection.data_received(data)
+        await asyncio.sleep(0.01)
+
+    async def idle(self, share: float) -> None:
+        """Let a share of the time pass for which it may idle."""
+        await asyncio.sleep(self.KEPT * share)
+
+
+def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not() -> None:
+    async def use() -> None:
+        idling = Idling()
+        for _ in range(5):
+            await idling.send(GET)
+            await idling.idle(0.5)
+        assert not idling.wire.closed
+        assert len(idling.wire.pieces) == 5
+        await idling.idle(0.8)
+        assert idling.wire.closed
+
+    asyncio.run(use())
+
+
+def test_a_connection_does_not_idle_while_a_request_is_coming() -> None:
+    async def use() -> None:
+        idling = Idling()
+        await idling.send(GET)
+        await idling.send(GET[:9])
+        await idling.idle(2.5)
+        assert not idling.wire.closed
+        await idling.send(GET[9:])
+        assert len(idling.wire.pieces) == 2
+        await idling.idle(1.3)
+        assert idling.wire.closed
+
+    asyncio.run(use())
+
+
+def test_no_timer_is_left_of_a_connection_that_is_lost() -> None:
+    async def use() -> None:
+        idling = Idling()
+        await idling.send(GET)
+        idling.connection.connection_lost(None)
+        assert idling.connection.timeout_keep_alive_task is None
+
+    asyncio.run(use())
+
+
+def test_a_cycle_has_all_that_one_of_uvicorn_has() -> None:
+    seen: list[RequestResponseCycle] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(receive.__self__)  # type: ignore[attr-defined]
+        await answering(204, [], b"")(scope, receive, send)
+
+    for protocol in (Protocol, HttpToolsProtocol):
+        exchange(protocol, app, GET)
+    ours, theirs = seen
+    assert type(ours) is not type(theirs)
+    for name, value in vars(theirs).items():
+        assert type(getattr(ours, name)) is type(value), name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / HTTP/1.1",
+        b"GET /a%20b/%C3%A9?q=%20&c#d HTTP/1.1",
+        b"GET /?a?b HTTP/1.0",
+        b"DELETE http://x:80/a?b HTTP/1.1",
+    ],
+)
+def test_an_application_is_told_what_uvicorn_would_tell_it(line: bytes) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        told.append({**scope, "asgi": None})
+        await answering(204, [], b"")(scope, receive, send)
+
+    for protocol in (Protocol, HttpToolsProtocol):
+        exchange(protocol, app, line + b"\r\nHost: x\r\nExpect: nothing\r\n\r\n")
+    ours, theirs = told
+    assert ours == theirs

@@ -1,12 +1,13 @@
 """Below the application: answers in one piece, and problems for what cannot be read as HTTP."""
 
+import asyncio
 import logging
-import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
+from urllib.parse import unquote
 from uuid import uuid4
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -36,7 +37,6 @@ _PLAIN = frozenset(
         *(b"access-control-allow-origin", b"access-control-expose-headers"),
     )
 )
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 MAX_HEAD = 64 * 1024
 """How many bytes of a head, or of trailers, are waited for before the request is refused."""
@@ -49,8 +49,29 @@ class _Cycle(RequestResponseCycle):
     the body. Whatever is not a head with its one body is left to it.
     """
 
+    # How uvicorn has each of them begin.
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
     _head: Any = None
     _said: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
+
+    def __init__(self, protocol: "Protocol", *, keep_alive: bool) -> None:
+        self.scope = protocol.scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.access_log = protocol.access_log
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = asyncio.Event()
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.body = bytearray()
 
     async def send(self, message: Any) -> None:
         """Take the head, and send it with what comes next."""
@@ -88,7 +109,7 @@ class _Cycle(RequestResponseCycle):
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
-            elif name not in _PLAIN or _CONTROL.search(value):
+            elif name not in _PLAIN or not value.decode("latin-1").isprintable():
                 return None
             parts.append(name + b": " + value + b"\r\n")
         # Without a length, these have no body (RFC 9110, 15.3.5 and 15.4.5).
@@ -111,20 +132,22 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with cycles of our own.
 
     It differs in what is done about upgrades, heads and trailers without an end, and malformed
-    requests.
+    requests; and it does less for each request. Where uvicorn has a timer end a connection that
+    idles, one for each time that it does, here each connection has a timer that looks again.
     """
 
     _of_head = 0
     _understood = True
     _between = True
     _refused = False
+    _idle_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless lines have come without an end: of a head, of trailers."""
         if self._refused:
             return
         self._understood = False
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         try:
             self._feed(data)
         except HttpParserError:
@@ -166,15 +189,57 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, if this is no head that is read again."""
-        if self.parser.should_upgrade():
+        parser = self.parser
+        if parser.should_upgrade():
             return
-        super().on_headers_complete()
-        # There is no other way to have a cycle of our own.
-        self.cycle.__class__ = _Cycle
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        version = parser.get_http_version()
+        scope: Any = self.scope
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = _Cycle(self, keep_alive=version != "1.0" and parser.should_keep_alive())
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
         self._understood = True
         self._between = False
         # Trailers are no part of the head (RFC 9110, 6.5.1).
         self.headers = []
+
+    def on_response_complete(self) -> None:
+        """Begin the next answer, or wait for a request for so long as a connection may idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._wait(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it idles for long enough."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is not None:
+            left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                self._wait(left)
+            else:
+                super().timeout_keep_alive_handler()
+
+    def _wait(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
