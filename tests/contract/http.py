@@ -10,7 +10,7 @@ import pytest
 
 from support.backends import Clock
 from support.clients import Answer, Client
-from support.people import ADMIN
+from support.people import ADMIN, MEMBER
 
 TASKS = "/api/v1/tasks"
 UNKNOWN = f"{TASKS}/01900000-0000-7000-8000-000000000000"
@@ -320,6 +320,33 @@ def test_the_link_keeps_what_was_asked(client: Client) -> None:
         assert [task["priority"] for task in answer.json()["items"]] == [n]
         assert answer.json()["total"] == 4
     assert "link" not in answer.headers
+
+
+def test_the_same_tasks_make_pages_of_any_length(client: Client) -> None:
+    made = [add(client, f"t{n}") for n in range(3)]
+    for limit, counting in ((2, False), (3, False), (2, True), (2, False), (4, False)):
+        asked = {"limit": limit, "count": str(counting).lower()}
+        page = client.get(TASKS, params=asked).json()
+        assert page["items"] == made[:limit]
+        assert (page["next"] is None) == (limit > 2)
+        assert page.get("total") == (3 if counting else None)
+
+
+def test_a_page_that_is_asked_for_again_shows_what_has_changed_about_it(client: Client) -> None:
+    first, second = add(client, "a"), add(client, "b", assignee_id=str(MEMBER.id))
+    assert client.get(TASKS).json() == client.get(TASKS).json()
+
+    tag = client.get(f"/api/v1/users/{MEMBER.id}").headers["etag"]
+    renamed = client.patch(
+        f"/api/v1/users/{MEMBER.id}", json={"username": "bobby"}, headers={"If-Match": tag}
+    )
+    assert renamed.status_code == 200, renamed.text
+    assert client.get(TASKS).json()["items"][1]["assignee"]["username"] == "bobby"
+    assert client.delete(f"{TASKS}/{first['id']}").status_code == 204
+    (left,) = client.get(TASKS).json()["items"]
+    assert left["id"] == second["id"]
+    third = add(client, "c")
+    assert client.get(TASKS).json()["items"] == [left, third]
 
 
 def test_skip_jumps(client: Client) -> None:

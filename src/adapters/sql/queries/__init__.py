@@ -60,6 +60,8 @@ class SqlQueries(Queries[V, F]):
         self._one = database.lookup(self.columns, self.id)
         self._list = database.shared(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
+        # Most pages that are asked for again have not changed, and what was made of one serves.
+        self._last_made: tuple[Any, Page[V]] = None, Page(items=[])
 
     async def get(self, id: UUID, now: datetime) -> V | None:
         row = await self._one.row(id, self.at(now))
@@ -75,6 +77,13 @@ class SqlQueries(Queries[V, F]):
         values = {**self.values(filter, filters), **page_values(slice)}
         short = not (filters.keys() - self.indexed or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
+        made_of = shape, slice.limit, rows
+        if self._last_made[0] != made_of:
+            self._last_made = made_of, self._made(slice, rows)
+        return self._last_made[1]
+
+    def _made(self, slice: Slice, rows: Sequence[Row]) -> Page[V]:
+        """Return the page that rows make."""
         total = None
         if slice.count:
             total = rows[0][0]
