@@ -143,6 +143,35 @@ def test_the_second_of_two_edits_in_a_shared_transaction_finds_the_first_and_bot
     assert shows(kept, {**kind.one, **kind.other})
 
 
+def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_else(
+    backend: Backend,
+) -> None:
+    with backend.open() as uow:
+        ids = [by(planning.add_task, title=t, priority=3)(uow).id for t in ("One", "Two", "Three")]
+        uow.commit()
+    together = Together(backend)
+    together.run(
+        by(planning.edit_task, ids[0], {"title": "Gluing"}),
+        by(planning.edit_task, ids[1], {"priority": 5}),
+        by(planning.edit_task, ids[2], {"description": "Uno", "due_on": NOON.date()}),
+    )
+
+    assert together.transactions == 2
+    page = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date()), FIRST))
+    assert sorted(
+        (task.title, task.priority, task.description, task.due_on, task.version)
+        for task in page.items
+    ) == [
+        ("Gluing", 3, None, None, 2),
+        ("Three", 3, "Uno", NOON.date(), 2),
+        ("Two", 5, None, None, 2),
+    ]
+    # What is derived from members for searching and sorting goes with them.
+    for word, titles in (("gluing", ["Gluing"]), ("two", ["Two"]), ("uno", ["Three"]), ("one", [])):
+        some = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date(), q=word), FIRST))
+        assert [task.title for task in some.items] == titles
+
+
 def test_what_is_removed_in_a_shared_transaction_is_gone_for_those_after_and_not_before(
     backend: Backend, kind: Kind
 ) -> None:

@@ -78,6 +78,26 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
         assert [product.stock for product in found] == [1, 1, 1, 1]
 
 
+def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: URL) -> None:
+    database = database_at(postgres_place)
+    written: list[str] = []
+
+    @event.listens_for(database.hurried, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("UPDATE tasks"):
+            written.append(statement)
+
+    with sql_backend(database) as backend:
+        ids = [add(backend, title) for title in "abcd"]
+        changes = ({"title": "A"}, {"priority": 1}, {"due_on": NOON.date()}, {"title": "D"})
+        edit: Any = planning.edit_task
+        Together(backend).run(
+            *(partial(edit, id, change, now=NOON) for id, change in zip(ids, changes, strict=True))
+        )
+        assert len(written) == 1
+        assert titles(backend) == ["A", "b", "c", "D"]
+
+
 def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_alone(
     postgres_place: URL,
 ) -> None:

@@ -5,7 +5,6 @@ trip of its own, in order to see of each whether its version still held.
 """
 
 from collections.abc import Iterable
-from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -55,16 +54,19 @@ def _insert(session: Session, to: RowWriter, table: Table, entities: list[Any]) 
 
 
 def _update(session: Session, to: RowWriter, table: Table, entities: list[Any]) -> None:
-    changed = [(one, changes) for one in entities if (changes := _changes(one))]
-    # Only neighbours share a statement, to keep to the order.
-    for _, some in groupby(changed, key=lambda pair: tuple(pair[1])):
-        rows = [
-            {WHICH: one.id, WAS: one.version, "version": one.version + 1, **changes}
-            for one, changes in some
-        ]
-        if to.update(session.connection(), table, rows) != len(rows):
-            raise ConcurrentChange
-    for one, _ in changed:
+    changed = {one: changes for one in entities if (changes := _changes(one))}
+    if not changed:
+        return
+    # What one of them changes is written of all: where it is as it was, that changes nothing.
+    names = sorted({name for changes in changed.values() for name in changes})
+    rows = [
+        {WHICH: one.id, WAS: one.version, "version": one.version + 1}
+        | {name: changes[name] if name in changes else getattr(one, name) for name in names}
+        for one, changes in changed.items()
+    ]
+    if to.update(session.connection(), table, rows) != len(rows):
+        raise ConcurrentChange
+    for one in changed:
         set_committed_value(one, "version", one.version + 1)
 
 
