@@ -98,17 +98,72 @@ def test_who_reads_while_another_read_is_under_way_shares_the_next_statement(
         with locked(postgres_place):
             first = started(backend.tasks.get(ids[0], NOON))
             await until_it_waits(postgres_place)
-            others = started(*(backend.tasks.get(id, NOON) for id in [*ids, *ids, uuid4()]))
+            others = started(*(backend.tasks.get(id, NOON) for id in [*few, *few, uuid4()]))
             await asyncio.sleep(0)
         return list(await asyncio.gather(*first, *others))
 
+    few = ids[: gathering.Gathering.ENOUGH - 2]
     database.statements.clear()
     found = backend.ask(read())
 
-    assert [task and task.title for task in found] == [
-        "0", *(str(n) for n in range(40)), *(str(n) for n in range(40)), None
-    ]  # fmt: skip
+    titles = [str(n) for n in range(len(few))]
+    assert [task and task.title for task in found] == ["0", *titles, *titles, None]
     assert len(database.statements) == 2
+
+
+def test_enough_of_them_do_not_wait_for_what_is_under_way_and_the_rest_share_the_next() -> None:
+    asked: list[set[int]] = []
+
+    async def answer(group: str, keys: Collection[int]) -> set[int]:
+        asked.append(set(keys))
+        # The first takes until the others have got theirs.
+        if 0 in keys:
+            await others_have_theirs.wait()
+        return set(keys)
+
+    async def ask() -> None:
+        numbers = gathering.Gathering(answer)
+        first = started(numbers("these", [0]))
+        while not asked:
+            await asyncio.sleep(0)
+        enough = started(*(numbers("these", [n]) for n in range(1, numbers.ENOUGH + 1)))
+        rest = started(*(numbers("these", [n]) for n in (101, 102)))
+        again = range(200, 200 + numbers.ENOUGH - len(rest))
+        async with asyncio.timeout(10):
+            await asyncio.gather(*enough)
+            assert asked == [{0}, set(range(1, numbers.ENOUGH + 1))]
+            # Now the rest are enough, with some more.
+            await asyncio.gather(*rest, *(numbers("these", [n]) for n in again))
+            few = started(*(numbers("these", [n]) for n in (301, 302)))
+            await asyncio.sleep(0)
+            others_have_theirs.set()
+            await asyncio.gather(*first, *few)
+        assert asked[2:] == [{101, 102, *again}, {301, 302}]
+
+    others_have_theirs = asyncio.Event()
+    asyncio.run(ask())
+
+
+def test_a_third_question_is_not_asked_beside_two() -> None:
+    asked: list[set[int]] = []
+
+    async def answer(group: str, keys: Collection[int]) -> set[int]:
+        asked.append(set(keys))
+        await all_have_come.wait()
+        return set(keys)
+
+    async def ask() -> None:
+        numbers = gathering.Gathering(answer)
+        questions = started(*(numbers("these", [n]) for n in range(3 * numbers.ENOUGH)))
+        for _ in range(10 * numbers.TURNS):
+            await asyncio.sleep(0)
+        assert len(asked) == 2
+        all_have_come.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*questions)
+
+    all_have_come = asyncio.Event()
+    asyncio.run(ask())
 
 
 def test_who_comes_in_the_next_turns_of_the_loop_shares_the_first_statement(

@@ -29,9 +29,9 @@ class Gathering(Generic[G, R]):
     """A question about some keys that those who ask it at the same time share.
 
     The first asks after a few turns of the event loop. Who comes while that is under way waits for
-    its end, and then all who have come ask together: so nobody gets an answer that is older than
-    their question, nobody waits long for company, and the more there are the fewer questions each
-    of them costs.
+    its end, and then all who have come ask together; or they ask at once, beside it, when they are
+    enough. So nobody gets an answer that is older than their question, nobody waits long for
+    company, and the more there are the fewer questions each of them costs.
 
     Only those of one group, a name for whatever else the question depends on, ask together.
     """
@@ -40,10 +40,15 @@ class Gathering(Generic[G, R]):
     """For how many turns of the event loop company is waited for. Where the loop has nothing else
     to do, a turn takes some microseconds; where it has, each of them brings some."""
 
+    ENOUGH = 16
+    """How many keys are worth a second question while another one is under way: with all in one,
+    we would wait while the database works, and the database while we do."""
+
     def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
         self._ask = ask
         self._waiting: dict[G, _Batch] = {}
         self._working: set[G] = set()
+        self._beside: set[G] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, group: G, keys: Collection[Any]) -> R:
@@ -59,29 +64,49 @@ class Gathering(Generic[G, R]):
             batch = self._waiting[group] = _Batch(asyncio.get_running_loop())
         if group not in self._working:
             self._working.add(group)
-            task = batch.loop.create_task(self._work(group))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(batch, self._work(group))
         batch.keys.update(keys)
         asker: asyncio.Future[R] = batch.loop.create_future()
         batch.askers.append(asker)
+        if len(batch.keys) >= self.ENOUGH and group not in self._beside:
+            self._beside.add(group)
+            self._begin(batch, self._work_beside(group, self._waiting.pop(group)))
         return await asker
+
+    def _begin(self, batch: _Batch, work: Coroutine[Any, Any, None]) -> None:
+        task = batch.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _work(self, group: G) -> None:
         """Ask for all that waits until nothing does."""
         try:
-            while batch := self._waiting.get(group):
-                await self._settle(group, batch)
+            while group in self._waiting:
+                await self._gather(group)
+                if batch := self._waiting.pop(group, None):
+                    await self._settle(group, batch)
         finally:
             self._working.discard(group)
 
+    async def _work_beside(self, group: G, batch: _Batch) -> None:
+        """Ask for enough at once."""
+        try:
+            await self._settle(group, batch)
+        finally:
+            self._beside.discard(group)
+
+    async def _gather(self, group: G) -> None:
+        """Let others come; when that is broken off, so is what came till then."""
+        try:
+            for _ in range(self.TURNS):
+                await asyncio.sleep(0)
+        except BaseException:
+            if batch := self._waiting.pop(group, None):
+                self._break_off(batch)
+            raise
+
     async def _settle(self, group: G, batch: _Batch) -> None:
         try:
-            try:
-                for _ in range(self.TURNS):
-                    await asyncio.sleep(0)
-            finally:
-                del self._waiting[group]
             # Nobody waits longer than the one who has waited longest may.
             async with asyncio.timeout_at(batch.since + TOO_LONG):
                 found = await self._ask(group, batch.keys)
@@ -90,13 +115,16 @@ class Gathering(Generic[G, R]):
         except Exception as error:
             self._fail(batch, error)
         except BaseException:
-            for asker in batch.askers:
-                asker.cancel()
+            self._break_off(batch)
             raise
         else:
             for asker in batch.askers:
                 if not asker.done():
                     asker.set_result(found)
+
+    def _break_off(self, batch: _Batch) -> None:
+        for asker in batch.askers:
+            asker.cancel()
 
     def _fail(self, batch: _Batch, error: Exception) -> None:
         for asker in batch.askers:
