@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from adapters.sql.postgres import arguments
 from adapters.sql.postgres_reader import PostgresReader
+from adapters.sql.prepared import MOST_PREPARED
 
 
 @asynccontextmanager
@@ -67,10 +68,10 @@ def test_after_an_error_of_the_database_it_can_be_asked_again(postgres_place: UR
 
 def test_of_statements_that_are_all_different_only_so_many_are_kept(postgres_place: URL) -> None:
     async def use(reader: PostgresReader) -> None:
-        for number in range(reader.MOST_PREPARED + 50):
+        for number in range(MOST_PREPARED + 50):
             assert await reader.read(f"SELECT {number}", {}) == [(number,)]
         ((kept,),) = await reader.read("SELECT count(*) FROM pg_prepared_statements", {})
-        assert kept <= reader.MOST_PREPARED
+        assert kept <= MOST_PREPARED
         assert await reader.read("SELECT 0", {}) == [(0,)]
 
     with_reader(postgres_place, use)

@@ -23,6 +23,7 @@ from adapters.sql.gathering import GatheredLookup, Gathering
 from adapters.sql.indexing import Indexing
 from adapters.sql.nearness import Nearness
 from adapters.sql.postgres_reader import PostgresReader
+from adapters.sql.postgres_writer import WritingConnection
 from adapters.sql.rows import ArrayWriter
 from adapters.sql.troubles import AWAY, translated
 from service_layer.errors import DatabaseUnavailable, Unreachable
@@ -68,11 +69,13 @@ _PLANNING = "-c plan_cache_mode=force_custom_plan"
 def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     """Return an engine for the units of work of one process."""
     said = arguments(url)
+    connection: type[psycopg.Connection[Any]] = psycopg.Connection
     if hurried:
         said["options"] += f" -c lock_timeout={int(HURRY * 1000)}"
+        connection = WritingConnection
     return create_engine(
         "postgresql+psycopg://",
-        connect_args=said,
+        creator=lambda: connection.connect(**said),
         pool_size=4,
         max_overflow=4,
         pool_timeout=TOO_LONG,

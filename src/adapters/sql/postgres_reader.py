@@ -5,23 +5,18 @@ takes its connections, its wrapper of libpq and its conversions, and nothing in 
 """
 
 import asyncio
-import re
-from functools import lru_cache
 from typing import Any, Self
 
 import psycopg
 from psycopg import pq
-from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import error_from_result
+from psycopg.adapt import Transformer
 
 from adapters.sql.database import Row, Values
+from adapters.sql.prepared import LOST, MOST_PREPARED, judged, numbered
 
 
 class PostgresReader:
     """One connection, for one read at a time."""
-
-    MOST_PREPARED = 200
-    """How many statements are kept prepared at most."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -53,8 +48,8 @@ class PostgresReader:
                 `OperationalError` when the connection is lost. Whatever else interrupts a read, the
                 reader is to be closed.
         """
-        query, names = _numbered(sql)
-        given = self._convert.dump_sequence([values[name] for name in names], _formats(len(names)))
+        query, names, formats = numbered(sql)
+        given = self._convert.dump_sequence([values[name] for name in names], formats)
         types = self._convert.types or ()
         name = self._prepared.get((sql, types)) or await self._prepare(sql, query, types)
         self._libpq.send_query_prepared(
@@ -66,7 +61,7 @@ class PostgresReader:
 
     async def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
         """Prepare a statement for values of some types, and return its name."""
-        if len(self._prepared) >= self.MOST_PREPARED:
+        if len(self._prepared) >= MOST_PREPARED:
             self._prepared.clear()
             self._libpq.send_query(b"DEALLOCATE ALL")
             await self._result()
@@ -87,11 +82,9 @@ class PostgresReader:
         while (result := await self._next()) is not None:
             results.append(result)
         if self._libpq.status != pq.ConnStatus.OK:
-            raise psycopg.OperationalError("the connection is lost")
+            raise psycopg.OperationalError(LOST)
         (result,) = results
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise error_from_result(result)
-        return result
+        return judged(self._libpq, result)
 
     async def _sent(self) -> None:
         """Wait until all of a statement is sent; only a very long one takes more than one go."""
@@ -138,21 +131,3 @@ class PostgresReader:
 def _done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-@lru_cache(maxsize=1024)
-def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a statement with numbers in place of its parameters' names, and the names in order."""
-    names: dict[str, int] = {}
-
-    def number(sign: re.Match[str]) -> str:
-        name = sign[1]
-        return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
-
-    numbered = re.sub(r"%(?:%|\((\w+)\)s)", number, sql)
-    return numbered.encode(), tuple(names)
-
-
-@lru_cache
-def _formats(number: int) -> list[PyFormat]:
-    return [PyFormat.AUTO] * number

@@ -1,0 +1,50 @@
+"""Prepared statements: how what SQLAlchemy makes is given to libpq, and its answers are judged."""
+
+import re
+from functools import lru_cache
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import PyFormat
+from psycopg.errors import error_from_result
+
+MOST_PREPARED = 200
+"""How many statements a connection keeps prepared at most."""
+
+
+LOST = "the connection is lost"
+
+
+@lru_cache(maxsize=1024)
+def numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
+    """Return a statement with numbers in place of names, and the names in order with their formats.
+
+    What `%(…)b` stands for is sent in binary, and the rest as psycopg likes it best.
+    """
+    names: dict[str, int] = {}
+    formats: list[PyFormat] = []
+
+    def number(sign: re.Match[str]) -> str:
+        name = sign[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names[name] = len(names) + 1
+            formats.append(PyFormat.BINARY if sign[2] == "b" else PyFormat.AUTO)
+        return f"${names[name]}"
+
+    query = re.sub(r"%(?:%|\((\w+)\)([sb]))", number, sql)
+    return query.encode(), tuple(names), formats
+
+
+def judged(libpq: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
+    """Return a result if it is a good one.
+
+    Raises:
+        psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
+    """
+    if libpq.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError(LOST)
+    if result.status == pq.ExecStatus.FATAL_ERROR:
+        raise error_from_result(result)
+    return result
