@@ -42,16 +42,18 @@ class Job:
         """Take note that nothing came of what was begun, and that it may be begun again."""
         self._decision.append(None)
 
-    def meet(self, turns: int, longest: float) -> None:
-        """Let some turns of the caller's event loop pass, in which others may come.
+    def meet(self, enough: Callable[[], bool], turns: int, longest: float) -> None:
+        """Let others come, until they are enough or some turns of the caller's event loop are over.
 
         While the loop has nothing else to do a turn takes some microseconds; it never takes longer
         than so many seconds.
         """
+        if enough():
+            return
         over = threading.Event()
 
         def turn(left: int) -> None:
-            if left:
+            if left and not enough():
                 self.loop.call_soon(turn, left - 1)
             else:
                 over.set()

@@ -54,6 +54,9 @@ class Runner:
     """For how many turns of the event loop the writer lets further use cases come, and how many
     seconds at most, once several have met."""
 
+    ENOUGH = 12
+    """How many use cases are not kept waiting for further ones."""
+
     PATIENT = 4
     """How many changes wait at once for what somebody else holds."""
 
@@ -165,7 +168,7 @@ class Runner:
             several = len(waiting) > 1
             waiting = [self._jobs.get()]
             if several and waiting[0] is not None:
-                waiting[0].meet(self.TURNS, self.MEETING)
+                waiting[0].meet(self._are_enough, self.TURNS, self.MEETING)
             while len(waiting) < self.TOGETHER and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             open = None not in waiting
@@ -176,6 +179,10 @@ class Runner:
                 # There is no other writer, so this one goes on.
                 log.exception("the writer failed")
                 tell_callers([(job, None, defect) for job in jobs])
+
+    def _are_enough(self) -> bool:
+        """Whether with the one in hand as many use cases wait as are worth beginning."""
+        return self._jobs.qsize() + 1 >= self.ENOUGH
 
     def _do_all(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if not self._has_to_wait(job)]

@@ -1,5 +1,6 @@
 """What every adapter promises to use cases that share a transaction and its commit."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -306,6 +307,20 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
     # One of them holds the writer until the first two wait for it.
     assert together.transactions == 3
     assert [task.title for task in made] == titles(backend) == list("abcde")
+
+
+def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
+    together = Together(backend)
+    together.runner.ENOUGH, together.runner.TURNS, together.runner.MEETING = 3, 1_000_000_000, 20.0
+    began = time.monotonic()
+    together.run(
+        *(by(planning.add_task, title=title) for title in "ab"),
+        then=[by(planning.add_task, title=title) for title in "cde"],
+    )
+
+    assert time.monotonic() - began < together.runner.MEETING
+    assert together.transactions == 3
+    assert titles(backend) == list("abcde")
 
 
 def titles(backend: Backend) -> list[str]:
