@@ -1,0 +1,31 @@
+"""Hashing passwords: what it leaves of memory to the rest."""
+
+import subprocess
+import sys
+
+HASH_SOME = """
+import asyncio
+from pathlib import Path
+from adapters.passwords import Argon2Passwords
+
+def memory():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return max([int(line.split()[1]) for line in lines if line.startswith("VmRSS:")])
+
+async def hash_some():
+    passwords = Argon2Passwords()
+    for _ in range(3):
+        await asyncio.gather(*(passwords.hash("one of many passwords") for _ in range(2)))
+
+before = memory()
+asyncio.run(hash_some())
+print(memory() - before)
+"""
+
+
+def test_a_process_keeps_no_memory_for_passwords_that_it_has_hashed() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", HASH_SOME], capture_output=True, text=True, check=True, timeout=60
+    )
+    # A hash takes 19 MiB.
+    assert 0 <= int(ran.stdout) < 10 * 1024
