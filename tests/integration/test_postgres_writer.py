@@ -1,10 +1,12 @@
 """The short way of a unit of work to PostgreSQL: nothing but time tells it from the long one."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -233,6 +235,30 @@ def test_a_connection_that_ends_amid_a_statement_is_an_error_of_the_connection(
         rows(connection, "SELECT pg_sleep(20)")
     ending.join()
     assert connection.broken or connection.closed
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_connection_is_closed_when_somebody_interrupts_the_statement_that_begins(
+    connection: WritingConnection,
+) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise Interrupted
+
+    rows(connection, "SELECT 1")
+    connection.commit()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(Interrupted):
+            rows(connection, "SELECT pg_sleep(5)")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    # What comes next on it would be the answer to that statement.
+    assert connection.closed
 
 
 def test_while_the_database_works_other_threads_do(connection: WritingConnection) -> None:
