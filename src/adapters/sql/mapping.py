@@ -1,7 +1,9 @@
 """The imperative mapping of the aggregates to their tables; importing this module makes it."""
 
+from typing import Any
+
 from sqlalchemy import Table
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import class_mapper, registry
 
 from adapters.sql.tables import (
     attempts,
@@ -44,7 +46,20 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
+    # Whoever calls the class calls a function of SQLAlchemy's, which has the parameters of the
+    # dataclass's own and leaves the rest to that.
+    assert not hasattr(entity, "__post_init__")
+    class_mapper(entity, configure=False).class_manager.original_init = _hold
     TABLES[entity], DERIVED[entity] = table, derived
+
+
+def _hold(entity: Entity, **members: Any) -> None:
+    """Give a new aggregate its members, all at once.
+
+    The dataclass's own way sets one after the other, and SQLAlchemy takes note each time of what
+    has changed, which of something new it need not know.
+    """
+    vars(entity).update(members)
 
 
 _map(Task, tasks, derived=("title_key", "search_text"))

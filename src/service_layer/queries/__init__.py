@@ -45,9 +45,10 @@ class View:
 
         What is derived, or belongs to another aggregate, is told.
         """
+        held = vars(entity)
         for name in cls._names():
             if name not in told:
-                told[name] = getattr(entity, name)
+                told[name] = held[name] if name in held else getattr(entity, name)
         return holding(cls, told)
 
     @classmethod
