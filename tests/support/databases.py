@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from getpass import getuser
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -68,7 +69,7 @@ def postgres_server(folder: Path) -> Iterator[URL]:
                 yield url
                 return
         # One after the other: the first to do it as root makes a user for it.
-        with InterProcessLock(Path(gettempdir()) / "atelier-postgres.lock"):
+        with InterProcessLock(Path(gettempdir()) / f"atelier-tests-{getuser()}.lock"):
             server = stack.enter_context(get_server(folder / "pg", cleanup_mode="delete"))
         url = make_url(server.get_uri())
         execute(url, "ALTER SYSTEM SET fsync = off")

@@ -65,9 +65,8 @@ def _update(session: Session, to: RowWriter, table: Table, entities: list[Any]) 
     # What one of them changes is written of all: where it is as it was, that changes nothing.
     names = sorted({name for changes in changed.values() for name in changes})
     rows = [
-        {WHICH: one.id, WAS: one.version, "version": one.version + 1}
-        | {name: changes[name] if name in changes else getattr(one, name) for name in names}
-        for one, changes in changed.items()
+        {WHICH: one.id, WAS: one.version, "version": one.version + 1, **_row(one, names)}
+        for one in changed
     ]
     if to.update(session.connection(), table, rows) != len(rows):
         raise ConcurrentChange
