@@ -12,17 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 import settings as configuration
 from adapters import clock, logs
 from adapters.passwords import Argon2Passwords
-from adapters.sql import postgres, sqlite
 from adapters.sql.database import AHEAD, SqlDatabase
-from adapters.sql.sqlite_driver import sqlite3
-from adapters.sql.troubles import translated
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import DomainError, Invalid, Unacceptable
 from domain.users import PASSWORD
@@ -67,12 +63,9 @@ class Office(cli.Office):
         path = self.settings.sqlite_path
         if path is not None and not path.parent.is_dir():
             raise Failed(f"The folder {path.parent} does not exist.")
-        engine = (
-            postgres.make_engine(self.settings.url)
-            if path is None
-            else sqlite.make_engine(path, "rwc")
-        )
-        with _plainly():
+        database = self._make_database(self.settings)
+        engine = database.making_engine()
+        with _plainly(database):
             migrate(engine)
             engine.dispose()
 
@@ -145,7 +138,7 @@ class Office(cli.Office):
     def _runner(self) -> Iterator[Runner]:
         """Open the database for as long as it takes."""
         database = self._make_database(self.settings)
-        with _plainly():
+        with _plainly(database):
             asyncio.run(database.open())
             runner = Runner(lambda: SqlUnitOfWork(database))
             try:
@@ -164,14 +157,15 @@ class Office(cli.Office):
             raise Failed("ATELIER_MEDIA: permission denied.")
 
     def _schema(self) -> Schema:
+        database = self._make_database(self.settings)
+
         async def ask() -> Schema:
-            database = self._make_database(self.settings)
             try:
                 return await database.schema()
             finally:
                 await database.close()
 
-        with _plainly():
+        with _plainly(database):
             return asyncio.run(ask())
 
     def _require_tables(self) -> None:
@@ -272,17 +266,17 @@ def _checked() -> Iterator[None]:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def _plainly(database: SqlDatabase) -> Iterator[None]:
     """Tell trouble with the database in one line."""
     try:
         yield
     except MigrationFailed as error:
         raise Failed(str(error)) from None
     except Exception as error:
-        trouble = translated(error, may_be_committed=False) or error
+        trouble = database.translated(error, may_be_committed=False) or error
         cause = trouble.__cause__ or error
         cause = getattr(cause, "orig", None) or cause
-        if not isinstance(cause, psycopg.Error | sqlite3.Error | DatabaseUnavailable):
+        if not isinstance(cause, database.driver_error | DatabaseUnavailable):
             raise
         told = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
         said = str(cause).strip().partition("\n")[0]

@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Dialect, Engine, Select
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.rows import RowWriter
+from adapters.sql.troubles import BUSY
+from service_layer.errors import ConcurrentChange, DatabaseUnavailable
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
@@ -101,6 +105,8 @@ class SqlDatabase(Database):
 
     engine: Engine
     dialect: Dialect
+    driver_error: type[Exception]
+    """What all errors of the driver are."""
     writer: RowWriter = RowWriter()
     """How a unit of work writes the rows of a table."""
 
@@ -108,6 +114,35 @@ class SqlDatabase(Database):
     def hurried(self) -> Engine:
         """The engine for units of work that do not wait for what others hold."""
         return self.engine
+
+    @abstractmethod
+    def making_engine(self) -> Engine:
+        """Return an engine for migrations, which makes the database where that takes no server."""
+
+    @abstractmethod
+    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        """Return the error to raise in place of the driver's one, or `None` to let it be.
+
+        A use case looks before it writes whether a value is taken and what it refers to is there.
+        That the database disagrees means that somebody else was quicker, which is a
+        `ConcurrentChange`: looking again tells it properly.
+        """
+
+    def translated(
+        self, error: BaseException | None, *, may_be_committed: bool
+    ) -> Exception | None:
+        """Return the error to raise in place of SQLAlchemy's or the driver's one.
+
+        What nobody foresaw is a defect and stays what it is; then it is `None`.
+        """
+        if isinstance(error, StaleDataError):
+            return ConcurrentChange()
+        if isinstance(error, TimeoutError):
+            return DatabaseUnavailable(BUSY)
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if cause is None:
+            return None
+        return self.told(cause, may_be_committed=may_be_committed)
 
     @abstractmethod
     def begin(self) -> None:

@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import URL, ColumnElement, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from adapters.sql.arrays import ArrayWriter
 from adapters.sql.database import (
     TOO_LONG,
     Lookup,
@@ -23,9 +24,9 @@ from adapters.sql.gathering import GatheredLookup, Gathering
 from adapters.sql.indexing import Indexing
 from adapters.sql.nearness import Nearness
 from adapters.sql.postgres_reader import PostgresReader
+from adapters.sql.postgres_troubles import told
 from adapters.sql.postgres_writer import WritingConnection
-from adapters.sql.rows import ArrayWriter
-from adapters.sql.troubles import AWAY, translated
+from adapters.sql.troubles import AWAY
 from service_layer.errors import DatabaseUnavailable, Unreachable
 from service_layer.ports import Schema
 
@@ -130,7 +131,7 @@ class _Readers:
             self._free.appendleft(reader)
             return rows
         except BaseException as error:
-            trouble = translated(error, may_be_committed=False)
+            trouble = told(error, may_be_committed=False)
             if isinstance(error, psycopg.DataError):
                 # What was asked for is wrong, and not the connection.
                 self._free.appendleft(reader)
@@ -147,9 +148,11 @@ class PostgresDatabase(SqlDatabase):
     """A pool of transactions for writes, and connections for reads that commit by themselves."""
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    driver_error = psycopg.Error
     writer = ArrayWriter(dialect)
 
     def __init__(self, url: URL) -> None:
+        self._url = url
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
         self._indexing = Indexing(self.engine)
@@ -174,6 +177,12 @@ class PostgresDatabase(SqlDatabase):
     @property
     def hurried(self) -> Engine:
         return self._hurried
+
+    def making_engine(self) -> Engine:
+        return make_engine(self._url)
+
+    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return told(error, may_be_committed=may_be_committed)
 
     def begin(self) -> None:
         self._nearness.keep()

@@ -26,7 +26,8 @@ from adapters.sql.database import (
 )
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.sqlite_reader import Long, Reader
-from adapters.sql.troubles import BUSY, translated
+from adapters.sql.sqlite_troubles import told
+from adapters.sql.troubles import BUSY
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 
@@ -103,6 +104,7 @@ class SqliteDatabase(SqlDatabase):
     """
 
     dialect = SQLiteDialect_pysqlite(paramstyle="named")
+    driver_error = sqlite3.Error
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -127,6 +129,12 @@ class SqliteDatabase(SqlDatabase):
     async def close(self) -> None:
         self._thread.shutdown(wait=True)
         self._let_go()
+
+    def making_engine(self) -> Engine:
+        return make_engine(self.path, "rwc")
+
+    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return told(error)
 
     def begin(self) -> None:
         if not self._working.acquire(timeout=TOO_LONG):
@@ -185,7 +193,7 @@ class SqliteDatabase(SqlDatabase):
                     raw: Any = connection.connection.dbapi_connection
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except Exception as error:
-                if translated(error, may_be_committed=False) is None:
+                if self.translated(error, may_be_committed=False) is None:
                     raise
         self.engine.dispose()
 
@@ -277,7 +285,7 @@ class SqliteDatabase(SqlDatabase):
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise translated(error, may_be_committed=False) or error from error
+            raise told(error) or error from error
 
     @property
     def _pool(self) -> QueuePool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.sql.database import TOO_LONG, Row, Statement, Values
 from adapters.sql.sqlite_driver import sqlite3
-from adapters.sql.troubles import translated
+from adapters.sql.sqlite_troubles import told
 
 
 class Long(Exception):
@@ -65,7 +65,7 @@ class Reader:
                 code = getattr(error, "sqlite_errorcode", None)
                 if self._seconds < TOO_LONG and code is not None and code & 0xFF in _IN_NO_TIME:
                     raise Long from None
-                trouble = translated(error, may_be_committed=False)
+                trouble = told(error)
                 if trouble is None:
                     raise
                 self._close()

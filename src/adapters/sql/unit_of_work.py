@@ -23,7 +23,6 @@ from adapters.sql.repositories import (
     SqlUsers,
 )
 from adapters.sql.repository import SqlRepository
-from adapters.sql.troubles import translated
 from adapters.sql.work import Work
 from adapters.sql.writing import write
 from domain.base import Event
@@ -67,7 +66,7 @@ class SqlUnitOfWork(UnitOfWork):
             self.rollback()
         finally:
             self._database.end()
-            trouble = translated(error, may_be_committed=self._committing)
+            trouble = self._database.translated(error, may_be_committed=self._committing)
             if trouble is not None:
                 raise trouble from error
 

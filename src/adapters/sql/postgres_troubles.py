@@ -1,0 +1,51 @@
+"""What psycopg raises, told in the service layer's words."""
+
+import psycopg
+
+from adapters.sql.troubles import AWAY, FULL, SLOW, UNUSABLE
+from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Held, Unreachable
+
+# PostgreSQL's documentation, appendix A: error codes, or their classes.
+_STATES = {
+    "08": AWAY,  # connection exception
+    "53100": FULL,  # disk full
+    "53": "The database has no resources left for this.",
+    "57014": SLOW,  # query cancelled by statement_timeout
+    "57P": AWAY,  # shut down, crashed, starting up, dropped
+    "58": UNUSABLE,  # system error
+    "25006": "The database takes no changes at the moment.",  # read only transaction
+    "28": "The database refused to let the service in.",
+    "3D": "The database does not exist.",
+    "42P01": "The database has no tables; has it been migrated?",
+}
+
+# Somebody else was quicker; see `SqlDatabase.told`.
+_COLLISIONS = {
+    "40001",  # serialization failure
+    "40P01",  # deadlock detected
+    "23505",  # unique violation
+    "23503",  # foreign key violation
+}
+
+
+def told(error: BaseException, *, may_be_committed: bool) -> Exception | None:
+    """Return the error to raise in place of psycopg's one, or `None` to let it be."""
+    if not isinstance(error, psycopg.Error):
+        return None
+    state = error.sqlstate
+    if state in _COLLISIONS:
+        return ConcurrentChange()
+    if state == "55P03":  # lock not available
+        return Held()
+    if state is None:
+        # Raised by the client library: the connection broke or was never there.
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        if not lost:
+            return None
+        return DatabaseUnavailable(AWAY) if may_be_committed else Unreachable(AWAY)
+    detail = _STATES.get(state) or _STATES.get(state[:3]) or _STATES.get(state[:2])
+    if detail is None:
+        return None
+    if detail == AWAY and not may_be_committed:
+        return Unreachable(detail)
+    return DatabaseUnavailable(detail)
