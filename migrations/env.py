@@ -7,7 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import text
 
 from adapters.sql.search import keeps
-from adapters.sql.tables import metadata
+from adapters.sql.tables import DONE, metadata
 from adapters.sql.types import Money, Time
 
 connection = context.config.attributes.get("connection")
@@ -25,8 +25,8 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
 
 
 def include_object(thing: Any, name: str | None, *_: Any) -> bool:
-    """Leave out what the tables do not know of: what is kept beside them for searching."""
-    return name is None or not keeps(name)
+    """Leave out what the tables do not know of: what statements make beside them."""
+    return name is None or not (name == DONE or keeps(name))
 
 
 context.configure(

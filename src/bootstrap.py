@@ -7,7 +7,6 @@ import settings as configuration
 from adapters import clock, logs
 from adapters.passwords import Argon2Passwords
 from adapters.pictures import FolderPictures
-from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
@@ -28,8 +27,15 @@ from settings import Settings
 
 def make_database(settings: Settings) -> SqlDatabase:
     """Return the database that the settings name."""
+    # A driver and what SQLAlchemy knows of its database take memory, which one of them is worth.
     path = settings.sqlite_path
-    return postgres.PostgresDatabase(settings.url) if path is None else sqlite.SqliteDatabase(path)
+    if path is None:
+        from adapters.sql.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.url)
+    from adapters.sql.sqlite import SqliteDatabase
+
+    return SqliteDatabase(path)
 
 
 class Container(containers.DeclarativeContainer):

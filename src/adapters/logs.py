@@ -3,10 +3,26 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
-import structlog
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let a module not be found, unless it is loaded already."""
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        if sys.modules[name] is None:
+            del sys.modules[name]
+
+
+# It loads rich where it finds it, for tracebacks in colour, which are not shown here. That would be
+# a twenty-fifth of the memory of what serves.
+with _hidden("rich"):
+    import structlog
 
 Event = MutableMapping[str, Any]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    text,
+    event,
 )
 
 from adapters.sql.types import Folded, Instant, Money, OneOf, Time, Times
@@ -174,15 +175,21 @@ tasks = Table(
     Index(None, "priority", "id"),
     Index(None, "due_on", "id"),
     Index(None, "title_key", "id"),
-    # What is still to be done, as everything is at first, costs it nothing.
-    Index(
-        None,
-        "completed_at",
-        sqlite_where=text("completed_at IS NOT NULL"),
-        postgresql_where=text("completed_at IS NOT NULL"),
-    ),
     Index(None, "assignee_id"),
     Index(None, "created_by_id"),
+)
+
+DONE = "ix_tasks_completed_at"
+"""The index of the tasks that are done: what is still to do, as everything is at first, costs it
+nothing. It is a statement, since an `Index` with a condition has SQLAlchemy load both databases'
+dialects, a twentieth of the memory of what serves; Alembic leaves it alone."""
+
+event.listen(
+    tasks,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        f"CREATE INDEX {DONE} ON tasks (completed_at) WHERE completed_at IS NOT NULL"
+    ),
 )
 
 categories = Table(

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from itertools import pairwise
 
-import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
@@ -63,6 +62,9 @@ def to_html(text: str) -> Markup:
     HTML in the text is shown as it was typed. The second pass, which leaves nothing but what is on
     our list, is there for what nobody has thought of in the first.
     """
+    # What serves programs alone does without it.
+    import nh3
+
     clean = nh3.clean(
         _parser().render(text),
         tags=_ELEMENTS,

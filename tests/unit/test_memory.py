@@ -1,0 +1,52 @@
+"""What a process that serves keeps in memory: nothing that it has no use for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOADED = """
+import sys
+from bootstrap import Container, application
+
+container = Container()
+container.database()
+application(container)
+print(*sys.modules)
+"""
+
+UNUSED = {"alembic", "nh3", "PIL", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("url", "used", "unused"),
+    [
+        (
+            "sqlite:///atelier.db",
+            "adapters.sql.sqlite",
+            {"psycopg", "sqlalchemy.dialects.postgresql", "adapters.sql.postgres"},
+        ),
+        (
+            "postgresql://localhost/atelier",
+            "adapters.sql.postgres",
+            {"pysqlite3", "sqlalchemy.dialects.sqlite", "adapters.sql.sqlite"},
+        ),
+    ],
+)
+def test_what_serves_loads_the_driver_of_its_database_alone(
+    url: str, used: str, unused: set[str], tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env={**os.environ, "DATABASE_URL": url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(ran.stdout.split())
+    assert used in loaded
+    assert not loaded & (UNUSED | unused)
