@@ -25,7 +25,7 @@ class RowWriter:
     def update(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Write changed rows, and return how many still had the version that they were to have."""
         names = tuple(name for name in rows[0] if name not in (WHICH, WAS))
-        changed: int = connection.execute(updating(table, names), rows).rowcount
+        changed: int = connection.execute(_updating(table, names), rows).rowcount
         return changed
 
 
@@ -35,8 +35,7 @@ def _insertion(table: Table) -> Insert:
 
 
 @lru_cache(maxsize=256)
-def updating(table: Table, names: tuple[str, ...]) -> Update:
-    """Return the statement that changes some columns of a row that still has its version."""
+def _updating(table: Table, names: tuple[str, ...]) -> Update:
     values: dict[str, Any] = {name: bindparam(name) for name in names}
     same = (table.c.id == bindparam(WHICH), table.c.version == bindparam(WAS))
     return update(table).where(*same).values(values)
