@@ -45,7 +45,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(clock.utc_now)
     database = providers.Singleton(make_database, settings)
     unit_of_work = providers.Factory(SqlUnitOfWork, database)
-    runner = providers.Singleton(Runner, unit_of_work.provider)
+    runner = providers.Singleton(Runner, unit_of_work.provider, enough=database.provided.enough)
     passwords = providers.Singleton(Argon2Passwords)
     pictures = providers.Singleton(FolderPictures, settings.provided.media)
     task_queries = providers.Singleton(SqlTaskQueries, database)

@@ -81,6 +81,10 @@ class Schema(StrEnum):
 class Database(ABC):
     """The database as a whole, for whoever operates the service."""
 
+    enough: int = 32
+    """How many changes are worth a commit that does not wait for further ones: the dearer it is by
+    itself, the more."""
+
     @abstractmethod
     async def open(self) -> None:
         """Make ready for reads; a database that is away now may come back later."""

@@ -54,9 +54,6 @@ class Runner:
     """For how many turns of the event loop the writer lets further use cases come, and how many
     seconds at most, once several have met."""
 
-    ENOUGH = 12
-    """How many use cases are not kept waiting for further ones."""
-
     PATIENT = 4
     """How many changes wait at once for what somebody else holds."""
 
@@ -64,8 +61,14 @@ class Runner:
     """Seconds for which something is taken to be held that was so when it was to be changed."""
 
     def __init__(
-        self, unit_of_work: Callable[[], UnitOfWork], reactions: Reactions = REACTIONS
+        self,
+        unit_of_work: Callable[[], UnitOfWork],
+        reactions: Reactions = REACTIONS,
+        *,
+        enough: int = TOGETHER,
     ) -> None:
+        self.enough = enough
+        """How many use cases are not kept waiting for further ones; see `Database`."""
         self._unit_of_work = unit_of_work
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
@@ -182,7 +185,7 @@ class Runner:
 
     def _are_enough(self) -> bool:
         """Whether with the one in hand as many use cases wait as are worth beginning."""
-        return self._jobs.qsize() + 1 >= self.ENOUGH
+        return self._jobs.qsize() + 1 >= self.enough
 
     def _do_all(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if not self._has_to_wait(job)]

@@ -311,7 +311,7 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
 
 def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
     together = Together(backend)
-    together.runner.ENOUGH, together.runner.TURNS, together.runner.MEETING = 3, 1_000_000_000, 20.0
+    together.runner.enough, together.runner.TURNS, together.runner.MEETING = 3, 1_000_000_000, 20.0
     began = time.monotonic()
     together.run(
         *(by(planning.add_task, title=title) for title in "ab"),

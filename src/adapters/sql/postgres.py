@@ -150,6 +150,7 @@ class PostgresDatabase(SqlDatabase):
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     driver_error = psycopg.Error
     writer = ArrayWriter(dialect)
+    enough = 12
 
     def __init__(self, url: URL) -> None:
         self._url = url
