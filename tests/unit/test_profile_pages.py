@@ -292,6 +292,8 @@ def test_the_list_tells_when_a_token_was_used_last(
     secret = made(browser.send(TOKENS, name="Till", scope="read"))
     assert "Not yet" in browser.get(TOKENS).text.split(">Till</th>")[1].split("</tr>")[0]
     client.as_(secret).get(ME)
+    # It is written in the writer's turn, before what comes after it.
+    browser.send(TOKENS, name="Next", scope="read")
     clock.advance(minutes=5)
     row = browser.get(TOKENS).text.split(">Till</th>")[1].split("</tr>")[0]
     assert "5 minutes ago" in row
