@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.base import COUNT_LIMIT, Entity, Event, Slice
@@ -664,9 +664,7 @@ some_filter = st.builds(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(tasks=some_tasks, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_orders_and_pages_agree_with_the_domain(
     backend: Backend, tasks: list[Any], filter: TaskFilter, sort: str, data: st.DataObject

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
@@ -439,9 +439,7 @@ some_filter = st.builds(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(made=some_devices, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: DeviceFilter, sort: str, data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import in_order, in_threads
@@ -72,9 +72,7 @@ some_filter = st.builds(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(made=some_posts, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: PostFilter, sort: str, data: st.DataObject
