@@ -40,6 +40,10 @@ T = TypeVar("T")
 SHUTDOWN_SECONDS = 20
 """How long requests in flight may take to be answered once the service is told to stop."""
 
+WORKER_SECONDS = 60
+"""How long a worker may leave its parent without an answer before another takes its place, also
+while it starts, which a busy machine makes long: one that is ended then only adds to the load."""
+
 
 class Office(cli.Office):
     """What the command line can have done."""
@@ -195,6 +199,7 @@ class Office(cli.Office):
             http=Protocol,
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_worker_healthcheck=WORKER_SECONDS,
         )
         address = f"http://{self.settings.host}:{self.settings.port}"
         log.info(

@@ -20,7 +20,7 @@ from sqlalchemy import URL
 
 from support.clients import Client
 from support.databases import text
-from support.service import Service, atelier, free_port
+from support.service import ROOT, Service, atelier, free_port
 
 TASKS = "/api/v1/tasks"
 
@@ -228,6 +228,29 @@ def test_several_workers_serve_one_postgresql(postgres_place: URL, tmp_path: Pat
         assert client.get(path).json()["version"] == 31
         children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
         assert len(children) >= 3
+        assert service.stop() == 0
+
+
+SLOW_START = """
+import os, sys, time
+if "--multiprocessing-fork" in sys.argv:
+    with open("workers", "a") as file:
+        print(os.getpid(), file=file)
+    time.sleep(6)
+"""
+
+
+def test_a_worker_that_takes_long_to_start_is_given_the_time(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text(SLOW_START)
+    python = {"PYTHONPATH": os.pathsep.join(map(str, (slow, ROOT / "src", ROOT)))}
+    with Service(
+        tmp_path, ATELIER_WORKERS="2", **settings_for(postgres_place), **python
+    ) as service:
+        assert len((tmp_path / "workers").read_text().split()) == 2
         assert service.stop() == 0
 
 

@@ -116,7 +116,7 @@ def find_nothing(person: Person, place: Path | URL, folder: Path) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1800,
             check=False,
         )
     assert done.returncode == 0, done.stdout

@@ -40,7 +40,7 @@ def atelier(
         input=input,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -85,7 +85,7 @@ class Service:
                 preexec_fn=self.before_exec,
                 start_new_session=True,
             )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             if self._process.poll() is not None:
                 raise AssertionError(f"serve ended:\n{self.log.read_text()}")
@@ -105,7 +105,7 @@ class Service:
 
     def wait(self) -> int:
         assert self._process is not None
-        return self._process.wait(timeout=40)
+        return self._process.wait(timeout=60)
 
     def stop(self) -> int:
         self.terminate()
