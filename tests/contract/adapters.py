@@ -515,7 +515,7 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     backend: Backend,
 ) -> None:
     runner = backend.runner()
-    runner.PATIENCE = 0.2
+    runner.PATIENCE = 2.0
     held, go = threading.Event(), threading.Event()
 
     def hold(uow: UnitOfWork) -> None:

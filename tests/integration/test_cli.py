@@ -286,7 +286,7 @@ def test_a_password_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
         [sys.executable, "-m", "bootstrap", "create-admin", "eve", "eve@example.org",
          "--password-stdin"],
         cwd=tmp_path, env=environment(), input=b"\xff\xfe long enough\n", capture_output=True,
-        timeout=60, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == ["atelier: The password is not text in UTF-8."]

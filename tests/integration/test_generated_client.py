@@ -65,7 +65,7 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], Gene
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return Generated(folder, package, done.returncode, done.stdout)
@@ -84,7 +84,7 @@ def service(place: Path | URL, tmp_path: Path) -> Iterator[Service]:
 @pytest.fixture
 def generated(service: Service, generate: Callable[[bytes], Generated]) -> Generated:
     """A client made from what the service tells of itself."""
-    return generate(httpx.get(f"{service.url}/openapi.json").content)
+    return generate(httpx.get(f"{service.url}/openapi.json", timeout=60).content)
 
 
 class Made:
@@ -102,7 +102,8 @@ class Made:
         self._types = importlib.import_module(f"{package}.types")
         made = importlib.import_module(f"{package}.client")
         # An answer that the document does not tell of is an error.
-        strict = {"base_url": url, "raise_on_unexpected_status": True}
+        patient = httpx.Timeout(60)
+        strict = {"base_url": url, "raise_on_unexpected_status": True, "timeout": patient}
         self._client = (
             made.Client(**strict)
             if token is None
@@ -456,7 +457,7 @@ def test_a_picture_is_uploaded_as_it_is_and_looked_at(made: Made, service: Servi
     assert shown.status_code == 200
     assert isinstance(shown.parsed, made.UserView)
     assert shown.parsed.image_url == f"/media/{shown.parsed.image_file}"
-    looked = httpx.get(f"{service.url}{shown.parsed.image_url}")
+    looked = httpx.get(f"{service.url}{shown.parsed.image_url}", timeout=60)
     assert looked.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(looked.content)).size == (3, 2)
     assert bob.call("delete_image", MEMBER.id).status_code == 204

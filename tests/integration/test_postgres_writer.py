@@ -247,13 +247,15 @@ def test_a_connection_is_closed_when_somebody_interrupts_the_statement_that_begi
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
-    rows(connection, "SELECT 1")
+    # Once prepared, so that it is not the preparing which is interrupted.
+    sleep = "SELECT pg_sleep(%(seconds)s::float8)"
+    rows(connection, sleep, seconds=0)
     connection.commit()
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
         with pytest.raises(Interrupted):
-            rows(connection, "SELECT pg_sleep(5)")
+            rows(connection, sleep, seconds=5)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -28,7 +28,7 @@ def curl(command: str, base: str) -> httpx2.Response:
         else:
             assert word.startswith("http://127.0.0.1:8000/")
             url = word.replace("http://127.0.0.1:8000", base)
-    return httpx2.request(method, url, headers=headers, content=content)
+    return httpx2.request(method, url, headers=headers, content=content, timeout=60)
 
 
 def commands(block: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_the_readmes_requests_are_answered_one_after_the_other(tmp_path: Path) -
             if "q=" in command or "sort=" in command:
                 assert [task["id"] for task in answer.json()["items"]] == [id]
         bearer = {"Authorization": f"Bearer {token}"}
-        gone = httpx2.get(f"{service.url}/api/v1/tasks/{id}", headers=bearer)
+        gone = httpx2.get(f"{service.url}/api/v1/tasks/{id}", headers=bearer, timeout=60)
         assert gone.status_code == 404
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from support.service import free_port
+
 
 class Proxy:
     """Passes bytes between a service and PostgreSQL while the line is `up`."""
@@ -15,8 +17,8 @@ class Proxy:
         self._target = target
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port: int = self._listener.getsockname()[1]
+        self._port = free_port()
+        self._listener = socket.create_server(("127.0.0.1", self._port))
         self._frozen = threading.Event()
         self._frozen.set()
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()

@@ -16,10 +16,28 @@ from support.clients import Client
 ROOT = Path(__file__).parents[2]
 
 
+_taken: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nobody else is given as long as this process lives.
+
+    It is bound but not listened at, which lets a server that may reuse its address have it.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _taken.append(holder)
+    port: int = holder.getsockname()[1]
+    return port
+
+
+def eventually(succeeds: Callable[[], bool], seconds: float = 60) -> None:
+    """Return once something has succeeded, which must not take longer."""
+    end = time.monotonic() + seconds
+    while not succeeds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -85,12 +103,12 @@ class Service:
                 preexec_fn=self.before_exec,
                 start_new_session=True,
             )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end:
             if self._process.poll() is not None:
                 raise AssertionError(f"serve ended:\n{self.log.read_text()}")
             try:
-                if httpx2.get(f"{self.url}/health/live", timeout=1).status_code == 200:
+                if httpx2.get(f"{self.url}/health/live", timeout=10).status_code == 200:
                     return self
             except httpx2.TransportError:
                 time.sleep(0.05)
@@ -98,14 +116,14 @@ class Service:
 
     def client(self) -> Client:
         # To read whom to trust over TLS takes as long as many requests, and none is over TLS.
-        return Client(httpx2.Client(base_url=self.url, timeout=30, verify=False))
+        return Client(httpx2.Client(base_url=self.url, timeout=60, verify=False))
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
 
     def wait(self) -> int:
         assert self._process is not None
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=180)
 
     def stop(self) -> int:
         self.terminate()
@@ -117,7 +135,11 @@ class Service:
         self.wait()
 
     def __enter__(self) -> "Service":
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -45,7 +45,7 @@ def test_what_serves_loads_the_driver_of_its_database_alone(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     loaded = set(ran.stdout.split())
     assert used in loaded
