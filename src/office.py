@@ -40,9 +40,12 @@ T = TypeVar("T")
 SHUTDOWN_SECONDS = 20
 """How long requests in flight may take to be answered once the service is told to stop."""
 
-WORKER_SECONDS = 60
-"""How long a worker may leave its parent without an answer before another takes its place, also
-while it starts, which a busy machine makes long: one that is ended then only adds to the load."""
+WORKER_SECONDS = 30
+"""How long a worker may leave its parent without an answer before another takes its place.
+
+A busy machine makes its start long, and to begin another one then only makes it longer. But as long
+as it waits for an answer the parent does nothing else, not even stop.
+"""
 
 
 class Office(cli.Office):
