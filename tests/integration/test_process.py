@@ -219,10 +219,11 @@ def test_several_workers_serve_one_postgresql(postgres_place: URL, tmp_path: Pat
     service = Service(tmp_path, ATELIER_WORKERS="3", **settings_for(postgres_place))
     with service, service.client() as client:
         path = client.post(TASKS, json={"title": "Shared"}).headers["location"]
+        texts = map(str, itertools.count())
 
-        def change(number: int) -> int:
+        def change(_number: int) -> int:
             with service.client() as own:
-                return own.patch(path, json={"description": str(number)}).status_code
+                return own.patch(path, json={"description": next(texts)}).status_code
 
         # Each time one loses another one has won, and one may lose nine times.
         assert [at_once(10, change) for _ in range(3)] == [[200] * 10] * 3
