@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 import settings as configuration
@@ -214,12 +215,25 @@ class Office(cli.Office):
         for wanted in (signal.SIGINT, signal.SIGTERM):
             signal.signal(wanted, lambda *_: None)
         if self.settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
+            workers = _Workers(config, sockets=[listener])
+            workers.run()
+            started = all(each.exitcode != STARTUP_FAILURE for each in workers.processes)
         else:
             server = uvicorn.Server(config)
             server.run(sockets=[listener])
-            if not server.started:
-                raise Failed("The service could not start; the log says why.")
+            started = server.started
+        if not started:
+            raise Failed("The service could not start; the log says why.")
+
+
+class _Workers(Multiprocess):
+    """Processes that serve, and others in the place of those that end."""
+
+    def keep_subprocess_alive(self) -> None:
+        # Who has the workers' ends of the pipes open, too, is not told when they are gone.
+        for worker in self.processes:
+            worker.child_conn.close()
+        super().keep_subprocess_alive()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -242,18 +242,43 @@ if "--multiprocessing-fork" in sys.argv:
 """
 
 
+def two_workers(place: URL, folder: Path, begins: str) -> dict[str, str]:
+    """Return the settings of a service whose processes begin by running a script."""
+    first = folder / "first"
+    first.mkdir()
+    (first / "sitecustomize.py").write_text(begins)
+    python = os.pathsep.join(map(str, (first, ROOT / "src", ROOT)))
+    return {"ATELIER_WORKERS": "2", "PYTHONPATH": python, **settings_for(place)}
+
+
 def test_a_worker_that_takes_long_to_start_is_given_the_time(
     postgres_place: URL, tmp_path: Path
 ) -> None:
-    slow = tmp_path / "slow"
-    slow.mkdir()
-    (slow / "sitecustomize.py").write_text(SLOW_START)
-    python = {"PYTHONPATH": os.pathsep.join(map(str, (slow, ROOT / "src", ROOT)))}
-    with Service(
-        tmp_path, ATELIER_WORKERS="2", **settings_for(postgres_place), **python
-    ) as service:
+    with Service(tmp_path, **two_workers(postgres_place, tmp_path, SLOW_START)) as service:
         assert len((tmp_path / "workers").read_text().split()) == 2
         assert service.stop() == 0
+
+
+NO_START = """
+import sys
+if "--multiprocessing-fork" in sys.argv:
+    from uvicorn.lifespan.on import LifespanOn
+    async def startup(self):
+        self.should_exit = True
+    LifespanOn.startup = startup
+else:
+    import office
+    office.WORKER_SECONDS = 100_000
+"""
+
+
+def test_workers_that_cannot_start_end_the_service_which_does_not_wait_for_their_answer(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    settings = two_workers(postgres_place, tmp_path, NO_START)
+    ended = atelier("serve", folder=tmp_path, ATELIER_PORT=str(free_port()), **settings)
+    assert ended.returncode == 1
+    assert "could not start" in ended.stderr
 
 
 def test_times_are_in_utc_whatever_zone_the_session_has(
