@@ -12,12 +12,9 @@ from sqlalchemy import URL
 
 pytest.register_assert_rewrite("contract", "support")
 
-# A case takes as long as the machine needs, and leaves what it shares with the next as it was.
+# A case takes as long as the machine needs; where `CI` is set, Hypothesis itself has it so.
 settings.register_profile(
-    "unhurried",
-    settings(),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("unhurried")
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.base import COUNT_LIMIT, Entity, Event, Slice
@@ -515,7 +515,7 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     backend: Backend,
 ) -> None:
     runner = backend.runner()
-    runner.PATIENCE = 2.0
+    runner.PATIENCE = 0.2
     held, go = threading.Event(), threading.Event()
 
     def hold(uow: UnitOfWork) -> None:
@@ -664,7 +664,9 @@ some_filter = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(tasks=some_tasks, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_orders_and_pages_agree_with_the_domain(
     backend: Backend, tasks: list[Any], filter: TaskFilter, sort: str, data: st.DataObject

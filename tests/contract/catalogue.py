@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import in_order, in_threads
@@ -452,7 +452,9 @@ def some_filter(category_id: UUID) -> st.SearchStrategy[ProductFilter]:
     )
 
 
-@settings(max_examples=40)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(some=some_products, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_orders_and_pages_of_products_agree_with_the_domain(
     backend: Backend, some: list[Any], sort: str, data: st.DataObject

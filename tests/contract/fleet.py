@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
@@ -274,8 +274,6 @@ def test_twenty_heartbeats_and_twenty_edits_at_once_are_all_kept(backend: Backen
     id = add_one(backend)
     digest = new_key(backend, id)
     runner = backend.runner()
-    # Each time one loses another one has won, and a heartbeat wins against nobody.
-    runner.ATTEMPTS = 20
     places = [f"Room {number}" for number in range(20)]
     seen = set()
 
@@ -441,7 +439,9 @@ some_filter = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(made=some_devices, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: DeviceFilter, sort: str, data: st.DataObject

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
@@ -316,7 +316,9 @@ some_filter = st.builds(
 )
 
 
-@settings(max_examples=30)
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(made=some_users, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_filters_and_orders_of_users_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: UserFilter, sort: str, data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import in_order, in_threads
@@ -40,8 +40,6 @@ def write(backend: Backend, title: str = "News", **members: Any) -> Any:
 
 
 def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend: Backend) -> None:
-    # Each time one loses another one has won.
-    backend.usual.ATTEMPTS = 12
     posts = in_threads(12, lambda _: write(backend, "Ünïcode & more!"))
 
     names = sorted((post.slug for post in posts), key=lambda slug: (len(slug), slug))
@@ -74,7 +72,9 @@ some_filter = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(made=some_posts, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
 def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: PostFilter, sort: str, data: st.DataObject

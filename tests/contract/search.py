@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import ALL, FIRST, add, items, walk
@@ -30,7 +30,9 @@ _texts = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(texts=st.lists(_texts, min_size=1, max_size=6), other=_texts, data=st.data())
 @example(texts=['a "quoted" AND *starred*', 'a"b'], other='"b', data=None)
 def test_a_search_finds_what_contains_the_text_whatever_is_in_it(

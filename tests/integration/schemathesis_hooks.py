@@ -32,7 +32,7 @@ from entrypoints.http.operations import Operation
 
 Case = schemathesis.Case[Any]
 
-HTTP = httpx2.Client(base_url=os.environ["TRIED_AT"], timeout=120)
+HTTP = httpx2.Client(base_url=os.environ["TRIED_AT"], timeout=30)
 """The service that is tried, for the few things that have to be arranged before a request."""
 
 

@@ -1,6 +1,7 @@
 """What another session holds keeps that alone waiting, where rows are locked: on PostgreSQL."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from support.backends import NOON, database_at, sql_backend
 from support.databases import text
 from support.people import ADMIN
 from support.sales import SALE, add, service_on
-from support.service import Service, eventually
+from support.service import Service
 
 TASKS = "/api/v1/tasks"
 WAITING = (
@@ -107,7 +108,7 @@ def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing
         product = backend.usual.perform(stockroom.add_product, name="Nut", price=CENT, now=NOON)
         hold(holder, "products", f"{product.id}")
         runner = backend.runner()
-        runner.PATIENCE = 4.0
+        runner.PATIENCE = 1.0
         take = partial(stockroom.move_stock, quantity=1, reason=Reason.RECEIVED, now=NOON)
 
         async def take_many() -> list[object]:
@@ -153,4 +154,7 @@ def hold(holder: psycopg.Connection, table: str, path: str) -> None:
 
 def until_somebody_waits(place: URL, number: int = 1) -> None:
     with psycopg.connect(text(place), autocommit=True) as looking:
-        eventually(lambda: (looking.execute(WAITING).fetchone() or (0,))[0] >= number)
+        end = time.monotonic() + 20
+        while (looking.execute(WAITING).fetchone() or (0,))[0] < number:
+            assert time.monotonic() < end, "nobody waits for a lock"
+            time.sleep(0.01)

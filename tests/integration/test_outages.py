@@ -88,7 +88,7 @@ def test_while_postgresql_is_away_everything_that_needs_it_is_503(
     assert served.get("/nowhere").status_code == 404
 
     proxy.mend()
-    eventually(lambda: served.get("/health/ready").status_code == 200)
+    eventually(lambda: served.get("/health/ready").status_code == 200, seconds=10)
     assert create(served, "after").status_code == 201
     assert titles(served) == ["before", "after"]
 
@@ -113,13 +113,13 @@ def test_a_postgresql_that_says_nothing_is_given_up_in_time(proxy: Proxy, served
     create(served, "before")
     proxy.freeze()
     # Readiness is asked by machines that do not wait long; a reader and a writer wait longer.
-    unavailable(within(15, lambda: served.get("/health/ready")), "does not answer")
-    unavailable(within(30, lambda: served.get(TASKS)))
-    unavailable(within(30, lambda: create(served, "during")))
+    unavailable(within(6, lambda: served.get("/health/ready")), "does not answer")
+    unavailable(within(13, lambda: served.get(TASKS)))
+    unavailable(within(18, lambda: create(served, "during")))
     assert served.get("/health/live").status_code == 200
 
     proxy.thaw()
-    eventually(lambda: create(served, "after").status_code == 201)
+    eventually(lambda: create(served, "after").status_code == 201, seconds=10)
     assert titles(served)[0] == "before"
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import URL
 
 from support.clients import Client
 from support.databases import text
-from support.service import ROOT, Service, atelier, eventually, free_port
+from support.service import ROOT, Service, atelier, free_port
 
 TASKS = "/api/v1/tasks"
 
@@ -179,7 +179,7 @@ def create_until_killed(
     with ThreadPoolExecutor(32) as clients:
         bursts = [clients.submit(burst, number) for number in range(32)]
         # In the middle of it, however busy the machine is.
-        end = time.monotonic() + 60
+        end = time.monotonic() + 20
         while len(acknowledged) < enough and time.monotonic() < end:
             time.sleep(0.01)
         service.kill()
@@ -203,7 +203,7 @@ def test_told_to_stop_it_answers_what_is_under_way_and_ends_well(service: Servic
         with ThreadPoolExecutor(8) as clients:
             for number in range(8):
                 clients.submit(create, number)
-            eventually(lambda: len(answers) >= 8)
+            time.sleep(0.5)
             service.terminate()
             assert service.wait() == 0
         assert set(answers) == {201}
@@ -219,14 +219,12 @@ def test_several_workers_serve_one_postgresql(postgres_place: URL, tmp_path: Pat
     service = Service(tmp_path, ATELIER_WORKERS="3", **settings_for(postgres_place))
     with service, service.client() as client:
         path = client.post(TASKS, json={"title": "Shared"}).headers["location"]
-        texts = map(str, itertools.count())
 
-        def change(_number: int) -> int:
+        def change(number: int) -> int:
             with service.client() as own:
-                return own.patch(path, json={"description": next(texts)}).status_code
+                return own.patch(path, json={"description": str(number)}).status_code
 
-        # Each time one loses another one has won, and one may lose nine times.
-        assert [at_once(10, change) for _ in range(3)] == [[200] * 10] * 3
+        assert at_once(30, change) == [200] * 30
         assert client.get(path).json()["version"] == 31
         children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
         assert len(children) >= 3
@@ -304,7 +302,7 @@ def test_times_are_in_utc_whatever_zone_the_session_has(
     ],
 )
 def test_what_is_no_request_is_answered_with_a_problem(embedded: Service, request_: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", embedded.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=10) as connection:
         connection.sendall(request_)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -317,7 +315,7 @@ def test_what_is_no_request_is_answered_with_a_problem(embedded: Service, reques
 
 @pytest.mark.parametrize("line", [b"X: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
 def test_a_head_without_an_end_is_refused(embedded: Service, line: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", embedded.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=10) as connection:
         connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: ")
         answer = b""
         for _ in range(5_000):
@@ -341,7 +339,7 @@ def test_a_head_without_an_end_is_refused(embedded: Service, line: bytes) -> Non
 def test_a_body_that_is_far_too_large_is_refused_and_the_connection_goes_on(
     embedded: Service,
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", embedded.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", embedded.port, timeout=10)
     with contextlib.closing(connection):
         for _ in range(3):
             json_ = {"Content-Type": "application/json"}

@@ -132,7 +132,7 @@ def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
         target=share_until_killed, args=(place, edited, removed, when)
     )
     process.start()
-    process.join(300)
+    process.join(60)
 
     assert process.exitcode == -signal.SIGKILL
     assert titles(backend) == {"before": ["One", "Two"], "after": ["Edited", "Added"]}[when]

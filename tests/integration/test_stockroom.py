@@ -23,6 +23,7 @@ from support.stockroom_machine import StockroomMachine
 RUNS = settings(
     max_examples=300 if os.environ.get("CI") else 50,
     stateful_step_count=50,
+    deadline=None,
     database=None,
 )
 

@@ -123,7 +123,7 @@ class Service:
 
     def wait(self) -> int:
         assert self._process is not None
-        return self._process.wait(timeout=180)
+        return self._process.wait(timeout=40)
 
     def stop(self) -> int:
         self.terminate()

@@ -71,7 +71,7 @@ def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) ->
             await asyncio.sleep(0)
         return wire
 
-    return asyncio.run(asyncio.wait_for(exchanged(), 60))
+    return asyncio.run(asyncio.wait_for(exchanged(), 5))
 
 
 def answering(status: int, headers: Headers, *bodies: bytes, reads: bool = False) -> Any:
