@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, text
 
 from adapters.sql import postgres, sqlite
-from adapters.sql.database import HEAD
+from adapters.sql.database import REVISIONS as KNOWN
 from adapters.sql.migrations import config, migrate
 from adapters.sql.search import keeps
 from adapters.sql.tables import metadata
@@ -85,8 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 def test_the_service_works_with_the_newest_revision() -> None:
-    assert REVISIONS[-1] == HEAD
-    assert sorted(REVISIONS) == REVISIONS
+    assert tuple(REVISIONS) == KNOWN
 
 
 def test_every_migration_goes_up_down_and_up_again(empty: Path | URL) -> None:
@@ -153,7 +152,7 @@ def test_a_schema_tells_how_it_stands(empty: Path | URL) -> None:
     engine = engine_of(empty)
     migrate(engine)
     assert ask() is Schema.CURRENT
-    for revision, schema in (("0000", Schema.BEHIND), ("9999", Schema.AHEAD)):
+    for revision, schema in ((REVISIONS[-2], Schema.BEHIND), ("9999", Schema.AHEAD)):
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
         assert ask() is schema

@@ -19,8 +19,15 @@ Values = Mapping[str, Any]
 G = TypeVar("G", bound=Hashable)
 R = TypeVar("R")
 
-HEAD = "0009"
-"""The migration that this version of the service works with; a test holds it to the newest one."""
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+"""The migrations this version knows, oldest first; a test compares them with the files.
+
+The service reads them here because loading Alembic would cost it memory. Revisions after 0009 have
+unique names instead of numbers, so that two branches cannot take the same one.
+"""
+
+HEAD = REVISIONS[-1]
+"""The migration this version of the service requires."""
 
 AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
 
@@ -29,12 +36,12 @@ TOO_LONG = 10.0
 
 
 def schema_of(revisions: list[str]) -> Schema:
-    """Tell how the revision that is written in a database stands to ours; they are numbered."""
+    """Compare the revision stored in a database with the one required; unknown ones are newer."""
     if not revisions:
         return Schema.EMPTY
     if revisions == [HEAD]:
         return Schema.CURRENT
-    return Schema.BEHIND if max(revisions) < HEAD else Schema.AHEAD
+    return Schema.BEHIND if set(revisions) <= set(REVISIONS) else Schema.AHEAD
 
 
 class Statement:

@@ -8,9 +8,12 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
-from adapters.sql.database import AHEAD, HEAD
+from adapters.sql.database import AHEAD, HEAD, REVISIONS
 from adapters.sql.search import make_indexes
 from service_layer.errors import MigrationFailed
+
+BASE = "base"
+"""Alembic's name for a database without tables."""
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -37,9 +40,9 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             # Large tables take longer than the service may for anything else.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         try:
-            if current(connection) > HEAD:
+            if not _is_known(found := current(connection)):
                 raise MigrationFailed(AHEAD)
-            if revision == "base" or revision < current(connection):
+            if revision != "head" and _position(revision) < _position(found):
                 command.downgrade(config(connection), revision)
             else:
                 command.upgrade(config(connection), revision)
@@ -51,7 +54,16 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def current(connection: Connection) -> str:
-    """Return the revision that is written in the database, or an empty text."""
+    """Return the revision stored in the database, or `base` if there is none."""
     if not connection.dialect.has_table(connection, "alembic_version"):
-        return ""
-    return connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar() or ""
+        return BASE
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or BASE
+
+
+def _is_known(revision: str) -> bool:
+    return revision == BASE or revision in REVISIONS
+
+
+def _position(revision: str) -> int:
+    """Return the place of a revision in the chain; `base` comes before the first."""
+    return REVISIONS.index(revision) if revision in REVISIONS else -1
