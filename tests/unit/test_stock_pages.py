@@ -260,6 +260,42 @@ def test_a_movement_is_entered_with_its_note_by_who_is_signed_in(
     assert movement["created_by"]["username"] == "bob"
 
 
+@pytest.mark.parametrize(
+    ("what", "next_time"), [("sold", "sold"), ("used", "used"), ("not-sold", "sold")]
+)
+def test_the_form_for_a_movement_starts_on_what_was_recorded_last(
+    browser: Browser, client: Client, what: str, next_time: str
+) -> None:
+    id = add(client, stock=10)
+    page = browser.get(f"{HERE}/{id}")
+    assert form(page, f"{HERE}/{id}/move").fields["what"] == "received"
+
+    for action, typed in (("move", {"what": what, "pieces": "1"}), ("count", {"stock": "50"})):
+        page = browser.send(f"{HERE}/{id}/{action}", typed)
+        assert form(page, f"{HERE}/{id}/move").fields["what"] == next_time
+    page = browser.send(f"{HERE}/{id}/count", stock="many")
+    assert form(page, f"{HERE}/{id}/move").fields["what"] == next_time
+    page = browser.send(f"{HERE}/{id}/move", pieces="1000")
+    page = browser.send(f"{HERE}/{id}/move", pieces="1")
+
+    assert form(page, f"{HERE}/{id}/move").fields["what"] == next_time
+    assert "It is in the ledger." in page.text
+
+
+def test_another_product_and_another_person_start_on_received(
+    browser: Browser, client: Client
+) -> None:
+    id, other = add(client, stock=10), add(client, stock=10)
+    browser.get(f"{HERE}/{id}")
+    browser.send(f"{HERE}/{id}/move", what="sold", pieces="1")
+    somebody_else = Browser(client).sign_in(ADMIN)
+
+    for page, product in ((browser.get(f"{HERE}/{other}"), other), (
+        somebody_else.get(f"{HERE}/{id}"), id
+    )):  # fmt: skip
+        assert form(page, f"{HERE}/{product}/move").fields["what"] == "received"
+
+
 def test_more_than_there_is_cannot_be_taken_and_it_is_said_beside_the_number_what_can(
     browser: Browser, client: Client
 ) -> None:

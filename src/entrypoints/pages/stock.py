@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -49,9 +50,10 @@ class Wanted(ProductParameters):
 
 
 class Ledger(MovementParameters):
-    """Which part of a product's ledger is shown."""
+    """Which part of a product's ledger is shown, and what the form for a movement starts on."""
 
     sort: Literal["-created_at"] = "-created_at"
+    what: str | None = None
 
 
 class Moved(BaseModel):
@@ -138,7 +140,7 @@ async def move_stock(
             form = Form(sent.values, {"pieces": str(error)})
         product = await products.one(product_id, now)
         return await _product(request, product, now, move=form, status=refusal(error).status)
-    return see_other(f"{HERE}/{product_id}", "stock-moved")
+    return see_other(_address(product_id, moved.reason), "stock-moved")
 
 
 @router.post("/{product_id:id}/count")
@@ -167,7 +169,17 @@ async def count_stock(
             values = {**sent.values, "version": str(product.version)}
             form = Form(values, wrong=say("stock.count_stale", stock=number(product.stock)))
         return await _product(request, product, now, count=form, status=refusal(error).status)
-    return see_other(f"{HERE}/{product_id}", "stock-counted")
+    return see_other(_address(product_id, sent["what"]), "stock-counted")
+
+
+def _address(product_id: UUID, what: str) -> str:
+    """Return the address of a product's page whose form for a movement starts on a reason.
+
+    Several sales are usually recorded one after the other. A correction is not repeated, so after
+    one the form starts on the reason that was corrected.
+    """
+    query = f"?{urlencode({'what': what})}" if what else ""
+    return f"{HERE}/{product_id}{query}"
 
 
 async def all_categories(request: Request) -> Sequence[CategoryView]:
@@ -188,6 +200,7 @@ async def _product(
     status: int = 200,
 ) -> Response:
     wanted = asked(request, Ledger)
+    what = (count["what"] if count else wanted.what) or ""
     of_it = MovementFilter(product_id=product.id)
     ledger = await ports(request).movement_queries().list(of_it, wanted.slice())
     return page(
@@ -199,8 +212,8 @@ async def _product(
         wanted=wanted,
         listing=wanted.listing(ledger),
         reorder=await _reorder(request, product, now) if product.low_stock else None,
-        move=move or Form.new(),
-        count=count or Form.new(version=str(product.version)),
+        move=move or Form.new(what=what),
+        count=count or Form.new(version=str(product.version), what=what),
     )
 
 
