@@ -132,14 +132,14 @@ def test_two_versions_side_by_side(
 def test_what_is_shown_once(api: Client, ada: Visitor) -> None:
     device = api.post(f"{API}/devices", json={"name": "The saw in the yard"}).json()
     ada.open(f"/office/machines/{device['id']}")
-    ada.page.locator("summary", has_text="New key").click()
-    ada.click("Make a new key")
-    ada.sees("Copy the key now")
+    ada.page.locator("summary", has_text="Create or replace key").click()
+    ada.click("Create key")
+    ada.sees("Copy this key now")
     assert_well_made(ada)
     ada.open("/office/profile/tokens")
     ada.type(Name="For the cash register")
-    ada.click("Make token")
-    ada.sees("Copy the token now")
+    ada.click("Create token")
+    ada.sees("Copy this token now")
     assert_well_made(ada)
 
 

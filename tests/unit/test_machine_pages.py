@@ -184,7 +184,7 @@ def test_a_new_key_is_shown_once_and_ends_the_one_before(browser: Browser, clien
     keys = []
     for _ in range(2):
         asked = browser.get(path).text
-        assert "that one is worth nothing any more" in asked
+        assert "stops working at once" in asked
         answer = browser.send(f"{path}/key")
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-store"
@@ -195,6 +195,64 @@ def test_a_new_key_is_shown_once_and_ends_the_one_before(browser: Browser, clien
     assert beat(client, device, keys[0]).status_code == 401
     assert beat(client, device, keys[1]).status_code == 204
     assert keys[1] not in browser.get(path).text
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", "https://atelier.example"])
+def test_reloading_the_page_that_shows_a_key_neither_makes_another_nor_shows_it_again(
+    client: Client, origin: str
+) -> None:
+    browser = Browser(client, origin).sign_in(MEMBER)
+    device = add(client)
+    path = f"{path_of(device)}/key"
+    browser.get(path_of(device))
+
+    answer = browser.send(path, follow=False)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    cookie = answer.headers["set-cookie"].lower()
+    for part in ("httponly", "samesite=strict", f"path={path}", "max-age=60"):
+        assert part in cookie
+    assert ("secure" in cookie) == origin.startswith("https")
+    key = re.findall(r'<code class="secret">(.*?)</code>', browser.get(path).text)[0]
+    assert key not in cookie
+    again = browser.get(path)
+    assert again.status_code == 200
+    assert "A key is shown only once" in again.text
+    assert key not in again.text
+    assert beat(client, device, key).status_code == 204
+
+
+def test_a_key_is_shown_to_nobody_else_and_at_no_other_machine(
+    browser: Browser, client: Client
+) -> None:
+    mine, other = add(client), add(client, "Lathe")
+    browser.get(path_of(mine))
+    sealed = browser.send(f"{path_of(mine)}/key", follow=False).cookies["atelier-once"]
+    somebody_else = Browser(client).sign_in(OTHER)
+
+    for reader, device, value in (
+        (somebody_else, mine, sealed),
+        (browser, other, sealed),
+        (browser, other, "atl_planted"),
+        (browser, other, sealed.swapcase()),
+        (browser, other, ""),
+    ):
+        reader.cookies.set("atelier-once", value, path=f"{path_of(device)}/key")
+        answer = reader.get(f"{path_of(device)}/key")
+        assert answer.status_code == 200
+        assert "A key is shown only once" in answer.text
+
+
+def test_a_key_asked_for_when_the_session_had_ended_is_shown_after_signing_in(
+    browser: Browser, client: Client, clock: Clock
+) -> None:
+    device = add(client)
+    browser.get(path_of(device))
+    clock.now += SESSION
+    browser.send(f"{path_of(device)}/key")
+    answer = browser.send("/sign-in", username="bob", password=PASSWORD)
+    (key,) = re.findall(r'<code class="secret">(.*?)</code>', answer.text)
+    assert beat(client, device, key).status_code == 204
 
 
 def test_the_example_of_a_heartbeat_goes_to_where_the_page_is(client: Client) -> None:

@@ -272,6 +272,22 @@ def test_a_token_is_shown_once_and_does_what_it_may(browser: Browser, client: Cl
     assert "Not by itself" in text
 
 
+def test_reloading_the_page_that_shows_a_token_neither_makes_another_nor_shows_it_again(
+    browser: Browser, client: Client
+) -> None:
+    browser.get(TOKENS)
+    secret = made(browser.send(TOKENS, name="Till", scope="read"))
+    address = browser.page.url.path
+    before = [token["id"] for token in tokens_of(client)]
+
+    again = browser.get(address)
+
+    assert "A token is shown only once" in again.text
+    assert secret not in again.text
+    assert [token["id"] for token in tokens_of(client)] == before
+    assert Browser(client).sign_in(OTHER).get(address).status_code == 404
+
+
 def test_a_token_lasts_until_the_end_of_its_last_day(
     browser: Browser, client: Client, clock: Clock
 ) -> None:

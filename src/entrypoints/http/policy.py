@@ -185,6 +185,7 @@ PAGES: Mapping[str, Who] = {
     "show_machine": MEMBERS,
     "save_machine": MEMBERS,
     "make_machine_key": MEMBERS,
+    "show_machine_key": MEMBERS,
     "delete_machine": MEMBERS,
     # People
     "show_people": MEMBERS,
@@ -204,6 +205,7 @@ PAGES: Mapping[str, Who] = {
     "change_own_password": MEMBERS,
     "show_tokens": MEMBERS,
     "make_token": MEMBERS,
+    "show_token": MEMBERS,
     "end_own_token": MEMBERS,
 }
 """Who may open which page, and send which form; what anybody may see is the same for everybody."""

@@ -136,6 +136,7 @@ async def _finish(request: Request, where: str, form: Form, issued: Issued) -> R
         "path_params": {},
         "form": form,
         "grant": grant,
+        "session_secret": issued.secret,
     }
     for route in request.app.routes:
         match, more = route.matches(scope)

@@ -18,6 +18,7 @@ from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Devices, Now, Run, ports
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
+from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.plots import Kind, Part, parts
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
@@ -90,11 +91,21 @@ async def save_machine(
 async def make_machine_key(
     device_id: UUID, request: Asking, run: Run, by: By, now: Now
 ) -> Response:
-    """Make a new key for a machine, and show it: this page is the only one that ever has it."""
+    """Create a key for a machine, and redirect to the page that shows it once."""
     keyed = await run(fleet.make_key, device_id, actor=by, now=now)
-    device = DeviceView.of(keyed.device, now)
-    headers = {"Cache-Control": "no-store"}
-    return page(request, "machines/key.html", headers=headers, device=device, key=keyed.key)
+    return redirect_with_secret(request, f"{HERE}/{device_id}/key", keyed.key)
+
+
+@router.get("/{device_id:id}/key")
+async def show_machine_key(
+    device_id: UUID, request: Asking, devices: Devices, now: Now
+) -> Response:
+    """Show the key that was just created, or say that it has been shown."""
+    device = await devices.one(device_id, now)
+    key = take_secret(request)
+    response = page(request, "machines/key.html", device=device, key=key)
+    forget_secret(request, response)
+    return response
 
 
 @router.post("/{device_id:id}/delete")

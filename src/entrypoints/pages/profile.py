@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.access import MOST_TOKENS, Scope, TokenFilter
+from domain.access import MOST_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import Slice
-from domain.errors import Stale
+from domain.errors import NotFound, Stale
 from entrypoints.http.access import NewToken
 from entrypoints.http.errors import refusal
 from entrypoints.http.pictures import change_picture
@@ -23,6 +23,7 @@ from entrypoints.http.ports import (
     PasswordsPort,
     PicturesPort,
     Run,
+    Tokens,
     Users,
     ports,
 )
@@ -30,6 +31,7 @@ from entrypoints.http.users import PasswordChange, UserPatch
 from entrypoints.pages import sessions
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
+from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.texts import say
@@ -150,7 +152,7 @@ async def show_tokens(request: Asking, by: By) -> Response:
 async def make_token(
     request: Asking, sent: Sent, grant: Granted, run: Run, by: By, now: Now
 ) -> Response:
-    """Make a personal token, and show it: this page is the only one that ever has it."""
+    """Create a personal token, and redirect to the page that shows it once."""
     try:
         new = _until_the_end_of_the_day(sent).read(NewToken)
         issued = await run(
@@ -158,13 +160,19 @@ async def make_token(
         )
     except WRONG as error:
         return await _tokens(request, by, sent.refused(error), refusal(error).status)
-    return page(
-        request,
-        "profile/token.html",
-        headers={"Cache-Control": "no-store"},
-        token=issued.token,
-        secret=issued.secret,
-    )
+    return redirect_with_secret(request, f"{TOKENS}/{issued.token.id}", issued.secret)
+
+
+@router.get("/tokens/{token_id:id}")
+async def show_token(token_id: UUID, request: Asking, tokens: Tokens, by: By) -> Response:
+    """Show the token that was just created, or say that it has been shown."""
+    token = await tokens.owned(token_id, by.id)
+    if token is None:
+        raise NotFound(Token.kind, token_id)
+    secret = take_secret(request)
+    response = page(request, "profile/token.html", token=token, secret=secret)
+    forget_secret(request, response)
+    return response
 
 
 @router.post("/tokens/{token_id:id}/delete")

@@ -20,7 +20,9 @@ def cookie_name(request: Request) -> str:
 
 def secret_of(request: Request) -> str | None:
     """Return the secret that the browser shows, if it shows one."""
-    return request.cookies.get(cookie_name(request))
+    # A request that waited for its sender to sign in has the secret of the session that began then.
+    secret: str | None = request.scope.get("session_secret")
+    return secret or request.cookies.get(cookie_name(request))
 
 
 async def known(request: Request) -> Grant | None:

@@ -1,0 +1,116 @@
+"""Secrets that are shown once, on the page after the form that creates them.
+
+The form answers with a redirect, so reloading that page does not send the form again. The secret
+travels in a cookie for that page alone, encrypted with a key derived from the session's secret.
+The server keeps neither, so any worker process can serve the page and no database holds the secret.
+The page removes the cookie.
+"""
+
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from hmac import compare_digest
+
+from fastapi import Request
+from starlette.responses import Response
+
+from entrypoints.pages.rendering import see_other
+from entrypoints.pages.sessions import secret_of
+
+SECONDS = 60
+"""How long the browser has to follow the redirect."""
+
+_NONCE, _TAG = 16, 32
+# One block of BLAKE2b is the longest key stream.
+_LONGEST = 64
+
+
+def redirect_with_secret(request: Request, address: str, secret: str) -> Response:
+    """Redirect to the page that shows a secret, at an address without a query."""
+    response = see_other(address)
+    _set_cookie(request, response, address, _seal(secret, address, _session(request)), SECONDS)
+    return response
+
+
+def take_secret(request: Request) -> str | None:
+    """Return the secret that this page is to show, `None` if it has been shown."""
+    sealed = _read_cookie(request, _cookie_name(request))
+    return _open(sealed, request.url.path, _session(request)) if sealed else None
+
+
+def forget_secret(request: Request, response: Response) -> None:
+    """Remove the cookie with the secret, since the response shows it."""
+    response.headers["Cache-Control"] = "no-store"
+    _set_cookie(request, response, request.url.path, "", 0)
+
+
+def _session(request: Request) -> str:
+    return secret_of(request) or ""
+
+
+def _seal(secret: str, address: str, session: str) -> str:
+    """Return a secret encrypted and authenticated for one address and one session.
+
+    A keyed BLAKE2b serves as pseudo-random function: one gives the key stream, another the tag over
+    the nonce and the ciphertext.
+    """
+    plain = secret.encode()
+    if len(plain) > _LONGEST:
+        raise ValueError("The secret is longer than the key stream.")
+    nonce = secrets.token_bytes(_NONCE)
+    ciphertext = _xor(plain, _derive(b"stream", nonce, address, session, _LONGEST))
+    tag = _derive(b"tag", nonce + ciphertext, address, session, _TAG)
+    # Without its padding it need not be quoted in a cookie.
+    return urlsafe_b64encode(nonce + tag + ciphertext).decode().rstrip("=")
+
+
+def _open(sealed: str, address: str, session: str) -> str | None:
+    """Return what was sealed, `None` if it was sealed otherwise."""
+    try:
+        content = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+    except ValueError:
+        return None
+    nonce, tag, ciphertext = (
+        content[:_NONCE],
+        content[_NONCE : _NONCE + _TAG],
+        content[_NONCE + _TAG :],
+    )
+    if not compare_digest(tag, _derive(b"tag", nonce + ciphertext, address, session, _TAG)):
+        return None
+    return _xor(ciphertext, _derive(b"stream", nonce, address, session, _LONGEST)).decode()
+
+
+def _derive(purpose: bytes, data: bytes, address: str, session: str, size: int) -> bytes:
+    key = session.encode()[:_LONGEST]
+    return blake2b(data + address.encode(), digest_size=size, key=key, person=purpose).digest()
+
+
+def _xor(text: bytes, stream: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(text, stream, strict=False))
+
+
+def _cookie_name(request: Request) -> str:
+    # `__Host-` would require the path to be "/".
+    return "__Secure-atelier-once" if request.url.scheme == "https" else "atelier-once"
+
+
+def _read_cookie(request: Request, name: str) -> str | None:
+    """Return the value of one cookie; the others, whatever is in them, are not parsed."""
+    for header in request.headers.getlist("cookie"):
+        for pair in header.split(";"):
+            key, _, value = pair.partition("=")
+            if key.strip() == name:
+                return value.strip()
+    return None
+
+
+def _set_cookie(request: Request, response: Response, path: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        _cookie_name(request),
+        value,
+        max_age=seconds,
+        path=path,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
