@@ -243,7 +243,7 @@ def test_a_list_has_a_tag_too(client: Client) -> None:
 
 STALE = [
     '"7-0123456789abcdef"', '"01-0123456789abcdef"', 'W/"1-0123456789abcdef"',
-    'w/"1-0123456789abcdef"', '"x"', '"2-0", "3-0"', "1", "",
+    '"x"', '"2-0", "3-0"', '"a,b" ,, "c"', '""',
 ]  # fmt: skip
 
 
@@ -260,6 +260,41 @@ def test_a_change_of_what_has_changed_is_refused_and_writes_nothing(
     problem(client.post(f"{path}/reopen", headers=stale), 412, "precondition-failed")
     problem(client.delete(path, headers=stale), 412, "precondition-failed")
     assert client.get(path).json() == task
+
+
+NO_TAGS = [
+    "1", "", "garbage", '"1-0', "1-0123456789abcdef", 'w/"1-0123456789abcdef"', 'W/ "1-0"',
+    '"1-0" "2-0"', '"1-0", *', ",", '"1 0"', "'1-0'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", NO_TAGS)
+def test_a_precondition_that_is_no_list_of_tags_is_refused_and_writes_nothing(
+    client: Client, header: str
+) -> None:
+    task = add(client)
+    path = f"{TASKS}/{task['id']}"
+    headers = {"If-Match": header}
+
+    for answer in (
+        client.patch(path, json={"title": "No"}, headers=headers),
+        client.patch(path, json={"title": 1}, headers=headers),
+        client.post(f"{path}/complete", headers=headers),
+        client.delete(path, headers=headers),
+    ):
+        problem(answer, 400, "malformed-precondition")
+    problem(client.delete(UNKNOWN, headers=headers), 404, "not-found")
+    assert client.get(path).json() == task
+
+
+def test_a_weak_tag_is_refused_with_a_hint_that_a_proxy_has_weakened_it(client: Client) -> None:
+    made = client.post(TASKS, json={"title": "Oil the lathe"})
+    path, tag = made.headers["location"], made.headers["etag"]
+
+    weak = client.patch(path, json={"title": "No"}, headers={"If-Match": f"W/{tag}"})
+    assert "proxy" in problem(weak, 412, "precondition-failed")["detail"]
+    other = client.patch(path, json={"title": "No"}, headers={"If-Match": '"9-0"'})
+    assert "proxy" not in problem(other, 412, "precondition-failed")["detail"]
 
 
 @pytest.mark.parametrize("tag", ['"1-0123456789abcdef"', '"9-0", "1-0"', "*"])
@@ -671,6 +706,48 @@ def test_every_problem_is_explained_at_its_type(client: Client) -> None:
     assert told["title"] in explained.text
 
 
+def test_the_detail_of_a_422_names_the_fields(client: Client) -> None:
+    body = client.post(TASKS, json={"title": "", "priority": 10, "due_on": 1})
+    detail = problem(body, 422, "invalid")["detail"]
+    assert all(f"{name}: " in detail for name in ("title", "priority", "due_on"))
+    query = client.get(TASKS, params={"limit": "0", "sort": "size"})
+    detail = problem(query, 422, "invalid")["detail"]
+    assert "limit: " in detail
+    assert "sort: Give created_at, -created_at, " in detail
+
+
+def test_a_member_that_a_command_sets_names_the_command(client: Client) -> None:
+    task = add(client)
+    product = client.post("/api/v1/products", json={"name": "Glue", "price": "1"}).json()
+    post = client.post("/api/v1/posts", json={"title": "New", "content": "x"}).json()
+    for path, patch, commands in (
+        (f"{TASKS}/{task['id']}", {"completed": True}, ("/complete", "/reopen")),
+        (f"/api/v1/products/{product['id']}", {"archived": True}, ("/archive", "/restore")),
+        (f"/api/v1/posts/{post['id']}", {"published": True}, ("/publish", "/unpublish")),
+    ):
+        detail = problem(client.patch(path, json=patch), 422, "invalid")["detail"]
+        assert all(command in detail for command in commands)
+    answer = client.patch(f"{TASKS}/{task['id']}", json={"version": 7, "colour": "red"})
+    told = {each["pointer"]: each["detail"] for each in problem(answer, 422, "invalid")["errors"]}
+    assert told == {
+        "#/version": "This is read-only.",
+        "#/colour": "There is no such member here.",
+    }
+
+
+def test_a_405_names_the_method_that_does_it(client: Client) -> None:
+    path = f"{TASKS}/{add(client)['id']}"
+    for answer, name in (
+        (client.put(path, json={}), "PATCH"),
+        (client.post(path, json={}), "PATCH"),
+        (client.patch(f"{path}/complete", json={}), "POST"),
+        (client.get(f"{path}/complete"), "POST"),
+        (client.delete(TASKS), "GET, HEAD, POST"),
+        (client.post("/api/v1/users/me/password", json={}), "PUT"),
+    ):
+        assert name in problem(answer, 405, "method-not-allowed")["detail"]
+
+
 # The order of judgement
 
 
@@ -733,6 +810,11 @@ def test_health_tells_that_all_is_well(client: Client) -> None:
     assert client.get("/health/live").status_code == 200
     ready = client.get("/health/ready")
     assert ready.json() == {"status": "ok", "database": "reachable", "schema": "current"}
+
+
+def test_the_health_address_leads_to_readiness(client: Client) -> None:
+    answer = client.get("/health", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/health/ready")
 
 
 def test_the_documentation_asks_nothing_of_other_hosts(client: Client) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from entrypoints.http.errors import Refused, invalid, pointer
 
@@ -33,8 +34,23 @@ def query_parameters(query: bytes) -> dict[str, str]:
     return parameters
 
 
-def checked(adapter: TypeAdapter[Any], value: Any, place: Callable[..., dict[str, str]]) -> Any:
+NO_MEMBER = "There is no such member here."
+NO_PARAMETER = "There is no such parameter here."
+
+
+def checked(
+    adapter: TypeAdapter[Any],
+    value: Any,
+    place: Callable[..., dict[str, str]],
+    unknown: Callable[[str], str] = lambda name: NO_MEMBER,
+) -> Any:
     """Return what the adapter makes of a value.
+
+    Args:
+        adapter: the schema.
+        value: what was sent.
+        place: returns where in the request a path of the schema is.
+        unknown: returns what is said of a name that the schema does not have.
 
     Raises:
         Refused: 422 with every error, its place, and none of the input.
@@ -42,24 +58,31 @@ def checked(adapter: TypeAdapter[Any], value: Any, place: Callable[..., dict[str
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-    raise invalid(*({**place(*e["loc"]), "detail": _detail(e["type"], e["msg"])} for e in found))
+        found = error.errors(include_url=False, include_input=False)
+    raise invalid(*({**place(*each["loc"]), "detail": _detail(each, unknown)} for each in found))
 
 
 _DETAILS = {
-    "extra_forbidden": "This is unknown here, or cannot be set.",
     "missing": "This is required.",
     "string_type": "Give a text.",
     "dict_type": "Give an object.",
     "model_type": "Give an object.",
     "bool_type": "Give true or false.",
-    "enum": "Give one of the values that are possible here.",
-    "literal_error": "Give one of the values that are possible here.",
 }
 
 
-def _detail(type: str, message: str) -> str:
-    return _DETAILS.get(type) or f"{message.removesuffix('.')}."
+def _detail(error: ErrorDetails, unknown: Callable[[str], str]) -> str:
+    """Return what would be acceptable. Pydantic's own words are meant for programmers in Python."""
+    match error["type"]:
+        case "unacceptable":
+            return f"{error['msg'].removesuffix('.')}."
+        case "extra_forbidden":
+            return unknown(str(error["loc"][-1]))
+        case "enum" | "literal_error":
+            values = error["ctx"]["expected"].replace("'", "")
+            return f"Give {values}."
+        case type:
+            return _DETAILS.get(type, "This value is not acceptable here.")
 
 
 def place_in_body(*path: str | int) -> dict[str, str]:
@@ -79,4 +102,4 @@ def _name(name: str) -> str:
 
 def unknown(name: str) -> Refused:
     """Return the refusal of a parameter that there is not."""
-    return invalid({"parameter": _name(name), "detail": "There is no such parameter here."})
+    return invalid({"parameter": _name(name), "detail": NO_PARAMETER})

@@ -10,6 +10,14 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from domain.base import Expected
+from entrypoints.http.errors import Refused
+
+WEAK = (
+    "The tag in If-Match is weak (W/…), and only a strong one can guard a change (RFC 9110,"
+    " 13.1.1). The service sends strong tags: a proxy on the way has weakened it, as nginx does"
+    " when it compresses."
+)
+"""The detail of a 412 for a weak tag."""
 
 # A member of the list in the header: a tag, or whatever else stands between two commas.
 _MEMBER = re.compile(r'[^",]*"[^"]*"[^",]*|[^,]+')
@@ -21,6 +29,29 @@ def listed(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """Return what a header lists, be it in one line or in several (RFC 9110, 5.3)."""
     lines = [value.decode("latin-1") for key, value in headers if key == name]
     return ", ".join(lines) if lines else None
+
+
+def _parse(header: str) -> list[tuple[bool, str]]:
+    """Return the tags in a header, each with whether it is weak.
+
+    Raises:
+        ValueError: when the header is not a list of entity tags (RFC 9110, 8.8.3 and 5.6.1).
+    """
+    tags: list[tuple[bool, str]] = []
+    position, separated = 0, True
+    while position < len(header):
+        if header[position] in " \t":
+            position += 1
+        elif header[position] == ",":
+            position, separated = position + 1, True
+        elif separated and (match := _TAG.match(header, position)):
+            tags.append((match[1] is not None, match[2]))
+            position, separated = match.end(), False
+        else:
+            raise ValueError("not a list of entity tags")
+    if not tags:
+        raise ValueError("the list is empty")
+    return tags
 
 
 def _tags(header: str) -> list[tuple[bool, str]]:
@@ -47,9 +78,22 @@ def is_known(if_none_match: str | None, tag: str) -> bool:
 def expected_versions(if_match: str | None) -> Expected:
     """Return the versions that the client would change, `None` for any (13.1.1).
 
-    The comparison is strong: a weak tag matches nothing, and neither does what is no tag of ours.
+    The comparison is strong: a weak tag matches nothing, and neither does a tag from elsewhere.
+
+    Raises:
+        Refused: 400 when the header is not a list of entity tags.
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    strong = (_VERSION.fullmatch(tag) for weak, tag in _tags(if_match) if not weak)
+    try:
+        tags = _parse(if_match)
+    except ValueError:
+        detail = 'If-Match takes entity tags as they were sent in ETag, quotes included, or "*".'
+        raise Refused("malformed-precondition", detail) from None
+    strong = (_VERSION.fullmatch(tag) for weak, tag in tags if not weak)
     return {int(match[1]) for match in strong if match}
+
+
+def has_weak_tag(if_match: str | None) -> bool:
+    """Whether the header holds a weak tag."""
+    return any(weak for weak, _ in _tags(if_match or ""))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -77,7 +77,13 @@ class Refused(Exception):
 
 def invalid(*errors: Mapping[str, str]) -> Refused:
     """Return the refusal of values, each with its place and what would be acceptable."""
-    return Refused("invalid", " ".join(error["detail"] for error in errors[:3]), errors=errors)
+    return Refused("invalid", " ".join(map(_sentence, errors[:3])), errors=errors)
+
+
+def _sentence(error: Mapping[str, str]) -> str:
+    """Return what is wrong with a value, preceded by the name of the member or parameter."""
+    name = error.get("parameter") or unquote(error.get("pointer", "")[2:])
+    return f"{name}: {error['detail']}" if name else error["detail"]
 
 
 def pointer(*path: str | int) -> str:
@@ -146,10 +152,23 @@ def routing_error(request: Request, error: HTTPException) -> Refused:
     headers = {}
     detail = KINDS[code].about
     if code == "method-not-allowed":
-        headers["Allow"] = ", ".join(allowed_methods(request))
+        allowed = allowed_methods(request)
+        headers["Allow"] = ", ".join(allowed)
+        detail = _use_instead(request.method, allowed)
     elif code == "not-found":
         detail = NOWHERE
     return Refused(code, detail, headers=headers)
+
+
+def _use_instead(method: str, allowed: Sequence[str]) -> str:
+    """Return the detail of a 405: the method that does what the client probably wants."""
+    if "PATCH" in allowed and method in ("PUT", "POST"):
+        return "Use PATCH to change members of this: those that are left out keep their values."
+    if "PUT" in allowed and method in ("PATCH", "POST"):
+        return "Use PUT to replace this."
+    if allowed == ["POST"]:
+        return "This is a command: use POST."
+    return f"This address takes {', '.join(allowed)}."
 
 
 def allowed_methods(request: Request) -> list[str]:

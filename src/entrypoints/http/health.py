@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
 from typing_extensions import TypedDict
 
 from entrypoints.http.errors import RETRY_AFTER, Refused
@@ -30,6 +31,14 @@ class Ready(TypedDict):
     status: str
     database: str
     schema: str
+
+
+async def health(request: Request) -> RedirectResponse:
+    """Redirect to the readiness probe."""
+    return RedirectResponse("/health/ready")
+
+
+router.add_route("/health", health, include_in_schema=False)
 
 
 @router.get("/live")

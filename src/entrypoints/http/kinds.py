@@ -25,6 +25,12 @@ KINDS: Mapping[str, Kind] = {
         "Malformed cursor",
         "Take the cursor from `next`, or from the Link header, of the page before, unchanged.",
     ),
+    "malformed-precondition": Kind(
+        400,
+        "Malformed precondition",
+        "If-Match takes the tags of RFC 9110, 8.8.3: what a response sent in ETag, quotes included,"
+        " several with commas between, or `*`.",
+    ),
     "bad-request": Kind(400, "Bad request", "The request cannot be understood."),
     "unauthenticated": Kind(
         401,

@@ -23,13 +23,15 @@ from domain.base import Expected
 from domain.errors import DomainError, NotFound, Stale
 from entrypoints.http.bodies import MAX_BODY, parse, parse_form, read, require_media_type
 from entrypoints.http.checking import (
+    NO_MEMBER,
+    NO_PARAMETER,
     checked,
     place_in_body,
     place_in_query,
     query_parameters,
     unknown,
 )
-from entrypoints.http.conditional import is_known, listed, tag_of
+from entrypoints.http.conditional import WEAK, has_weak_tag, is_known, listed, tag_of
 from entrypoints.http.errors import Refused
 from entrypoints.http.fields import ID
 from entrypoints.http.lists import decode, next_link
@@ -80,6 +82,13 @@ class Tagged:
     body: Any
     version: int
 
+
+COMMANDS = {
+    "completed": "POST to …/complete or …/reopen sets this.",
+    "published": "POST to …/publish or …/unpublish sets this.",
+    "archived": "POST to …/archive or …/restore sets this.",
+}
+"""What sets a member that no body takes."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -132,6 +141,8 @@ class Operation(APIRoute):
         self._read_body = TypeAdapter(self.body_type or Nothing)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
         self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
+        shown = getattr(self.response_model, "__dataclass_fields__", {})
+        self._shown_members = frozenset(shown)
         self._asked_before = lru_cache(maxsize=64)(self._asked)
         self._last_page: tuple[Any, bytes, WrittenPage] = None, b"", (b"", "", b"")
         self.app = self.serve
@@ -153,9 +164,11 @@ class Operation(APIRoute):
         await admit(self.who, request, named)
         try:
             result = await self._result(scope, headers, request, values)
-        except (Refused, DomainError):
+        except (Refused, DomainError) as error:
             if self.who.by_device_key and named is not None:
                 await require_key(request, named.id)
+            if isinstance(error, Stale) and has_weak_tag(listed(scope["headers"], b"if-match")):
+                raise Refused("precondition-failed", WEAK) from None
             raise
         status, told, body = self._answer(scope, headers, result)
         await send({"type": "http.response.start", "status": status, "headers": told})
@@ -171,9 +184,9 @@ class Operation(APIRoute):
                 require_media_type(headers, self.accepts)
             limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
             body = await read(headers, request.receive, limit)
-        for name, call in self.needs:
-            values[name] = await call(request)  # type: ignore[misc]
         try:
+            for name, call in self.needs:
+                values[name] = await call(request)  # type: ignore[misc]
             if self.conditional:
                 self._require_precondition(request, headers)
             if self.needs_body or body:
@@ -197,8 +210,14 @@ class Operation(APIRoute):
             # What it is shows when it is decoded; for now it is bytes.
             return {self.body_name: body}
         said = parse_form(body) if self.accepts is FORM else parse(body)
-        value = checked(self._read_body, said, place_in_body)
+        value = checked(self._read_body, said, place_in_body, self._about_member)
         return {self.body_name: value} if self.body_name else {}
+
+    def _about_member(self, name: str) -> str:
+        """Return what is said of a member that the body does not take."""
+        if name not in self._shown_members:
+            return NO_MEMBER
+        return COMMANDS.get(name, "This is read-only.")
 
     def _require_precondition(self, request: Request, headers: dict[bytes, bytes]) -> None:
         if b"if-match" not in headers and request.app.state.require_if_match:
@@ -221,7 +240,7 @@ class Operation(APIRoute):
         assert self._read_query is not None
         parameters = query_parameters(query)
         try:
-            return checked(self._read_query, parameters, place_in_query)
+            return checked(self._read_query, parameters, place_in_query, lambda name: NO_PARAMETER)
         except Refused:
             if self.paged and "cursor" in parameters:
                 decode(parameters["cursor"])  # what is wrong with it is told first, by a 400
@@ -327,5 +346,5 @@ def problems_of(operation: Operation) -> set[str]:
     if operation.paged:
         codes.add("malformed-cursor")
     if operation.conditional:
-        codes |= {"precondition-failed", "precondition-required"}
+        codes |= {"precondition-failed", "precondition-required", "malformed-precondition"}
     return codes | set((operation.openapi_extra or {}).get("x-problems", ()))

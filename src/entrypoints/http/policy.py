@@ -61,6 +61,7 @@ DEVICE_KEY = Who(by_device_key=True)
 
 POLICY: Mapping[str, Who] = {
     # Operation
+    "health": ANYBODY,
     "live": ANYBODY,
     "ready": ANYBODY,
     "openapi": ANYBODY,

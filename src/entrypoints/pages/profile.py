@@ -84,7 +84,7 @@ async def show_another_picture(
         user = await users.one(by.id, now)
         refused = refusal(error)
         form = Form.of(user, *FIELDS)
-        return _profile(request, user, form, refused.status, refused.detail)
+        return _profile(request, user, form, refused.status, form.refused(error).wrong)
     return see_other(HERE, "picture-shown")
 
 
