@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 import settings as configuration
-from adapters import clock, logs
+from adapters import clock, logs, private_files
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import AHEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -84,6 +84,7 @@ class Office(cli.Office):
             if migrate_first or self.settings.sqlite_path:
                 self._migrate_if_need_be()
             self._require_current_schema()
+            self._warn_of_exposed_files()
             self._tell_how_to_set_up()
             self._run(listener)
 
@@ -158,11 +159,24 @@ class Office(cli.Office):
     def _require_folder(self, folder: Path) -> None:
         """Make sure that uploads can be kept, before somebody sends one."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_files.create_folder(folder)
         except OSError as error:
             raise Failed(f"ATELIER_MEDIA: {(error.strerror or 'no access').lower()}.") from None
         if not os.access(folder, os.W_OK | os.X_OK):
             raise Failed("ATELIER_MEDIA: permission denied.")
+
+    def _warn_of_exposed_files(self) -> None:
+        """Log which files and folders of the service other accounts of the machine may open.
+
+        Their modes are left alone: an operator may have given them on purpose.
+        """
+        path = self.settings.sqlite_path
+        paths = [self.settings.media]
+        if path is not None:
+            # SQLite puts its files beside the one that a link leads to.
+            paths += (Path(f"{path.resolve()}{end}") for end in ("", "-wal", "-shm", ".lock"))
+        if exposed := private_files.exposed(paths):
+            log.warning("files open to other accounts", extra={"paths": [*map(str, exposed)]})
 
     def _schema(self) -> Schema:
         database = self._make_database(self.settings)
@@ -261,7 +275,7 @@ def _alone(path: Path | None) -> Iterator[None]:
         yield
         return
     try:
-        lock = os.open(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = private_files.opener(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise Failed(f"Cannot use {path}: {(error.strerror or 'no access').lower()}.") from None
     try:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
+from adapters import private_files
 from domain.errors import Unacceptable
 from service_layer.errors import StorageUnavailable
 from service_layer.ports import Picture, Pictures
@@ -171,10 +172,10 @@ class FolderPictures(Pictures):
     def _write(self, name: str, content: bytes) -> None:
         """Write a file that is there as a whole or not at all, even if the power goes."""
         with _translated(_UNWRITABLE):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_files.create_folder(self._folder)
             unfinished = self._folder / f"{name}.unfinished"
             try:
-                with unfinished.open("xb") as file:
+                with open(unfinished, "xb", opener=private_files.opener) as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, o
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import QueuePool
 
+from adapters import private_files
 from adapters.sql.database import (
     TOO_LONG,
     Lookup,
@@ -57,11 +59,20 @@ FOREIGN = "The database file was replaced by one that this version cannot use."
 
 def connect(path: Path, mode: str) -> Any:
     """Open the file in one of SQLite's modes: `ro`, `rw`, or `rwc` to create it."""
+    if mode == "rwc":
+        # SQLite would create it as the umask says. What it puts beside it gets the same mode.
+        _create(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     for pragma in PRAGMAS:
         connection.execute(pragma)
     return connection
+
+
+def _create(path: Path) -> None:
+    # What cannot be created SQLite cannot open either, and it says why as it says all else.
+    with suppress(OSError):
+        private_files.create_file(path)
 
 
 def make_engine(path: Path, mode: str) -> Engine:

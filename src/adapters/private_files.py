@@ -1,0 +1,54 @@
+"""Files and folders that only the service's own account may open."""
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+
+def create_file(path: Path) -> None:
+    """Create an empty private file unless there is one of that name.
+
+    The file never exists with a wider mode, whatever the umask. An existing file is not opened:
+    closing a descriptor of a SQLite database drops the locks that the process holds on it.
+    """
+    # A link to a file that does not exist yet counts as existing where O_EXCL is asked for.
+    with suppress(FileExistsError):
+        os.close(opener(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+
+
+def create_folder(folder: Path) -> None:
+    """Create a private folder unless there is one; missing parents get the usual mode."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=FOLDER_MODE)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        # The umask may have taken away what the service itself needs.
+        folder.chmod(FOLDER_MODE)
+
+
+def opener(path: str, flags: int) -> int:
+    """Open a file for `open(…, opener=…)`; if that creates it, its mode is private."""
+    descriptor = os.open(path, flags, FILE_MODE)
+    if flags & os.O_EXCL:
+        # The file is new, and the umask may have taken away what the service itself needs.
+        os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def exposed(paths: Iterable[Path]) -> list[Path]:
+    """Return the existing files and folders that other accounts of the machine may open."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                found.append(path)
+    return found
