@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Dialect, Engine, Select
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Select
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -170,6 +170,12 @@ class SqlDatabase(Database):
     @abstractmethod
     def end(self) -> None:
         """Take note that a unit of work is over."""
+
+    def erase_deleted_users(self, connection: Connection) -> None:
+        """Overwrite what the database would keep of users deleted in this transaction.
+
+        A server's files are its operator's to protect; an embedded database is a file of ours.
+        """
 
     @abstractmethod
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:

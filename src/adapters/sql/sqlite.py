@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import ColumnElement, Engine, bindparam, create_engine, event, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import QueuePool
 
@@ -44,11 +53,16 @@ PRAGMAS = (
     # A commit is on the disk before it is acknowledged, even if the power goes next.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    # What is deleted or overwritten is overwritten with zeros, in free pages as well.
+    "PRAGMA secure_delete = ON",
     f"PRAGMA busy_timeout = {int(TOO_LONG * 1000)}",
 )
 
 NEAR = 0.005
 """Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
+
+ERASURE_SECONDS = 0.2
+"""How long the writer waits for readers in order to empty the write-ahead log."""
 
 UNKNOWN = object()
 
@@ -131,6 +145,8 @@ class SqliteDatabase(SqlDatabase):
         self._answers: dict[Any, Any] = {}
         self._overran: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
+        # Set while the write-ahead log may hold personal data of a deleted user.
+        self._must_empty_log = False
 
     async def open(self) -> None:
         self._identity = self._found()
@@ -159,7 +175,37 @@ class SqliteDatabase(SqlDatabase):
     def end(self) -> None:
         # Whoever changes something finds it changed, in the same turn of the event loop as well.
         self._in_turn = False
-        self._working.release()
+        try:
+            if self._must_empty_log:
+                self._empty_log()
+        finally:
+            self._working.release()
+
+    def erase_deleted_users(self, connection: Connection) -> None:
+        # A deletion leaves the trigrams of the name in the index, marked as deleted, until FTS5
+        # merges them. Merging all of them now removes them for good. FTS5's own `secure-delete`
+        # would do so as well, but makes the index unreadable to SQLite before 3.42.
+        connection.exec_driver_sql("INSERT INTO users_search (users_search) VALUES ('optimize')")
+        self._must_empty_log = True
+
+    def _empty_log(self) -> None:
+        """Write the log into the database and truncate it, or leave that to the next unit of work.
+
+        A reader whose transaction began before the last commit is waited for only briefly.
+        """
+        try:
+            with self.engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute(f"PRAGMA busy_timeout = {int(ERASURE_SECONDS * 1000)}")
+                try:
+                    busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    raw.execute(PRAGMAS[-1])
+            self._must_empty_log = bool(busy)
+        except Exception as error:
+            # The change itself is committed, and whether the file can be used the next one tells.
+            if self.translated(error, may_be_committed=False) is None:
+                raise
 
     def check(self) -> None:
         if self._found() == self._identity:

@@ -26,6 +26,7 @@ from adapters.sql.repository import SqlRepository
 from adapters.sql.work import Work
 from adapters.sql.writing import write
 from domain.base import Event
+from domain.users import User
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -85,7 +86,8 @@ class SqlUnitOfWork(UnitOfWork):
                 repository.foresee(some)
 
     def settle(self) -> None:
-        write(self._session, self._database.writer)
+        if User in write(self._session, self._database.writer):
+            self._database.erase_deleted_users(self._session.connection())
         self._work.begin_anew()
 
     def put_by(self) -> None:

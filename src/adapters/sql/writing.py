@@ -20,8 +20,10 @@ from service_layer.errors import ConcurrentChange
 _by_id = attrgetter("id")
 
 
-def write(session: Session, to: RowWriter) -> None:
+def write(session: Session, to: RowWriter) -> set[type[Entity]]:
     """Write what the session holds, and have it hold nothing any more.
+
+    Returns the types of the aggregates that it deleted.
 
     Rows are written in the order of their ids, so that of two who change the same ones the later
     mostly waits for the other. Where each waits for the other, the database or the time limit of
@@ -35,11 +37,13 @@ def write(session: Session, to: RowWriter) -> None:
     for kind in sorted(kinds, key=lambda kind: TABLES[kind].name):
         _insert(session, to, TABLES[kind], _of(kind, added))
         _update(session, to, TABLES[kind], _of(kind, changed))
-    if session.deleted:
+    deleted = {type(entity) for entity in session.deleted}
+    if deleted:
         for entity in (*added, *changed):
             session.expunge(entity)
         session.flush()
     session.expunge_all()
+    return deleted
 
 
 def _of(kind: type[Entity], entities: Iterable[Any]) -> list[Any]:

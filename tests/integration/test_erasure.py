@@ -1,0 +1,77 @@
+"""What stays of a deleted user in the bytes of an embedded database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from adapters.sql.sqlite import SqliteDatabase, connect
+from domain.users import User
+from service_layer import people
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend, sql_backend
+from support.people import ADMIN, PASSWORD_HASH
+
+# Letters that nothing else in the file has. A trigram begins in the index with whatever it shares
+# with the one before, so that each of them is looked for.
+LETTERS = "ꙮꙟꙣꙭꙃ"
+
+
+@pytest.fixture
+def backend(sqlite_place: Path) -> Iterator[Backend]:
+    with sql_backend(SqliteDatabase(sqlite_place)) as made:
+        yield made
+
+
+def register(uow: UnitOfWork, username: str, name: str) -> User:
+    return people.register_user(
+        uow,
+        username=username,
+        email=f"{username}@example.org",
+        name=name,
+        city=name,
+        password_hash=PASSWORD_HASH,
+        now=NOON,
+    )
+
+
+def remaining(place: Path) -> list[bytes]:
+    """Return which parts of the deleted users' names and addresses are in the files."""
+    wanted = [*(letter.encode() for letter in LETTERS), b"zykx"]
+    files = [place, place.with_name(f"{place.name}-wal")]
+    return [part for part in wanted if any(part in file.read_bytes() for file in files)]
+
+
+def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
+    backend: Backend, sqlite_place: Path
+) -> None:
+    perform = backend.usual.perform
+    ids: list[UUID] = []
+    for n in range(12):
+        ids.append(perform(register, f"zykx{n}", f"{LETTERS} {'x' * n}").id)
+        perform(register, f"other{n}", f"Somebody Else {n}")
+    perform(people.edit_user, ids[3], {"name": LETTERS[::-1]}, actor=ADMIN.actor, now=NOON)
+    assert len(remaining(sqlite_place)) == len(LETTERS) + 1
+
+    for id in ids:
+        perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+
+    assert remaining(sqlite_place) == []
+
+
+def test_a_long_read_puts_the_erasure_off_until_the_next_change(
+    backend: Backend, sqlite_place: Path
+) -> None:
+    perform = backend.usual.perform
+    id = perform(register, "zykx", LETTERS).id
+    reader = connect(sqlite_place, "rw")
+    reader.execute("BEGIN")
+    reader.execute("SELECT name FROM users").fetchall()
+
+    perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+    assert remaining(sqlite_place) != []
+
+    reader.close()
+    perform(register, "other", "Somebody Else")
+    assert remaining(sqlite_place) == []
