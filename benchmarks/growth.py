@@ -49,12 +49,12 @@ def measure(bench: Path, shape: Shape, given: Sequence[str]) -> None:
         "BENCH_BUILD": str(OUT),
         "PY": sys.executable,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ATELIER_BIN": os.environ.get("ATELIER_BIN", str(ROOT / ".venv/bin/atelier")),
-        "ATELIER_FILL": str(ROOT / "benchmarks/fill.sql"),
-        "ATELIER_SIGN_IN": str(ROOT / "benchmarks/sign_in.py"),
-        "ATELIER_PASSWORD": "only for the bench",
-        "ATELIER_DATABASE": "growth_atelier",
-        "ATELIER_DSN": f"{server}/growth_atelier",
+        "BENCHED_BIN": os.environ.get("BENCHED_BIN", str(ROOT / ".venv/bin/atelier")),
+        "BENCHED_FILL": str(ROOT / "benchmarks/fill.sql"),
+        "BENCHED_SIGN_IN": str(ROOT / "benchmarks/sign_in.py"),
+        "BENCHED_PASSWORD": "only for the bench",
+        "BENCHED_DATABASE": "growth_atelier",
+        "BENCHED_DSN": f"{server}/growth_atelier",
     }
     asked = {
         "--config": ROOT / "benchmarks/atelier.toml",

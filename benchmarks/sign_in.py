@@ -8,9 +8,9 @@ from urllib.parse import urlencode, urlsplit
 
 
 def sign_in(address: str) -> str:
-    """Return a token; the password is in ATELIER_PASSWORD."""
+    """Return a token; the password is in BENCHED_PASSWORD."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
-    form = {"username": "bench", "password": os.environ["ATELIER_PASSWORD"]}
+    form = {"username": "bench", "password": os.environ["BENCHED_PASSWORD"]}
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/api/v1/auth/token", urlencode(form), headers)
     answer = connection.getresponse()

@@ -1,21 +1,27 @@
 """The settings: from the environment, from `.env`, or the defaults."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
+
+from adapters import env_file
+from adapters.env_file import UnreadableFile
+from adapters.sql import database_url
 
 DEFAULT_URL = "sqlite:///atelier.db"
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -29,15 +35,30 @@ WORDS = BeforeValidator(
 )
 PORT = Annotated[int, Field(ge=1, le=65535)]
 
+OURS = ("ATELIER_", "DB_")
+"""What the names of settings begin with; `DATABASE_URL` is the exception."""
+
+# Kubernetes and Docker make these for a service that is called like our prefixes.
+_SERVICE_LINK = re.compile(r".+_SERVICE_HOST|.+_SERVICE_PORT.*|.+_PORT_[0-9]+_.+")
+_LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://.*")
+
 
 class UnusableSettings(Exception):
     """A setting cannot be used; `str()` of the error is one line that says which and why."""
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A variable, and where it is set."""
+
+    value: str
+    source: str
+
+
 class Settings(BaseSettings):
     """What can be set; each field's alias is the name of its variable."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore")
 
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     db_host: str | None = Field(None, alias="DB_HOST")
@@ -69,12 +90,16 @@ class Settings(BaseSettings):
     def url(self) -> URL:
         """The database's address: `DATABASE_URL`, or else what the `DB_` variables say."""
         if self.database_url is None and self.db_host is not None:
-            password = self.db_password.get_secret_value() if self.db_password else None
-            return URL.create(
-                "postgresql", self.db_user, password, self.db_host, self.db_port, self.db_name
-            )
+            parts = {
+                "host": self.db_host,
+                "port": str(self.db_port),
+                "user": self.db_user,
+                "password": self.db_password.get_secret_value() if self.db_password else None,
+                "dbname": self.db_name,
+            }
+            return database_url.address({n: v for n, v in parts.items() if v is not None})
         given = self.database_url.get_secret_value() if self.database_url else DEFAULT_URL
-        return make_url(given)
+        return database_url.read(given)
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -84,20 +109,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
-        strays = [n for n in ("db_user", "db_password", "db_name") if getattr(self, n) is not None]
-        if strays and self.db_host is None and self.database_url is None:
-            raise ValueError(f"{strays[0].upper()} is set, but DB_HOST is not")
-        try:
-            url = self.url
-            backend = url.get_backend_name()
-        except (ArgumentError, ValueError):
-            raise ValueError("DATABASE_URL is not a database's address") from None
-        if backend not in ("sqlite", "postgresql", "postgres"):
-            raise ValueError("DATABASE_URL must begin with sqlite:/// or postgresql://")
-        if "@" in (url.host or ""):
-            raise ValueError("DATABASE_URL has a second @; one in a password is written %40")
-        if backend == "sqlite" and url.database in (None, "", ":memory:"):
-            raise ValueError("DATABASE_URL must name a file, as in sqlite:///atelier.db")
+        self._check_database_parts()
+        backend = self.url.get_backend_name()
         if backend == "sqlite" and self.workers > 1:
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
         if not re.fullmatch("[A-Z]{3}", self.currency):
@@ -110,9 +123,26 @@ class Settings(BaseSettings):
                 ip_network(proxy)
             except ValueError:
                 raise ValueError("ATELIER_TRUSTED_PROXIES takes IP addresses or networks") from None
+        if str(self.media).startswith("~"):
+            raise ValueError("ATELIER_MEDIA: ~ is not expanded; write the whole path")
         if self.media.exists() and not self.media.is_dir():
             raise ValueError("ATELIER_MEDIA must be a folder")
         return self
+
+    def _check_database_parts(self) -> None:
+        if self.database_url is not None:
+            return
+        parts = ("db_user", "db_password", "db_name", "db_port")
+        given = [name.upper() for name in parts if name in self.model_fields_set]
+        if self.db_host is None:
+            if given:
+                raise ValueError(f"{given[0]} is set, but DB_HOST is not")
+            return
+        if self.db_name is None:
+            # libpq would take the database that is named like the user, whoever it belongs to.
+            raise ValueError("DB_HOST is set, but DB_NAME is not")
+        if not self.db_host.startswith("/") and re.search(r"[\[\]/?@]|^[^:]*:[^:]*$", self.db_host):
+            raise ValueError("DB_HOST takes a host alone; its port goes into DB_PORT")
 
     @classmethod
     def settings_customise_sources(
@@ -123,7 +153,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, dotenv_settings
+        return init_settings, _Variables(settings_cls)
+
+
+class _Variables(PydanticBaseSettingsSource):
+    """The environment, and `.env` for what is not set there."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        given = _variables().get(field.alias or field_name)
+        return (given and given.value), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: given.value for name, given in _variables().items()}
 
 
 def load() -> Settings:
@@ -134,12 +175,90 @@ def load() -> Settings:
     """
     try:
         return Settings()
-    except UnicodeDecodeError:
-        raise UnusableSettings(".env is not text in UTF-8.") from None
+    except UnreadableFile as error:
+        raise UnusableSettings(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    where = f"{first['loc'][0]}: " if first["loc"] else ""
-    raise UnusableSettings(f"{where}{first['msg'].removeprefix('Value error, ')}.")
+    said = first["msg"].removeprefix("Value error, ")
+    if first["loc"]:
+        said = f"{first['loc'][0]}: {_requirement(first['type'], first.get('ctx', {})) or said}"
+    raise UnusableSettings(f"{said}.")
+
+
+def _requirement(kind: str, limits: Mapping[str, Any]) -> str | None:
+    """Return what a value must be, in place of pydantic's words."""
+    match kind:
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return "must be a whole number"
+        case "greater_than_equal":
+            return f"must be at least {limits['ge']}"
+        case "less_than_equal":
+            return f"must be at most {limits['le']}"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "literal_error":
+            return f"must be {limits['expected']}"
+    return None
+
+
+def _variables() -> dict[str, _Given]:
+    """Return the variables that are settings, by their names.
+
+    Raises:
+        UnreadableFile: when `.env` cannot be read.
+        UnusableSettings: when a variable is named like a setting and is none, or its text is unfit.
+    """
+    found: dict[str, _Given] = {}
+    for line in env_file.read(Path(env_file.NAME)):
+        where = f"{env_file.NAME}, line {line.number}: "
+        _take(found, line.name, line.value, env_file.NAME, where)
+    environment: dict[str, _Given] = {}
+    for name, value in os.environ.items():
+        _take(environment, name, value, "environment", "")
+    return found | environment
+
+
+def _take(found: dict[str, _Given], name: str, value: str, source: str, where: str) -> None:
+    known = _names()
+    setting = name.upper()
+    if not value:
+        return  # as if it were not set
+    if setting not in known:
+        if setting.startswith(OURS) and not _SERVICE_LINK.fullmatch(setting):
+            _refuse_if_linked(name, value, where)
+            (nearest,) = get_close_matches(setting, known, n=1, cutoff=0)
+            raise UnusableSettings(
+                f"{where}there is no setting {_printable(name)}; the nearest one is {nearest}."
+            )
+        return
+    if setting.endswith("_PORT"):
+        _refuse_if_linked(name, value, where)
+    if source == "environment" and name != setting and setting in os.environ:
+        raise UnusableSettings(f"{setting} is set twice, in capitals and in other letters.")
+    if not setting.startswith(("DATABASE_", "DB_")):
+        value = value.strip()
+    if not value.isprintable():
+        raise UnusableSettings(f"{where}{setting} has a line end or another control character.")
+    if setting.startswith("DB_") and setting != "DB_PASSWORD" and value != value.strip():
+        raise UnusableSettings(f"{where}{setting} begins or ends with a blank.")
+    found[setting] = _Given(value, source)
+
+
+def _refuse_if_linked(name: str, value: str, where: str) -> None:
+    """Tell of a port that Kubernetes or Docker sets for a service of that name."""
+    if name.upper().endswith("_PORT") and _LINKED_PORT.fullmatch(value):
+        raise UnusableSettings(
+            f"{where}{_printable(name)} was set by a container's service link. Name the service"
+            " otherwise, or turn its links off (enableServiceLinks: false)."
+        )
+
+
+def _names() -> list[str]:
+    return [info.alias or name for name, info in Settings.model_fields.items()]
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
 
 
 def shown(url: URL) -> str:
@@ -159,9 +278,7 @@ class Told:
 
 def tell(settings: Settings) -> Iterator[Told]:
     """Yield each setting with where it comes from."""
-    sources: dict[str, str] = {}
-    for name, source in _sources():
-        sources.setdefault(name, source)
+    given = _variables()
     for field, info in Settings.model_fields.items():
         name = info.alias or field
         value: Any = getattr(settings, field)
@@ -174,19 +291,7 @@ def tell(settings: Settings) -> Iterator[Told]:
             told = told.lower()
         elif isinstance(value, tuple):
             told = ",".join(value)
-        source = sources.get(name.lower(), "default")
+        source = given[name].source if name in given else "default"
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"
         yield Told(name, told, source)
-
-
-def _sources() -> Iterator[tuple[str, str]]:
-    from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
-
-    for source, told in (
-        (EnvSettingsSource(Settings), "environment"),
-        (DotEnvSettingsSource(Settings), ".env"),
-    ):
-        for name, value in source.env_vars.items():
-            if value:
-                yield name.lower(), told

@@ -41,27 +41,7 @@ def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
     ("setting", "value", "saying"),
     [
         ("ATELIER_PORT", "http", "ATELIER_PORT"),
-        ("ATELIER_PORT", "70000", "ATELIER_PORT"),
-        ("ATELIER_REGISTRATION", "maybe", "ATELIER_REGISTRATION"),
-        ("ATELIER_CORS_ORIGINS", "https://a.example,b.example", "ATELIER_CORS_ORIGINS"),
-        ("ATELIER_CORS_ORIGINS", "*", "ATELIER_CORS_ORIGINS"),
-        ("ATELIER_TRUSTED_PROXIES", "proxy.example", "ATELIER_TRUSTED_PROXIES"),
-        ("ATELIER_MEDIA", "/proc/version", "ATELIER_MEDIA"),
-        ("ATELIER_WORKERS", "0", "ATELIER_WORKERS"),
-        ("ATELIER_WORKERS", "2", "ATELIER_WORKERS must be 1 on SQLite"),
-        ("ATELIER_CURRENCY", "Euro", "ATELIER_CURRENCY"),
-        ("ATELIER_CURRENCY", "eur", "ATELIER_CURRENCY"),
-        ("ATELIER_LOG", "xml", "ATELIER_LOG"),
-        ("ATELIER_LOG_LEVEL", "loud", "ATELIER_LOG_LEVEL"),
-        ("ATELIER_REQUIRE_IF_MATCH", "perhaps", "ATELIER_REQUIRE_IF_MATCH"),
-        ("DATABASE_URL", "mysql://x/y", "DATABASE_URL must begin with"),
-        ("DATABASE_URL", "s3cret nonsense", "DATABASE_URL is not a database's address"),
-        ("DATABASE_URL", "postgresql://u:s3cret@h:port/d", "DATABASE_URL"),
         ("DATABASE_URL", "postgresql://u:p@s3cret@h/d", "is written %40"),
-        ("DATABASE_URL", "sqlite://", "DATABASE_URL must name a file"),
-        ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL must name a file"),
-        ("DB_NAME", "shop", "DB_NAME is set, but DB_HOST is not"),
-        ("DB_PORT", "x", "DB_PORT"),
     ],
 )
 def test_an_unusable_setting_stops_the_start_with_one_line(
@@ -167,10 +147,13 @@ def test_long_values_are_shown_whole(tmp_path: Path) -> None:
     assert told_settings(tmp_path, DATABASE_URL=address)["DATABASE_URL"][0].endswith("longlong")
 
 
-def test_an_env_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes(b"\xff\xfe")
-    done = atelier("settings", folder=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "atelier: .env is not text in UTF-8.\n")
+def test_an_env_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ATELIER_LOG=json\nDATABASE_URL sqlite:///s3cret.db\n")
+    done = atelier("serve", folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("atelier: .env, line 2: ")
+    assert "s3cret" not in line
 
 
 def test_a_database_with_tables_of_somebody_else_is_left_alone(
