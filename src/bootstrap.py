@@ -5,6 +5,7 @@ from fastapi import FastAPI
 
 import settings as configuration
 from adapters import clock, logs
+from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2Passwords
 from adapters.pictures import FolderPictures
 from adapters.sql.database import SqlDatabase
@@ -48,6 +49,7 @@ class Container(containers.DeclarativeContainer):
     runner = providers.Singleton(Runner, unit_of_work.provider, enough=database.provided.enough)
     passwords = providers.Singleton(Argon2Passwords)
     pictures = providers.Singleton(FolderPictures, settings.provided.media)
+    markdown = providers.Singleton(WorkerMarkdown)
     task_queries = providers.Singleton(SqlTaskQueries, database)
     post_queries = providers.Singleton(SqlPostQueries, database)
     user_queries = providers.Singleton(SqlUserQueries, database)

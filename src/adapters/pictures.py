@@ -6,14 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 from adapters import private_files
+from adapters.worker_process import NO_SIDE_EFFECTS, Limits, killed_after, start_worker
 from domain.errors import Unacceptable
 from service_layer.errors import StorageUnavailable
 from service_layer.ports import Picture, Pictures
@@ -44,13 +43,9 @@ WAITING = 50
 # More than any picture of `KEPT_SIDE` takes.
 _MAX_ANSWER = 8 * 1024 * 1024
 
-# A decoder that was taken over shall not find our settings; Python itself may need to be told where
-# its libraries are.
-_ENVIRONMENT = {
-    name: os.environ[name]
-    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    if name in os.environ
-}
+# A picture of 4096 pixels a side takes half of this memory, and two seconds. A process that goes on
+# after its time gets SIGXCPU, and SIGKILL a second later: the caller tells one from the other.
+LIMITS: Limits = {"AS": (1 << 30, 1 << 30), "CPU": (8, 9), **NO_SIDE_EFFECTS}
 
 
 def new_name(suffix: str) -> str:
@@ -64,9 +59,10 @@ class Cleaner:
     Nothing of an upload is decoded in this process, whose memory and life are everybody's.
     """
 
-    def __init__(self, worker: Path = WORKER, seconds: float = 10) -> None:
-        self._command = (sys.executable, "-I", str(worker), str(MAX_SIDE), str(KEPT_SIDE))
+    def __init__(self, worker: Path = WORKER, seconds: float = 10, limits: Limits = LIMITS) -> None:
+        self._worker = worker
         self._seconds = seconds
+        self._limits = limits
         self._waiting = 0
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
 
@@ -96,28 +92,15 @@ class Cleaner:
 
     def _ask(self, content: bytes) -> bytes:
         """Return what a worker answers."""
-        with self._started() as process:
-            end = threading.Timer(self._seconds, process.kill)
-            end.start()
-            try:
-                answer = _exchange(process, content)
-                code = process.wait()
-            finally:
-                end.cancel()
+        with self._started() as process, killed_after(process, self._seconds):
+            answer = _exchange(process, content)
+            code = process.wait()
         _check(code)
         return answer
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(  # noqa: S603 - nothing of the upload is in the command.
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT,
-                # Ctrl-C in a terminal is for the service, which lets requests come to their end.
-                start_new_session=True,
-            )
+            return start_worker(self._worker, self._limits, str(MAX_SIDE), str(KEPT_SIDE))
         except OSError as error:
             raise StorageUnavailable(_UNWRITABLE) from error
 

@@ -5,9 +5,7 @@ standard input. By standard output goes one line with a word, and after it the p
 is the suffix of one.
 """
 
-import contextlib
 import io
-import resource
 import sys
 from typing import Any
 
@@ -36,16 +34,6 @@ KEPT_AS: dict[str | None, tuple[str, dict[str, Any]]] = {
     "WEBP": ("webp", {"format": "WEBP", "quality": 85}),
 }
 
-# A picture of 4096 pixels a side takes half of this memory, and two seconds. A process that goes on
-# after its time gets SIGXCPU, and SIGKILL a second later: the caller tells one from the other.
-LIMITS = {
-    resource.RLIMIT_AS: (1 << 30, 1 << 30),
-    resource.RLIMIT_CPU: (8, 9),
-    resource.RLIMIT_FSIZE: (0, 0),
-    resource.RLIMIT_NPROC: (0, 0),
-    resource.RLIMIT_CORE: (0, 0),
-}
-
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -59,14 +47,6 @@ TURNS = {
 
 class TooLarge(Exception):
     """The header tells of more pixels a side than an upload may have."""
-
-
-def restrict() -> None:
-    """Give up, for good, what no picture needs: time, memory, files, other processes."""
-    for kind, limit in LIMITS.items():
-        # It fails where a limit is stricter already, and for memory on macOS.
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, limit)
 
 
 def opened(content: bytes, max_side: int) -> Image.Image:
@@ -122,7 +102,6 @@ def cleaned(content: bytes, max_side: int, kept_side: int) -> tuple[str, bytes]:
 def main() -> None:
     """Answer one upload."""
     max_side, kept_side = int(sys.argv[1]), int(sys.argv[2])
-    restrict()
     # Above twice this many pixels Pillow opens nothing; WebP takes the memory when it is opened.
     Image.MAX_IMAGE_PIXELS = max_side * max_side
     try:

@@ -1,7 +1,7 @@
 """What the use cases' surroundings need from beyond the process: abstract, one class each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,26 @@ class Pictures(ABC):
         Raises:
             StorageUnavailable: when it has to stay for the moment.
         """
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first paragraphs of a text as plain text, and whether more follows them."""
+
+    text: str
+    more: bool
+
+
+class Markdown(ABC):
+    """Renders texts in Markdown, within limits of time, memory and length."""
+
+    @abstractmethod
+    async def to_html(self, text: str) -> str | None:
+        """Return the text as HTML that is safe to show, or `None` if it exceeds the limits."""
+
+    @abstractmethod
+    async def beginnings(self, texts: Sequence[str]) -> list[Beginning | None]:
+        """Return how each text begins, or `None` for one that exceeds the limits."""
 
 
 class Schema(StrEnum):

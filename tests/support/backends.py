@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 from starlette.testclient import TestClient
 
+from adapters.markdown import WorkerMarkdown
 from adapters.memory.pictures import MemoryPictures
 from adapters.memory.queries import (
     MemoryAccessQueries,
@@ -58,6 +59,10 @@ from support.people import NOON, populate
 T = TypeVar("T")
 
 __all__ = ["NOON"]
+
+
+# One worker process renders for all applications of the tests.
+MARKDOWN = WorkerMarkdown()
 
 
 class Clock:
@@ -181,6 +186,7 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
     # The same as ever, but at a price that tests can pay.
     container.passwords.override(providers.Singleton(Argon2Passwords, memory_kib=8, passes=1))
     container.pictures.override(providers.Singleton(MemoryPictures))
+    container.markdown.override(providers.Object(MARKDOWN))
     return make_app(container, **options)
 
 

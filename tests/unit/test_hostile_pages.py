@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import re
+import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -12,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.pages import markdown
-from entrypoints.pages.markdown import excerpt, rendered, to_html
+from adapters.markdown import Cache, WorkerMarkdown
+from adapters.markdown_worker import MAX_NESTING, beginning, max_html, to_html
+from entrypoints.pages.markdown import EXCERPT, shorten
+from entrypoints.pages.markdown import excerpt as excerpt_of
+from service_layer.ports import Beginning
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.hostile import LONG, SHORT
@@ -33,7 +39,7 @@ ATTRIBUTES = {
     "th": {"class"},
     "td": {"class"},
 }
-SCHEMES = {"", "http", "https", "mailto"}
+SCHEMES = {"", "http", "https", "mailto", "tel", "sms"}
 EMPTY = {"br", "hr", "img", "input", "link", "meta", "use"}
 
 
@@ -66,6 +72,10 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.said += data
+
+
+def excerpt(text: str) -> str:
+    return excerpt_of(Beginning(*beginning(text)))
 
 
 def read(html: str) -> Page:
@@ -135,7 +145,7 @@ def test_neither_does_any_that_is_made_of_what_markdown_is_made_of(text: str) ->
     html = to_html(text)
     assert_harmless(read(f'<div class="prose">{html}</div>').within)
     assert to_html(text) == html
-    assert len(excerpt(text)) <= markdown.EXCERPT + 2
+    assert len(excerpt(text)) <= EXCERPT + 2
 
 
 def test_markup_in_a_text_is_shown_as_it_was_typed() -> None:
@@ -159,6 +169,31 @@ def test_a_picture_from_elsewhere_is_a_link_and_ours_is_shown() -> None:
     )
 
 
+@pytest.mark.parametrize("scheme", ["tel:+4930123456", "sms:+4930123456", "mailto:a@b.example"])
+def test_a_number_can_be_called_and_an_address_written_to(scheme: str) -> None:
+    rel = 'rel="nofollow noopener noreferrer"'
+    assert to_html(f"[here]({scheme})") == f'<p><a href="{scheme}" {rel}>here</a></p>\n'
+    assert to_html(f"<{scheme.upper()}>").count("<a href=") == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "[x](javascript:alert(1))",
+        "[x](ftp://x.example)",
+        "[x](foo:bar 'title')",
+        "<foo:bar>",
+        "![x](data:image/png;base64,iVBORw0KGgo=)",
+        "[x][y]\n\n[y]: FILE:///etc/passwd",
+        f"[x](https://x.example/{'u' * 2_000})",
+    ],
+)
+def test_a_link_that_may_lead_nowhere_is_shown_as_it_was_typed(typed: str) -> None:
+    page = read(to_html(typed))
+    assert [tag for tag, _ in page.all if tag != "p"] == []
+    assert page.said.split() == typed.split()
+
+
 def test_tables_code_and_strikethrough_are_shown() -> None:
     table = to_html("|a|b|\n|:-:|--:|\n|1|2|")
     assert '<th class="center">a</th>' in table
@@ -173,20 +208,125 @@ def test_tables_code_and_strikethrough_are_shown() -> None:
 
 def test_what_is_nested_too_deeply_stays_text() -> None:
     html = to_html("> " * 1_000 + "deep")
-    assert html.count("<blockquote>") <= markdown.MAX_NESTING
+    assert html.count("<blockquote>") <= MAX_NESTING
     assert html.count("<li>") == 0
-    assert to_html("- " * 1_000 + "deep").count("<li>") <= markdown.MAX_NESTING
+    assert to_html("- " * 1_000 + "deep").count("<li>") <= MAX_NESTING
 
 
-def test_a_text_is_remembered_as_it_is_and_not_more_of_them_than_a_few() -> None:
-    async def render_many() -> None:
-        assert await rendered("*first*") is await rendered("*first*")
-        for number in range(markdown.KEPT + 5):
-            assert str(number) in await rendered(f"*{number}*")
-        assert len(markdown._made) == markdown.KEPT
-        assert await rendered("*first*") == "<p><em>first</em></p>\n"
+MULTIPLIED = {
+    "one address for many links": f"[a]: /{'u' * 25_000}\n\n{'[a]' * 8_000}",
+    "a shorter address for many links": f"[a]: /{'u' * 1_900}\n\n{'[a]' * 16_000}",
+    "one title for many links": f"[a]: /u '{'t' * 25_000}'\n\n{'[a]' * 8_000}",
+    "the shortest links": f"[a]: /\n\n{'[a] ' * 12_400}",
+    "rows without cells": "|a" * 100 + "|\n" + "|-" * 100 + "|\n" + "a\n" * 24_000,
+    "brackets": "![" * 24_000,
+    "lists": "1. a\n" * 9_900,
+    "markup": "<" * 49_000,
+}
+"""Short texts of which much could be made."""
 
-    asyncio.run(render_many())
+
+@pytest.mark.parametrize("text", MULTIPLIED.values(), ids=MULTIPLIED)
+def test_a_post_becomes_a_page_of_a_few_times_its_length_whatever_is_in_it(
+    client: Client, text: str
+) -> None:
+    post = publish(client, "Plain", f"{text}\n\nThe end")
+    page = client.get(f"/posts/{post['slug']}")
+    assert page.status_code == 200
+    assert len(page.text) <= max_html(text)
+    # The reader gets the text, formatted or as it was typed.
+    assert re.search("(<p>|<br>\n|<td>)The end</", page.text)
+
+
+def test_a_text_that_exceeds_the_limits_is_shown_with_its_lines_and_the_author_is_told(
+    client: Client,
+) -> None:
+    text = f"[a]: /{'u' * 1_900}\n\n{'[a]' * 10_000}\n<b>the end"
+    post = publish(client, "Plain", text)
+    page = client.get(f"/posts/{post['slug']}").text
+    assert "[a]<br>\n&lt;b&gt;the end</p>" in page
+    assert client.get("/").status_code == 200
+    browser = Browser(client).sign_in(ADMIN)
+    preview = browser.post("/office/news/preview", {"content": text})
+    assert "Readers see it as you typed it." in preview.text
+    assert "&lt;b&gt;the end</p>" in preview.text
+
+
+@pytest.mark.parametrize("action", ["/office/news/preview", "/office/news", "/office/news/{id}"])
+def test_a_preview_of_a_text_that_is_too_long_says_so_and_shows_none(
+    client: Client, action: str
+) -> None:
+    post = publish(client, "Plain", "Text")
+    browser = Browser(client).sign_in(ADMIN)
+    sent = {"title": "Plain", "content": "[a]" * 20_000, "preview": "yes"}
+    page = browser.post(action.format(**post), sent)
+    assert page.status_code == 422
+    assert "Give at most 50000 characters." in page.text
+    assert "<a>" not in page.text
+    assert page.text.count("[a]") in (0, 20_000)
+
+
+def test_what_ends_the_renderer_costs_the_formatting_and_nothing_else(tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+
+    async def both(script: str) -> tuple[str | None, list[Beginning | None]]:
+        worker.write_text(script)
+        markdown = WorkerMarkdown(worker, seconds=2)
+        return await markdown.to_html("*a*"), await markdown.beginnings(["a", "b"])
+
+    for script in (
+        "1 / 0",
+        "import os; os.kill(os.getpid(), 9)",
+        "import sys; sys.stdout.buffer.write(bytes(4))",
+        "import sys; sys.stdout.buffer.write(b'\xff' * 4)",
+        "import sys; sys.stdout.buffer.write(bytes((0, 0, 0, 4)) + b'null'); sys.stdin.read()",
+        "bytearray(1 << 30)",
+        "import time; time.sleep(600)",
+    ):
+        assert asyncio.run(both(script)) == (None, [None, None]), script
+
+
+def test_a_text_is_rendered_again_after_the_renderer_has_ended() -> None:
+    async def story() -> list[str | None]:
+        markdown = WorkerMarkdown()
+        found = [await markdown.to_html("*1*")]
+        # The worker ends itself after a text that exceeds the limits.
+        found.append(await markdown.to_html(MULTIPLIED["the shortest links"]))
+        found.append(await markdown.to_html("*2*"))
+        return found
+
+    assert asyncio.run(story()) == ["<p><em>1</em></p>\n", None, "<p><em>2</em></p>\n"]
+
+
+def test_a_text_is_rendered_once_for_all_who_read_it(tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+    # It counts what it renders.
+    worker.write_text("""
+import json, sys
+for number in range(1, 9):
+    sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(4), "big"))
+    answer = json.dumps(str(number)).encode()
+    sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer)
+    sys.stdout.buffer.flush()
+""")
+
+    async def story() -> list[str | None]:
+        markdown = WorkerMarkdown(worker)
+        found = await asyncio.gather(*(markdown.to_html("first") for _ in range(20)))
+        return [*found, await markdown.to_html("second"), await markdown.to_html("first")]
+
+    assert asyncio.run(story()) == [*["1"] * 20, "2", "1"]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=1), st.integers(0, 900))))
+def test_the_cache_of_texts_never_takes_more_memory_than_it_may(
+    entries: list[tuple[bytes, int]],
+) -> None:
+    cache = Cache(max_bytes=3_000)
+    for key, length in entries:
+        cache.put(key, "x" * length, "x" * length)
+        assert cache.bytes <= 3_000
+        assert cache.get(key) == ("x" * length,)
 
 
 def test_an_excerpt_is_short_and_ends_with_a_word() -> None:
@@ -199,9 +339,52 @@ def test_an_excerpt_is_short_and_ends_with_a_word() -> None:
     assert excerpt("One.\n\n---") == "One. …"
     assert excerpt("# Only a title\n\n- and\n- a list") == "Only a title and a list"
     short = excerpt("word " * 100)
-    assert len(short) <= markdown.EXCERPT + 2
+    assert len(short) <= EXCERPT + 2
     assert short.endswith("word …")
     assert excerpt("```\ncode\n```") == ""
+
+
+SPACELESS = {
+    "Chinese": "我们的工作坊每周开放三天欢迎所有人来参加和学习木工技术",
+    "Japanese": "がぎぐげご私たちの工房は毎週三日間開いていますどなたでも参加できます",
+    "Japanese with marks apart": "か\u3099き\u3099く\u3099け\u3099こ\u3099",
+    "Thai": "เราเปิดเวิร์กช็อปสัปดาห์ละสามวันยินดีต้อนรับทุกคนที่นี่น้ำ",
+    "emoji": "👩\u200d👩\u200d👧👍🏽🇩🇪❤️",
+}
+
+
+@pytest.mark.parametrize("text", SPACELESS.values(), ids=SPACELESS)
+@pytest.mark.parametrize("before", ["", "A", "Open days: "])
+def test_an_excerpt_without_spaces_is_as_long_as_may_be_and_ends_with_a_whole_character(
+    text: str, before: str
+) -> None:
+    written = before + text * 60
+    short = excerpt(written)
+    assert short.endswith("…")
+    kept = short.removesuffix("…")
+    assert EXCERPT - 8 <= len(kept) <= EXCERPT
+    assert written.startswith(kept)
+    after = written[len(kept)]
+    assert unicodedata.category(after) not in ("Mn", "Mc", "Me")
+    assert after not in "\u200d\u0e33🏽"
+    assert not kept.endswith(("\u200d", "เ", "แ", "โ", "ใ", "ไ"))
+    assert kept.count("🇩") == kept.count("🇪")
+
+
+def test_an_excerpt_ends_before_a_latin_word_among_others() -> None:
+    assert excerpt("木" * 275 + "workshop" + "工" * 90) == "木" * 275 + "…"
+    assert excerpt("word " + "x" * 300) == "word …"
+    assert excerpt("x" * 300) == "x" * EXCERPT + "…"
+    assert excerpt("e\u0301" * 300) == "e\u0301".join([""] * (EXCERPT // 2 + 1)).strip() + "…"
+
+
+@given(st.text(min_size=EXCERPT + 1, max_size=EXCERPT + 40))
+def test_an_excerpt_is_the_beginning_of_its_text(text: str) -> None:
+    text = " ".join(text.split())
+    if len(text) > EXCERPT:
+        kept = shorten(text, EXCERPT).removesuffix("…").removesuffix(" ")
+        assert kept
+        assert text.startswith(kept)
 
 
 # Pages

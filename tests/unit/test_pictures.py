@@ -24,7 +24,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from adapters.memory.pictures import MemoryPictures
-from adapters.pictures import WAITING, WORKER, Cleaner, FolderPictures
+from adapters.pictures import LIMITS, WAITING, Cleaner, FolderPictures
+from adapters.worker_process import Limits
 from domain.errors import Unacceptable
 from service_layer.errors import StorageUnavailable
 from service_layer.ports import Picture, Pictures
@@ -646,12 +647,12 @@ def test_a_picture_that_does_not_fit_leaves_nothing_behind(folder: Path) -> None
     assert list(folder.iterdir()) == []
 
 
-def keep_with(worker: str, folder: Path, seconds: float = 20) -> None:
+def keep_with(worker: str, folder: Path, seconds: float = 20, limits: Limits = LIMITS) -> None:
     """Keep a picture that is decoded by another worker than ours."""
     path = folder.parent / "worker.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(worker)
-    cleaner = Cleaner(path, seconds)
+    cleaner = Cleaner(path, seconds, limits)
     try:
         asyncio.run(FolderPictures(folder, cleaner).keep(bytes(1_000_000)))
     finally:
@@ -693,18 +694,10 @@ time.sleep(600)
 """
     began = time.monotonic()
     with pytest.raises(StorageUnavailable):
-        keep_with(hangs, folder, seconds=1)
+        keep_with(hangs, folder, seconds=1, limits={})
     assert time.monotonic() - began < 10
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
-
-
-RESTRICTED = f"""
-import runpy, sys
-worker = runpy.run_path({str(WORKER)!r})
-worker["LIMITS"][worker["resource"].RLIMIT_CPU] = 1, 2
-worker["restrict"]()
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit memory")
@@ -726,12 +719,12 @@ except {error}:
     print("large")
 """
     with pytest.raises(Unacceptable, match="4096"):
-        keep_with(RESTRICTED + greedy, folder)
+        keep_with(greedy, folder)
 
 
 def test_an_upload_that_takes_too_much_computing_is_refused(folder: Path) -> None:
     with pytest.raises(Unacceptable, match="not damaged"):
-        keep_with(RESTRICTED + "while True: pass", folder)
+        keep_with("while True: pass", folder, limits={**LIMITS, "CPU": (1, 2)})
 
 
 @pytest.mark.parametrize(

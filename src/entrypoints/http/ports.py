@@ -12,7 +12,7 @@ from domain.actors import Actor
 from domain.base import Expected
 from entrypoints.http.conditional import expected_versions, listed
 from service_layer.authentication import Authenticator
-from service_layer.ports import Clock, Database, Passwords, Pictures
+from service_layer.ports import Clock, Database, Markdown, Passwords, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries
@@ -38,6 +38,8 @@ class Ports(Protocol):
     def passwords(self) -> Callable[[], Passwords]: ...
     @property
     def pictures(self) -> Callable[[], Pictures]: ...
+    @property
+    def markdown(self) -> Callable[[], Markdown]: ...
     @property
     def task_queries(self) -> Callable[[], TaskQueries]: ...
     @property
@@ -125,6 +127,10 @@ async def _pictures(request: Request) -> Pictures:
     return ports(request).pictures()
 
 
+async def _markdown(request: Request) -> Markdown:
+    return ports(request).markdown()
+
+
 async def _grant(request: Request) -> Grant:
     grant: Grant = request.scope["grant"]
     return grant
@@ -196,6 +202,7 @@ Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 PasswordsPort = Annotated[Passwords, Depends(_passwords)]
 PicturesPort = Annotated[Pictures, Depends(_pictures)]
+MarkdownPort = Annotated[Markdown, Depends(_markdown)]
 Granted = Annotated[Grant, Depends(_grant)]
 By = Annotated[Actor, Depends(_actor)]
 Address = Annotated[str, Depends(_address)]

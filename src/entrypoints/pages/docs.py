@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from entrypoints.http.kinds import KINDS
+from entrypoints.http.ports import ports
 from entrypoints.pages.markdown import rendered
 from entrypoints.pages.rendering import HEADERS, render
 
@@ -63,7 +64,7 @@ async def problem(code: str, request: Request) -> Response:
         raise HTTPException(404)
     kind = KINDS[code]
     if "text/html" in request.headers.get("accept", "").lower():
-        about = await rendered(kind.about)
+        about = await rendered(ports(request).markdown(), kind.about)
         path = request.url.path
         body = render("problem.html", path=path, code=code, kind=kind, about=about)
         return HTMLResponse(body, headers={**HEADERS, "Vary": "Accept"})

@@ -1,187 +1,126 @@
-"""What people write in Markdown as HTML that is safe to show, whoever wrote it."""
+"""Texts in Markdown on pages: as HTML, as an excerpt, or as typed where the limits are exceeded."""
 
-import asyncio
-import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
-from itertools import pairwise
+import unicodedata
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
 from markupsafe import Markup
 
-MAX_NESTING = 20
-"""How deep lists, quotes and emphasis go; what is deeper is shown as it was typed."""
-
-KEPT = 64
-"""How many texts are remembered as HTML, each at most some hundred thousand characters."""
+from service_layer.ports import Beginning, Markdown
+from service_layer.queries.posts import PostView
 
 EXCERPT = 280
-"""How many characters of a post a list shows."""
-
-_READ_FOR_EXCERPT = 2_000
-
-_OURS = re.compile(r"/media/[\w-]+\.[a-z]+", re.ASCII)
-_ELSEWHERE = re.compile(r"https?://", re.IGNORECASE)
-
-_ELEMENTS = {
-    *("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code", "em", "strong"),
-    *("s", "ul", "ol", "li", "a", "img", "table", "thead", "tbody", "tr", "th", "td"),
-}
-_ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title", "loading"}, "ol": {"start"}}
-_CLASSES = {"th": {"center", "right"}, "td": {"center", "right"}}
-_SCHEMES = {"http", "https", "mailto"}
-# Whoever writes here vouches for no other site, and it learns nothing of ours.
-_REL = "nofollow noopener noreferrer"
-
-# One thread: texts that take long wait for each other, and next to nothing else waits for them.
-_aside = ThreadPoolExecutor(1, "markdown")
-_made: dict[str, Markup] = {}
+"""How many characters of a post a list shows, before the ellipsis."""
 
 
-async def rendered(text: str) -> Markup:
-    """Return a text in Markdown as HTML.
+async def rendered(markdown: Markdown, text: str) -> Markup:
+    """Return a text in Markdown as HTML, or as it was typed if it exceeds the limits."""
+    html = await markdown.to_html(text)
+    return plain(text) if html is None else safe(html)
 
-    It is remembered by what it says, so that a text is worked on once; that is done beside the
-    event loop, since the worst text there can be takes seconds.
+
+def safe(html: str) -> Markup:
+    """Return HTML of the Markdown port, which promises that it is safe to show."""
+    return Markup(html)  # noqa: S704
+
+
+def plain(text: str) -> Markup:
+    """Return a text as it was typed, with its line ends."""
+    lines = text.strip().split("\n")
+    return Markup("<p>{}</p>\n").format(Markup("<br>\n").join(lines))
+
+
+async def excerpts(markdown: Markdown, posts: Sequence[PostView]) -> Mapping[UUID, str]:
+    """Return how the texts of posts begin, by the posts' ids."""
+    found = await markdown.beginnings([post.content for post in posts])
+    return {
+        post.id: excerpt(begins or _as_typed(post.content))
+        for post, begins in zip(posts, found, strict=True)
+    }
+
+
+def _as_typed(text: str) -> Beginning:
+    return Beginning(" ".join(text[: 2 * EXCERPT].split()), more=len(text) > 2 * EXCERPT)
+
+
+def excerpt(begins: Beginning) -> str:
+    """Return how a text begins, in at most `EXCERPT` characters and an ellipsis."""
+    if len(begins.text) > EXCERPT:
+        return shorten(begins.text, EXCERPT)
+    return f"{begins.text} …" if begins.text and begins.more else begins.text
+
+
+# Scripts that put no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Tai Tham and its
+# neighbours, Javanese, Han, kana, bopomofo, Yi, and what is between and beside them.
+_SPACELESS = (
+    *((0x0E00, 0x0EFF), (0x0F00, 0x109F), (0x1780, 0x17FF), (0x1950, 0x1AAF), (0x2E80, 0x312F)),
+    *((0x31A0, 0x9FFF), (0xA000, 0xA4CF), (0xA980, 0xA9DF), (0xAA60, 0xAADF), (0xF900, 0xFAFF)),
+    *((0xFE30, 0xFE4F), (0xFF00, 0xFFEF), (0x16FE0, 0x18DFF), (0x1AFF0, 0x1B2FF)),
+    (0x1F000, 0x3FFFF),
+)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return the beginning of a longer text, and an ellipsis.
+
+    It ends with a word where words have spaces between them, and anywhere but within what is read
+    as one character where they have none.
     """
-    html = _made.pop(text, None)
-    if html is None:
-        html = await asyncio.get_running_loop().run_in_executor(_aside, to_html, text)
-        while len(_made) >= KEPT:
-            del _made[next(iter(_made))]
-    _made[text] = html
-    return html
+    for end in range(limit, 0, -1):
+        if text[end] == " ":
+            return f"{text[:end]} …"
+        spaceless = _is_spaceless(text[end - 1]) or _is_spaceless(text[end])
+        if spaceless and text[end - 1] != " " and not _joins(text, end):
+            return f"{text[:end]}…"
+    end = limit
+    while end > 1 and _joins(text, end):
+        end -= 1
+    return f"{text[: end if end > 1 else limit]}…"
 
 
-def to_html(text: str) -> Markup:
-    """Return a text in Markdown as HTML that loads nothing from elsewhere and runs nothing.
+def _is_spaceless(character: str) -> bool:
+    place = ord(character)
+    return place >= 0x0E00 and any(first <= place <= last for first, last in _SPACELESS)
 
-    HTML in the text is shown as it was typed. The second pass, which leaves nothing but what is on
-    our list, is there for what nobody has thought of in the first.
-    """
-    # What serves programs alone does without it.
-    import nh3
 
-    clean = nh3.clean(
-        _parser().render(text),
-        tags=_ELEMENTS,
-        attributes=_ATTRIBUTES,
-        allowed_classes=_CLASSES,
-        url_schemes=_SCHEMES,
-        link_rel=_REL,
-        strip_comments=True,
+_ZWJ = "\u200d"
+_MARKS = ("Mn", "Mc", "Me")
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether both sides of a place belong to one grapheme cluster (UAX 29, somewhat coarser)."""
+    before, after = text[place - 1], text[place]
+    return (
+        unicodedata.category(after) in _MARKS
+        or after in "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f"
+        # Vowels of Thai and Lao that are written before their consonant.
+        or "\u0e40" <= before <= "\u0e44"
+        or "\u0ec0" <= before <= "\u0ec4"
+        or before == _ZWJ
+        # Skin tones and tags follow an emoji.
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+        or "\U000e0020" <= after <= "\U000e007f"
+        or (_is_regional(before) and _is_regional(after) and _is_second(text, place))
+        # Viramas bind the next consonant.
+        or (unicodedata.combining(before) == 9 and unicodedata.category(after) == "Lo")
+        or _are_jamo(before, after)
     )
-    return Markup(clean)  # noqa: S704  # this is where it becomes safe
 
 
-def excerpt(text: str) -> str:
-    """Return how a text in Markdown begins, as plain text."""
-    return _excerpt(text[:_READ_FOR_EXCERPT])
+def _is_regional(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
 
 
-@lru_cache(512)
-def _excerpt(beginning: str) -> str:
-    words: list[str] = []
-    length = 0
-    blocks, more = _first_paragraphs(beginning)
-    for block in blocks:
-        for word in _said(block).split():
-            length += len(word) + 1
-            if length > EXCERPT:
-                return f"{' '.join(words) or word[:EXCERPT]} …"
-            words.append(word)
-    return " ".join(words) + (" …" if words and more else "")
+def _is_second(text: str, place: int) -> bool:
+    """Whether a regional indicator ends a flag, which is two of them."""
+    first = place
+    while first > 0 and _is_regional(text[first - 1]):
+        first -= 1
+    return (place - first) % 2 == 1
 
 
-def _first_paragraphs(text: str) -> tuple[list[Token], bool]:
-    """Return the first paragraphs that follow each other, and whether something else follows them.
-
-    A text without paragraphs is told by whatever else it says.
-    """
-    # Tables are not read as such, since empty cells make long work of a short text.
-    tokens = [token for token in _parser(tables=False).parse(text) if token.nesting >= 0]
-    found: list[Token] = []
-    for before, block in pairwise(tokens):
-        plain = before.type == "paragraph_open" and before.level == 0
-        if plain and not block.content.startswith("|"):
-            found.append(block)
-        elif found and before is not found[-1]:
-            return found, True
-    if found:
-        return found, tokens[-1] is not found[-1]
-    return [token for token in tokens if token.type == "inline"], False
-
-
-def _said(block: Token) -> str:
-    """Return what a block says."""
-    breaks = ("softbreak", "hardbreak")
-    return "".join(" " if each.type in breaks else each.content for each in block.children or ())
-
-
-@cache
-def _parser(*, tables: bool = True) -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING})
-    parser.enable(["table", "strikethrough"] if tables else ["strikethrough"])
-    parser.core.ruler.push("headings", _headings)
-    parser.core.ruler.push("pictures", _pictures)
-    parser.core.ruler.push("columns", _columns)
-    return parser
-
-
-def _headings(state: StateCore) -> None:
-    """Put headings below that of the page, each one level below the one it belongs to."""
-    above: list[str] = []
-    for token in state.tokens:
-        if token.type == "heading_open":
-            written = token.tag
-            while above and above[-1] >= written:
-                above.pop()
-            above.append(written)
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(len(above) + 1, 6)}"
-
-
-def _pictures(state: StateCore) -> None:
-    """Show pictures of ours, and lead to those that lie elsewhere."""
-    for block in state.tokens:
-        children = block.children or ()
-        if any(token.type == "image" for token in children):
-            block.children = list(_without_foreign(children))
-
-
-def _without_foreign(tokens: Sequence[Token]) -> list[Token]:
-    made: list[Token] = []
-    within_link = 0
-    for token in tokens:
-        within_link += token.nesting if token.type in ("link_open", "link_close") else 0
-        if token.type != "image":
-            made.append(token)
-            continue
-        address = str(token.attrs["src"])
-        if _OURS.fullmatch(address):
-            token.attrSet("loading", "lazy")
-            made.append(token)
-            continue
-        said = Token("text", "", 0, content=token.content or address)
-        if within_link or not _ELSEWHERE.match(address):
-            made.append(said)
-        else:
-            link = Token("link_open", "a", 1, attrs={"href": address})
-            made += [link, said, Token("link_close", "a", -1)]
-    return made
-
-
-def _columns(state: StateCore) -> None:
-    """Tell how columns are aligned by a class, as styles within a page do nothing.
-
-    A heading that says nothing is none, to whoever listens to the page.
-    """
-    for place, token in enumerate(state.tokens):
-        style = str(token.attrs.pop("style", ""))
-        if style.endswith(("center", "right")):
-            token.attrSet("class", style.removeprefix("text-align:"))
-        if token.type == "th_open" and not state.tokens[place + 1].content:
-            token.tag = state.tokens[place + 2].tag = "td"
+def _are_jamo(before: str, after: str) -> bool:
+    """Whether the parts of a Hangul syllable are written apart."""
+    return "\u1100" <= after <= "\u11ff" and (
+        "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3"
+    )

@@ -1,7 +1,7 @@
 """The office's news: posts that are written, looked at, published and taken back."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -9,15 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor
+from domain.base import checked_by
 from domain.errors import NotFound, Stale
-from domain.posts import Post, PostFilter, is_visible, may_change, require_author_or_admin
+from domain.posts import (
+    CONTENT,
+    Post,
+    PostFilter,
+    is_visible,
+    may_change,
+    require_author_or_admin,
+)
 from entrypoints.http.errors import refusal
 from entrypoints.http.fields import Search
 from entrypoints.http.lists import ListParameters
-from entrypoints.http.ports import By, Now, Posts, Run
+from entrypoints.http.ports import By, MarkdownPort, Now, Posts, Run, ports
 from entrypoints.http.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.markdown import rendered
+from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
@@ -73,7 +81,7 @@ async def show_new_post(request: Asking) -> Response:
 async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
     """Keep a draft, and publish it if that is wanted; or only show what it would look like."""
     if sent["preview"]:
-        return await _write(request, sent)
+        return await _write(request, *_judged(sent))
     try:
         new = dict(sent.read(NewPost))
         use_case = blog.write_post
@@ -91,16 +99,22 @@ async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
 @router.post("/preview")
 async def preview_post(request: Asking, sent: Sent) -> Response:
     """Return what a post that is being written looks like, to be put into the page."""
-    return page(request, "news/preview.html", content=await rendered(sent["content"]))
+    form, status = _judged(sent)
+    shown = await _preview(request, form)
+    return page(request, "news/preview.html", status=status, form=form, **shown)
 
 
 @router.get("/{post_id:id}")
-async def show_post(post_id: UUID, request: Asking, posts: Posts, by: By, now: Now) -> Response:
+async def show_post(
+    post_id: UUID, request: Asking, posts: Posts, markdown: MarkdownPort, by: By, now: Now
+) -> Response:
     """Show a post, to whoever may change it as a form that does."""
     post = await _visible(posts, post_id, by, now)
     if may_change(by, post.author_id):
         return await _edit(request, post, Form.of(post, *FIELDS))
-    return page(request, "news/post.html", post=post, content=await rendered(post.content))
+    return page(
+        request, "news/post.html", post=post, content=await rendered(markdown, post.content)
+    )
 
 
 @router.post("/{post_id:id}")
@@ -111,7 +125,7 @@ async def save_post(
     post = await _visible(posts, post_id, by, now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
-        return await _edit(request, post, sent)
+        return await _edit(request, post, *_judged(sent))
     try:
         patch = sent.read(PostPatch)
         expected = sent.expected
@@ -151,11 +165,32 @@ async def _visible(posts: PostQueries, post_id: UUID, by: Actor, now: datetime) 
     return post
 
 
+def _judged(sent: Form) -> tuple[Form, int]:
+    """Return the form of a preview with what is wrong with its text, and the status for it."""
+    try:
+        if sent["content"].strip():
+            checked_by(CONTENT, "content", sent["content"])
+    except WRONG as error:
+        return sent.refused(error), refusal(error).status
+    return sent, 200
+
+
+async def _preview(request: Request, form: Form) -> dict[str, Any]:
+    """Return what a preview shows: the text, and whether it is shown as it was typed.
+
+    A text that breaks the rule for posts is not shown.
+    """
+    judged, _ = _judged(form)
+    text = "" if judged.errors else form["content"]
+    html = await ports(request).markdown().to_html(text)
+    return {"content": plain(text) if html is None else safe(html), "as_typed": html is None}
+
+
 async def _write(request: Request, form: Form, status: int = 200) -> Response:
-    content = await rendered(form["content"])
-    return page(request, "news/new.html", status=status, form=form, content=content)
+    shown = await _preview(request, form)
+    return page(request, "news/new.html", status=status, form=form, **shown)
 
 
 async def _edit(request: Request, post: PostView, form: Form, status: int = 200) -> Response:
-    content = await rendered(form["content"])
-    return page(request, "news/edit.html", status=status, post=post, form=form, content=content)
+    shown = await _preview(request, form)
+    return page(request, "news/edit.html", status=status, post=post, form=form, **shown)

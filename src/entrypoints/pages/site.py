@@ -16,9 +16,9 @@ from domain.posts import PostFilter
 from entrypoints.http.checking import checked, place_in_query
 from entrypoints.http.errors import Refused
 from entrypoints.http.lists import Limit, ListParameters, encode
-from entrypoints.http.ports import Posts, Users
+from entrypoints.http.ports import MarkdownPort, Posts, Users
 from entrypoints.pages.access import awaits_setup
-from entrypoints.pages.markdown import excerpt, rendered
+from entrypoints.pages.markdown import excerpts, rendered
 from entrypoints.pages.rendering import cached, cached_page, origin_of, render, see_other
 from entrypoints.pages.routes import Asking, Page
 from service_layer.queries.posts import PostQueries, PostView
@@ -59,30 +59,33 @@ class Walked:
 
 
 @router.get("/")
-async def show_home(request: Asking, posts: Posts) -> Response:
+async def show_home(request: Asking, posts: Posts, markdown: MarkdownPort) -> Response:
     """Show the news; whoever comes before there is an admin is led to where one is made."""
     if await awaits_setup(request):
         return see_other("/setup")
     walked = await _walk(request, posts, PostFilter(public=True))
     if walked is None:
         return see_other("/")
-    return cached_page(request, "site/home.html", walked=walked, excerpt=excerpt)
+    begins = await excerpts(markdown, walked.items)
+    return cached_page(request, "site/home.html", walked=walked, excerpts=begins)
 
 
 @router.get("/posts/{slug}")
-async def show_article(slug: str, request: Asking, posts: Posts) -> Response:
+async def show_article(
+    slug: str, request: Asking, posts: Posts, markdown: MarkdownPort
+) -> Response:
     """Show a post; a draft is not there, not even for its author."""
     post = await posts.by_slug(slug)
     if post is None or not post.published:
         raise Refused("not-found", "There is no such post.")
-    content = await rendered(post.content)
-    about = excerpt(post.content)
+    content = await rendered(markdown, post.content)
+    about = (await excerpts(markdown, [post]))[post.id]
     return cached_page(request, "site/post.html", post=post, content=content, about=about)
 
 
 @router.get("/people/{username}")
 async def show_posts_of_person(
-    username: str, request: Asking, posts: Posts, users: Users
+    username: str, request: Asking, posts: Posts, users: Users, markdown: MarkdownPort
 ) -> Response:
     """Show somebody's posts, also when they do not work here any more."""
     user = await users.by_username(username)
@@ -92,11 +95,13 @@ async def show_posts_of_person(
     if walked is None:
         return see_other(f"/people/{user.username}")
     person = user.public()
-    return cached_page(request, "site/person.html", person=person, walked=walked, excerpt=excerpt)
+    begins = await excerpts(markdown, walked.items)
+    shown = {"person": person, "walked": walked, "excerpts": begins}
+    return cached_page(request, "site/person.html", **shown)
 
 
 @router.get("/feed.atom")
-async def show_feed(request: Asking, posts: Posts) -> Response:
+async def show_feed(request: Asking, posts: Posts, markdown: MarkdownPort) -> Response:
     """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
     newest = Slice(sort="published_at", descending=True, limit=IN_FEED)
     found = (await posts.list(PostFilter(public=True), newest)).items
@@ -107,7 +112,7 @@ async def show_feed(request: Asking, posts: Posts) -> Response:
         updated=max((post.updated_at for post in found), default=_BEGINNING),
         origin=origin,
         posts=found,
-        excerpt=excerpt,
+        excerpts=await excerpts(markdown, found),
     )
     return cached(request, _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", body), "application/atom+xml")
 

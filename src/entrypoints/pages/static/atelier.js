@@ -39,7 +39,7 @@
         const body = new URLSearchParams(new FormData(form));
         try {
           const answer = await fetch(form.dataset.preview, { method: "POST", body, redirect: "error" });
-          if (!answer.ok) return;
+          if (!answer.ok && answer.status !== 422) return;
           const shown = await answer.text();
           if (turn === asked) document.getElementById("preview").innerHTML = shown;
         } catch {
