@@ -103,6 +103,10 @@ class Repository(ABC, Generic[E_]):
     def any(self) -> bool:
         """Whether there is any aggregate."""
 
+    def find_for_change(self, id: UUID) -> E_ | None:
+        """Return the aggregate like `find`, locked if the unit of work locks what it changes."""
+        return self.find(id)
+
     def has(self, id: UUID) -> bool:
         """Whether there is such an aggregate."""
         return self.find(id) is not None
@@ -114,7 +118,7 @@ class Repository(ABC, Generic[E_]):
             NotFound: when there is none.
             Stale: when `expected` is given and does not hold its version (RFC 9110, 13.1.1).
         """
-        entity = self.find(id)
+        entity = self.find_for_change(id)
         if entity is None:
             raise NotFound(self.kind, id)
         if expected is not None and entity.version not in expected:

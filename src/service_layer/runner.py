@@ -38,8 +38,12 @@ class Runner:
     more than once and must touch nothing but its unit of work.
     """
 
+    OPTIMISTIC_ATTEMPTS = 3
+    """Attempts that rely on versions alone. Later ones lock the rows they load for a change."""
+
     ATTEMPTS = 10
-    """How often a use case is tried that others get in the way of."""
+    """Attempts in all. A transaction that locks its rows fails only for what it cannot lock: a
+    unique value that another one takes at the same moment, or a deadlock."""
 
     PATIENCE = 15.0
     """Seconds after which a caller is told that the database does not answer."""
@@ -113,7 +117,7 @@ class Runner:
             result = use_case(uow, *args, **kwargs)
             return result, self._react(uow)
 
-        return self._transact(work, patient=True)
+        return self._transact(work)
 
     def perform_in_steps(self, use_case: Callable[[UnitOfWork, Callable[[], None]], R]) -> R:
         """Run a long use case like `perform`: however many steps it has, it is one transaction.
@@ -133,24 +137,53 @@ class Runner:
             step()
             return result, happened
 
-        return self._transact(work, patient=True)
+        return self._transact(work)
 
-    def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]], *, patient: bool) -> R:
-        """Do work that returns its result and what happened, again if others got in the way."""
-        for attempt in range(1, self.ATTEMPTS + 1):
+    def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
+        """Do work that returns its result and what happened, again if others got in the way.
+
+        It is done by versions at first, and with locked rows after some losses.
+        """
+        try:
+            return self._attempt(work, range(self.OPTIMISTIC_ATTEMPTS), patient=True)
+        except ConcurrentChange:
+            return self._transact_locking(work)
+
+    def _transact_locking(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
+        """Do work in a transaction that locks what it loads for a change, waiting for its turn."""
+        attempts = range(self.OPTIMISTIC_ATTEMPTS, self.ATTEMPTS)
+        try:
+            return self._attempt(work, attempts, patient=True, for_update=True)
+        except ConcurrentChange:
+            raise Conflict from None
+
+    def _attempt(
+        self,
+        work: Callable[[UnitOfWork], tuple[R, list[Event]]],
+        attempts: range,
+        *,
+        patient: bool,
+        for_update: bool = False,
+    ) -> R:
+        """Do work in a transaction of its own, again if others got in the way.
+
+        Raises:
+            ConcurrentChange: when others got in the way each time.
+        """
+        for attempt in attempts:
             try:
-                with self._begin(patient=patient) as uow:
+                with self._begin(patient=patient, for_update=for_update) as uow:
                     result, events = work(uow)
                     uow.commit()
                 self._tell(events)
                 return result
             except Unreachable:
                 # Nothing has been asked to commit yet, so a second connection may simply try again.
-                if attempt > 1:
+                if attempt > attempts.start:
                     raise
             except ConcurrentChange:
-                time.sleep(random.uniform(0, 0.002 * attempt))
-        raise Conflict
+                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))
+        raise ConcurrentChange
 
     def close(self) -> None:
         """Finish what is waiting, and stop the writer."""
@@ -158,9 +191,11 @@ class Runner:
         self._writer.join()
         self._aside.shutdown()
 
-    def _begin(self, *, patient: bool, shared: bool = False) -> UnitOfWork:
+    def _begin(
+        self, *, patient: bool, shared: bool = False, for_update: bool = False
+    ) -> UnitOfWork:
         uow = self._unit_of_work()
-        uow.patient, uow.shared = patient, shared
+        uow.patient, uow.shared, uow.for_update = patient, shared, for_update
         return uow
 
     def _write(self) -> None:
@@ -207,27 +242,41 @@ class Runner:
         self._aside.submit(self._do_patiently, job)
 
     def _do_patiently(self, job: Job) -> None:
+        """Do a job that others got in the way of, in a thread that may wait for them."""
         self._set_aside.discard(job)
-        self._do_alone(job, patient=True)
-
-    def _do_alone(self, job: Job, *, patient: bool = False) -> None:
         if not job.begin():
             return
         try:
-            result = self._transact(partial(self._do, job), patient=patient)
-        except Held as error:
-            if patient:
-                tell_callers([(job, None, error)])
-            else:
-                now = time.monotonic()
-                self._held = {named: end for named, end in self._held.items() if end > now}
-                self._held |= dict.fromkeys(job.named, now + self.HELD)
-                job.put_back()
-                self._put_aside(job)
+            result = self._transact_locking(partial(self._do, job))
         except BaseException as error:
             tell_callers([(job, None, error)])
         else:
             tell_callers([(job, result, None)])
+
+    def _do_alone(self, job: Job) -> None:
+        """Do a job in the writer thread, which leaves it to another one if it would have to wait.
+
+        That is when somebody holds what it changes, or changes it too quickly.
+        """
+        if not job.begin():
+            return
+        attempts = range(self.OPTIMISTIC_ATTEMPTS)
+        try:
+            result = self._attempt(partial(self._do, job), attempts, patient=False)
+        except (Held, ConcurrentChange) as error:
+            if isinstance(error, Held):
+                self._note_held(job)
+            job.put_back()
+            self._put_aside(job)
+        except BaseException as error:
+            tell_callers([(job, None, error)])
+        else:
+            tell_callers([(job, result, None)])
+
+    def _note_held(self, job: Job) -> None:
+        now = time.monotonic()
+        self._held = {named: end for named, end in self._held.items() if end > now}
+        self._held |= dict.fromkeys(job.named, now + self.HELD)
 
     def _do(self, job: Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
         return job.work(uow), self._react(uow)

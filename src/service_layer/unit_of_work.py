@@ -42,6 +42,12 @@ class UnitOfWork(ABC):
     """Whether it waits for what others hold as long as a statement may take, or only for as long
     as a commit does, before it raises `Held`; set before it begins."""
 
+    for_update: bool = False
+    """Whether aggregates that are loaded for a change are locked until it ends (pessimistic lock).
+
+    It is set before it begins. Adapters with one writer at a time have nothing to lock.
+    """
+
     shared: bool = False
     """Whether use cases share it that can be run again, each in one of its own.
 

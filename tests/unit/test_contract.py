@@ -7,6 +7,7 @@ import pytest
 from contract.access import *  # noqa: F403
 from contract.adapters import *  # noqa: F403
 from contract.catalogue import *  # noqa: F403
+from contract.contention import *  # noqa: F403
 from contract.devices import *  # noqa: F403
 from contract.fleet import *  # noqa: F403
 from contract.http import *  # noqa: F403

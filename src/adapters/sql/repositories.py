@@ -148,6 +148,7 @@ class SqlPosts(SqlRepository[Post], PostRepository):
     type = Post
 
     def slugs(self, wanted: str) -> set[str]:
+        self._lock_value("posts.slug", wanted)
         # A slug has nothing in it that LIKE would take for a wildcard.
         alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
         return set(self._ask(select(posts.c.slug).where(alike)).scalars())

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ScalarResult,
     Select,
     bindparam,
+    func,
     literal,
     select,
     true,
@@ -51,6 +52,12 @@ class SqlRepository(Repository[E], Generic[E]):
         self._work.removed.add(key_of(entity))
 
     def find(self, id: UUID) -> E | None:
+        return self._find(id, lock=self.locks)
+
+    def find_for_change(self, id: UUID) -> E | None:
+        return self._find(id, lock=self.locks or self._work.for_update)
+
+    def _find(self, id: UUID, *, lock: bool) -> E | None:
         work, key = self._work, (self.type, id)
         if key in work.removed:
             return None
@@ -59,7 +66,7 @@ class SqlRepository(Repository[E], Generic[E]):
             work.part_with(key)
             entity = work.foreseen.pop(key, None)
         if entity is None:
-            entity = self._load((id,)).first()
+            entity = self._load((id,), lock=lock).first()
         if entity is None:
             return None
         work.seen[key] = entity
@@ -72,11 +79,11 @@ class SqlRepository(Repository[E], Generic[E]):
         Those that are locked are so in one order, so that two who do this wait for each other and
         not for ever.
         """
-        self._work.foreseen.update((key_of(one), one) for one in self._load(ids))
+        self._work.foreseen.update((key_of(one), one) for one in self._load(ids, self.locks))
 
-    def _load(self, ids: Collection[UUID]) -> ScalarResult[E]:
+    def _load(self, ids: Collection[UUID], lock: bool) -> ScalarResult[E]:
         kind: Any = self.type
-        return self._session.scalars(_among(kind, self.locks), {"ids": list(ids)})
+        return self._session.scalars(_among(kind, lock), {"ids": list(ids)})
 
     def any(self) -> bool:
         return self._any(true())
@@ -86,6 +93,16 @@ class SqlRepository(Repository[E], Generic[E]):
         if self._work.waiting:
             raise Unsettled
         return self._session.execute(statement)
+
+    def _lock_value(self, column: str, value: str) -> None:
+        """Keep other transactions that do the same from choosing by the same value until the end.
+
+        It is for a unique value that is chosen by what is there: no row of that can be locked
+        yet. PostgreSQL has advisory locks for it; SQLite has one writer.
+        """
+        if self._session.get_bind().dialect.name == "postgresql":
+            keys = func.hashtext(column), func.hashtext(value)
+            self._ask(select(func.pg_advisory_xact_lock(*keys)))
 
     def _any(self, condition: ColumnElement[bool]) -> bool:
         """Whether there is any kept aggregate of which a condition holds."""
@@ -104,8 +121,8 @@ class SqlRepository(Repository[E], Generic[E]):
         With `free` also none that another transaction holds, and these are held until this ends.
         """
         statement = select(self.type).where(*where).order_by(*order).limit(limit)
-        if free:
-            statement = statement.with_for_update(key_share=True, skip_locked=True)
+        if free or self._work.for_update:
+            statement = statement.with_for_update(key_share=True, skip_locked=free)
         self._work.look_anew()
         rows = self._ask(statement).scalars()
         found = [one for one in rows if key_of(one) not in self._work.removed]

@@ -43,7 +43,7 @@ class SqlUnitOfWork(UnitOfWork):
         # early; and an aggregate stays readable after its transaction.
         engine = self._database.engine if self.patient else self._database.hurried
         self._session = Session(engine, autoflush=False, expire_on_commit=False)
-        self._work = work = Work(self._session, self.shared)
+        self._work = work = Work(self._session, self.shared, self.for_update)
         self.tasks = tasks = SqlTasks(work)
         self.users = SqlUsers(work)
         self.tokens = SqlTokens(work)

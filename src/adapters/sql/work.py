@@ -24,6 +24,8 @@ class Work:
     session: Session
     shared: bool = False
     """Whether its use cases can be run again, each in a transaction of its own."""
+    for_update: bool = False
+    """Whether rows that are loaded for a change are locked; see `UnitOfWork.for_update`."""
     seen: dict[Key, Entity] = field(default_factory=dict)
     """What the use case at hand has found or added."""
     added: set[Key] = field(default_factory=set)

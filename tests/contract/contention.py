@@ -1,0 +1,95 @@
+"""What every adapter promises of a change that others get in the way of, however often they do."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from contract.adapters import add, get
+from contract.fleet import add_one, look, new_key
+from service_layer import blog, fleet, planning
+from service_layer.unit_of_work import UnitOfWork
+from support.backends import NOON, Backend
+from support.people import MEMBER
+
+
+class Rivals:
+    """Others who make a change of their own between a use case's reading and its commit.
+
+    They do so each time that it is run. Where it holds what they want they wait until it is done.
+    """
+
+    def __init__(self, change: Callable[[int], object]) -> None:
+        self._change = change
+        self._threads: list[threading.Thread] = []
+
+    def run(self, uow: UnitOfWork, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a use case in whose way they get."""
+        result = use_case(uow, *args, **kwargs)
+        thread = threading.Thread(target=self._change, args=(len(self._threads),))
+        self._threads.append(thread)
+        thread.start()
+        thread.join(0.2)
+        return result
+
+    def end(self) -> int:
+        """Wait until their changes are made, and return how many those are."""
+        for thread in self._threads:
+            thread.join()
+        return len(self._threads)
+
+
+def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_its_way(
+    backend: Backend,
+) -> None:
+    id = add_one(backend)
+    digest = new_key(backend, id)
+
+    def change(number: int) -> None:
+        backend.usual.perform(fleet.note_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1))
+        rival: Any = {"heartbeat_every": 100 + number}
+        backend.usual.perform(fleet.edit_device, id, rival, now=NOON)
+
+    rivals = Rivals(change)
+    backend.usual.perform(rivals.run, fleet.edit_device, id, {"location": "Hall"}, now=NOON)
+
+    edits = rivals.end()
+    found = look(backend, id)
+    assert (found.location, found.heartbeat_every) == ("Hall", 99 + edits)
+    assert found.version == 3 + edits
+
+
+def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
+    backend: Backend,
+) -> None:
+    id = add(backend)
+
+    def change(number: int) -> None:
+        backend.usual.perform(planning.edit_task, id, {"description": f"{number}"}, now=NOON)
+
+    rivals = Rivals(change)
+    runner = backend.runner()
+    backend.ask(runner(rivals.run, planning.edit_task, id, {"title": "Mine"}, now=NOON))
+    runner.close()
+
+    edits = rivals.end()
+    found = get(backend, id)
+    assert found is not None
+    assert (found.title, found.description) == ("Mine", f"{edits - 1}")
+    assert found.version == 2 + edits
+
+
+def test_a_post_is_written_however_many_of_its_title_are_written_meanwhile(
+    backend: Backend,
+) -> None:
+    members: Any = {"title": "News", "content": "Text", "actor": MEMBER.actor, "now": NOON}
+    slugs: list[str] = []
+
+    def change(number: int) -> None:
+        slugs.append(backend.usual.perform(blog.write_post, **members).slug)
+
+    rivals = Rivals(change)
+    slugs.append(backend.usual.perform(rivals.run, blog.write_post, **members).slug)
+
+    posts = rivals.end() + 1
+    assert sorted(slugs) == ["news", *(f"news-{number}" for number in range(2, posts + 1))]
