@@ -22,7 +22,9 @@ from entrypoints.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from office import Office
 from service_layer.authentication import Authenticator
+from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
+from service_layer.throttle import Throttle
 from settings import Settings
 
 
@@ -59,7 +61,13 @@ class Container(containers.DeclarativeContainer):
     device_queries = providers.Singleton(SqlDeviceQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)
-    authenticator = providers.Singleton(Authenticator, access_queries, passwords, runner, clock)
+    throttle = providers.Singleton(Throttle, access_queries, runner, clock)
+    authenticator = providers.Singleton(
+        Authenticator, access_queries, passwords, runner, clock, throttle
+    )
+    password_hashing = providers.Singleton(
+        PasswordHashing, access_queries, user_queries, passwords, authenticator, throttle, clock
+    )
 
 
 def application(container: Container | None = None) -> FastAPI:

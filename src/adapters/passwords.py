@@ -20,7 +20,13 @@ AT_ONCE = 2
 """How many passwords are hashed at the same time: each takes memory, and a processor to itself."""
 
 WAITING = 100
-"""How many may wait for that before further ones are turned away."""
+"""Queue length from which on further passwords are refused."""
+
+STRANGERS_WAITING = 75
+"""Queue length from which on strangers' sign-ins are refused."""
+
+STRANGERS_NEW_WAITING = 25
+"""Queue length from which on new passwords of strangers, who register, are refused."""
 
 M_MMAP_THRESHOLD, LARGE = -3, 1024 * 1024
 """From so many bytes on, memory comes from the system and goes back to it (mallopt(3))."""
@@ -53,10 +59,11 @@ class Argon2Passwords(Passwords):
         # What nobody's password is compared with, so that it takes as long as somebody's.
         self._nobodys = self._threads.submit(self._hasher.hash, secrets.token_urlsafe())
 
-    async def hash(self, password: str) -> str:
-        return await self._in_turn(lambda: self._hasher.hash(password))
+    async def hash(self, password: str, *, stranger: bool = False) -> str:
+        longest = STRANGERS_NEW_WAITING if stranger else WAITING
+        return await self._in_turn(lambda: self._hasher.hash(password), longest)
 
-    async def verify(self, hash: str | None, password: str) -> bool:
+    async def verify(self, hash: str | None, password: str, *, stranger: bool = False) -> bool:
         def verify() -> bool:
             try:
                 self._hasher.verify(hash or self._nobodys.result(), password)
@@ -64,10 +71,10 @@ class Argon2Passwords(Passwords):
                 return False
             return hash is not None
 
-        return await self._in_turn(verify)
+        return await self._in_turn(verify, STRANGERS_WAITING if stranger else WAITING)
 
-    async def _in_turn(self, work: Callable[[], T]) -> T:
-        if self._waiting >= WAITING:
+    async def _in_turn(self, work: Callable[[], T], longest: int) -> T:
+        if self._waiting >= longest:
             raise TooManyAttempts(1)
         self._waiting += 1
         try:

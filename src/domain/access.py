@@ -1,6 +1,5 @@
-"""Access: the tokens by which somebody is known, and how often one may try to be."""
+"""Access: the tokens by which users are authenticated."""
 
-import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -9,11 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError, Invalid, TooManyAttempts
+from domain.errors import DomainError, Invalid
 from domain.values import Text
 
 TOKEN_NAME = Text(1, 100)
@@ -161,64 +160,3 @@ class TokenRepository(Repository[Token]):
     @abstractmethod
     def mark_used(self, id: UUID, at: datetime) -> None:
         """Note that a token was used, which is no change of it: its version stays the same."""
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How many attempts there may be within some time."""
-
-    number: int
-    within: timedelta
-
-
-PER_ACCOUNT = Allowance(5, timedelta(minutes=15))
-"""How many wrong passwords are judged for one account (OWASP: Authentication Cheat Sheet)."""
-
-PER_ADDRESS = Allowance(300, timedelta(minutes=15))
-"""How many are judged from one address, behind which there may be a whole workshop."""
-
-
-@dataclass(eq=False, kw_only=True)
-class Attempts(Entity):
-    """The attempts made lately on one account, or from one address."""
-
-    kind: ClassVar[str] = "attempts"
-
-    times: tuple[datetime, ...] = ()
-    forget_at: datetime
-
-    @staticmethod
-    def id_for(what: str) -> UUID:
-        """Return the id of the attempts on something: it can be told without looking."""
-        return uuid5(NAMESPACE_URL, f"attempts:{what}")
-
-    def add(self, now: datetime, allowance: Allowance) -> None:
-        """Make one more attempt.
-
-        Raises:
-            TooManyAttempts: when there were as many as are allowed; this one was none then.
-        """
-        recent = tuple(time for time in self.times if time > now - allowance.within)
-        if len(recent) >= allowance.number:
-            left = recent[-allowance.number] + allowance.within - now
-            raise TooManyAttempts(max(1, math.ceil(left.total_seconds())))
-        self.times = (*recent, now)
-        self.forget_at = now + allowance.within
-        self.updated_at = now
-
-    def take_back(self, time: datetime) -> None:
-        """Count the attempt of a time no more: it was a success."""
-        times = list(self.times)
-        if time in times:
-            times.remove(time)
-        self.times = tuple(times)
-
-
-class AttemptsRepository(Repository[Attempts]):
-    """Where attempts are kept."""
-
-    kind = Attempts.kind
-
-    @abstractmethod
-    def over(self, now: datetime, limit: int) -> list[Attempts]:
-        """Return some of those that no longer count."""

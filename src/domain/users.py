@@ -49,6 +49,17 @@ def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> Non
         raise Forbidden("Only an admin may change a role, or who is active.")
 
 
+def require_may_set_password(actor: Actor, user_id: UUID) -> None:
+    """Let admins give others a new password; one's own takes the current one.
+
+    Raises:
+        Forbidden: to anybody else, whether or not there is such a user.
+    """
+    require_self_or_admin(actor, user_id)
+    if actor.id == user_id:
+        raise Forbidden("Change your own password by telling the current one.")
+
+
 class LastAdmin(DomainError):
     """Without this one nobody could run the workshop."""
 

@@ -1,4 +1,4 @@
-"""Access: tokens that are handed out and end, attempts to get one, and the very first admin."""
+"""Access: issue and revoke tokens, and set up the first admin."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,8 @@ from uuid import UUID
 from domain.access import (
     MOST_SESSIONS,
     MOST_TOKENS,
-    PER_ACCOUNT,
-    PER_ADDRESS,
     SESSION,
-    Allowance,
     AlreadySetUp,
-    Attempts,
     Purpose,
     Scope,
     Token,
@@ -24,71 +20,37 @@ from domain.access import (
 from domain.actors import Actor
 from domain.base import Event, Expected
 from domain.errors import Forbidden, NotFound, Unidentified
+from domain.known_browser import KnownBrowser
+from domain.login_throttle import Counters
+from service_layer.login_throttle import require_allowed
 from service_layer.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A new token, and its secret, which nobody can tell later."""
+    """A new token, and its secret, which nobody can tell later.
+
+    `browser` is for the browser to keep that has signed in by a page.
+    """
 
     token: Token
     secret: str
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt to be known by a password: on which account, from where, and when."""
-
-    account: str
-    address: str
-    at: datetime
-
-    def counted(self) -> tuple[tuple[UUID, Allowance], ...]:
-        """Return where it counts, and how many are allowed there."""
-        return (
-            (Attempts.id_for(f"account:{self.account}"), PER_ACCOUNT),
-            (Attempts.id_for(f"address:{self.address}"), PER_ADDRESS),
-        )
-
-
-def begin_attempt(uow: UnitOfWork, attempt: Attempt) -> None:
-    """Count an attempt before it is judged, so that many at once are no more than allowed.
-
-    Raises:
-        TooManyAttempts: when it may not be judged yet.
-    """
-    for id, allowance in attempt.counted():
-        attempts = uow.attempts.find(id)
-        if attempts is None:
-            at = attempt.at
-            attempts = Attempts(id=id, created_at=at, updated_at=at, forget_at=at)
-            uow.attempts.add(attempts)
-        attempts.add(attempt.at, allowance)
-    for over in uow.attempts.over(attempt.at, limit=10):
-        # One of them may have begun to count again just now.
-        if over.forget_at <= attempt.at:
-            uow.attempts.remove(over)
-
-
-def take_back_attempt(uow: UnitOfWork, attempt: Attempt) -> None:
-    """Count an attempt no more, because it succeeded."""
-    for id, _ in attempt.counted():
-        if attempts := uow.attempts.find(id):
-            attempts.take_back(attempt.at)
+    browser: KnownBrowser | None = None
 
 
 def open_session(
-    uow: UnitOfWork, user_id: UUID, known_hash: str, attempt: Attempt, *, now: datetime
+    uow: UnitOfWork, user_id: UUID, known_hash: str, counters: Counters, *, now: datetime
 ) -> Issued:
-    """Hand out a token to somebody who has told the password with the known hash.
+    """Issue a session token to a user whose password was verified against `known_hash`.
 
     Raises:
-        Unidentified: when that has changed since, or they may not come in any more.
+        Unidentified: when the password has changed since, or the user is not active any more.
+        TooManyAttempts: when others have reached a limit meanwhile.
     """
     user = uow.users.hold(user_id)
     if user is None or not user.is_active or user.password_hash != known_hash:
         raise Unidentified("The name or the password is wrong.")
-    take_back_attempt(uow, attempt)
+    require_allowed(uow, counters, now)
     sessions = uow.tokens.of(Purpose.SESSION, user_id)
     for place, old in enumerate(reversed(sessions), start=1):
         if place >= MOST_SESSIONS or (old.expires_at and old.expires_at <= now):

@@ -4,20 +4,28 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from domain.access import TokenRevoked, digest_of
 from domain.base import Event
 from domain.errors import DomainError, Invalid, Unidentified
+from domain.known_browser import KnownBrowser
+from domain.login_throttle import (
+    confirmation_counters,
+    known_browser_counters,
+    sign_in_counters,
+)
 from domain.users import PASSWORD, RoleChanged, UserDeactivated, UserReactivated, UserRemoved
 from service_layer import access
-from service_layer.access import Attempt, Issued
+from service_layer.access import Issued
 from service_layer.errors import DatabaseUnavailable
+from service_layer.people import Confirmation
 from service_layer.ports import Clock, Passwords
-from service_layer.queries.access import AccessQueries, Credentials, Grant
+from service_layer.queries.access import AccessQueries, Grant
 from service_layer.runner import Runner
+from service_layer.throttle import Throttle
 
 log = logging.getLogger("atelier.access")
 
@@ -43,14 +51,19 @@ class Authenticator:
     """
 
     def __init__(
-        self, queries: AccessQueries, passwords: Passwords, runner: Runner, clock: Clock
+        self,
+        queries: AccessQueries,
+        passwords: Passwords,
+        runner: Runner,
+        clock: Clock,
+        throttle: Throttle,
     ) -> None:
         self._queries = queries
         self._passwords = passwords
         self._run = runner
         self._clock = clock
         self._known: dict[str, tuple[float, Grant]] = {}
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._throttle = throttle
         self._noting: set[asyncio.Task[None]] = set()
         runner.after_commit(self._forget)
 
@@ -80,75 +93,67 @@ class Authenticator:
             return None
         return grant
 
-    async def sign_in(self, login: str, password: str, address: str) -> Issued:
-        """Hand out a token to somebody who knows the password of an account.
+    async def sign_in(
+        self, login: str, password: str, address: str, browser: KnownBrowser | None = None
+    ) -> Issued:
+        """Issue a session token to a user who knows the password of an account.
 
-        What is wrong, the name, the password, or that the account is not active, shows neither in
-        the error nor in the time it takes.
+        Neither the error nor the time it takes shows whether the name or the password was wrong, or
+        the account not active. Failures count for the login and for the address, those of a
+        browser that has signed in to the account before only for that browser.
 
         Raises:
             Unidentified: when something is wrong.
-            TooManyAttempts: when there were too many attempts on the account, or from the address.
+            TooManyAttempts: when a limit is reached, or too many passwords wait to be judged.
         """
         login = login.strip()
         # No name and no address has other letters; some of those would become these in lower case.
         found = await self._queries.credentials(login.lower()) if login.isascii() else None
         login = login.lower()
-        account = str(found.user_id) if found else login
-        async with self._turn(account):
-            wrong = Unidentified("The name or the password is wrong.")
-            attempt = await self._judge(found, password, account, address, wrong)
-            assert found is not None
-            return await self._run(
+        known_hash = found.password_hash if found else None
+        is_known = bool(found and browser and browser.knows(found.user_id, found.password_hash))
+        if found and browser and is_known:
+            turn = browser.id
+            counters = known_browser_counters(login, browser.id, found.password_hash)
+        else:
+            turn = address
+            counters = sign_in_counters(login, address, known_hash)
+        async with self._throttle.attempt(turn, counters):
+            right = await self._passwords.verify(
+                known_hash, PASSWORD.normalised(password), stranger=not is_known
+            )
+            if not right or found is None or not found.is_active:
+                await self._throttle.fail(counters)
+                raise Unidentified("The name or the password is wrong.")
+            issued = await self._run(
                 access.open_session,
                 found.user_id,
                 found.password_hash,
-                attempt,
+                counters,
                 now=self._clock(),
             )
+        remembered = (browser or KnownBrowser.new()).remember(found.user_id, found.password_hash)
+        return replace(issued, browser=remembered)
 
-    async def confirm(self, user_id: UUID, password: str, address: str) -> tuple[str, Attempt]:
-        """Make sure that somebody who is known already knows their password, too.
+    async def confirm(self, user_id: UUID, password: str) -> Confirmation:
+        """Verify the current password of a user who is signed in.
 
-        Returns the hash of that password, and the attempt, to be taken back.
+        Failures count for the user alone, apart from sign-ins: strangers who guess at the account
+        do not keep its owner from changing the password.
 
         Raises:
-            Invalid: when they do not.
-            TooManyAttempts: when there were too many attempts on the account, or from the address.
+            Invalid: when it is not the current password.
+            TooManyAttempts: when the limit is reached, or too many passwords wait to be judged.
         """
-        account = str(user_id)
-        async with self._turn(account):
-            found = await self._queries.credentials_of(user_id)
-            wrong = Invalid("current", "This is not the current password.")
-            attempt = await self._judge(found, password, account, address, wrong)
-            assert found is not None
-            return found.password_hash, attempt
-
-    async def _judge(
-        self,
-        found: Credentials | None,
-        password: str,
-        account: str,
-        address: str,
-        wrong: DomainError,
-    ) -> Attempt:
-        attempt = Attempt(account, address, self._clock())
-        await self._run(access.begin_attempt, attempt)
+        found = await self._queries.credentials_of(user_id)
         known_hash = found.password_hash if found else None
-        right = await self._passwords.verify(known_hash, PASSWORD.normalised(password))
-        if not right or found is None or not found.is_active:
-            raise wrong
-        return attempt
-
-    def _turn(self, account: str) -> asyncio.Lock:
-        """Return the lock of an account: its attempts are judged one after the other.
-
-        So many who sign in at once with the right password do not use up what is allowed.
-        """
-        lock = self._turns.get(account)
-        if lock is None:
-            lock = self._turns[account] = asyncio.Lock()
-        return lock
+        counters = confirmation_counters(user_id, known_hash or "")
+        async with self._throttle.attempt(str(user_id), counters):
+            right = await self._passwords.verify(known_hash, PASSWORD.normalised(password))
+            if not right or found is None or not found.is_active:
+                await self._throttle.fail(counters)
+                raise Invalid("current", "This is not the current password.")
+        return Confirmation(found.password_hash, counters)
 
     def _forget(self, events: Sequence[Event]) -> None:
         if any(isinstance(event, _TOUCHES_ACCESS) for event in events):

@@ -1,22 +1,31 @@
 """People: taking them in, changing who they are, and seeing them off."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
 from domain.actors import Actor, Role, require_self_or_admin
 from domain.base import Expected
-from domain.errors import Forbidden, Invalid
-from domain.users import Profile, User, UserChanges, require_may_edit
+from domain.errors import Invalid
+from domain.login_throttle import Counters
+from domain.users import Profile, User, UserChanges, require_may_edit, require_may_set_password
 from service_layer.access import (
-    Attempt,
     end_access_of,
     end_setup,
     require_current,
-    take_back_attempt,
     use_setup_secret,
 )
+from service_layer.login_throttle import require_allowed
 from service_layer.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A current password that was verified against `known_hash`, and what a failure would count."""
+
+    known_hash: str
+    counters: Counters
 
 
 def register_user(
@@ -83,8 +92,8 @@ def edit_user(
     """Give members of a profile other values; an admin may set somebody else's password, too."""
     # Who may not is told before anything is said of the user.
     require_may_edit(actor, user_id, changes)
-    if password_hash is not None and actor.id == user_id:
-        raise Forbidden("Change your own password by telling the current one.")
+    if password_hash is not None:
+        require_may_set_password(actor, user_id)
     require_current(uow, actor)
     uow.users.hold(user_id)
     user = uow.users.get(user_id, expected)
@@ -98,22 +107,22 @@ def change_password(
     uow: UnitOfWork,
     *,
     actor: Actor,
-    known_hash: str,
+    confirmation: Confirmation,
     password_hash: str,
-    attempt: Attempt,
     now: datetime,
 ) -> None:
-    """Have another password, for whoever has just told the one with the known hash.
+    """Change the actor's own password, after the current one has been confirmed.
 
     Raises:
-        Invalid: when it is no longer that one.
+        Invalid: when the password has changed since.
+        TooManyAttempts: when others have reached the limit meanwhile.
     """
     require_current(uow, actor)
     user = uow.users.get(actor.id)
-    if user.password_hash != known_hash:
+    if user.password_hash != confirmation.known_hash:
         raise Invalid("current", "This is not the current password.")
+    require_allowed(uow, confirmation.counters, now)
     user.change_password(password_hash, now, by=actor)
-    take_back_attempt(uow, attempt)
 
 
 def show_picture(

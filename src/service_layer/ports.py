@@ -14,18 +14,21 @@ class Passwords(ABC):
     """Turns passwords into what may be kept of them, and recognises them by it."""
 
     @abstractmethod
-    async def hash(self, password: str) -> str:
-        """Return what may be kept of a password.
+    async def hash(self, password: str, *, stranger: bool = False) -> str:
+        """Return what may be kept of a new password.
+
+        Strangers have the smallest share of the queue, so that they keep nobody from signing in.
 
         Raises:
             TooManyAttempts: when too many are waiting for this already.
         """
 
     @abstractmethod
-    async def verify(self, hash: str | None, password: str) -> bool:
+    async def verify(self, hash: str | None, password: str, *, stranger: bool = False) -> bool:
         """Tell whether a hash was made of the password.
 
-        Without a hash the answer is no, and it takes as long as any other.
+        Without a hash the answer is no, and it takes as long as any other. Strangers leave a share
+        of the queue to those who are signed in, or whose browser is known.
 
         Raises:
             TooManyAttempts: when too many are waiting for this already.

@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from domain.access import AttemptsRepository, TokenRepository
+from domain.access import TokenRepository
 from domain.base import Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
+from domain.login_throttle import LoginThrottleRepository
 from domain.posts import PostRepository
 from domain.receipts import ReceiptRepository
 from domain.stock import MovementRepository
@@ -30,7 +31,7 @@ class UnitOfWork(ABC):
     tasks: TaskRepository
     users: UserRepository
     tokens: TokenRepository
-    attempts: AttemptsRepository
+    throttles: LoginThrottleRepository
     receipts: ReceiptRepository
     posts: PostRepository
     categories: CategoryRepository

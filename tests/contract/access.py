@@ -7,7 +7,8 @@ import pytest
 
 from contract.http import TASKS, add, places, problem
 from contract.users import NEW, USERS, path_of
-from domain.access import MOST_TOKENS, PER_ADDRESS
+from domain.access import MOST_TOKENS
+from domain.login_throttle import ADDRESS_LIMIT
 from service_layer import access
 from support.backends import Clock
 from support.clients import Answer, Client
@@ -178,9 +179,9 @@ def test_after_five_failures_an_account_waits_and_the_wait_is_true(
     client: Client, clock: Clock
 ) -> None:
     for number in range(5):
-        unauthenticated(sign_in(client, ["bob", "BOB", "bob@canary.example"][number % 3], "wrong"))
+        unauthenticated(sign_in(client, ["bob", "BOB", " bob "][number % 3], "wrong"))
         clock.advance(minutes=1)
-    refused = [sign_in(client, "bob"), sign_in(client, "bob@canary.example", "wrong")]
+    refused = [sign_in(client, "bob"), sign_in(client, "Bob", "wrong")]
 
     for answer in refused:
         problem(answer, 429, "too-many-requests")
@@ -210,7 +211,7 @@ def test_successes_are_no_failures(client: Client) -> None:
 
 
 def test_failures_are_counted_by_address_as_well(client: Client, clock: Clock) -> None:
-    for number in range(PER_ADDRESS.number):
+    for number in range(ADDRESS_LIMIT.number):
         assert sign_in(client, f"nobody{number}", "wrong").status_code == 401
     problem(sign_in(client, "bob"), 429, "too-many-requests")
     clock.advance(minutes=15)
@@ -239,7 +240,7 @@ def test_a_password_is_changed_by_whoever_knows_it(client: Client) -> None:
     for _ in range(5):
         assert places(own.put(path, json=wrong)) == {"#/current"}
     problem(own.put(path, json={**wrong, "current": PASSWORD}), 429, "too-many-requests")
-    problem(sign_in(client, "bob"), 429, "too-many-requests")
+    assert sign_in(client, "bob").status_code == 200
     assert places(client.put(path, json={"current": PASSWORD, "new": "short"})) == {"#/new"}
     assert places(client.put(path, json={})) == {"#/current", "#/new"}
     assert signed_in(client, "ada")

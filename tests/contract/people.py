@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from contract.adapters import Together, in_order, in_threads
 from domain.access import (
     MOST_SESSIONS,
-    PER_ACCOUNT,
     AlreadySetUp,
     Purpose,
     Scope,
@@ -35,10 +34,17 @@ from domain.errors import (
     TooManyAttempts,
     Unidentified,
 )
+from domain.login_throttle import (
+    ACCOUNT_LIMIT,
+    LOGIN_AT_ADDRESS_LIMIT,
+    Counters,
+    confirmation_counters,
+    known_browser_counters,
+    sign_in_counters,
+)
 from domain.tasks import TaskFilter
 from domain.users import SORTS, LastAdmin, User, UserFilter
-from service_layer import access, people, planning
-from service_layer.access import Attempt
+from service_layer import access, login_throttle, people, planning
 from service_layer.errors import ConcurrentChange
 from service_layer.queries.users import UserView
 from service_layer.unit_of_work import UnitOfWork
@@ -386,8 +392,7 @@ def test_a_name_that_is_not_quite_a_users_finds_nobody(backend: Backend, usernam
 
 def _token_of(backend: Backend, user_id: UUID) -> UUID:
     """Return a token by which somebody is known."""
-    attempt = Attempt(str(user_id), "here", NOON)
-    issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, attempt, now=NOON)
+    issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, {}, now=NOON)
     id: UUID = issued.token.id
     return id
 
@@ -458,10 +463,9 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
 ) -> None:
     id = register(backend)
     actor = replace(MEMBER.actor, id=id)
-    attempt = Attempt(str(id), "here", NOON)
     secrets = [
         personal(backend, actor=actor).secret,
-        perform(backend, access.open_session, id, PASSWORD_HASH, attempt, now=NOON).secret,
+        perform(backend, access.open_session, id, PASSWORD_HASH, {}, now=NOON).secret,
     ]
     assert all(granted(backend, secret) for secret in secrets)
     happened: list[Any] = []
@@ -495,10 +499,7 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
                     perform(backend, people.edit_user, id, change, actor=ADMIN.actor, now=NOON)
                     return None
                 if place == 1:
-                    attempt = Attempt(str(id), "here", NOON)
-                    issued = perform(
-                        backend, access.open_session, id, PASSWORD_HASH, attempt, now=NOON
-                    )
+                    issued = perform(backend, access.open_session, id, PASSWORD_HASH, {}, now=NOON)
                 else:
                     issued = perform(
                         backend,
@@ -587,8 +588,7 @@ def test_an_inactive_user_is_granted_nothing(backend: Backend) -> None:
 def test_whoever_changes_while_they_sign_in_does_not_come_in(
     backend: Backend, meanwhile: str
 ) -> None:
-    attempt = Attempt(str(MEMBER.id), "here", NOON)
-    perform(backend, access.begin_attempt, attempt)
+    counted = counters(hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
             people.remove_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
@@ -598,15 +598,14 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
             uow.users.get(MEMBER.id).password_hash = "another"
         uow.commit()
     with pytest.raises(Unidentified):
-        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, attempt, now=NOON)
+        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, now=NOON)
     with pytest.raises(Invalid if meanwhile == "another password" else Unidentified):
         perform(
             backend,
             people.change_password,
             actor=MEMBER.actor,
-            known_hash="not this one",
+            confirmation=people.Confirmation("not this one", counted),
             password_hash="new",
-            attempt=attempt,
             now=NOON,
         )
 
@@ -614,8 +613,7 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
 def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend) -> None:
     def open_session(minutes: int) -> str:
         now = NOON + timedelta(minutes=minutes)
-        attempt = Attempt(str(MEMBER.id), "here", now)
-        issued = perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, attempt, now=now)
+        issued = perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, {}, now=now)
         return str(issued.secret)
 
     secrets = [open_session(minute) for minute in range(MOST_SESSIONS + 2)]
@@ -627,65 +625,119 @@ def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend
         assert len(uow.tokens.of(Purpose.SESSION, MEMBER.id)) == 1
 
 
-# Attempts
+# Failed sign-ins
 
 
-def begin(backend: Backend, at: Any, account: str = "a", address: str = "here") -> int | None:
-    """Return `None` when the attempt is judged, else after how many seconds one would be."""
+def counters(login: str = "bob", address: str = "here", hash: str | None = None) -> Counters:
+    return sign_in_counters(login, address, hash)
+
+
+def fail(backend: Backend, at: datetime, counted: Counters | None = None) -> int | None:
+    """Return `None` when the failure is told, else after how many seconds one would be."""
     try:
-        perform(backend, access.begin_attempt, Attempt(account, address, at))
+        perform(backend, login_throttle.register_failure, counted or counters(), now=at)
     except TooManyAttempts as error:
         return error.seconds
     return None
 
 
-def test_of_many_attempts_at_once_only_so_many_are_judged(backend: Backend) -> None:
-    outcomes = in_threads(20, lambda _: begin(backend, NOON))
+def test_of_many_failures_at_once_only_so_many_are_told(backend: Backend) -> None:
+    outcomes = in_threads(20, lambda _: fail(backend, NOON))
 
-    assert outcomes.count(None) == PER_ACCOUNT.number == 5
+    assert outcomes.count(None) == LOGIN_AT_ADDRESS_LIMIT.number == 5
     assert set(outcomes) - {None} == {15 * 60}
 
 
-def test_in_any_quarter_of_an_hour_five_attempts_are_judged_and_the_wait_is_true(
+def test_a_right_password_that_was_judged_beyond_the_limit_opens_no_session(
     backend: Backend,
 ) -> None:
-    judged: list[int] = []
+    counted = counters(hash=PASSWORD_HASH)
+    for _ in range(5):
+        fail(backend, NOON, counted)
+    with pytest.raises(TooManyAttempts):
+        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, now=NOON)
+    with pytest.raises(TooManyAttempts):
+        perform(
+            backend,
+            people.change_password,
+            actor=MEMBER.actor,
+            confirmation=people.Confirmation(PASSWORD_HASH, counted),
+            password_hash="new",
+            now=NOON,
+        )
+
+
+def test_failures_at_one_account_from_everywhere_at_once_are_told_up_to_its_limit(
+    backend: Backend,
+) -> None:
+    def guess(number: int) -> list[int | None]:
+        counted = counters(address=f"198.51.100.{number}")
+        return [fail(backend, NOON, counted) for _ in range(5)]
+
+    outcomes = [one for told in in_threads(20, guess) for one in told]
+
+    assert outcomes.count(None) == ACCOUNT_LIMIT.number == 50
+    assert set(outcomes) - {None} == {1}
+
+
+def test_in_any_quarter_of_an_hour_five_failures_are_told_and_the_wait_is_true(
+    backend: Backend,
+) -> None:
+    told: list[int] = []
     # One every 50 seconds, for an hour.
     for second in range(0, 3600, 50):
-        wait = begin(backend, NOON + timedelta(seconds=second))
+        wait = fail(backend, NOON + timedelta(seconds=second))
         if wait is None:
-            judged.append(second)
+            told.append(second)
         else:
             # A moment earlier it is refused still, and then it is not.
-            assert wait == judged[-5] + 900 - second
-    assert all(later - earlier >= 900 for earlier, later in zip(judged, judged[5:], strict=False))
-    assert len(judged) == 20
+            assert wait == told[-5] + 900 - second
+    assert all(later - earlier >= 900 for earlier, later in zip(told, told[5:], strict=False))
+    assert len(told) == 20
 
 
-def test_attempts_elsewhere_are_counted_apart(backend: Backend) -> None:
+def test_failures_elsewhere_are_counted_apart(backend: Backend) -> None:
     for _ in range(5):
-        begin(backend, NOON)
-    assert begin(backend, NOON) == 900
-    assert begin(backend, NOON, account="b") is None
+        fail(backend, NOON)
+    assert fail(backend, NOON) == 900
+    for other in (
+        counters(login="cleo"),
+        counters(address="elsewhere"),
+        counters(hash="a new password"),
+        known_browser_counters("bob", "a browser", PASSWORD_HASH),
+        confirmation_counters(MEMBER.id, PASSWORD_HASH),
+    ):
+        assert fail(backend, NOON, other) is None
 
 
-def test_an_attempt_that_succeeded_is_taken_back(backend: Backend) -> None:
-    for _ in range(5):
-        assert begin(backend, NOON) is None
-    perform(backend, access.take_back_attempt, Attempt("a", "here", NOON))
-    assert begin(backend, NOON) is None
-    assert begin(backend, NOON) == 900
+def test_the_read_port_tells_the_failures_that_are_counted(backend: Backend) -> None:
+    counted = counters()
+    assert not any(backend.ask(backend.access.failures(counted.keys())).values())
+    times = (NOON, NOON + timedelta(microseconds=1))
+    for time in times:
+        fail(backend, time, counted)
+    told = backend.ask(backend.access.failures([*counted, UUID(int=7)]))
+    assert {id: tuple(each) for id, each in told.items()} == dict.fromkeys(counted, times)
 
 
-def test_attempts_that_no_longer_count_are_cleared_away(backend: Backend) -> None:
-    for number in range(8):
-        begin(backend, NOON, account=f"guess {number}")
-    begin(backend, NOON + timedelta(minutes=20), account="another")
+def test_failures_that_no_longer_count_are_cleared_away(backend: Backend) -> None:
+    for number in range(4):
+        fail(backend, NOON, counters(login=f"guess {number}"))
+    fail(backend, NOON + timedelta(days=1), counters(login="another"))
 
     def kept(uow: UnitOfWork) -> int:
-        return len(uow.attempts.over(NOON + timedelta(days=1), limit=100))
+        return len(uow.throttles.over(NOON + timedelta(days=3), limit=100))
 
-    assert perform(backend, kept) == 2  # the account's and the address's
+    assert perform(backend, kept) == 3  # the login's at the address, the address's, the login's
+
+
+def test_whether_a_secret_sets_up_is_told_without_using_it_up(backend: Backend) -> None:
+    with backend.open() as uow:
+        uow.users.get(ADMIN.id).is_active = False
+        uow.commit()
+    secret = perform(backend, access.prepare_setup, now=NOON)
+    for told, is_one in ((secret, True), (secret, True), (MEMBER.token, False), ("", False)):
+        assert backend.ask(backend.access.is_setup_secret(digest_of(told))) is is_one
 
 
 # The first admin

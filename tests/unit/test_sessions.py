@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.access import PER_ACCOUNT, SESSION
+from domain.access import SESSION
+from domain.login_throttle import LOGIN_AT_ADDRESS_LIMIT
 from domain.users import UserChanges
 from service_layer import access, people
 from support.backends import Clock, client_of, memory_app
@@ -32,8 +33,9 @@ def browser(client: Client) -> Browser:
 
 
 def cookie_of(answer: Answer) -> tuple[str, str, set[str]]:
-    """Return the name, the value and the attributes of the one cookie that an answer sets."""
-    (line,) = answer.headers.get_list("set-cookie")
+    """Return the name, the value and the attributes of the session's cookie in an answer."""
+    lines = answer.headers.get_list("set-cookie")
+    (line,) = (line for line in lines if not line.partition("=")[0].endswith("-known"))
     pair, *attributes = line.split("; ")
     name, _, value = pair.partition("=")
     return name, value, set(attributes)
@@ -240,7 +242,8 @@ def test_nobody_is_led_elsewhere_after_signing_in(browser: Browser, then: str) -
     fields = {"username": "bob", "password": PASSWORD, "then": then}
     answer = browser.post("/sign-in", fields, follow=False)
     assert (answer.status_code, answer.headers["location"]) == (303, OFFICE)
-    assert len(answer.headers.get_list("set-cookie")) == 1
+    names = [line.partition("=")[0] for line in answer.headers.get_list("set-cookie")]
+    assert names == ["atelier", "atelier-known"]
 
 
 @pytest.mark.parametrize("then", ELSEWHERE)
@@ -365,14 +368,14 @@ def test_what_cannot_be_a_name_or_a_password_is_told_beside_the_field(
 
 def test_too_many_attempts_are_told_on_the_form_and_end(browser: Browser, clock: Clock) -> None:
     browser.get("/sign-in")
-    for _ in range(PER_ACCOUNT.number):
+    for _ in range(LOGIN_AT_ADDRESS_LIMIT.number):
         assert browser.send("/sign-in", username="bob", password="wrong").status_code == 401
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
     assert answer.status_code == 429
     assert "There were too many attempts. Try again in 900 seconds." in answer.text
     assert form(answer, "/sign-in").fields["username"] == "bob"
 
-    clock.now += PER_ACCOUNT.within
+    clock.now += LOGIN_AT_ADDRESS_LIMIT.within
     assert "Bob" in browser.send("/sign-in", username="bob", password=PASSWORD).text
 
 

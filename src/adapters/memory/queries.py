@@ -1,7 +1,7 @@
 """The read ports over dictionaries."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain.base import COUNT_LIMIT, Entity, Page, Slice
 from domain.catalogue import Product, ProductFilter
 from domain.categories import Category, CategoryFilter
 from domain.devices import Device, DeviceFilter, Presence, Status
+from domain.login_throttle import LoginThrottle
 from domain.posts import Post, PostFilter
 from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
@@ -311,6 +312,14 @@ class MemoryAccessQueries(AccessQueries):
 
     async def awaits_setup(self) -> bool:
         return any(token.purpose is Purpose.SETUP for token in self._store.all(Token))
+
+    async def is_setup_secret(self, digest: str) -> bool:
+        tokens = self._store.all(Token)
+        return any(t.purpose is Purpose.SETUP and t.digest == digest for t in tokens)
+
+    async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
+        kept = self._store.all(LoginThrottle)
+        return {each.id: each.times for each in kept if each.id in counters}
 
 
 def page(

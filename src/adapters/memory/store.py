@@ -9,12 +9,13 @@ from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from adapters.ids import new_id
-from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
+from domain.access import Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.base import Entity, Event, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
+from domain.login_throttle import LoginThrottle, LoginThrottleRepository
 from domain.posts import Post, PostRepository
 from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
@@ -35,7 +36,7 @@ class MemoryStore:
         self.states: dict[type[Entity], dict[UUID, State]] = {
             type: {}
             for type in (
-                *(Task, User, Token, Attempts, Receipt),
+                *(Task, User, Token, LoginThrottle, Receipt),
                 *(Post, Category, Product, Movement, Device),
             )
         }
@@ -171,12 +172,12 @@ class MemoryTokens(MemoryRepository[Token], TokenRepository):
             self._settled[id] = {**state, "last_used_at": at}
 
 
-class MemoryAttempts(MemoryRepository[Attempts], AttemptsRepository):
-    """Attempts in a dictionary."""
+class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleRepository):
+    """Counters of failed attempts in a dictionary."""
 
-    type = Attempts
+    type = LoginThrottle
 
-    def over(self, now: datetime, limit: int) -> list[Attempts]:
+    def over(self, now: datetime, limit: int) -> list[LoginThrottle]:
         return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
 
 
@@ -305,7 +306,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.tasks = MemoryTasks(self._store)
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
-        self.attempts = MemoryAttempts(self._store)
+        self.throttles = MemoryLoginThrottles(self._store)
         self.receipts = MemoryReceipts(self._store)
         self.posts = MemoryPosts(self._store)
         self.categories = MemoryCategories(self._store)
@@ -314,6 +315,6 @@ class MemoryUnitOfWork(UnitOfWork):
         self.devices = MemoryDevices(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users, self.devices),
-            *(self.tokens, self.attempts, self.receipts, self.posts),
+            *(self.tokens, self.throttles, self.receipts, self.posts),
             *(self.categories, self.products, self.movements),
         )

@@ -17,11 +17,12 @@ from adapters.sql.tables import (
     tokens,
     users,
 )
-from domain.access import Attempts, Token
+from domain.access import Token
 from domain.base import Entity
 from domain.catalogue import Product
 from domain.categories import Category
 from domain.devices import Device
+from domain.login_throttle import LoginThrottle
 from domain.posts import Post
 from domain.receipts import Receipt
 from domain.stock import Movement
@@ -65,7 +66,7 @@ def _hold(entity: Entity, **members: Any) -> None:
 _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
-_map(Attempts, attempts)
+_map(LoginThrottle, attempts)
 _map(Receipt, receipts)
 _map(Post, posts, derived=("title_key", "search_text"))
 _map(Category, categories, derived=("own_key", "name_key"))

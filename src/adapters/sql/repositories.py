@@ -28,11 +28,12 @@ from adapters.sql.tables import (
     tokens,
     users,
 )
-from domain.access import Attempts, AttemptsRepository, Purpose, Token, TokenRepository
+from domain.access import Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
+from domain.login_throttle import LoginThrottle, LoginThrottleRepository
 from domain.posts import Post, PostRepository
 from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
@@ -117,16 +118,17 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
         self._session.execute(update(tokens).where(tokens.c.id == id).values(last_used_at=at))
 
 
-class SqlAttempts(SqlRepository[Attempts], AttemptsRepository):
-    """Attempts in a table."""
+class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
+    """Counters of failed attempts in a table."""
 
-    type = Attempts
+    type = LoginThrottle
     # Many guess at one account at once; by versions alone most would collide, time and again.
     locks = True
 
-    def over(self, now: datetime, limit: int) -> list[Attempts]:
+    def over(self, now: datetime, limit: int) -> list[LoginThrottle]:
+        # Two transactions that wait for each other's counters would wait for ever.
         order = (attempts.c.forget_at,)
-        return self._some(attempts.c.forget_at <= now, order=order, limit=limit)
+        return self._some(attempts.c.forget_at <= now, order=order, limit=limit, free=True)
 
 
 class SqlReceipts(SqlRepository[Receipt], ReceiptRepository):

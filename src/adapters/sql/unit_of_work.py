@@ -11,9 +11,9 @@ import adapters.sql.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
 from adapters.sql.repositories import (
-    SqlAttempts,
     SqlCategories,
     SqlDevices,
+    SqlLoginThrottles,
     SqlMovements,
     SqlPosts,
     SqlProducts,
@@ -47,7 +47,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.tasks = tasks = SqlTasks(work)
         self.users = SqlUsers(work)
         self.tokens = SqlTokens(work)
-        self.attempts = SqlAttempts(work)
+        self.throttles = SqlLoginThrottles(work)
         self.receipts = SqlReceipts(work)
         self.posts = posts = SqlPosts(work)
         self.categories = SqlCategories(work)

@@ -19,9 +19,9 @@ from entrypoints.http.ports import (
     AuthenticatorPort,
     By,
     Granted,
+    Hashing,
     IfMatch,
     Now,
-    PasswordsPort,
     Run,
     Tokens,
     ports,
@@ -168,7 +168,7 @@ async def set_up(
     new: FirstAdmin,
     asked: Annotated[SetupParameters, Query()],
     awaited: Annotated[None, Depends(_awaited)],
-    passwords: PasswordsPort,
+    hashing: Hashing,
     run: Run,
     now: Now,
 ) -> UserView:
@@ -177,6 +177,9 @@ async def set_up(
     secret = profile.pop("secret") or asked.secret
     if secret is None:
         raise Unidentified("Send the secret that the server printed when it started.")
-    password_hash = await passwords.hash(profile.pop("password"))
+    password = profile.pop("password")
+    password_hash = await hashing.for_first_admin(
+        secret, username=new.username, email=new.email, password=password
+    )
     user = await run(people.set_up, secret, **profile, password_hash=password_hash, now=now)
     return UserView.of(user)

@@ -12,7 +12,8 @@ from domain.actors import Actor
 from domain.base import Expected
 from entrypoints.http.conditional import expected_versions, listed
 from service_layer.authentication import Authenticator
-from service_layer.ports import Clock, Database, Markdown, Passwords, Pictures
+from service_layer.password_hashing import PasswordHashing
+from service_layer.ports import Clock, Database, Markdown, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries
@@ -35,7 +36,7 @@ class Ports(Protocol):
     @property
     def authenticator(self) -> Callable[[], Authenticator]: ...
     @property
-    def passwords(self) -> Callable[[], Passwords]: ...
+    def password_hashing(self) -> Callable[[], PasswordHashing]: ...
     @property
     def pictures(self) -> Callable[[], Pictures]: ...
     @property
@@ -119,8 +120,8 @@ async def _authenticator(request: Request) -> Authenticator:
     return ports(request).authenticator()
 
 
-async def _passwords(request: Request) -> Passwords:
-    return ports(request).passwords()
+async def _password_hashing(request: Request) -> PasswordHashing:
+    return ports(request).password_hashing()
 
 
 async def _pictures(request: Request) -> Pictures:
@@ -200,7 +201,7 @@ Devices = Annotated[DeviceQueries, Depends(_devices)]
 KeyDigest = Annotated[str, Depends(_key_digest)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
-PasswordsPort = Annotated[Passwords, Depends(_passwords)]
+Hashing = Annotated[PasswordHashing, Depends(_password_hashing)]
 PicturesPort = Annotated[Pictures, Depends(_pictures)]
 MarkdownPort = Annotated[Markdown, Depends(_markdown)]
 Granted = Annotated[Grant, Depends(_grant)]

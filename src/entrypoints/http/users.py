@@ -17,11 +17,10 @@ from entrypoints.http.operations import Names, Operation, Tagged, problems
 from entrypoints.http.policy import Visitor
 from entrypoints.http.ports import (
     Address,
-    AuthenticatorPort,
     By,
+    Hashing,
     IfMatch,
     Now,
-    PasswordsPort,
     PicturesPort,
     Run,
     Users,
@@ -112,11 +111,17 @@ class UserParameters(ListParameters):
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "too-many-requests"))
 async def create_user(
-    new: NewUser, visitor: Visitor, passwords: PasswordsPort, run: Run, now: Now
+    new: NewUser, visitor: Visitor, hashing: Hashing, run: Run, address: Address, now: Now
 ) -> UserView:
     """Take somebody in: an admin does, or they themselves if registration is open."""
     profile = dict(new)
-    password_hash = await passwords.hash(profile.pop("password"))
+    password_hash = await hashing.for_new_user(
+        username=new.username,
+        email=new.email,
+        password=profile.pop("password"),
+        actor=visitor,
+        address=address,
+    )
     user = await run(
         people.register_user, **profile, password_hash=password_hash, now=now, actor=visitor
     )
@@ -141,23 +146,15 @@ async def read_me(users: Users, by: By, now: Now) -> UserView:
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
 async def change_password(
-    change: PasswordChange,
-    authenticator: AuthenticatorPort,
-    passwords: PasswordsPort,
-    run: Run,
-    by: By,
-    address: Address,
-    now: Now,
+    change: PasswordChange, hashing: Hashing, run: Run, by: By, now: Now
 ) -> None:
     """Change one's password, which ends every session and token one has."""
-    known_hash, attempt = await authenticator.confirm(by.id, change.current, address)
-    password_hash = await passwords.hash(change.new)
+    password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
     await run(
         people.change_password,
         actor=by,
-        known_hash=known_hash,
+        confirmation=confirmation,
         password_hash=password_hash,
-        attempt=attempt,
         now=now,
     )
 
@@ -177,19 +174,23 @@ async def edit_user(
     user_id: UserId,
     patch: Annotated[UserPatch, Body()],
     expected: IfMatch,
-    passwords: PasswordsPort,
+    hashing: Hashing,
     run: Run,
     by: By,
     now: Now,
 ) -> UserView:
     """Give members of a profile other values."""
     changes = {name: value for name, value in patch.items() if name != "password"}
-    password = patch.get("password")
+    password_hash = None
+    if "password" in patch:
+        password_hash = await hashing.for_user(
+            user_id, patch["password"], actor=by, expected=expected
+        )
     user = await run(
         people.edit_user,
         user_id,
         changes,  # type: ignore[arg-type]  # mypy does not follow what is left of the patch
-        password_hash=None if password is None else await passwords.hash(password),
+        password_hash=password_hash,
         actor=by,
         now=now,
         expected=expected,

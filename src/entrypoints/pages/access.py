@@ -10,7 +10,7 @@ from starlette.routing import Match
 from domain.access import AlreadySetUp
 from entrypoints.http.access import SignIn
 from entrypoints.http.errors import refusal
-from entrypoints.http.ports import Address, AuthenticatorPort, Now, PasswordsPort, Run, ports
+from entrypoints.http.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
 from entrypoints.http.users import NewUser
 from entrypoints.pages import sessions
 from entrypoints.pages.errors import error_page
@@ -60,7 +60,8 @@ async def sign_in(
     form = Form({"then": sent["then"], "username": sent["username"], "password": ""})
     try:
         told = sent.read(SignIn)
-        issued = await authenticator.sign_in(told.username, told.password, address)
+        browser = sessions.known_browser(request)
+        issued = await authenticator.sign_in(told.username, told.password, address, browser)
     except WRONG as error:
         waiting = kept if sent["resume"] else None
         status = refusal(error).status
@@ -72,7 +73,7 @@ async def sign_in(
         response = await _finish(request, then, Form(kept), issued)
     else:
         response = see_other(then)
-    sessions.begin(request, response, issued.secret)
+    sessions.begin(request, response, issued)
     return response
 
 
@@ -100,26 +101,32 @@ async def show_setup(request: Asking) -> Response:
 async def set_up(
     request: Asking,
     sent: Sent,
-    passwords: PasswordsPort,
+    hashing: Hashing,
     authenticator: AuthenticatorPort,
     address: Address,
     run: Run,
     now: Now,
 ) -> Response:
     """Make the first admin, and sign them in."""
+    if not await awaits_setup(request):
+        return see_other("/sign-in")
     try:
-        profile = dict(sent.read(NewUser))
+        new = sent.read(NewUser)
+        profile = dict(new)
         password = profile.pop("password")
-        hash = await passwords.hash(password)
+        hash = await hashing.for_first_admin(
+            sent["secret"], username=new.username, email=new.email, password=password
+        )
         await run(people.set_up, sent["secret"], **profile, password_hash=hash, now=now)
-        issued = await authenticator.sign_in(profile["username"], password, address)
+        browser = sessions.known_browser(request)
+        issued = await authenticator.sign_in(new.username, password, address, browser)
     except AlreadySetUp:
         return see_other("/sign-in")
     except WRONG as error:
         form = sent.refused(error)
         return page(request, "access/setup.html", status=refusal(error).status, form=form)
     response = see_other(OFFICE, "set-up")
-    sessions.begin(request, response, issued.secret)
+    sessions.begin(request, response, issued)
     return response
 
 

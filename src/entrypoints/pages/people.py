@@ -11,7 +11,7 @@ from domain.actors import Actor, Role
 from domain.errors import Forbidden, Stale
 from domain.users import UserChanges
 from entrypoints.http.errors import refusal
-from entrypoints.http.ports import By, Now, PasswordsPort, PicturesPort, Run, Users, ports
+from entrypoints.http.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
 from entrypoints.http.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
@@ -41,12 +41,18 @@ async def show_people(request: Asking, by: By) -> Response:
 
 @router.post("")
 async def add_person(
-    request: Asking, sent: Sent, passwords: PasswordsPort, run: Run, by: By, now: Now
+    request: Asking, sent: Sent, hashing: Hashing, run: Run, by: By, address: Address, now: Now
 ) -> Response:
     """Take somebody in."""
     try:
         new = dict(sent.read(NewUser))
-        hash = await passwords.hash(new.pop("password"))
+        hash = await hashing.for_new_user(
+            username=new["username"],
+            email=new["email"],
+            password=new.pop("password"),
+            actor=by,
+            address=address,
+        )
         place = await run(
             receipts.once,
             sent.key,
@@ -116,7 +122,7 @@ async def set_password_of_person(
     request: Asking,
     sent: Sent,
     users: Users,
-    passwords: PasswordsPort,
+    hashing: Hashing,
     run: Run,
     by: By,
     now: Now,
@@ -124,7 +130,7 @@ async def set_password_of_person(
     """Give somebody a new password, which signs them out everywhere."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
-        hash = await passwords.hash(patch["password"])
+        hash = await hashing.for_user(user_id, patch["password"], actor=by)
         await run(people.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
     except Forbidden as error:
         return _refused(request, await users.one(user_id, now), error)

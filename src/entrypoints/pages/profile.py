@@ -19,8 +19,8 @@ from entrypoints.http.ports import (
     AuthenticatorPort,
     By,
     Granted,
+    Hashing,
     Now,
-    PasswordsPort,
     PicturesPort,
     Run,
     Tokens,
@@ -109,7 +109,7 @@ async def change_own_password(
     sent: Sent,
     users: Users,
     authenticator: AuthenticatorPort,
-    passwords: PasswordsPort,
+    hashing: Hashing,
     run: Run,
     by: By,
     address: Address,
@@ -118,14 +118,12 @@ async def change_own_password(
     """Change one's password, which ends every session and token, and sign in by the new one."""
     try:
         change = sent.read(PasswordChange)
-        known_hash, attempt = await authenticator.confirm(by.id, change.current, address)
-        password_hash = await passwords.hash(change.new)
+        password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
         await run(
             people.change_password,
             actor=by,
-            known_hash=known_hash,
+            confirmation=confirmation,
             password_hash=password_hash,
-            attempt=attempt,
             now=now,
         )
     except WRONG as error:
@@ -133,12 +131,13 @@ async def change_own_password(
         return page(request, "profile/password.html", status=refusal(error).status, form=form)
     username = (await users.one(by.id, now)).username
     try:
-        issued = await authenticator.sign_in(username, change.new, address)
+        browser = sessions.known_browser(request)
+        issued = await authenticator.sign_in(username, change.new, address, browser)
     except WRONG:
         # Somebody else has changed it again, or uses up the attempts: it is changed all the same.
         return see_other("/sign-in", "password-changed")
     response = see_other(PASSWORD, "password-changed")
-    sessions.begin(request, response, issued.secret)
+    sessions.begin(request, response, issued)
     return response
 
 

@@ -1,12 +1,19 @@
 """Sessions: the cookie by which a browser is known, and that it was a page of ours that asks."""
 
+from datetime import timedelta
+
 from fastapi import Request
 from starlette.responses import Response
 
 from domain.access import SESSION
 from domain.errors import Forbidden
+from domain.known_browser import KnownBrowser
 from entrypoints.http.ports import ports
+from service_layer.access import Issued
 from service_layer.queries.access import Grant
+
+KNOWN_BROWSER = timedelta(days=400)
+"""How long a browser is known after a sign-in; browsers keep no cookie for longer."""
 
 
 def cookie_name(request: Request) -> str:
@@ -36,25 +43,38 @@ async def known(request: Request) -> Grant | None:
     return None if grant is None or grant.is_personal else grant
 
 
-def begin(request: Request, response: Response, secret: str) -> None:
-    """Have the browser show this secret from now on."""
-    _set(request, response, secret, int(SESSION.total_seconds()))
+def known_browser(request: Request) -> KnownBrowser | None:
+    """Return what the browser's other cookie tells of earlier sign-ins, if it has one."""
+    return KnownBrowser.parse(request.cookies.get(_known_browser_cookie(request)))
+
+
+def _known_browser_cookie(request: Request) -> str:
+    return f"{cookie_name(request)}-known"
+
+
+def begin(request: Request, response: Response, issued: Issued) -> None:
+    """Set the session's cookie, and the one by which the browser is known at its next sign-in."""
+    _set(request, response, cookie_name(request), issued.secret, SESSION)
+    if issued.browser is not None:
+        name = _known_browser_cookie(request)
+        _set(request, response, name, str(issued.browser), KNOWN_BROWSER)
 
 
 def end(request: Request, response: Response) -> None:
-    """Have the browser forget what it showed, and the pages that it was shown.
+    """Have the browser forget the session, and the pages that it was shown.
 
-    Without TLS a browser takes that from this machine alone (Clear Site Data, 3.1).
+    It stays known as one that has signed in. Without TLS a browser clears its cache for this
+    machine alone (Clear Site Data, 3.1).
     """
-    _set(request, response, "", 0)
+    _set(request, response, cookie_name(request), "", timedelta())
     response.headers["Clear-Site-Data"] = '"cache"'
 
 
-def _set(request: Request, response: Response, secret: str, seconds: int) -> None:
+def _set(request: Request, response: Response, name: str, value: str, lasts: timedelta) -> None:
     response.set_cookie(
-        cookie_name(request),
-        secret,
-        max_age=seconds,
+        name,
+        value,
+        max_age=int(lasts.total_seconds()),
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,

@@ -1,6 +1,7 @@
 """What is known of tokens and of those who bear them, and the ports that tell it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -83,3 +84,11 @@ class AccessQueries(ABC):
     @abstractmethod
     async def awaits_setup(self) -> bool:
         """Whether the workshop waits for its first admin."""
+
+    @abstractmethod
+    async def is_setup_secret(self, digest: str) -> bool:
+        """Whether the secret with this digest sets up the workshop."""
+
+    @abstractmethod
+    async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
+        """Return the times of the failures that some counters of the login throttle hold."""

@@ -1,5 +1,7 @@
 """Reads of tokens, and of what tells who somebody is."""
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Text, Uuid, bindparam, select
@@ -8,7 +10,7 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.listing import Sort
 from adapters.sql.queries import SqlQueries
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.tables import tokens, users
+from adapters.sql.tables import attempts, tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
 from service_layer.queries import holding
@@ -84,6 +86,9 @@ class SqlAccessQueries(AccessQueries):
         )
         setup = select(tokens.c.id).where(tokens.c.purpose == Purpose.SETUP).limit(1)
         self._setup = Statement(setup, database.dialect)
+        by_digest = setup.where(tokens.c.digest == bindparam("digest", type_=Text()))
+        self._setup_by_digest = Statement(by_digest, database.dialect)
+        self._failures = database.lookup(select(attempts.c.times), attempts.c.id)
 
     async def grant(self, digest: str) -> Grant | None:
         row = await self._grant.row(digest, {})
@@ -106,6 +111,14 @@ class SqlAccessQueries(AccessQueries):
 
     async def awaits_setup(self) -> bool:
         return bool(await self._database.fetch(self._setup, {}, short=True))
+
+    async def is_setup_secret(self, digest: str) -> bool:
+        given = {"digest": digest}
+        return bool(await self._database.fetch(self._setup_by_digest, given, short=True))
+
+    async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
+        rows = await self._failures.rows(counters, {})
+        return {id: row[0] for id, row in rows.items()}
 
 
 def _grant(row: Row) -> Grant:
