@@ -70,13 +70,41 @@ def turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def pixels(image: Image.Image) -> Image.Image:
-    """Return the first frame as plain pixels, in colours that every format and filter knows."""
+    """Return the first frame as plain pixels, in sRGB, which is what no profile means."""
+    profile = image.info.get("icc_profile")
     if image.mode == "I;16":
         # Pillow would cut off all that is brighter than 255, instead of scaling it.
         image = image.point(lambda value: value / 257).convert("L")
         image.info.clear()
     # This is a copy even if the mode is the same: no plugin, and no frames after the first.
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    plain = "RGBA" if image.has_transparency_data else "RGB"
+    return (profile and in_srgb(image, profile, plain)) or image.convert(plain)
+
+
+def in_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None:
+    """Return a picture with its colours converted by its profile, `None` if that is not possible.
+
+    A profile that is broken, or made for other pixels, is ignored as browsers ignore it.
+    """
+    from PIL import ImageCms
+
+    if image.mode in ("P", "PA", "1"):
+        # The profile of a palette is about the colours in it.
+        image = image.convert(mode)
+    alpha = image.getchannel("A") if mode == "RGBA" and "A" in image.getbands() else None
+    if alpha is None and mode == "RGBA":
+        # A transparent colour is found by the colour as it was sent.
+        alpha = image.convert(mode).getchannel("A")
+    colours = image.convert({"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode))
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        found = ImageCms.profileToProfile(colours, source, target, outputMode="RGB")
+    except Exception:
+        return None
+    if found is not None and alpha is not None:
+        found.putalpha(alpha)
+    return found
 
 
 def cleaned(content: bytes, max_side: int, kept_side: int) -> tuple[str, bytes]:

@@ -555,6 +555,86 @@ def test_colours_stay_what_they_are(pictures: Pictures) -> None:
         assert all(abs(value - 128) <= 2 for value in colour), number
 
 
+def tag(kind: bytes, *numbers: float) -> bytes:
+    fixed = b"".join(struct.pack(">i", round(number * 65_536)) for number in numbers)
+    return kind + bytes(4) + (struct.pack(">HH", 3, 0) if kind == b"para" else b"") + fixed
+
+
+def profile(space: bytes, **tags: bytes) -> bytes:
+    """An ICC profile (ICC.1:2010) of a display."""
+    at, table, content = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += name.encode() + struct.pack(">II", at + len(content), len(data))
+        content += data
+    head = struct.pack(">I4xI", at + len(content), 0x04200000) + b"mntr" + space + b"XYZ "
+    white = struct.pack(">iii", 63_190, 65_536, 54_061)
+    return (head + bytes(12) + b"acsp" + bytes(28) + white).ljust(128, b"\0") + table + content
+
+
+CURVE = tag(b"para", 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+DISPLAY_P3 = profile(
+    b"RGB ",
+    wtpt=tag(b"XYZ ", 0.9642, 1.0, 0.8249),
+    rXYZ=tag(b"XYZ ", 0.51512, 0.24120, -0.00105),
+    gXYZ=tag(b"XYZ ", 0.29198, 0.69225, 0.04189),
+    bXYZ=tag(b"XYZ ", 0.15710, 0.06657, 0.78407),
+    rTRC=CURVE,
+    gTRC=CURVE,
+    bTRC=CURVE,
+)
+LINEAR_GREY = profile(
+    b"GRAY", wtpt=tag(b"XYZ ", 0.9642, 1.0, 0.8249), kTRC=tag(b"curv")[:8] + bytes(4)
+)
+
+
+def test_colours_are_converted_by_the_profile_of_the_picture(pictures: Pictures) -> None:
+    orange = Image.new("RGB", (9, 9), (200, 60, 40))
+    palette = orange.convert("P", palette=Image.Palette.ADAPTIVE)
+    sent = [
+        saved(orange, "PNG", icc_profile=DISPLAY_P3),
+        saved(orange, "JPEG", icc_profile=DISPLAY_P3, quality=100, subsampling=0),
+        saved(orange, "WEBP", icc_profile=DISPLAY_P3, lossless=True),
+        saved(palette, "PNG", icc_profile=DISPLAY_P3),
+        saved(Image.new("RGBA", (9, 9), (200, 60, 40, 99)), "PNG", icc_profile=DISPLAY_P3),
+        saved(orange, "PNG", icc_profile=DISPLAY_P3, transparency=(1, 2, 3)),
+    ]
+    for number, image in enumerate(shown(pictures, *sent)):
+        *colour, alpha = image.convert("RGBA").getpixel((4, 4))  # type: ignore[misc]
+        near = zip(colour, (217, 42, 23), strict=True)
+        assert all(abs(value - right) <= 4 for value, right in near), (number, colour)
+        assert alpha == (99 if number == 4 else 255)
+        assert "icc_profile" not in image.info
+    grey = Image.new("L", (9, 9), 128)
+    sent = [
+        saved(grey, "PNG", icc_profile=LINEAR_GREY),
+        saved(grey.convert("LA"), "PNG", icc_profile=LINEAR_GREY),
+        saved(grey, "JPEG", icc_profile=LINEAR_GREY),
+    ]
+    for number, image in enumerate(shown(pictures, *sent)):
+        value = image.convert("L").getpixel((4, 4))
+        assert isinstance(value, int)
+        assert abs(value - 188) <= 2, number
+
+
+def test_a_profile_that_does_not_fit_or_is_broken_is_ignored(pictures: Pictures) -> None:
+    orange = Image.new("RGB", (9, 9), (200, 60, 40))
+    broken = (
+        b"",
+        b"x",
+        LINEAR_GREY,
+        DISPLAY_P3[:200],
+        DISPLAY_P3[:-40],
+        DISPLAY_P3[:128] + b"\xff" * 400,
+        DISPLAY_P3.replace(b"RGB ", b"CMYK"),
+    )
+    sent = [saved(orange, "PNG", icc_profile=each) for each in broken]
+    sent.append(saved(Image.new("CMYK", (9, 9), (0, 0, 0, 127)), "JPEG", icc_profile=DISPLAY_P3))
+    *first, grey = [image.convert("RGB").getpixel((4, 4)) for image in shown(pictures, *sent)]
+    assert first == [(200, 60, 40)] * len(broken)
+    assert isinstance(grey, tuple)
+    assert all(abs(value - 128) <= 2 for value in grey)
+
+
 def test_names_are_made_up_and_never_the_same(pictures: Pictures) -> None:
     async def keep() -> list[str]:
         sent = upload("a PNG"), upload("a JPEG"), upload("a WebP"), upload("a PNG")
