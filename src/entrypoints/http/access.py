@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from domain.access import SESSION, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
 from domain.errors import NotFound, Unidentified
+from entrypoints.http.bodies import SMALL_BODY
 from entrypoints.http.fields import Moment, text, told
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
@@ -108,7 +109,11 @@ async def _awaited(request: Request) -> None:
 TokenId = Annotated[UUID, Path(description="The token's id."), Names("token", _look)]
 
 
-@router.post("/auth/token", openapi_extra=problems("unauthenticated", "too-many-requests"))
+@router.post(
+    "/auth/token",
+    openapi_extra=problems("unauthenticated", "too-many-requests"),
+    max_body_size=SMALL_BODY,
+)
 async def sign_in(
     form: Annotated[SignIn, Form()], authenticator: AuthenticatorPort, address: Address
 ) -> SignedIn:
@@ -161,6 +166,7 @@ async def delete_token(token_id: TokenId, expected: IfMatch, run: Run, by: By, n
 
 @router.post(
     "/setup",
+    max_body_size=SMALL_BODY,
     status_code=201,
     openapi_extra=problems("unauthenticated", "not-found", "already-taken", "too-many-requests"),
 )

@@ -92,6 +92,9 @@ class Heartbeat(TypedDict, total=False):
     metrics: Annotated[dict[str, Any], document(METRICS)] | None
 
 
+MAX_HEARTBEAT = 16 * 1024
+"""The largest body of a heartbeat in bytes."""
+
 NOTHING_TOLD: Heartbeat = {}
 
 
@@ -177,7 +180,12 @@ async def create_device_key(
     return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
 
 
-@router.post("/{device_id:id}/heartbeat", status_code=204, openapi_extra=problems("gone"))
+@router.post(
+    "/{device_id:id}/heartbeat",
+    status_code=204,
+    openapi_extra=problems("gone"),
+    max_body_size=MAX_HEARTBEAT,
+)
 async def send_heartbeat(
     device_id: BeatingId,
     key_digest: KeyDigest,

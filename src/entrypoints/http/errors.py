@@ -39,6 +39,9 @@ NOWHERE = "There is nothing at this address."
 RETRY_AFTER = "2"
 """Seconds after which a client may try again when the database was away."""
 
+MAX_ERRORS = 20
+"""How many errors a problem lists; the others are counted."""
+
 
 class Refused(Exception):
     """A request that is answered with a problem; `members` are added to it."""
@@ -59,7 +62,9 @@ class Refused(Exception):
         self.headers = dict(headers or {})
         self.members = members
         if errors:
-            self.members["errors"] = list(errors)
+            self.members["errors"] = list(errors[:MAX_ERRORS])
+        if len(errors) > MAX_ERRORS:
+            self.members["errors_omitted"] = len(errors) - MAX_ERRORS
 
     def body(self, request_id: str) -> bytes:
         """Return the problem document."""

@@ -18,7 +18,7 @@ KINDS: Mapping[str, Kind] = {
         400,
         "Malformed JSON",
         "The body is not JSON as RFC 8259 has it, in UTF-8. NaN, Infinity, a member that is given"
-        " twice, a lone surrogate and the NUL character are refused as well.",
+        " twice, a lone surrogate, the NUL character and more than 64 levels are refused as well.",
     ),
     "malformed-cursor": Kind(
         400,

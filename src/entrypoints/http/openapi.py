@@ -39,6 +39,10 @@ PROBLEM: Json = {
                 },
             },
         },
+        "errors_omitted": {
+            "type": "integer",
+            "description": "How many more errors there are than `errors` lists.",
+        },
     },
 }
 
@@ -151,8 +155,12 @@ def _complete(operation: Json, route: Operation) -> None:
         for media_type in sorted(route.accepts):
             content[media_type.decode()] = schema
         operation["requestBody"]["required"] = route.needs_body
+        operation["requestBody"]["description"] = f"At most {route.body_limit:,} bytes."
     for code in sorted(problems_of(route)):
         _add_problem(responses, code)
+    if route.reads_body:
+        operation["x-max-body-bytes"] = route.body_limit
+        responses["413"]["description"] += f": more than {route.body_limit:,} bytes"
     for parameter in operation.get("parameters", ()):
         _drop_null(parameter)
         _name_values(parameter)

@@ -122,6 +122,7 @@ class Operation(APIRoute):
         self.needs_body = any(field.field_info.is_required() for field in given.body_params)
         self.query_name, self.query_type = _only(given.query_params)
         self.accepts = self._accepted()
+        self.body_limit = self._body_limit()
         self.named = [
             (field.name, names)
             for field in given.path_params
@@ -155,6 +156,12 @@ class Operation(APIRoute):
             return FORM
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
 
+    def _body_limit(self) -> int:
+        """Return the size of the largest body that the operation reads, in bytes."""
+        if self.max_body_size is not None:
+            return self.max_body_size
+        return MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -162,6 +169,9 @@ class Operation(APIRoute):
         values: dict[str, Any] = dict(scope["path_params"])
         named = self._named_by(values)
         await admit(self.who, request, named)
+        if self.who.by_device_key and named is not None and announces_body(headers):
+            # Nothing is read for a stranger. Without a body, the use case asks for the key anyway.
+            await require_key(request, named.id)
         try:
             result = await self._result(scope, headers, request, values)
         except (Refused, DomainError) as error:
@@ -182,8 +192,7 @@ class Operation(APIRoute):
         if self.reads_body:
             if self.needs_body or announces_body(headers):
                 require_media_type(headers, self.accepts)
-            limit = MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
-            body = await read(headers, request.receive, limit)
+            body = await read(headers, request.receive, self.body_limit)
         try:
             for name, call in self.needs:
                 values[name] = await call(request)  # type: ignore[misc]

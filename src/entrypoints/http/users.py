@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from domain.actors import Role
 from domain.base import Page
 from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, USERNAME, UserFilter
+from entrypoints.http.bodies import SMALL_BODY
 from entrypoints.http.fields import Flag, Search, new_password, text, told, whole, word
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, Tagged, problems
@@ -109,7 +110,12 @@ class UserParameters(ListParameters):
         return UserFilter(name=self.name, city=self.city, is_active=self.is_active, q=self.q)
 
 
-@router.post("", status_code=201, openapi_extra=problems("already-taken", "too-many-requests"))
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=problems("already-taken", "too-many-requests"),
+    max_body_size=SMALL_BODY,
+)
 async def create_user(
     new: NewUser, visitor: Visitor, hashing: Hashing, run: Run, address: Address, now: Now
 ) -> UserView:

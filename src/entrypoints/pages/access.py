@@ -9,6 +9,7 @@ from starlette.routing import Match
 
 from domain.access import AlreadySetUp
 from entrypoints.http.access import SignIn
+from entrypoints.http.bodies import SMALL_BODY
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
 from entrypoints.http.users import NewUser
@@ -97,7 +98,7 @@ async def show_setup(request: Asking) -> Response:
     return page(request, "access/setup.html", form=form)
 
 
-@router.post("/setup")
+@router.post("/setup", max_body_size=SMALL_BODY)
 async def set_up(
     request: Asking,
     sent: Sent,

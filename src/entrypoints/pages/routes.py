@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain.actors import Role
 from domain.errors import DomainError, Forbidden
-from entrypoints.http.bodies import parse_form, read, require_media_type
+from entrypoints.http.bodies import MAX_BODY, parse_form, read, require_media_type
 from entrypoints.http.checking import checked, place_in_query, query_parameters
 from entrypoints.http.errors import Refused
 from entrypoints.http.operations import FORM, announces_body
@@ -51,7 +51,7 @@ class Page(APIRoute):
         try:
             if request.method != "GET":
                 require_same_origin(request)
-                scope["form"] = await _read_form(request)
+                scope["form"] = await _read_form(request, self.max_body_size or MAX_BODY)
             response = await self.respond(request)
         except TROUBLES as error:
             response = error_page(request, error)
@@ -93,14 +93,14 @@ class Page(APIRoute):
 MULTIPART = b"multipart/form-data"
 
 
-async def _read_form(request: Request) -> Form:
+async def _read_form(request: Request, limit: int) -> Form:
     """Return the form that was sent; a picture is read by the page that takes one."""
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     if headers.get(b"content-type", b"").startswith(MULTIPART):
         return Form()
     if announces_body(headers):
         require_media_type(headers, FORM)
-    said = parse_form(await read(headers, request.receive), max_members=100)
+    said = parse_form(await read(headers, request.receive, limit), max_members=100)
     # Browsers end the lines of a text with CRLF (HTML, 4.10.22.4).
     return Form({name: text.replace("\r\n", "\n") for name, text in said.items()})
 
