@@ -109,8 +109,11 @@ def test_what_is_no_request_is_answered_with_the_security_headers() -> None:
         def write(self, data: bytes | bytearray | memoryview) -> None:
             self.sent += bytes(data)
 
-        def close(self) -> None:
-            pass
+        def is_closing(self) -> bool:
+            return False
+
+        def write_eof(self) -> None:
+            """Nothing more is sent."""
 
     async def answered(request: bytes) -> bytes:
         config = Config(FastAPI(), log_config=None)

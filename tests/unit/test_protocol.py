@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-import selectors
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -15,81 +14,20 @@ from uvicorn.server import ServerState
 from entrypoints.http.protocol import Protocol
 from support.backends import Clock, memory_app
 from support.people import MEMBER
-
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-HEAD = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
-LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-OLD = b"GET / HTTP/1.0\r\nHost: x\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class Wire(asyncio.Transport):
-    """The server's end of a connection: what is sent is kept, piece by piece."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.pieces.append(bytes(data))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        """What was sent is here already."""
-
-    def resume_reading(self) -> None:
-        """What was sent is here already."""
-
-
-def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) -> Wire:
-    """Send what a client sends, and return what the wire has seen at the end."""
-
-    async def exchanged() -> Wire:
-        config = Config(answers, interface="asgi3", log_config=None, access_log=False)
-        config.load()
-        state, wire = ServerState(), Wire()
-        state.default_headers = [(b"date", b"Fri, 20 Nov 2026 12:00:00 GMT")]
-        connection = protocol(config, state, {})
-        connection.connection_made(wire)
-        for piece in pieces:
-            connection.data_received(piece)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            if wire.closed:
-                connection.connection_lost(None)
-                break
-        while state.tasks:
-            await asyncio.gather(*state.tasks)
-            await asyncio.sleep(0)
-        return wire
-
-    return asyncio.run(asyncio.wait_for(exchanged(), 5))
-
-
-def answering(status: int, headers: Headers, *bodies: bytes, reads: bool = False) -> Any:
-    """Return an application that gives one answer to whatever it is asked."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if reads:
-            await receive()
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        for number, body in enumerate(bodies, 1):
-            more = number < len(bodies)
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-
-    return app
-
-
-def of_length(length: int, *more: tuple[bytes, bytes]) -> Headers:
-    return [(b"content-type", b"text/plain"), (b"content-length", b"%d" % length), *more]
+from support.wire import (
+    GET,
+    HEAD,
+    LAST,
+    OLD,
+    POST,
+    Headers,
+    Wire,
+    answering,
+    echo,
+    exchange,
+    in_leaps,
+    of_length,
+)
 
 
 @pytest.mark.parametrize("request_", [GET, HEAD, LAST, OLD, GET + GET, GET + LAST, HEAD + GET])
@@ -187,18 +125,6 @@ def test_a_defect_before_the_answer_is_answered_500() -> None:
 
 
 # What is offered instead of HTTP/1.1
-
-
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer what was asked, and what the body said."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    said = f"{scope['method']} {scope['path']} ".encode() + body + b"\n"
-    await send({"type": "http.response.start", "status": 200, "headers": of_length(len(said))})
-    await send({"type": "http.response.body", "body": said})
 
 
 def told(wire: Wire) -> list[str]:
@@ -324,38 +250,6 @@ def test_a_request_that_goes_on_as_nonsense_gets_one_answer() -> None:
     assert early.closed
 
 
-class Leaping(selectors.DefaultSelector):
-    """Where there is nothing to do but to wait, the time waited for has passed at once.
-
-    However slow a machine is, nothing passes but what a test waits for.
-    """
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready:
-            self.now += timeout or 0
-        return ready
-
-
-class LeapingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time leaps to when something is to be done."""
-
-    def __init__(self) -> None:
-        self._leaping = Leaping()
-        super().__init__(self._leaping)
-
-    def time(self) -> float:
-        return self._leaping.now
-
-
-def in_leaps(use: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a use in a loop whose time leaps."""
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
-        runner.run(use())
-
-
 class Idling:
     """A connection that has been answered, and the means to let time pass for it."""
 
@@ -404,7 +298,7 @@ def test_a_connection_does_not_idle_while_a_request_is_coming() -> None:
         idling = Idling()
         await idling.send(GET)
         await idling.send(GET[:9])
-        await idling.idle(2.5)
+        await idling.idle(1.8)
         assert not idling.wire.closed
         await idling.send(GET[9:])
         assert len(idling.wire.pieces) == 2

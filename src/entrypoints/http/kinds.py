@@ -44,6 +44,11 @@ KINDS: Mapping[str, Kind] = {
     "method-not-allowed": Kind(
         405, "Method not allowed", "The Allow header names the methods that are possible here."
     ),
+    "request-timeout": Kind(
+        408,
+        "Request timeout",
+        "The request did not arrive in time. Send it again, on another connection.",
+    ),
     "conflict": Kind(
         409,
         "Conflict",
@@ -101,6 +106,11 @@ KINDS: Mapping[str, Kind] = {
         "Too many requests",
         "There were too many attempts. Wait for the time in Retry-After, in seconds.",
     ),
+    "headers-too-large": Kind(
+        431,
+        "Headers too large",
+        "The request line and the headers may have 64 KiB together.",
+    ),
     "internal-error": Kind(
         500,
         "Internal error",
@@ -117,6 +127,12 @@ KINDS: Mapping[str, Kind] = {
         503,
         "Storage unavailable",
         "Uploads cannot be kept or read at the moment. Try again after the time in Retry-After.",
+    ),
+    "overloaded": Kind(
+        503,
+        "Overloaded",
+        "The service has as much to do as it can. Nothing was done; try again after the time in"
+        " Retry-After.",
     ),
     "schema-not-current": Kind(
         503,
