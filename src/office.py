@@ -22,7 +22,7 @@ from adapters.passwords import Argon2Passwords
 from adapters.sql.database import AHEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import DomainError, Invalid, Unacceptable
-from domain.users import PASSWORD
+from domain.users import PASSWORD, Profile, check_profile
 from entrypoints import cli
 from entrypoints.cli import Failed
 from entrypoints.http.frontdoor import REQUEST_ID
@@ -88,8 +88,14 @@ class Office(cli.Office):
             self._tell_how_to_set_up()
             self._run(listener)
 
+    def check_admin(self, *, username: str, email: str, name: str) -> None:
+        profile = Profile(username=username, email=email, name=name)
+        with _checked():
+            check_profile(**profile)
+            self._require_tables()
+            self._perform(people.check_new_user, now=clock.utc_now(), **profile)
+
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
-        self._require_tables()
         with _checked():
             hash = asyncio.run(Argon2Passwords().hash(PASSWORD(password)))
             self._perform(

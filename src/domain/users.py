@@ -120,6 +120,15 @@ class UserChanges(TypedDict, total=False):
     is_active: bool
 
 
+def check_profile(**profile: Unpack[Profile]) -> Any:
+    """Return the members of a profile as they are kept.
+
+    Raises:
+        Invalid: when a value breaks the rule for its member.
+    """
+    return {name: checked_by(RULES[name], name, value) for name, value in profile.items()}
+
+
 @dataclass(eq=False, kw_only=True)
 class User(Entity):
     """Somebody who belongs to the workshop. Of the password only its hash is kept.
@@ -157,7 +166,7 @@ class User(Entity):
             Invalid: when a value breaks the rule for its member.
             Taken: when another user has the name or the address, in whatever case.
         """
-        kept: Any = {name: checked_by(RULES[name], name, value) for name, value in profile.items()}
+        kept = check_profile(**profile)
         user = cls(
             id=id, created_at=now, updated_at=now, password_hash=password_hash, role=role, **kept
         )

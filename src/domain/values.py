@@ -23,6 +23,7 @@ No language needs more, and normalising takes time that grows with the square of
 """
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 
 # Letters that no decomposition takes apart, as those read them who have no such key.
 _LETTERS = str.maketrans(
@@ -108,11 +109,14 @@ class Password:
         """Return the password as it is hashed.
 
         Raises:
-            Unacceptable: when it is too short or too long.
+            Unacceptable: when it is too short or too long, or has a control character.
         """
         password = self.normalised(value)
         if not self.min <= len(password) <= self.max:
             raise Unacceptable(f"Give {self.min} to {self.max} characters.")
+        # A field for passwords in a page has no line ends, and no request may have a NUL.
+        if _CONTROL.search(password) or _SURROGATE.search(password):
+            raise Unacceptable("Leave out control characters.")
         return password
 
     def normalised(self, value: str) -> str:

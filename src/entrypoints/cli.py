@@ -4,6 +4,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from getpass import getpass
 
 import typer
 
@@ -24,8 +25,12 @@ class Office(ABC):
         """Bring the database's tables to this version's."""
 
     @abstractmethod
+    def check_admin(self, *, username: str, email: str, name: str) -> None:
+        """Check whether such an admin could be created, before a password is asked for."""
+
+    @abstractmethod
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
-        """Make an admin."""
+        """Create an admin; `check_admin` has been called with the same profile."""
 
     @abstractmethod
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
@@ -74,19 +79,13 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
         ),
     ) -> None:
         """Make an admin: the first one, or another when no admin can come in."""
-        if password_stdin:
-            try:
-                password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
-            except UnicodeDecodeError:
-                raise Failed("The password is not text in UTF-8.") from None
-        elif sys.stdin.isatty():
-            password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        else:
+        if not password_stdin and not sys.stdin.isatty():
             raise typer.BadParameter("Say --password-stdin, and write the password there.")
         office = open_office()
-        office.create_admin(
-            username=username, email=email, name=name or username, password=password
-        )
+        profile = {"username": username, "email": email, "name": name or username}
+        office.check_admin(**profile)
+        password = _read_password() if password_stdin else _ask_for_password()
+        office.create_admin(**profile, password=password)
         print(f"{username} is an admin now.")
 
     @app.command()
@@ -108,6 +107,28 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
             print(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")
 
     return app
+
+
+PASSWORD_BYTES = 4096
+"""How much of standard input is read for a password, many times more than one may have."""
+
+
+def _read_password() -> str:
+    """Return the first line of standard input, without its line end."""
+    try:
+        line = sys.stdin.buffer.readline(PASSWORD_BYTES).decode()
+    except UnicodeDecodeError:
+        raise Failed("The password is not text in UTF-8.") from None
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _ask_for_password() -> str:
+    """Ask for a password at the terminal, until it has been typed twice alike."""
+    while True:
+        password = getpass("Password: ")
+        if getpass("The same again: ") == password:
+            return password
+        print("These are not the same.", file=sys.stderr)
 
 
 @contextmanager

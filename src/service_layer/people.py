@@ -53,6 +53,16 @@ def register_user(
     return user
 
 
+def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]) -> None:
+    """Check whether a user with this profile could be registered, without doing it.
+
+    Raises:
+        Invalid: when a value breaks the rule for its member.
+        Taken: when another user has the name or the address, in whatever case.
+    """
+    User.register(uow.new_id(), now, password_hash="", among=uow.users, **profile)
+
+
 def create_admin(
     uow: UnitOfWork, *, password_hash: str, now: datetime, **profile: Unpack[Profile]
 ) -> User:

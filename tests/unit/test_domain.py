@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.errors import Invalid, Unacceptable
 from domain.tasks import Task, TaskAdded, TaskCompleted, TaskEdited, TaskReopened
-from domain.values import Text, Whole, fold
+from domain.values import Password, Text, Whole, fold
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ID = UUID("01900000-0000-7000-8000-000000000000")
@@ -41,6 +41,12 @@ def test_what_no_database_can_keep_is_no_text(character: str) -> None:
         Text(1, 10)(f"a{character}b")
     for kept in ("\ud7ff", "\ue000", "\U0001f528"):
         assert Text(1, 10)(kept) == kept
+
+
+@pytest.mark.parametrize("character", ["\0", "\t", "\n", "\r", "\x7f", "\x85", "\ud800"])
+def test_a_password_that_no_form_can_hold_is_refused(character: str) -> None:
+    with pytest.raises(Unacceptable):
+        Password(8, 128)(f"long {character} enough")
 
 
 @given(st.integers())

@@ -89,7 +89,8 @@ def word(rule: Word) -> Rule:
 def new_password(rule: Password) -> Rule:
     """A password that somebody chooses."""
     told: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
-    told |= {"format": "password", "writeOnly": True, "pattern": r"^[^\u0000]*$"}
+    printable = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+    told |= {"format": "password", "writeOnly": True, "pattern": printable}
     return Rule(_STRING, rule, told)
 
 
