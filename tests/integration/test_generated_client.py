@@ -191,7 +191,7 @@ def test_a_list_is_read_with_skip_and_limit_and_by_its_cursor(made: Made) -> Non
     listed = made.call("list_tasks", skip=1, limit=2, count=True)
     assert listed.status_code == 200
     page = listed.parsed
-    assert isinstance(page, made.ListingTaskView)
+    assert isinstance(page, made.TaskList)
     assert [task.title for task in page.items] == ["Task 1", "Task 2"]
     assert (page.total, page.total_exact) == (5, True)
     rest = made.call("list_tasks", cursor=page.next_).parsed
@@ -293,7 +293,7 @@ def test_what_is_in_stock_is_received_sold_counted_and_archived(made: Made) -> N
     sold = made.call("create_movement", product.id, body=sale)
     assert sold.status_code == 201
     assert isinstance(sold.parsed, made.MovementView)
-    assert (sold.parsed.stock_after, sold.parsed.reason) == (6, made.Reason.SOLD)
+    assert (sold.parsed.stock_after, sold.parsed.reason) == (6, made.MovementReason.SOLD)
     refused = made.call(
         "create_movement",
         product.id,
@@ -365,7 +365,7 @@ def test_an_admin_takes_somebody_in_who_then_signs_in(made: Made) -> None:
     dora = written.parsed
     assert isinstance(dora, made.UserView)
     assert (dora.username, dora.email, dora.age, dora.city, dora.role, dora.image_file) == (
-        *("Dora", "dora@example.org", 41, "Unknown", made.Role.MEMBER, None),
+        *("Dora", "dora@example.org", 41, "Unknown", made.UserRole.MEMBER, None),
     )
     assert written.headers["Location"] == f"/api/v1/users/{dora.id}"
     token = sign_in(made, "dora@example.org", "a good long one").parsed.access_token
@@ -419,7 +419,7 @@ def test_a_profile_is_edited_member_by_member(made: Made) -> None:
     assert (cleared.parsed.name, cleared.parsed.age) == ("Robert", None)
     stale = bob.call("edit_user", MEMBER.id, body=made.UserPatch(age=51), if_match=tag)
     assert stale.status_code == 412
-    promoted = bob.call("edit_user", MEMBER.id, body=made.UserPatch(role=made.Role.ADMIN))
+    promoted = bob.call("edit_user", MEMBER.id, body=made.UserPatch(role=made.UserRole.ADMIN))
     assert promoted.status_code == 403
 
 
@@ -475,12 +475,12 @@ def test_a_personal_token_reads_until_it_is_deleted(made: Made) -> None:
     bob = made.as_(MEMBER)
     # What a database keeps of a time ends with the microsecond.
     until = datetime.datetime(2099, 1, 31, 12, 0, 0, 123456, datetime.UTC)
-    new = made.NewToken(name="the wall", scope=made.Scope.READ, expires_at=until)
+    new = made.NewToken(name="the wall", scope=made.TokenScope.READ, expires_at=until)
     issued = bob.call("create_token", body=new)
     assert issued.status_code == 201
     token = issued.parsed
     assert isinstance(token, made.IssuedToken)
-    assert (token.scope, token.expires_at) == (made.Scope.READ, until)
+    assert (token.scope, token.expires_at) == (made.TokenScope.READ, until)
 
     wall = made.as_(token.token)
     assert wall.call("read_me").parsed.username == MEMBER.username
@@ -504,7 +504,7 @@ def test_a_device_is_put_on_the_list_and_heard_of_by_its_key(made: Made) -> None
     new = made.NewDevice(name="Lathe", serial="SN-1", heartbeat_every=30)
     device = made.call("create_device", body=new).parsed
     assert isinstance(device, made.DeviceView)
-    assert (device.presence, device.last_seen_at) == (made.Presence.NEVER, None)
+    assert (device.presence, device.last_seen_at) == (made.DevicePresence.NEVER, None)
     keyed = made.call("create_device_key", device.id)
     assert keyed.status_code == 201
     assert isinstance(keyed.parsed, made.KeyedDevice)
@@ -519,13 +519,13 @@ def test_a_device_is_put_on_the_list_and_heard_of_by_its_key(made: Made) -> None
 
     listed = made.call(
         "list_devices",
-        presence=made.Presence.ONLINE,
+        presence=made.DevicePresence.ONLINE,
         sort=made.ListDevicesSort.LAST_SEEN_AT_DESCENDING,
     )
     (seen,) = listed.parsed.items
     assert (seen.id, seen.version, seen.agent_version) == (device.id, 2, "1")
     assert seen.metrics.to_dict() == {"t": 21.5}
-    retired = made.DevicePatch(status=made.Status.RETIRED)
+    retired = made.DevicePatch(status=made.DeviceStatus.RETIRED)
     assert made.call("edit_device", device.id, body=retired).parsed.version == 3
     gone = lathe.call("send_heartbeat", device.id, body=told)
     assert (gone.status_code, gone.parsed.code) == (410, made.ProblemCode.GONE)

@@ -92,7 +92,9 @@ class SetupParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    secret: Annotated[str, told(100)] | None = None
+    secret: Annotated[str, told(100)] | None = Field(
+        None, description="The one-time secret, when the body does not have it."
+    )
 
 
 async def _look(request: Request, token_id: UUID) -> TokenView | None:

@@ -110,8 +110,8 @@ class DeviceParameters(ListParameters):
 
     sorts = {"created_at": datetime, "name": str, "last_seen_at": datetime | None}
 
-    status: Status | None = None
-    presence: Presence | None = None
+    status: Status | None = Field(None, description="With this status.")
+    presence: Presence | None = Field(None, description="With this presence at the moment.")
     kind: Annotated[str, text(Text(1, KIND.max))] | None = Field(
         None, description="The kind, without regard to case and accents."
     )

@@ -1,11 +1,14 @@
 """`/openapi.json`: what FastAPI knows of the operations, completed by what the route class adds."""
 
+import json
+import re
 from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from entrypoints.http.errors import MEDIA_TYPE
+from entrypoints.http.examples import EXAMPLES, PROPERTIES
 from entrypoints.http.kinds import KINDS
 from entrypoints.http.operations import PICTURE, Operation, problems_of
 from entrypoints.http.policy import Visitor
@@ -76,6 +79,20 @@ SECURITY: Json = {
 # Who makes a client knows bytes by this format, the one of OpenAPI 3.0; to 3.1 it says no more.
 BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
 
+COMPONENTS = {
+    "Presence": "DevicePresence",
+    "Reason": "MovementReason",
+    "Role": "UserRole",
+    "Scope": "TokenScope",
+    "Status": "DeviceStatus",
+}
+"""The names of schemas whose class is understood by its module, which no document shows.
+
+Component names and operation ids are a promise to generated clients and stay as they are.
+"""
+
+_LIST = re.compile(r"Listing_(?:Union_)?([A-Z][a-z]+)View_\w*")
+
 _VISITOR = get_args(Visitor)[1].dependency
 
 REQUEST_ID = _header("The id of this request, in the logs too.")
@@ -83,6 +100,7 @@ ETAG = _header("The validator of this representation.")
 LOCATION = _header("Where the new thing is.")
 RETRY = _header("Seconds to wait before trying again.")
 CHALLENGE = _header("What would make the caller known (RFC 6750).")
+SORT = "The field to sort by, descending with `-`; the id breaks ties, and null comes last."
 LINK: Json = {"description": "The next page (RFC 8288).", "schema": {"type": "string"}}
 
 
@@ -93,6 +111,8 @@ def describe(app: FastAPI) -> Json:
             title=app.title,
             version=app.version,
             description=app.description,
+            license_info={"name": "MIT", "identifier": "MIT"},
+            servers=[{"url": "/"}],
             routes=app.routes,
             separate_input_output_schemas=False,
         )
@@ -111,8 +131,50 @@ def describe(app: FastAPI) -> Json:
                     operation = document["paths"][route.path_format][method.lower()]
                     _complete(operation, route)
                     _secure(operation, route, registration_open=app.state.registration_open)
-        app.openapi_schema = document
+        _add_examples(schemas)
+        _write_whole_bounds(document)
+        app.openapi_schema = _name_components(document)
     return app.openapi_schema
+
+
+def _add_examples(schemas: Json) -> None:
+    """Add an example to each request body, as a whole and for each of its properties."""
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
+        for member, value in {**example, **PROPERTIES.get(name, {})}.items():
+            schemas[name]["properties"][member]["examples"] = [value]
+
+
+def _write_whole_bounds(part: Any) -> None:
+    """Write bounds of integers as integers: FastAPI makes `9.0` of `9`."""
+    children = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for child in children:
+        _write_whole_bounds(child)
+    if isinstance(part, dict):
+        for bound in ("minimum", "maximum"):
+            value = part.get(bound)
+            if isinstance(value, float) and value.is_integer():
+                part[bound] = int(value)
+
+
+def _component_name(name: str) -> str:
+    """Return the name of a schema in the document: `Listing_TaskView_` is a `TaskList`."""
+    found = _LIST.fullmatch(name)
+    return f"{found[1]}List" if found else COMPONENTS.get(name, name)
+
+
+def _name_components(document: Json) -> Json:
+    """Return the document with the names that schemas have for clients."""
+    schemas = document["components"]["schemas"]
+    renamed = {_component_name(name): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = dict(sorted(renamed.items()))
+    text = re.sub(
+        r'(?<="#/components/schemas/)\w+(?=")',
+        lambda found: _component_name(found[0]),
+        json.dumps(document),
+    )
+    named: Json = json.loads(text)
+    return named
 
 
 def _tell_prices(schemas: Json, currency: str) -> None:
@@ -162,6 +224,8 @@ def _complete(operation: Json, route: Operation) -> None:
         operation["x-max-body-bytes"] = route.body_limit
         responses["413"]["description"] += f": more than {route.body_limit:,} bytes"
     for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "sort":
+            parameter["description"] = SORT
         _drop_null(parameter)
         _name_values(parameter)
     operation["responses"] = dict(sorted(responses.items()))
@@ -169,7 +233,7 @@ def _complete(operation: Json, route: Operation) -> None:
 
 def _secure(operation: Json, route: Operation, *, registration_open: bool) -> None:
     """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
-    operation.pop("security", None)
+    operation["security"] = []
     if route.who.by_device_key:
         operation["security"] = [{"device_key": []}]
         return

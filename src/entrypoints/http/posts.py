@@ -73,7 +73,7 @@ class PostParameters(ListParameters):
 
     sorts = {"created_at": datetime, "published_at": datetime | None, "title": str}
 
-    published: Flag | None = None
+    published: Flag | None = Field(None, description="Only published posts, or only drafts.")
     q: Search | None = Field(None, description="Looked for in title and content.")
     sort: Literal[
         "created_at", "-created_at", "published_at", "-published_at", "title", "-title"
@@ -83,7 +83,7 @@ class PostParameters(ListParameters):
 class AllPostParameters(PostParameters):
     """Which posts are listed, and how."""
 
-    author_id: Id | None = None
+    author_id: Id | None = Field(None, description="Written by this user.")
 
 
 @router.post("/posts", status_code=201)

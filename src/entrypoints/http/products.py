@@ -87,11 +87,11 @@ class ProductParameters(ListParameters):
 
     sorts = {"created_at": datetime, "name": str, "price": Decimal, "stock": int}
 
-    category_id: Id | None = None
-    min_price: PriceParameter | None = None
-    max_price: PriceParameter | None = None
-    in_stock: Flag | None = None
-    low_stock: Flag | None = None
+    category_id: Id | None = Field(None, description="In this category.")
+    min_price: PriceParameter | None = Field(None, description="At this price or above.")
+    max_price: PriceParameter | None = Field(None, description="At this price or below.")
+    in_stock: Flag | None = Field(None, description="Only products in stock, or only the others.")
+    low_stock: Flag | None = Field(None, description="Only products low in stock, or the others.")
     archived: Flag = Field(False, description="Whether those that are archived, or the others.")
     q: Search | None = Field(None, description="Looked for in name, SKU and description.")
     sort: Literal[

@@ -59,12 +59,12 @@ class TaskFilters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    completed: Flag | None = None
-    priority: PriorityParameter | None = None
-    min_priority: PriorityParameter | None = None
-    assignee_id: Id | None = None
-    due_before: Day | None = None
-    overdue: Flag | None = None
+    completed: Flag | None = Field(None, description="Only completed tasks, or only open ones.")
+    priority: PriorityParameter | None = Field(None, description="Exactly this priority.")
+    min_priority: PriorityParameter | None = Field(None, description="This priority or a higher.")
+    assignee_id: Id | None = Field(None, description="Assigned to this user.")
+    due_before: Day | None = Field(None, description="Due before this date.")
+    overdue: Flag | None = Field(None, description="Only overdue tasks, or only the others.")
     q: Search | None = Field(None, description="Looked for in title and description.")
 
     def filter(self, now: datetime) -> TaskFilter:

@@ -99,7 +99,7 @@ class UserParameters(ListParameters):
 
     name: Search | None = Field(None, description="Contained in the name.")
     city: Search | None = Field(None, description="Contained in the city.")
-    is_active: Flag | None = None
+    is_active: Flag | None = Field(None, description="Only active users, or only inactive ones.")
     q: Search | None = Field(None, description="Looked for in username, name and city.")
     sort: Literal["created_at", "-created_at", "username", "-username", "name", "-name"] = (
         "created_at"
