@@ -6,14 +6,14 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from domain.actors import Role
 from domain.errors import DomainError, Forbidden
 from entrypoints.http.bodies import MAX_BODY, parse_form, read, require_media_type
-from entrypoints.http.checking import checked, place_in_query, query_parameters
+from entrypoints.http.checking import checked, place_in_query
 from entrypoints.http.errors import Refused
 from entrypoints.http.operations import FORM, announces_body
 from entrypoints.http.policy import PAGES
@@ -25,7 +25,7 @@ from entrypoints.pages.sessions import known, require_same_origin
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant
 
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 TROUBLES = (Refused, DomainError, DatabaseUnavailable, StorageUnavailable)
 """What ends as a page that tells of an error, if nobody has a better one."""
@@ -125,15 +125,21 @@ def sign_in_page(
     return page(request, "access/sign_in.html", status=status, form=form, kept=kept)
 
 
-def asked(request: Request, model: type[T]) -> T:
-    """Return what the query asks for, by a schema of the API's; a field that is empty asks nothing.
+def asked(request: Request, model: type[M]) -> M:
+    """Return what the query asks for, by a schema of the API's.
+
+    A blank field asks nothing. Unknown parameters are ignored: links that people share carry all
+    kinds of them. Of a parameter that is given twice the last one counts.
 
     Raises:
-        Refused: 422 when there is something wrong with it.
+        Refused: 422 when a value of a known parameter is not usable.
     """
-    said = query_parameters(request.scope["query_string"])
-    given = {name: value for name, value in said.items() if value and name != "done"}
-    value: T = checked(TypeAdapter(model), given, place_in_query)
+    given = {
+        name: value
+        for name, value in request.query_params.multi_items()
+        if name in model.model_fields and value.strip()
+    }
+    value: M = checked(TypeAdapter(model), given, place_in_query)
     return value
 
 

@@ -130,7 +130,7 @@ async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Walk
     parameters are not ours: links that people share bring all kinds of them.
     """
     asked = request.query_params
-    said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name)}
+    said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name, "").strip()}
     if "cursor" not in said:
         said = {}
     way = checked(TypeAdapter(Way), said, place_in_query)
