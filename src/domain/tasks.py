@@ -184,6 +184,11 @@ SORTS: Mapping[str, Callable[[Task], Any]] = {
 }
 """The orders a list of tasks can have, each with the value it compares."""
 
+COMPLETED_SORTS: Mapping[str, Callable[[Task], Any]] = {
+    "completed_at": lambda task: task.completed_at,
+}
+"""The further orders that a list of completed tasks alone can have."""
+
 
 class TaskRepository(Repository[Task]):
     """Where tasks are kept."""

@@ -721,6 +721,32 @@ def in_order(things: list[E], value: Callable[[E], Any], descending: bool) -> li
     return having + lacking
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_completed_tasks_are_listed_by_when_they_were_completed(
+    backend: Backend, descending: bool
+) -> None:
+    ids = [add(backend, f"t {n}") for n in range(9)]
+    with backend.open() as uow:
+        # The first three at the same moment, and one of them not at all in the end.
+        for n, id in enumerate(reversed(ids)):
+            planning.complete_task(uow, id, now=NOON + timedelta(minutes=max(n, 3)))
+        planning.reopen_task(uow, ids[7], now=NOON + timedelta(hours=1))
+        uow.commit()
+    done = replace(ALL, completed=True)
+    order = Slice(sort="completed_at", descending=descending, limit=2)
+
+    walked = walk(backend, done, order)
+
+    assert len(walked) == 8
+    expected = sorted(walked, key=lambda task: (task.completed_at, task.id), reverse=descending)
+    assert walked == expected
+    for q, found in (("t 3", 1), ("t", 8)):
+        page = backend.ask(
+            backend.tasks.list(replace(done, q=q), replace(order, limit=20, count=True))
+        )
+        assert (len(page.items), page.total) == (found, found)
+
+
 @pytest.mark.parametrize("sort", list(SORTS))
 def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
     backend: Backend, sort: str

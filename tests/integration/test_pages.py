@@ -120,6 +120,37 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
                 assert len(sorted_) == (0 if len(of_tasks) == 1 else 2), steps
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_of_completed_tasks_is_walked_by_their_index(
+    place: Path | URL, descending: bool
+) -> None:
+    database = database_at(place)
+    queries = SqlTaskQueries(database)
+    done = TaskFilter(today=TODAY, completed=True)
+    with sql_backend(database) as backend:
+        populate_names(place, backend.open)
+        with backend.open() as uow:
+            for n in range(1_200):
+                now = NOON + timedelta(seconds=n)
+                task = planning.add_task(uow, title=f"t{n}", now=now)
+                if n % 2:
+                    task.complete(now + timedelta(days=n % 7))
+            uow.commit()
+        if isinstance(place, URL):
+            execute(place, "VACUUM ANALYZE tasks")
+        start = Slice(sort="completed_at", descending=descending, limit=20)
+        far = backend.ask(backend.tasks.list(done, replace(start, limit=400))).last
+        for asked in (start, replace(start, after=far)):
+            statement = queries._page(Shape.of({"completed": True}, asked))
+            values = statement.values({"today": TODAY, **page_values(asked)})
+            steps = plan(place, statement, values)
+            if isinstance(place, URL):
+                assert rows_looked_at(steps) <= 2 * (asked.limit + 1)
+            else:
+                of_tasks = [step for step in steps if "tasks" in step]
+                assert all("USING INDEX ix_tasks_completed_at" in step for step in of_tasks), steps
+
+
 def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, given: Any) -> None:
     """Assert that an index leads straight to a page, wherever it begins, and sorts it as well."""
     database = database_at(place)

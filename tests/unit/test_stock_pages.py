@@ -645,7 +645,7 @@ def test_a_category_is_added_once_and_products_can_be_put_in_it(
     assert "Wood &amp; glue" in page.text
     (category,) = client.get(CATEGORIES).json()["items"]
     link = f"{HERE}/new?category_id={category['id']}"
-    assert f'href="{link}"' in page.text
+    assert f'href="{link}&amp;back=' in page.text
     assert form(browser.get(link), f"{HERE}/new").fields["category_id"] == category["id"]
 
 

@@ -1,12 +1,13 @@
 """The office's tasks, as somebody sees them who does not write programs."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from support.backends import NOON, Clock, client_of, memory_app
-from support.clients import Client
+from support.clients import Answer, Client
 from support.pages import Browser, error_at, form, forms
 from support.people import ADMIN, MEMBER
 
@@ -109,7 +110,67 @@ def test_one_task_is_completed_after_the_other(browser: Browser, client: Client)
         page = browser.send(f"{HERE}/{id}/complete")
         assert page.status_code == 200
         assert "Done. One task less." in page.text
-        assert str(page.url).endswith(f"{HERE}?show=all&done=task-completed")
+        assert str(page.url).endswith(f"{HERE}?show=all&done=task-completed#task-{id}")
+
+
+def ids_in(page: Answer) -> list[str]:
+    """Return the ids of the tasks on a page, in its order."""
+    return re.findall(r'<li class="item[^"]*" id="task-([^"]+)"', page.text)
+
+
+def test_completing_a_task_leads_back_to_the_place_of_the_list_at_which_it_was(
+    browser: Browser, client: Client
+) -> None:
+    ids = [add(client, title=f"Saw {number}") for number in range(3)]
+    query = "q=saw&sort=title"
+    assert ids_in(browser.get(f"{HERE}?{query}")) == ids
+
+    for id, beside in ((ids[1], ids[2]), (ids[2], ids[0])):
+        page = browser.send(f"{HERE}/{id}/complete")
+        assert str(page.url).endswith(f"{HERE}?{query}&done=task-completed#task-{beside}")
+        assert f'id="task-{beside}"' in page.text
+    page = browser.send(f"{HERE}/{ids[0]}/complete")
+    assert str(page.url).endswith(f"{HERE}?{query}&done=task-completed")
+
+    browser.get(f"{HERE}?show=done&sort=title")
+    page = browser.send(f"{HERE}/{ids[0]}/reopen")
+    assert str(page.url).endswith(f"{HERE}?show=done&sort=title&done=task-reopened#task-{ids[1]}")
+
+
+def test_completing_a_task_on_the_start_page_leads_back_to_its_neighbour_there(
+    browser: Browser, client: Client
+) -> None:
+    late = str(NOON.date() - timedelta(days=1))
+    ids = [add(client, assignee_id=str(MEMBER.id), due_on=late) for _ in range(2)]
+    page = browser.get("/office")
+    places = re.findall(r'id="((?:my|overdue)-task-[^"]+)"', page.text)
+    assert len(places) == len(set(places)) == 4
+    page = browser.send(f"{HERE}/{ids[0]}/complete")
+    assert str(page.url).endswith(f"/office?done=task-completed#my-task-{ids[1]}")
+
+
+def test_what_is_done_is_listed_by_when_it_was_done_the_latest_first(
+    browser: Browser, client: Client, clock: Clock
+) -> None:
+    ids = [add(client, title=f"Task {number:02}") for number in range(25)]
+    order = ids[5:] + ids[:5]
+    for id in order:
+        clock.advance(seconds=1)
+        client.post(f"{TASKS}/{id}/complete")
+    browser.get(HERE)
+    page = browser.get(f"{HERE}?show=done&q=task")
+    seen = ids_in(page)
+    assert ">Recently completed</option>" in page.text
+
+    link = page.text.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+    seen += ids_in(browser.get(link))
+
+    assert seen == order[::-1]
+    # Searching by the form keeps the order of each tab; another can be chosen.
+    fields = form(browser.page, "", "get").fields
+    assert fields["sort"] == ""
+    assert ids_in(browser.get(f"{HERE}?show=done&sort=-created_at"))[0] == ids[-1]
+    assert "Recently completed" not in browser.get(HERE).text
 
 
 def test_a_task_is_edited(browser: Browser, client: Client) -> None:

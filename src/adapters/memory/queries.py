@@ -106,7 +106,7 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
     """Reads of tasks in a dictionary."""
 
     type = Task
-    sorts = tasks.SORTS
+    sorts = {**tasks.SORTS, **tasks.COMPLETED_SORTS}
 
     def _view(self, entity: Task, at: date) -> TaskView:
         people = {user.id: UserView.of(user).public() for user in self._store.all(User)}

@@ -14,8 +14,9 @@ from entrypoints.http.errors import refusal
 from entrypoints.http.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
 from entrypoints.http.users import NewUser
 from entrypoints.pages import sessions
+from entrypoints.pages.addresses import local
 from entrypoints.pages.errors import error_page
-from entrypoints.pages.forms import WRONG, Form, Sent, local
+from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
 from service_layer import access, people

@@ -11,6 +11,7 @@ from domain.errors import InUse, Stale
 from entrypoints.http.categories import CategoryParameters, CategoryPatch, NewCategory
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Categories, Now, Run, ports
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
@@ -87,12 +88,12 @@ async def save_category(
         )
     except Stale:
         now_is = Form.of(await categories.one(category_id, now), *FIELDS)
-        back = f"{HERE}/{category_id}"
+        back = with_back(f"{HERE}/{category_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
     except WRONG as error:
         category = await categories.one(category_id, now)
         return _edit(request, category, sent.refused(error), refusal(error).status)
-    return see_other(HERE, "saved")
+    return see_other(list_address(back_of(request), HERE), "saved")
 
 
 @router.post("/{category_id:id}/delete")
@@ -113,7 +114,7 @@ async def delete_category(
         category = await categories.one(category_id, now)
         form = Form.of(category, *FIELDS).refused(error)
         return _edit(request, category, form, refusal(error).status)
-    return see_other(HERE, "category-deleted")
+    return see_other(list_address(back_of(request), HERE), "category-deleted")
 
 
 def _place(category: object) -> str:

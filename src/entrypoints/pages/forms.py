@@ -18,12 +18,12 @@ from domain.base import Expected
 from domain.errors import DomainError
 from entrypoints.http.checking import checked, place_in_body
 from entrypoints.http.errors import Refused, refusal
+from entrypoints.pages.addresses import local
 from entrypoints.pages.rendering import digest
 
 T = TypeVar("T")
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
-_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 SECRETS = frozenset({"password", "current", "new"})
 """The fields with passwords: what is in them is on no page."""
 
@@ -108,11 +108,6 @@ class Form:
         unplaced = [detail for name, detail in errors.items() if name not in shown]
         wrong = " ".join(unplaced) if errors else refused.detail
         return Form(self.values, shown, wrong)
-
-
-def local(address: str, otherwise: str) -> str:
-    """Return an address if it is one of ours, so that nobody is led elsewhere."""
-    return address if _LOCAL.fullmatch(address) else otherwise
 
 
 _LEFT_OUT = object()

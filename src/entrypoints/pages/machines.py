@@ -16,6 +16,7 @@ from domain.errors import Stale
 from entrypoints.http.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Devices, Now, Run, ports
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
@@ -84,7 +85,7 @@ async def save_machine(
     except WRONG as error:
         device = await devices.one(device_id, now)
         return _machine(request, device, sent.refused(error), refusal(error).status)
-    return see_other(f"{HERE}/{device_id}", "saved")
+    return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
 
 
 @router.post("/{device_id:id}/key")
@@ -119,7 +120,7 @@ async def delete_machine(
         device = await devices.one(device_id, now)
         form = Form.of(device, *FIELDS).refused(error)
         return _machine(request, device, form, refusal(error).status)
-    return see_other(HERE, "machine-deleted")
+    return see_other(list_address(back_of(request), HERE), "machine-deleted")
 
 
 def _place(device: Any) -> str:
@@ -163,7 +164,7 @@ def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
         Form.of(device, *FIELDS),
         FIELDS,
         labels="machines",
-        back=f"{HERE}/{device.id}",
+        back=with_back(f"{HERE}/{device.id}", back_of(request)),
         choices={"status": dict(statuses())},
     )
 

@@ -59,6 +59,6 @@ def merge_page(
         now_is=now,
         differences=differences(sent, now, names),
         labels=labels,
-        back=back,
+        address=back,
         choices=choices or {},
     )

@@ -24,6 +24,7 @@ from entrypoints.http.fields import Search
 from entrypoints.http.lists import ListParameters
 from entrypoints.http.ports import By, MarkdownPort, Now, Posts, Run, ports
 from entrypoints.http.posts import NewPost, PostParameters, PostPatch
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.merging import merge_page
@@ -132,21 +133,24 @@ async def save_post(
         await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
     except Stale:
         now_is = Form.of(await _visible(posts, post_id, by, now), *FIELDS)
-        return merge_page(request, sent, now_is, FIELDS, labels="news", back=f"{HERE}/{post_id}")
+        back = with_back(f"{HERE}/{post_id}", back_of(request))
+        return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
     except WRONG as error:
         return await _edit(request, post, sent.refused(error), refusal(error).status)
     done = "saved"
     if sent["publish"] in _PUBLISHING:
         use_case, done = _PUBLISHING[sent["publish"]]
         await run(use_case, post_id, actor=by, now=now)
-    return see_other(f"{HERE}/{post_id}", done)
+    return see_other(with_back(f"{HERE}/{post_id}", back_of(request)), done)
 
 
 @router.post("/{post_id:id}/delete")
-async def delete_post(post_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def delete_post(
+    post_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
+) -> Response:
     """Throw a post away, unless it has changed since it was looked at."""
     await run(blog.remove_post, post_id, actor=by, now=now, expected=sent.expected)
-    return see_other(HERE, "post-deleted")
+    return see_other(list_address(back_of(request), HERE), "post-deleted")
 
 
 def _place(post: Post) -> str:

@@ -13,6 +13,7 @@ from domain.users import UserChanges
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
 from entrypoints.http.users import NewUser, UserParameters, UserPatch
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
@@ -92,7 +93,7 @@ async def save_person(
     except WRONG as error:
         user = await users.one(user_id, now)
         return _person(request, user, sent.refused(error), refusal(error).status)
-    return see_other(f"{HERE}/{user_id}", "saved")
+    return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
 
 
 @router.post("/{user_id:id}/deactivate")
@@ -105,15 +106,15 @@ async def deactivate_person(
         await run(people.edit_user, user_id, changes, actor=by, now=now)
     except WRONG as error:
         return _refused(request, await users.one(user_id, now), error)
-    return see_other(f"{HERE}/{user_id}", "person-deactivated")
+    return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-deactivated")
 
 
 @router.post("/{user_id:id}/reactivate")
-async def reactivate_person(user_id: UUID, run: Run, by: By, now: Now) -> Response:
+async def reactivate_person(user_id: UUID, request: Asking, run: Run, by: By, now: Now) -> Response:
     """Let somebody in again."""
     changes: UserChanges = {"is_active": True}
     await run(people.edit_user, user_id, changes, actor=by, now=now)
-    return see_other(f"{HERE}/{user_id}", "person-reactivated")
+    return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-reactivated")
 
 
 @router.post("/{user_id:id}/password")
@@ -139,7 +140,7 @@ async def set_password_of_person(
         password = Form({"password": ""}).refused(error)
         form = Form.of(user, *FIELDS)
         return _person(request, user, form, refusal(error).status, password)
-    return see_other(f"{HERE}/{user_id}", "password-set")
+    return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "password-set")
 
 
 @router.post("/{user_id:id}/delete")
@@ -161,7 +162,7 @@ async def delete_person(
         return _refused(request, await users.one(user_id, now), error)
     if picture is not None:
         await pictures.discard(picture)
-    return see_other(HERE, "person-deleted")
+    return see_other(list_address(back_of(request), HERE), "person-deleted")
 
 
 def _place(user: Any) -> str:
@@ -214,7 +215,7 @@ def _merge(request: Request, user: UserView, sent: Form) -> Response:
         Form.of(user, *FIELDS),
         FIELDS,
         labels="people",
-        back=f"{HERE}/{user.id}",
+        back=with_back(f"{HERE}/{user.id}", back_of(request)),
         choices={"role": dict(_roles())},
     )
 

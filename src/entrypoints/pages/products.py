@@ -11,6 +11,7 @@ from domain.errors import InUse, Stale
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Now, Products, Run
 from entrypoints.http.products import NewProduct, ProductPatch
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
@@ -74,21 +75,25 @@ async def save_product(
     except WRONG as error:
         product = await products.one(product_id, now)
         return await _edit(request, product, sent.refused(error), refusal(error).status)
-    return see_other(f"{HERE}/{product_id}", "saved")
+    return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "saved")
 
 
 @router.post("/{product_id:id}/archive")
-async def archive_product(product_id: UUID, run: Run, by: By, now: Now) -> Response:
+async def archive_product(
+    product_id: UUID, request: Asking, run: Run, by: By, now: Now
+) -> Response:
     """Offer a product no longer."""
     await run(stockroom.archive_product, product_id, actor=by, now=now)
-    return see_other(f"{HERE}/{product_id}", "product-archived")
+    return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-archived")
 
 
 @router.post("/{product_id:id}/restore")
-async def restore_product(product_id: UUID, run: Run, by: By, now: Now) -> Response:
+async def restore_product(
+    product_id: UUID, request: Asking, run: Run, by: By, now: Now
+) -> Response:
     """Offer a product again."""
     await run(stockroom.restore_product, product_id, actor=by, now=now)
-    return see_other(f"{HERE}/{product_id}", "product-restored")
+    return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-restored")
 
 
 @router.post("/{product_id:id}/delete")
@@ -103,7 +108,7 @@ async def delete_product(
         product = await products.one(product_id, now)
         form = Form.of(product, *FIELDS).refused(error)
         return await _edit(request, product, form, refusal(error).status)
-    return see_other(HERE, "product-deleted")
+    return see_other(list_address(back_of(request), HERE), "product-deleted")
 
 
 async def _new(request: Request, form: Form, status: int = 200) -> Response:
@@ -130,6 +135,6 @@ async def _merge(request: Request, product: ProductView, sent: Form) -> Response
         Form.of(product, *FIELDS),
         FIELDS,
         labels="stock",
-        back=f"{HERE}/{product.id}/edit",
+        back=with_back(f"{HERE}/{product.id}/edit", back_of(request)),
         choices={"category_id": categories},
     )

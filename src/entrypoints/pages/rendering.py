@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
 from entrypoints.http.conditional import is_known, listed, tag_of
+from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
 from entrypoints.pages.texts import say
 
@@ -92,7 +93,14 @@ def _environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    environment.globals |= {"say": say, "static": address_of, "kept": kept, "choices": choices}
+    environment.globals |= {
+        "say": say,
+        "static": address_of,
+        "kept": kept,
+        "choices": choices,
+        "with_back": with_back,
+        "list_address": list_address,
+    }
     environment.filters |= {
         "day": day,
         "moment": moment,
@@ -139,7 +147,8 @@ def cached(request: Request, body: str, media_type: str) -> Response:
 def see_other(address: str, done: str | None = None) -> Response:
     """Lead on after a form did what it should; `done` names the text that says what it did."""
     if done is not None:
-        address += f"{'&' if '?' in address else '?'}done={done}"
+        address, hash, place = address.partition("#")
+        address += f"{'&' if '?' in address else '?'}done={done}{hash}{place}"
     return Response(None, 303, {"Location": address, "Cache-Control": "no-store", **HEADERS})
 
 
@@ -153,6 +162,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
     return {
         "path": request.url.path,
         "here": _here(request),
+        "back": back_of(request),
         "origin": origin_of(request),
         "now": request.app.state.ports.clock()(),
         "currency": request.app.state.currency,

@@ -24,6 +24,7 @@ from entrypoints.http.fields import whole
 from entrypoints.http.movements import MovementParameters, Note
 from entrypoints.http.ports import By, Now, Products, Run, ports
 from entrypoints.http.products import ProductParameters, Stock
+from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.plots import steps
 from entrypoints.pages.rendering import number, page, see_other
@@ -140,7 +141,7 @@ async def move_stock(
             form = Form(sent.values, {"pieces": str(error)})
         product = await products.one(product_id, now)
         return await _product(request, product, now, move=form, status=refusal(error).status)
-    return see_other(_address(product_id, moved.reason), "stock-moved")
+    return see_other(_address(request, product_id, moved.reason), "stock-moved")
 
 
 @router.post("/{product_id:id}/count")
@@ -169,17 +170,17 @@ async def count_stock(
             values = {**sent.values, "version": str(product.version)}
             form = Form(values, wrong=say("stock.count_stale", stock=number(product.stock)))
         return await _product(request, product, now, count=form, status=refusal(error).status)
-    return see_other(_address(product_id, sent["what"]), "stock-counted")
+    return see_other(_address(request, product_id, sent["what"]), "stock-counted")
 
 
-def _address(product_id: UUID, what: str) -> str:
+def _address(request: Request, product_id: UUID, what: str) -> str:
     """Return the address of a product's page whose form for a movement starts on a reason.
 
     Several sales are usually recorded one after the other. A correction is not repeated, so after
     one the form starts on the reason that was corrected.
     """
     query = f"?{urlencode({'what': what})}" if what else ""
-    return f"{HERE}/{product_id}{query}"
+    return with_back(f"{HERE}/{product_id}{query}", back_of(request))
 
 
 async def all_categories(request: Request) -> Sequence[CategoryView]:

@@ -19,10 +19,12 @@ from entrypoints.http.fields import Search
 from entrypoints.http.lists import ListParameters
 from entrypoints.http.ports import By, Now, Run, Tasks, ports
 from entrypoints.http.tasks import NewTask, TaskPatch
+from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.pages.texts import say
 from service_layer import planning, receipts
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import MemberUser
@@ -32,17 +34,41 @@ router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=
 HERE = "/office/tasks"
 FIELDS = ("title", "description", "priority", "due_on", "assignee_id")
 
+OTHER_SORTS = ("-created_at", "-priority", "due_on", "title")
+
 Show = Literal["open", "mine", "overdue", "done", "all"]
 
 
 class Wanted(ListParameters):
-    """Which tasks are shown, and in which order."""
+    """Which tasks are shown, and in which order; "" is the usual one of those that are shown."""
 
-    sorts = {"created_at": datetime, "priority": int, "due_on": date | None, "title": str}
+    sorts = {
+        "created_at": datetime,
+        "priority": int,
+        "due_on": date | None,
+        "title": str,
+        "completed_at": datetime,
+    }
 
     show: Show = "open"
     q: Search | None = None
-    sort: Literal["-created_at", "-priority", "due_on", "title"] = "-created_at"
+    sort: Literal["", "-created_at", "-priority", "due_on", "title"] = ""
+
+    @property
+    def usual_sort(self) -> str:
+        """The order unless another is chosen: newest first, of completed ones by completion."""
+        return "-completed_at" if self.show == "done" else "-created_at"
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """The orders to choose from, each with what it is called."""
+        others = [sort for sort in OTHER_SORTS if sort != self.usual_sort]
+        usual = ("", say(f"tasks.sort_{self.usual_sort}"))
+        return [usual, *((sort, say(f"tasks.sort_{sort}")) for sort in others)]
+
+    def in_order(self) -> "Wanted":
+        """Return the same with the usual order where no other is chosen."""
+        return self.model_copy(update={"sort": self.sort or self.usual_sort})
 
     def filter(self, now: datetime, by: Actor) -> TaskFilter:
         """Return the filter that is meant at a moment by somebody."""
@@ -96,7 +122,7 @@ async def save_task(
     except WRONG as error:
         task = await tasks.one(task_id, now)
         return await _edit(request, task, sent.refused(error), refusal(error).status)
-    return see_other(f"{HERE}/{task_id}", "saved")
+    return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
 
 
 @router.post("/{task_id:id}/complete")
@@ -114,10 +140,12 @@ async def reopen_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> 
 
 
 @router.post("/{task_id:id}/delete")
-async def delete_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def delete_task(
+    task_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
+) -> Response:
     """Strike a task off the list, unless it has changed since it was looked at."""
     await run(planning.remove_task, task_id, actor=by, now=now, expected=sent.expected)
-    return see_other(HERE, "task-deleted")
+    return see_other(back_of(request) or HERE, "task-deleted")
 
 
 def _place(task: object) -> str:
@@ -129,13 +157,14 @@ async def _list(
 ) -> Response:
     wanted = asked(request, Wanted)
     meant = wanted.filter(now, by)
+    order = wanted.in_order()
     queries = ports(request).task_queries()
     return page(
         request,
         "tasks/list.html",
         status=status,
         wanted=wanted,
-        listing=wanted.listing(await queries.list(meant, wanted.slice())),
+        listing=order.listing(await queries.list(meant, order.slice())),
         counts=await queries.count(TaskFilter(today=now.date())),
         people=await assignable(request),
         form=form,
@@ -155,7 +184,7 @@ async def _merge(request: Request, task: TaskView, sent: Form) -> Response:
         Form.of(task, *FIELDS),
         FIELDS,
         labels="tasks",
-        back=f"{HERE}/{task.id}",
+        back=with_back(f"{HERE}/{task.id}", back_of(request)),
         choices={"assignee_id": people},
     )
 

@@ -80,6 +80,8 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         "priority": Sort(tasks.c.priority),
         "due_on": Sort(tasks.c.due_on, nullable=True),
         "title": Sort(tasks.c.title_key),
+        # Of completed tasks alone: each has the value, and their index has no others.
+        "completed_at": Sort(tasks.c.completed_at),
     }
 
     def __init__(self, database: SqlDatabase) -> None:
