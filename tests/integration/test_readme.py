@@ -1,68 +1,82 @@
 """The README's commands, run as they stand."""
 
+import json
+import os
 import re
-import shlex
+import subprocess
+import sys
 from pathlib import Path
-
-import httpx2
 
 from support.service import ROOT, Service, atelier, told_settings
 
 README = (ROOT / "README.md").read_text()
 
 
-def curl(command: str, base: str) -> httpx2.Response:
-    """Do what a curl command does: the options are those that the README uses."""
-    words = iter(shlex.split(command)[1:])
-    method, headers, content, url = "GET", {}, None, ""
-    for word in words:
-        if word == "-X":
-            method = next(words)
-        elif word == "-H":
-            name, _, value = next(words).partition(": ")
-            headers[name] = value
-        elif word == "-d":
-            content = next(words)
-            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-            method = "POST" if method == "GET" else method
-        else:
-            assert word.startswith("http://127.0.0.1:8000/")
-            url = word.replace("http://127.0.0.1:8000", base)
-    return httpx2.request(method, url, headers=headers, content=content, timeout=60)
+CURL = """#!{python}
+'''Stands in for curl where it is not installed: the options are those the README uses.'''
+import sys
+import httpx2
+words, headers = iter(sys.argv[1:]), {{}}
+method, content, url = "GET", None, ""
+for word in words:
+    if word == "-X":
+        method = next(words)
+    elif word == "-H":
+        name, _, value = next(words).partition(": ")
+        headers[name] = value
+    elif word == "-d":
+        content = next(words)
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        method = "POST" if method == "GET" else method
+    elif word != "-s":
+        url = word
+answer = httpx2.request(method, url, headers=headers, content=content, timeout=60)
+print(answer.text)
+sys.exit(not answer.is_success)
+"""
 
 
-def commands(block: str) -> list[str]:
-    """Return the commands of a block of the README that begins so."""
-    found = re.search(rf"```sh\n({block}.*?)```", README, re.DOTALL)
+def block(start: str) -> str:
+    """Return the code block of the README that starts with a text."""
+    found = re.search(rf"```sh\n({re.escape(start)}.*?)```", README, re.DOTALL)
     assert found is not None
-    return found[1].replace("\\\n", " ").strip().splitlines()
+    return found[1]
 
 
-def test_the_readmes_requests_are_answered_one_after_the_other(tmp_path: Path) -> None:
-    create_admin, sign_in = commands("echo")
-    requests = commands("curl")
-    assert len(requests) >= 6
+def test_the_readmes_requests_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "curl").write_text(CURL.format(python=sys.executable))
+    (tools / "curl").chmod(0o755)
+    create_admin, requests = block("echo"), block("field()")
+    assert requests.count("curl") >= 8
     with Service(tmp_path) as service:
-        said = re.fullmatch(r"echo '(.*)' \| .venv/bin/atelier (.*)", create_admin)
+        said = re.fullmatch(r"echo '(.*)' \| .venv/bin/atelier (.*)\n", create_admin)
         assert said is not None
         done = atelier(*said[2].split(), folder=tmp_path, input=f"{said[1]}\n")
         assert done.returncode == 0, done.stderr
-        token = curl(sign_in, service.url).json()["access_token"]
-        made = curl(requests[0].replace("$TOKEN", token), service.url)
-        assert made.status_code == 201
-        id = made.json()["id"]
-        for command in requests[1:]:
-            answer = curl(command.replace("$ID", id).replace("$TOKEN", token), service.url)
-            assert answer.is_success, (command, answer.text)
-            if "q=" in command or "sort=" in command:
-                assert [task["id"] for task in answer.json()["items"]] == [id]
-        bearer = {"Authorization": f"Bearer {token}"}
-        gone = httpx2.get(f"{service.url}/api/v1/tasks/{id}", headers=bearer, timeout=60)
-        assert gone.status_code == 404
+        pasted = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input=requests.replace("http://127.0.0.1:8000", service.url),
+            env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (pasted.returncode, pasted.stderr) == (0, "")
+        listed, found, edited, completed, counts = map(
+            json.loads, filter(None, pasted.stdout.splitlines())
+        )
+        (task,) = listed["items"]
+        assert [each["id"] for each in found["items"]] == [task["id"]]
+        assert (edited["priority"], edited["due_on"]) == (5, None)
+        assert completed["completed"] is True
+        assert counts == {"total": 1, "completed": 1, "pending": 0, "overdue": 0}
 
 
 def test_the_readmes_demo_fills_an_empty_database(tmp_path: Path) -> None:
-    (demo,) = commands(".venv/bin/atelier demo")
+    demo = block(".venv/bin/atelier demo").strip()
     done = atelier(*demo.split()[1:], folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Sign in as " in done.stdout
