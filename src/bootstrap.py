@@ -81,6 +81,8 @@ def application(container: Container | None = None) -> FastAPI:
         registration_open=settings.registration == "open",
         currency=settings.currency,
         cors_origins=settings.cors_origins,
+        origin=settings.origin,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

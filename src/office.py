@@ -137,7 +137,7 @@ class Office(cli.Office):
         """Print the address at which the first admin can be made, as long as there is none."""
         secret = self._perform(access.prepare_setup, now=clock.utc_now())
         if secret is not None:
-            address = f"http://{self.settings.host}:{self.settings.port}/setup"
+            address = f"{self.settings.address}/setup"
             print(
                 "There is no admin yet. Make the first one with `atelier create-admin`, or open"
                 f" this address in a browser; it works once:\n  {address}?secret={secret}",
@@ -217,15 +217,14 @@ class Office(cli.Office):
             log_config=None,
             access_log=False,
             server_header=False,
-            # Where a request comes from only a proxy that is trusted may say, in a header.
-            proxy_headers=bool(self.settings.trusted_proxies),
-            forwarded_allow_ips=list(self.settings.trusted_proxies),
+            # The application has a middleware of its own for them.
+            proxy_headers=False,
             http=Protocol,
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_worker_healthcheck=WORKER_SECONDS,
         )
-        address = f"http://{self.settings.host}:{self.settings.port}"
+        address = self.settings.local_address
         log.info(
             "serving",
             extra={"address": address, "database": configuration.shown(self.settings.url)},
@@ -265,7 +264,8 @@ def _listen(host: str, port: int) -> socket.socket:
         # A name that cannot be looked up has a negative number.
         known = (error.errno or -1) > 0
         reason = os.strerror(error.errno or 0) if known else "there is no such address"
-        raise Failed(f"Cannot listen on {host}:{port}: {reason.lower()}.") from None
+        place = configuration.host_and_port(host, port)
+        raise Failed(f"Cannot listen on {place}: {reason.lower()}.") from None
     listener.set_inheritable(True)
     return listener
 

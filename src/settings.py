@@ -9,7 +9,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +29,7 @@ from sqlalchemy import URL
 from adapters import env_file
 from adapters.env_file import UnreadableFile
 from adapters.sql import database_url
+from entrypoints.http.origins import Origin
 
 DEFAULT_URL = "sqlite:///atelier.db"
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
@@ -55,6 +63,22 @@ class _Given:
     source: str
 
 
+def _to_origin(text: object) -> object:
+    """Return the origin in a text, whose last slash may be written or not."""
+    if not isinstance(text, str):
+        return text
+    origin = Origin.parse(text.removesuffix("/"))
+    if origin is None or "*" in text:
+        raise ValueError("takes an address such as https://workshop.example, without a path")
+    return origin
+
+
+def _require_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        _to_origin(text)
+    return texts
+
+
 class Settings(BaseSettings):
     """What can be set; each field's alias is the name of its variable."""
 
@@ -73,8 +97,11 @@ class Settings(BaseSettings):
     registration: Annotated[Literal["closed", "open"], LOWER] = Field(
         "closed", alias="ATELIER_REGISTRATION"
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, WORDS] = Field(
-        (), alias="ATELIER_CORS_ORIGINS"
+    origin: Annotated[Origin | None, BeforeValidator(_to_origin)] = Field(
+        None, alias="ATELIER_ORIGIN"
+    )
+    cors_origins: Annotated[tuple[str, ...], AfterValidator(_require_origins), NoDecode, WORDS] = (
+        Field((), alias="ATELIER_CORS_ORIGINS")
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, WORDS] = Field(
         (), alias="ATELIER_TRUSTED_PROXIES"
@@ -102,6 +129,18 @@ class Settings(BaseSettings):
         return database_url.read(given)
 
     @property
+    def local_address(self) -> str:
+        """The address of the service on this machine; every address includes the loopback one."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+        host = everywhere.get(self.host, self.host)
+        return f"http://{host_and_port(host, self.port)}"
+
+    @property
+    def address(self) -> str:
+        """The address to open in a browser."""
+        return self.local_address if self.origin is None else str(self.origin)
+
+    @property
     def sqlite_path(self) -> Path | None:
         """The embedded database's file, if it is one."""
         url = self.url
@@ -115,9 +154,6 @@ class Settings(BaseSettings):
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
         if not re.fullmatch("[A-Z]{3}", self.currency):
             raise ValueError("ATELIER_CURRENCY takes a code of ISO 4217, such as EUR")
-        for origin in self.cors_origins:
-            if not re.fullmatch(r"https?://[^/\s?#*@]+", origin):
-                raise ValueError("ATELIER_CORS_ORIGINS takes origins such as https://example.org")
         for proxy in self.trusted_proxies:
             try:
                 ip_network(proxy)
@@ -259,6 +295,11 @@ def _names() -> list[str]:
 
 def _printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return a host and a port as an address has them, IPv6 in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def shown(url: URL) -> str:

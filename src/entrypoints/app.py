@@ -30,8 +30,10 @@ from entrypoints.http.errors import Refused
 from entrypoints.http.frontdoor import FrontDoor
 from entrypoints.http.openapi import describe
 from entrypoints.http.operations import Operation
+from entrypoints.http.origins import Origin
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
+from entrypoints.http.proxies import TrustedProxies
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -60,6 +62,8 @@ def make_app(
     registration_open: bool = False,
     currency: str = "EUR",
     cors_origins: Sequence[str] = (),
+    origin: Origin | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application.
 
@@ -69,6 +73,8 @@ def make_app(
         registration_open: whether people may register themselves.
         currency: what prices are in (ISO 4217).
         cors_origins: the origins whose pages may ask this API from a browser.
+        origin: the public address; without it each request's Host is taken for it.
+        trusted_proxies: addresses and networks of the proxies whose headers tell who asks for what.
 
     Raises:
         TypeError: when there is an operation of which nobody has said who may use it.
@@ -93,11 +99,15 @@ def make_app(
     app.state.require_if_match = require_if_match
     app.state.registration_open = registration_open
     app.state.currency = currency
+    app.state.origin = origin
     for router in ROUTERS:
         # Taken over as they are: an included router would be asked again for each request.
         app.router.routes.extend(router.routes)
     _require_policy(app.routes)
-    app.open([Middleware(FrontDoor, answer), *cors(cors_origins)])
+    proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
+    always_tls = origin is not None and origin.is_secure
+    door = Middleware(FrontDoor, answer, always_tls=always_tls)
+    app.open([*proxies, door, *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 

@@ -191,6 +191,23 @@ def test_no_other_page_may(origin: str, path: str) -> None:
     assert answer.headers["vary"] == "Origin"
 
 
+@pytest.mark.parametrize(
+    ("configured", "sent"),
+    [
+        ("HTTPS://Shop.Example", "https://shop.example"),
+        ("https://shop.example:443/", "https://shop.example"),
+        ("http://shop.example:80", "http://shop.example"),
+        ("https://b\u00fccher.example:8443", "https://xn--bcher-kva.example:8443"),
+    ],
+)
+def test_a_configured_origin_is_the_one_that_browsers_spell_otherwise(
+    configured: str, sent: str
+) -> None:
+    answer = client(configured).get("/api/v1/tasks", headers={"Origin": sent})
+    assert answer.headers["access-control-allow-origin"] == sent
+    assert preflight(client(configured), sent).status_code == 200
+
+
 def test_an_answer_says_that_it_depends_on_the_origin_even_without_one() -> None:
     answer = client(SHOP).get("/thing")
     assert answer.headers["vary"] == "Origin"

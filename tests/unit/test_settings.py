@@ -101,6 +101,56 @@ def test_a_refused_setting_tells_what_it_takes(
     assert refusal(loaded, {setting: value}) == saying
 
 
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://workshop.example", "https://workshop.example"),
+        ("HTTPS://Workshop.Example:443/", "https://workshop.example"),
+        ("http://workshop.example:80", "http://workshop.example"),
+        ("https://workshop.example:8443", "https://workshop.example:8443"),
+        ("http://[2001:DB8:0::1]:8000", "http://[2001:db8::1]:8000"),
+        ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_the_public_address_is_told_in_the_spelling_that_browsers_use(
+    loaded: Load, text: str, origin: str
+) -> None:
+    settings = loaded(ATELIER_ORIGIN=text)
+    assert str(settings.origin) == settings.address == origin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("workshop.example", "https://", "https://*", "https://*.example", "ftp://a.example"),
+        *("https://a.example/path", "https://u:s3cret@a.example", "https://a.example?x", "null"),
+        *("https://a.example:0", "https://a.example:65536", "https://[a]", "https://a b"),
+    ],
+)
+def test_what_is_no_origin_is_refused_as_one(loaded: Load, text: str) -> None:
+    for setting in ("ATELIER_ORIGIN", "ATELIER_CORS_ORIGINS"):
+        line = f"{setting}: takes an address such as https://workshop.example, without a path."
+        assert refusal(loaded, {setting: text}) == line
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("::", "http://[::1]:8000"),
+        ("2001:db8::7", "http://[2001:db8::7]:8000"),
+        ("workshop.local", "http://workshop.local:8000"),
+    ],
+)
+def test_the_printed_address_can_be_opened_in_a_browser(
+    loaded: Load, host: str, address: str
+) -> None:
+    settings = loaded(ATELIER_HOST=host)
+    assert settings.address == settings.local_address == address
+
+
 # `.env`
 
 

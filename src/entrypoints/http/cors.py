@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from entrypoints.http.errors import Refused
+from entrypoints.http.origins import Origin
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_HEADERS = (
@@ -38,10 +39,12 @@ def cors(origins: Sequence[str]) -> list[Middleware]:
     """
     if not origins:
         return []
+    # They are compared with what browsers send, which is spelled in one way alone (RFC 6454, 6.2).
+    spelled = [str(Origin.parse(origin.removesuffix("/"))) for origin in origins]
     return [
         Middleware(
             _Cors,
-            allow_origins=origins,
+            allow_origins=spelled,
             allow_methods=METHODS,
             allow_headers=REQUEST_HEADERS,
             expose_headers=EXPOSED_HEADERS,

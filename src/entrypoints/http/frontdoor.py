@@ -29,6 +29,9 @@ SECURITY_HEADERS = (
 )
 """What answers tell browsers, unless they say something else of it themselves."""
 
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+"""Tells browsers to use TLS for a year (RFC 6797); without TLS they ignore it."""
+
 _SAID_BY_US = frozenset(name for name, _ in SECURITY_HEADERS)
 
 # An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
@@ -38,9 +41,16 @@ _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class FrontDoor:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, answer: Callable[[Scope, Refused], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        answer: Callable[[Scope, Refused], Response],
+        *,
+        always_tls: bool = False,
+    ) -> None:
         self._app = app
         self._answer = answer
+        self._more = (STRICT_TRANSPORT,) if always_tls else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,6 +76,7 @@ class FrontDoor:
                     # An answer that knows better says so itself.
                     more = [header for header in SECURITY_HEADERS if header[0] not in said]
                 headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(self._more)
                 headers.extend(more)
             elif method == "HEAD":
                 message["body"] = b""

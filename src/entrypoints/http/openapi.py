@@ -121,6 +121,7 @@ def describe(app: FastAPI) -> Json:
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
         document["components"]["securitySchemes"] = SECURITY
+        document["servers"] = [{"url": str(app.state.origin or "/")}]
         _tell_prices(schemas, app.state.currency)
         for schema in schemas.values():
             # All lists have the same title, and who makes a client from this goes by it.

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from entrypoints.http.errors import MEDIA_TYPE, RETRY_AFTER, Refused
-from entrypoints.http.frontdoor import SECURITY_HEADERS
+from entrypoints.http.frontdoor import SECURITY_HEADERS, STRICT_TRANSPORT
 
 log = logging.getLogger("atelier.http")
 
@@ -35,7 +35,7 @@ _PLAIN = frozenset(
     (
         *(b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"vary"),
         *(b"x-request-id", b"allow", b"retry-after", b"www-authenticate"),
-        *(name for name, _ in SECURITY_HEADERS),
+        *(name for name, _ in (*SECURITY_HEADERS, STRICT_TRANSPORT)),
         *(b"access-control-allow-origin", b"access-control-expose-headers"),
     )
 )

@@ -14,6 +14,7 @@ from hmac import compare_digest
 from fastapi import Request
 from starlette.responses import Response
 
+from entrypoints.http.origins import cookie_name, public_origin
 from entrypoints.pages.rendering import see_other
 from entrypoints.pages.sessions import secret_of
 
@@ -90,8 +91,7 @@ def _xor(text: bytes, stream: bytes) -> bytes:
 
 
 def _cookie_name(request: Request) -> str:
-    # `__Host-` would require the path to be "/".
-    return "__Secure-atelier-once" if request.url.scheme == "https" else "atelier-once"
+    return cookie_name(request, "atelier-once", whole_site=False)
 
 
 def _read_cookie(request: Request, name: str) -> str | None:
@@ -110,7 +110,7 @@ def _set_cookie(request: Request, response: Response, path: str, value: str, sec
         value,
         max_age=seconds,
         path=path,
-        secure=request.url.scheme == "https",
+        secure=public_origin(request).is_secure,
         httponly=True,
         samesite="strict",
     )

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
 from entrypoints.http.conditional import is_known, listed, tag_of
+from entrypoints.http.origins import public_origin
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
 from entrypoints.pages.texts import say
@@ -153,8 +154,8 @@ def see_other(address: str, done: str | None = None) -> Response:
 
 
 def origin_of(request: Request) -> str:
-    """Return what an address of ours begins with, for whoever asks from elsewhere."""
-    return f"{request.url.scheme}://{request.url.netloc}"
+    """Return the beginning of an address of this service, as others reach it."""
+    return str(public_origin(request))
 
 
 def _surroundings(request: Request) -> dict[str, Any]:

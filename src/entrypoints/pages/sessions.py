@@ -8,28 +8,33 @@ from starlette.responses import Response
 from domain.access import SESSION
 from domain.errors import Forbidden
 from domain.known_browser import KnownBrowser
+from entrypoints.http.origins import Origin, cookie_name, public_origin
 from entrypoints.http.ports import ports
 from service_layer.access import Issued
 from service_layer.queries.access import Grant
 
+COOKIE = "atelier"
+"""What the session's cookie is called, but for what `cookie_name` adds."""
+
 KNOWN_BROWSER = timedelta(days=400)
 """How long a browser is known after a sign-in; browsers keep no cookie for longer."""
-
-
-def cookie_name(request: Request) -> str:
-    """Return what the cookie is called.
-
-    Behind TLS its name makes the browser see to it that no other host and no plain connection can
-    have set it (RFC 6265bis, 4.1.3.2); without TLS no browser would take a cookie of that name.
-    """
-    return "__Host-atelier" if request.url.scheme == "https" else "atelier"
 
 
 def secret_of(request: Request) -> str | None:
     """Return the secret that the browser shows, if it shows one."""
     # A request that waited for its sender to sign in has the secret of the session that began then.
     secret: str | None = request.scope.get("session_secret")
-    return secret or request.cookies.get(cookie_name(request))
+    return secret or _cookie(request, cookie_name(request, COOKIE)) or _earlier_cookie(request)
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    return request.cookies.get(name)
+
+
+def _earlier_cookie(request: Request) -> str | None:
+    """Return the secret of a session from before the name of its cookie had a port."""
+    name = "__Host-atelier" if public_origin(request).is_secure else "atelier"
+    return _cookie(request, name)
 
 
 async def known(request: Request) -> Grant | None:
@@ -49,12 +54,12 @@ def known_browser(request: Request) -> KnownBrowser | None:
 
 
 def _known_browser_cookie(request: Request) -> str:
-    return f"{cookie_name(request)}-known"
+    return cookie_name(request, f"{COOKIE}-known")
 
 
 def begin(request: Request, response: Response, issued: Issued) -> None:
     """Set the session's cookie, and the one by which the browser is known at its next sign-in."""
-    _set(request, response, cookie_name(request), issued.secret, SESSION)
+    _set(request, response, cookie_name(request, COOKIE), issued.secret, SESSION)
     if issued.browser is not None:
         name = _known_browser_cookie(request)
         _set(request, response, name, str(issued.browser), KNOWN_BROWSER)
@@ -66,7 +71,7 @@ def end(request: Request, response: Response) -> None:
     It stays known as one that has signed in. Without TLS a browser clears its cache for this
     machine alone (Clear Site Data, 3.1).
     """
-    _set(request, response, cookie_name(request), "", timedelta())
+    _set(request, response, cookie_name(request, COOKIE), "", timedelta())
     response.headers["Clear-Site-Data"] = '"cache"'
 
 
@@ -76,30 +81,36 @@ def _set(request: Request, response: Response, name: str, value: str, lasts: tim
         value,
         max_age=int(lasts.total_seconds()),
         path="/",
-        secure=request.url.scheme == "https",
+        secure=public_origin(request).is_secure,
         httponly=True,
         samesite="lax",
     )
 
 
 def require_same_origin(request: Request) -> None:
-    """Make sure that it is a page of ours that a form was sent from.
+    """Require that a page of this service sent the form.
 
-    Browsers say so themselves (Fetch Metadata); the older ones, and all of them without TLS, by the
-    origin alone. Whoever says nothing is refused.
+    Browsers tell by Fetch Metadata; older ones, and all of them without TLS, by the origin alone.
+    The origin is compared with the public one, or with that of the Host if none is configured.
 
     Raises:
-        Forbidden: when it was not, or nothing tells.
+        Forbidden: when another page sent it, or no header tells.
     """
     site = request.headers.get("sec-fetch-site")
     if site is None:
-        host = request.headers.get("host", "")
-        ours = {f"https://{host}"}
-        if request.url.scheme != "https":
-            # There may be TLS before us all the same, in a proxy that is not trusted to say so.
-            ours.add(f"http://{host}")
-        same = bool(host) and request.headers.get("origin") in ours
+        claimed = Origin.parse(request.headers.get("origin", ""))
+        same = claimed is not None and claimed in _own_origins(request)
     else:
         same = site == "same-origin"
     if not same:
         raise Forbidden("This was not sent from a page of this workshop; nothing was changed.")
+
+
+def _own_origins(request: Request) -> set[Origin | None]:
+    configured: Origin | None = request.app.state.origin
+    if configured is not None:
+        return {configured}
+    # A proxy that is not trusted to say so may use TLS before a service that does not.
+    schemes = {"https", request.scope["scheme"]}
+    host = request.headers.get("host", "")
+    return {Origin.parse(f"{scheme}://{host}") for scheme in schemes}
