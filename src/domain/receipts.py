@@ -26,9 +26,12 @@ class Receipt(Entity):
     forget_at: datetime
 
     @staticmethod
-    def id_for(sender: Actor, key: str) -> UUID:
-        """Return the id of what somebody gets for a key; another's for the same key is another."""
-        return uuid5(NAMESPACE_URL, f"receipt:{sender.id}:{key}")
+    def id_for(sender: Actor, operation: str, key: str) -> UUID:
+        """Return the id of the record of an operation that somebody sent under a key.
+
+        The same key of another sender, or for another operation, has a record of its own.
+        """
+        return uuid5(NAMESPACE_URL, f"receipt:{sender.id}:{operation}:{key}")
 
     @classmethod
     def give(cls, id: UUID, now: datetime, place: str) -> "Receipt":

@@ -24,7 +24,10 @@ def once(
     now: datetime,
     **kwargs: Any,
 ) -> str:
-    """Perform a use case, unless the actor had one performed under the same key within a day.
+    """Perform a use case, unless the actor had it performed under the same key within a day.
+
+    Another use case, or the same one on other aggregates, is another operation, even under the same
+    key: what one has led to tells nothing about the other.
 
     Returns where the effect is found, which `place` tells of what the use case returns; when it is
     not performed, where the effect was found the first time. What fails leaves no receipt.
@@ -35,7 +38,8 @@ def once(
     Raises:
         ConcurrentChange: when what was sent at the same moment got in the way of the use case.
     """
-    id = Receipt.id_for(actor, key)
+    operation = " ".join([use_case.__name__, *map(str, args)])
+    id = Receipt.id_for(actor, operation, key)
     receipt = uow.receipts.find(id)
     if receipt is not None and receipt.counts(now):
         return receipt.place

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -132,6 +133,24 @@ def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) 
     assert len(set(places)) == 12
     assert set(tasks(backend)) == set(places)
     assert [send_one(number) for number in range(12)] == places
+
+
+def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
+    task = UUID(send(backend).removeprefix("tasks/"))
+    other = UUID(send(backend, "another").removeprefix("tasks/"))
+
+    def done(use_case: Callable[..., Task], id: UUID) -> str:
+        told = {"place": lambda task: f"{task.id} {task.completed}", "now": NOON}
+        perform: Callable[..., str] = backend.usual.perform
+        return perform(once, "k", use_case, id, actor=MEMBER.actor, **told)
+
+    assert done(planning.complete_task, task) == f"{task} True"
+    assert done(planning.complete_task, other) == f"{other} True"
+    assert done(planning.reopen_task, task) == f"{task} False"
+    # What is sent again is not done again.
+    assert done(planning.complete_task, task) == f"{task} True"
+    with backend.open() as uow:
+        assert [uow.tasks.get(id).completed for id in (task, other)] == [False, True]
 
 
 def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) -> None:

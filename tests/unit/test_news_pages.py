@@ -47,6 +47,20 @@ def all_posts(client: Client) -> list[Any]:
     return items
 
 
+# Sent twice
+
+
+def test_a_form_key_that_another_form_has_used_swallows_no_post(
+    browser: Browser, client: Client
+) -> None:
+    fields = {"key": "the same key", "title": "News", "content": "Text", "publish": "yes"}
+    assert browser.post("/office/tasks", fields).status_code == 200
+    answer = browser.post(NEWS, fields)
+    assert (answer.status_code, "Published." in answer.text) == (200, True)
+    assert browser.post(NEWS, fields).status_code == 200
+    assert [post["published"] for post in all_posts(client)] == [True]
+
+
 # The list
 
 
