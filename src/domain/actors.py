@@ -16,10 +16,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Somebody who does something: a user, in the role they have at the moment."""
+    """Somebody who does something: a user, in the role they have at the moment.
+
+    With `by_personal_token` it is a program that acts for the user, not the user in a session.
+    """
 
     id: UUID
     role: Role
+    by_personal_token: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -30,6 +34,18 @@ class Actor:
 def id_of(actor: Actor | None) -> UUID | None:
     """Return whose doing it is, as events tell it."""
     return None if actor is None else actor.id
+
+
+def require_session(actor: Actor) -> None:
+    """Require that the user acts in a session: a personal token must not outlive its end.
+
+    With one that has leaked nobody may make further tokens, or take over an account.
+
+    Raises:
+        Forbidden: to a personal token.
+    """
+    if actor.by_personal_token:
+        raise Forbidden("A personal token may not do this. Sign in with a password first.")
 
 
 def require_self_or_admin(actor: Actor | None, user_id: UUID) -> None:

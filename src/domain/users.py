@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from domain.actors import Actor, Role, id_of, require_self_or_admin
+from domain.actors import Actor, Role, id_of, require_self_or_admin, require_session
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import DomainError, Forbidden, InUse, Taken
 from domain.values import Password, Text, Whole, Word, fold
@@ -41,12 +41,16 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> None:
     """Let people edit their own profile, but for what only admins decide.
 
+    What decides who gets into the account is for sessions alone.
+
     Raises:
         Forbidden: to anybody else, whether or not there is such a user.
     """
     require_self_or_admin(actor, user_id)
     if not actor.is_admin and not changes.keys().isdisjoint({"role", "is_active"}):
         raise Forbidden("Only an admin may change a role, or who is active.")
+    if not changes.keys().isdisjoint({"email", "role", "is_active"}):
+        require_session(actor)
 
 
 def require_may_set_password(actor: Actor, user_id: UUID) -> None:
@@ -56,6 +60,7 @@ def require_may_set_password(actor: Actor, user_id: UUID) -> None:
         Forbidden: to anybody else, whether or not there is such a user.
     """
     require_self_or_admin(actor, user_id)
+    require_session(actor)
     if actor.id == user_id:
         raise Forbidden("Change your own password by telling the current one.")
 
@@ -236,6 +241,7 @@ class User(Entity):
             Forbidden: when `by` may not change this user.
         """
         require_self_or_admin(by, self.id)
+        require_session(by)
         self.password_hash = hash
         self.updated_at = now
         self.record(PasswordChanged(subject=self.id, at=now, by=by.id))

@@ -17,7 +17,7 @@ from domain.access import (
     digest_of,
     new_secret,
 )
-from domain.actors import Actor
+from domain.actors import Actor, require_session
 from domain.base import Event, Expected
 from domain.errors import Forbidden, NotFound, Unidentified
 from domain.known_browser import KnownBrowser
@@ -68,12 +68,14 @@ def create_token(
     known_by: UUID,
     now: datetime,
 ) -> Issued:
-    """Hand out a personal token to somebody who is known by another one.
+    """Issue a personal token to a user who is signed in.
 
     Raises:
+        Forbidden: to another personal token.
         Unidentified: when that has ended meanwhile.
         TooManyTokens: when the actor has as many as one can have.
     """
+    require_session(actor)
     require_current(uow, actor)
     if uow.tokens.find(known_by) is None:
         raise Unidentified("Sign in again.")
@@ -93,11 +95,13 @@ def create_token(
 def revoke_token(
     uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:
-    """End a personal token of the actor's.
+    """Revoke a personal token of the actor's.
 
     Raises:
+        Forbidden: to another personal token.
         NotFound: when there is none, or it is somebody else's.
     """
+    require_session(actor)
     token = uow.tokens.find(token_id)
     if token is None or token.user_id != actor.id or token.purpose is not Purpose.PERSONAL:
         raise NotFound(Token.kind, token_id)

@@ -79,6 +79,8 @@ EXPECTED: dict[str, tuple[str, int]] = {
     "create_user": (ADMINS, 201),
     "delete_user": (ADMINS, 204),
 }
+IN_SESSION = {"create_token", "delete_token", "change_password"}
+"""What a personal token may not do: it must neither outlive its end nor take over an account."""
 # Somebody else's token is not there for anybody; and the last admin may not delete themselves.
 EXCEPTIONS = {
     ("read_token", "foreign"): 404,
@@ -167,9 +169,11 @@ def expected(operation: str, method: str, token: str | None, caller: Person, kin
     if who is THE_DEVICE:
         return 401
     if who is not EVERYBODY:
-        if token is None or token not in (caller.token, READ_ONLY):
+        if token is None or token not in (caller.token, caller.personal, READ_ONLY):
             return 401
         if token == READ_ONLY and method != "GET":
+            return 403
+        if token == caller.personal and operation in IN_SESSION:
             return 403
         if who is ADMINS and caller is not ADMIN:
             return 403
@@ -197,6 +201,8 @@ def test_an_operation_is_for_those_it_is_meant_for(client: Client, operation: st
         (EXPIRED, MEMBER),
         (revoked["token"], MEMBER),
         (READ_ONLY, MEMBER),
+        (MEMBER.personal, MEMBER),
+        (ADMIN.personal, ADMIN),
         (MEMBER.token, MEMBER),
         (OTHER.token, OTHER),
         (ADMIN.token, ADMIN),
@@ -248,6 +254,33 @@ def test_the_document_tells_who_needs_a_token(client: Client) -> None:
             assert {"token": []} in needed or for_all
             told = set(operation["responses"])
             assert for_all or {"401", "403"} <= told
+
+
+TAKES_OVER: list[dict[str, Any]] = [
+    {"email": "new@example.org"},
+    {"role": "admin"},
+    {"is_active": False},
+    {"password": "another password"},
+    {"city": "x", "email": "new@example.org"},
+]
+
+
+@pytest.mark.parametrize("changes", TAKES_OVER)
+def test_a_personal_token_changes_nothing_that_decides_who_gets_in(
+    client: Client, changes: dict[str, Any]
+) -> None:
+    program = client.as_(ADMIN.personal)
+    for path in (path_of(MEMBER), path_of(ADMIN), f"{USERS}/{NEVER}"):
+        before = client.get(path)
+        assert program.patch(path, json=changes).status_code == 403
+        assert client.get(path).text == before.text or path.endswith(NEVER)
+    assert client.patch(path_of(MEMBER), json=changes).status_code == 200
+
+
+def test_a_personal_token_edits_a_profile_and_takes_people_in(client: Client) -> None:
+    program = client.as_(ADMIN.personal)
+    assert program.patch(path_of(MEMBER), json={"city": "Ghent"}).json()["city"] == "Ghent"
+    assert program.post(USERS, json=_new_user()).status_code == 201
 
 
 def test_a_member_is_not_told_whether_there_is_a_user_they_may_not_change(client: Client) -> None:

@@ -21,7 +21,7 @@ PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(P
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a personal token, which never expires."""
+    """Somebody with a session and a personal token, neither of which ever expires."""
 
     id: UUID
     username: str
@@ -31,6 +31,10 @@ class Person:
     @property
     def token(self) -> str:
         return f"atl_test-token-of-{self.username}-0123456789abcdef"
+
+    @property
+    def personal(self) -> str:
+        return f"atl_test-personal-token-of-{self.username}-0123456789"
 
     @property
     def actor(self) -> Actor:
@@ -78,7 +82,8 @@ def populate(open: Callable[[], UnitOfWork]) -> None:
                     among=uow.users,
                 )
             )
-            uow.tokens.add(_token(uow, person, person.token))
+            uow.tokens.add(_token(uow, person, person.token, purpose=Purpose.SESSION))
+            uow.tokens.add(_token(uow, person, person.personal))
         uow.tokens.add(_token(uow, MEMBER, READ_ONLY, scope=Scope.READ))
         uow.tokens.add(_token(uow, MEMBER, EXPIRED, expires_at=before + timedelta(minutes=1)))
         uow.commit()
@@ -89,6 +94,7 @@ def _token(
     person: Person,
     secret: str,
     *,
+    purpose: Purpose = Purpose.PERSONAL,
     scope: Scope = Scope.WRITE,
     expires_at: datetime | None = None,
 ) -> Token:
@@ -96,9 +102,9 @@ def _token(
         uow.new_id(),
         NOON - timedelta(days=1),
         secret,
-        purpose=Purpose.PERSONAL,
+        purpose=purpose,
         user_id=person.id,
-        name="for tests",
+        name="for tests" if purpose is Purpose.PERSONAL else None,
         scope=scope,
         expires_at=expires_at,
     )

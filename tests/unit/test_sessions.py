@@ -98,7 +98,7 @@ def test_the_api_takes_no_cookie(client: Client) -> None:
 
 
 def test_a_personal_token_opens_no_page(browser: Browser, client: Client) -> None:
-    browser.cookies.set("atelier", ADMIN.token)
+    browser.cookies.set("atelier", ADMIN.personal)
     assert not is_in(browser)
     answer = browser.post(TASKS, {"title": TITLE})
     assert answer.status_code == 403

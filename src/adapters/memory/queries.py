@@ -287,10 +287,13 @@ class MemoryAccessQueries(AccessQueries):
             if token.digest == digest and token.user_id in active:
                 return Grant(
                     token_id=token.id,
-                    actor=Actor(id=token.user_id, role=active[token.user_id].role),
+                    actor=Actor(
+                        id=token.user_id,
+                        role=active[token.user_id].role,
+                        by_personal_token=token.purpose is Purpose.PERSONAL,
+                    ),
                     public=UserView.of(active[token.user_id]).public(),
                     scope=token.scope,
-                    is_personal=token.purpose is Purpose.PERSONAL,
                     expires_at=token.expires_at,
                     last_used_at=token.last_used_at,
                 )

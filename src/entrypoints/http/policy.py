@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from domain.access import Scope, digest_of
-from domain.actors import Actor, Role, require_self_or_admin
+from domain.actors import Actor, Role, require_self_or_admin, require_session
 from domain.errors import Forbidden
 from domain.posts import require_author_or_admin
 from entrypoints.http.errors import Refused, unauthenticated
@@ -35,7 +35,7 @@ class Who:
     A rule is asked about the thing that the path names: about its id, so that nobody learns
     whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
     `or_newcomers` lets in everybody while registration is open. `by_device_key` lets in the device
-    that the path names, by its key, and no user.
+    that the path names, by its key, and no user. `in_session` shuts out personal tokens.
     """
 
     role: Role | None = None
@@ -43,6 +43,7 @@ class Who:
     view_rule: Callable[[Actor, Any], None] | None = None
     or_newcomers: bool = False
     by_device_key: bool = False
+    in_session: bool = False
 
     @property
     def is_anybody(self) -> bool:
@@ -52,6 +53,7 @@ class Who:
 
 ANYBODY = Who()
 MEMBERS = Who(Role.MEMBER)
+MEMBERS_IN_SESSION = Who(Role.MEMBER, in_session=True)
 THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
 ADMINS = Who(Role.ADMIN)
 AUTHORS = Who(
@@ -75,15 +77,15 @@ POLICY: Mapping[str, Who] = {
     "sign_in": ANYBODY,
     "sign_out": MEMBERS,
     "list_tokens": MEMBERS,
-    "create_token": MEMBERS,
+    "create_token": MEMBERS_IN_SESSION,
     "read_token": MEMBERS,
-    "delete_token": MEMBERS,
+    "delete_token": MEMBERS_IN_SESSION,
     "set_up": ANYBODY,
     # People
     "create_user": Who(Role.ADMIN, or_newcomers=True),
     "list_users": MEMBERS,
     "read_me": MEMBERS,
-    "change_password": MEMBERS,
+    "change_password": MEMBERS_IN_SESSION,
     "read_user": ANYBODY,
     "edit_user": THEMSELVES,
     "delete_user": ADMINS,
@@ -263,6 +265,8 @@ async def admit(who: Who, request: Request, named: Named | None) -> None:
         raise Forbidden("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
         raise Forbidden("This token is for reading only.")
+    if who.in_session:
+        require_session(grant.actor)
     if named is None:
         return
     if who.rule is not None:

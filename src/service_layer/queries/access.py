@@ -49,9 +49,13 @@ class Grant:
     public: PublicUser
     """What the public sees of the actor, so that an answer that names them needs not ask again."""
     scope: Scope
-    is_personal: bool
     expires_at: datetime | None
     last_used_at: datetime | None
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is a personal token's, and no session's."""
+        return self.actor.by_personal_token
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,10 +127,9 @@ def _grant(row: Row) -> Grant:
     assert public is not None
     return Grant(
         token_id=token_id,
-        actor=Actor(id=public.id, role=role),
+        actor=Actor(id=public.id, role=role, by_personal_token=purpose is Purpose.PERSONAL),
         public=public,
         scope=scope,
-        is_personal=purpose is Purpose.PERSONAL,
         expires_at=expires_at,
         last_used_at=last_used_at,
     )
