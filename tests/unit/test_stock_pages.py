@@ -313,6 +313,38 @@ def test_more_than_there_is_cannot_be_taken_and_it_is_said_beside_the_number_wha
     assert ledger_of(client, id) == [("received", 2), ("sold", -2)]
 
 
+def test_why_a_sale_is_refused_stands_at_the_top_of_the_page_and_leads_to_the_field(
+    browser: Browser, client: Client
+) -> None:
+    id = add(client, stock=2)
+    assert 'id="refused"' not in browser.get(f"{HERE}/{id}").text
+
+    page = browser.send(f"{HERE}/{id}/move", what="sold", pieces="3", note="x" * 201)
+    page = browser.send(f"{HERE}/{id}/move", what="sold", pieces="3", note="")
+
+    top, _, rest = page.text.partition("<h1>")
+    assert "<title>Error: Glue" in top
+    summary = top[top.index('id="refused"') :]
+    assert 'tabindex="-1" autofocus' in summary
+    assert '<a href="#pieces">How many pieces</a>: There are not enough pieces; 2 are' in summary
+    assert 'id="pieces"' in rest
+    assert page.text.count('role="alert"') == 1
+
+
+def test_what_is_wrong_with_a_form_as_a_whole_stands_at_the_top_and_in_the_form(
+    browser: Browser, client: Client
+) -> None:
+    id = add(client, stock=10)
+    browser.get(f"{HERE}/{id}")
+    client.post(f"{PRODUCTS}/{id}/movements", json={"quantity": -3, "reason": "used"})
+
+    page = browser.send(f"{HERE}/{id}/count", stock="10")
+
+    top, _, rest = page.text.partition("<h1>")
+    assert "while you were counting" in top[top.index('id="refused"') :]
+    assert "while you were counting" in rest
+
+
 @pytest.mark.parametrize("pieces", ["0", "-3", "", "two", "1.5", "1000000001"])
 def test_a_number_of_pieces_that_makes_no_sense_is_told_beside_it(
     browser: Browser, client: Client, pieces: str

@@ -38,6 +38,8 @@ class Form:
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     wrong: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    """What the fields are called on the page; known once the page has been filled."""
 
     @classmethod
     def of(cls, view: Any, *names: str, **more: str) -> "Form":

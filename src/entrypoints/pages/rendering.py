@@ -127,7 +127,14 @@ def page(
 ) -> Response:
     """Return a page of the office, for the eyes of whoever is signed in and no cache's."""
     kept = {"Cache-Control": "private, no-cache", **HEADERS, **(headers or {})}
-    return HTMLResponse(render(template, **_surroundings(request), **shown), status, kept)
+    refused = [form for form in shown.values() if is_refused(form)]
+    surroundings = {**_surroundings(request), "refused_forms": refused}
+    return HTMLResponse(render(template, **surroundings, **shown), status, kept)
+
+
+def is_refused(value: object) -> bool:
+    """Whether a value that a page shows is a form with which something is wrong."""
+    return bool(getattr(value, "errors", None) or getattr(value, "wrong", None))
 
 
 def cached_page(request: Request, template: str, **shown: Any) -> Response:
@@ -164,6 +171,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
         "path": request.url.path,
         "here": _here(request),
         "back": back_of(request),
+        "refused_forms": (),
         "origin": origin_of(request),
         "now": request.app.state.ports.clock()(),
         "currency": request.app.state.currency,
