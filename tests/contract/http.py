@@ -653,7 +653,7 @@ def test_an_unknown_path_where_people_are_is_a_page(client: Client, path: str) -
     answer = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "There is nothing here" in answer.text
+    assert "Page not found" in answer.text
     assert client.get(path).text.startswith("<!doctype html>")
 
 

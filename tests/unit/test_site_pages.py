@@ -187,7 +187,7 @@ def test_whoever_is_shown_a_link_is_told_what_it_leads_to(client: Client) -> Non
 def test_what_is_not_there_is_a_page_that_says_so(client: Client, path: str) -> None:
     page = stranger(client).get(path)
     assert page.status_code == 404
-    assert "There is nothing here" in page.text
+    assert "Page not found" in page.text
     assert '<a class="button" href="/">' in page.text
 
 

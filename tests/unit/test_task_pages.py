@@ -284,4 +284,4 @@ def test_who_is_not_signed_in_is_asked_to_and_led_back(client: Client) -> None:
 def test_a_task_that_is_not_there_is_a_page_that_says_so(browser: Browser) -> None:
     page = browser.get(f"{HERE}/{ADMIN.id}")
     assert page.status_code == 404
-    assert "There is nothing here" in page.text
+    assert "Page not found" in page.text

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoints.http.errors import DEFECT, Refused, refusal
@@ -44,7 +43,7 @@ class FrontDoor:
     def __init__(
         self,
         app: ASGIApp,
-        answer: Callable[[Scope, Refused], Response],
+        answer: Callable[[Scope, Refused], ASGIApp],
         *,
         always_tls: bool = False,
     ) -> None:

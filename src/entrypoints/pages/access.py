@@ -156,5 +156,5 @@ async def _finish(request: Request, where: str, form: Form, issued: Issued) -> R
             try:
                 return await route.respond(again)
             except TROUBLES as error:
-                return error_page(again, error)
+                return await error_page(again, error)
     return see_other(OFFICE)

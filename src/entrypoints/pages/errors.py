@@ -1,12 +1,19 @@
 """Errors as pages, wherever it is not a program that asks."""
 
+import logging
+
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.http.errors import Refused, problem_response, refusal, routing_error
 from entrypoints.pages.rendering import HEADERS, render
+from entrypoints.pages.sessions import known, secret_of
+from service_layer.queries.access import Grant
+from service_layer.queries.users import PublicUser
+
+log = logging.getLogger("atelier.http")
 
 # Where only programs ask.
 _FOR_PROGRAMS = ("/api/", "/health/", "/media/")
@@ -21,33 +28,71 @@ def wants_page(scope: Scope) -> bool:
     return b"text/html" in accepted or b"json" not in accepted
 
 
-def error_page(request: Request, error: Exception) -> Response:
-    """Return the page that tells of an error."""
+async def error_page(request: Request, error: Exception) -> Response:
+    """Return the page that tells of an error; in the office it keeps the navigation."""
     refused = refusal(error)
     # A browser has nothing to do with the challenge of the API.
     headers = {n: v for n, v in refused.headers.items() if n.lower() != "www-authenticate"}
+    in_office, me = await _office_user(request, refused)
     body = render(
         "error.html",
+        frame="office.html" if in_office else "site.html",
+        in_office=in_office,
         path=request.url.path,
+        me=me,
+        done=None,
         refused=refused,
         request_id=request.scope["request_id"],
     )
     return HTMLResponse(body, refused.status, {"Cache-Control": "no-store", **HEADERS, **headers})
 
 
-def answer(scope: Scope, refused: Refused) -> Response:
+async def _office_user(request: Request, refused: Refused) -> tuple[bool, PublicUser | None]:
+    """Return whether the office's navigation is shown, and who is signed in, if that is known.
+
+    While the service cannot answer, the session's cookie decides: the navigation is no secret.
+    """
+    scope, path = request.scope, request.url.path
+    if path != "/office" and not path.startswith("/office/"):
+        return False, None
+    grant: Grant | None = scope.get("grant")
+    if grant is None and refused.status < 500:
+        try:
+            grant = await known(request)
+        except Exception:
+            # The page still has to tell of the first error.
+            log.warning("error page without user", exc_info=True)
+        else:
+            return grant is not None, grant.public if grant is not None else None
+    if grant is not None:
+        return True, grant.public
+    return secret_of(request) is not None, None
+
+
+def answer(scope: Scope, refused: Refused) -> ASGIApp:
     """Return what tells of an error: a page to people, a problem to programs."""
-    if wants_page(scope):
-        return error_page(Request(scope), refused)
-    return problem_response(refused, scope["request_id"])
+    if not wants_page(scope):
+        return problem_response(refused, scope["request_id"])
+
+    async def show(scope: Scope, receive: Receive, send: Send) -> None:
+        page = await error_page(Request(scope), refused)
+        await page(scope, receive, send)
+
+    return show
 
 
 async def answer_refused(request: Request, error: Exception) -> Response:
     """Answer an error that the table knows."""
-    return answer(request.scope, refusal(error))
+    return await _answer(request, refusal(error))
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router raises."""
     assert isinstance(error, HTTPException)
-    return answer(request.scope, routing_error(request, error))
+    return await _answer(request, routing_error(request, error))
+
+
+async def _answer(request: Request, refused: Refused) -> Response:
+    if wants_page(request.scope):
+        return await error_page(request, refused)
+    return problem_response(refused, request.scope["request_id"])

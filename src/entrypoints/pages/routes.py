@@ -54,7 +54,7 @@ class Page(APIRoute):
                 scope["form"] = await _read_form(request, self.max_body_size or MAX_BODY)
             response = await self.respond(request)
         except TROUBLES as error:
-            response = error_page(request, error)
+            response = await error_page(request, error)
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
