@@ -22,7 +22,7 @@ from adapters.passwords import Argon2Passwords
 from adapters.sql.database import AHEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import DomainError, Invalid, Unacceptable
-from domain.users import PASSWORD, Profile, check_profile
+from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
 from entrypoints import cli
 from entrypoints.cli import Failed
 from entrypoints.http.frontdoor import REQUEST_ID
@@ -97,7 +97,9 @@ class Office(cli.Office):
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
         with _checked():
-            hash = asyncio.run(Argon2Passwords().hash(PASSWORD(password)))
+            password = PASSWORD(password)
+            require_unlike_logins(password, "password", username=username, email=email)
+            hash = asyncio.run(Argon2Passwords().hash(password))
             self._perform(
                 people.create_admin,
                 username=username,

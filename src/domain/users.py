@@ -9,11 +9,15 @@ from uuid import UUID
 
 from domain.actors import Actor, Role, id_of, require_self_or_admin, require_session
 from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError, Forbidden, InUse, Taken
+from domain.common_passwords import COMMON_PASSWORDS
+from domain.errors import DomainError, Forbidden, InUse, Invalid, Taken
 from domain.values import Password, Text, Whole, Word, fold
 
 USERNAME = Word(
-    50, "[A-Za-z0-9._-]+", "Give 1 to 50 of the letters A to Z, digits, dots, dashes, underscores."
+    50,
+    # `.` and `..` would be no address of a page: every client resolves them (RFC 3986, 5.2.4).
+    r"(?:\.?[A-Za-z0-9_-][A-Za-z0-9._-]*|\.\.[A-Za-z0-9._-]+)",
+    "Give 1 to 50 of the letters A to Z, digits, dots, dashes, underscores, but not `.` or `..`.",
 )
 # A dot-atom (RFC 5322, 3.2.3) at a host name that has a dot in it: where one can be written to.
 EMAIL = Word(
@@ -27,7 +31,7 @@ EMAIL = Word(
 NAME = Text(2, 50)
 AGE = Whole(0, 150)
 CITY = Text(0, 50)
-PASSWORD = Password(8, 128)
+PASSWORD = Password(8, 128, common=COMMON_PASSWORDS)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "username": USERNAME,
@@ -51,6 +55,16 @@ def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> Non
         raise Forbidden("Only an admin may change a role, or who is active.")
     if not changes.keys().isdisjoint({"email", "role", "is_active"}):
         require_session(actor)
+
+
+def require_unlike_logins(password: str, field: str, *, username: str, email: str) -> None:
+    """Require that a new password is none of the names its user signs in with, whatever the case.
+
+    Raises:
+        Invalid: for the field that has the password.
+    """
+    if password.casefold() in (username.casefold(), email.casefold()):
+        raise Invalid(field, "Choose a password other than the username and the e-mail address.")
 
 
 def require_may_set_password(actor: Actor, user_id: UUID) -> None:

@@ -98,18 +98,22 @@ class Word:
 class Password:
     """A password of `min` to `max` characters, after NFC normalisation; nothing is trimmed.
 
+    It is none of the `common` ones, whatever the case.
+
     Alike typed, alike kept: two keyboards may compose a letter differently (NIST SP 800-63B,
     3.1.1.2).
     """
 
     min: int
     max: int
+    common: frozenset[str] = frozenset()
 
     def __call__(self, value: str) -> str:
         """Return the password as it is hashed.
 
         Raises:
-            Unacceptable: when it is too short or too long, or has a control character.
+            Unacceptable: when it is too short or too long, has a control character, or is among
+                those that are guessed first.
         """
         password = self.normalised(value)
         if not self.min <= len(password) <= self.max:
@@ -117,6 +121,8 @@ class Password:
         # A field for passwords in a page has no line ends, and no request may have a NUL.
         if _CONTROL.search(password) or _SURROGATE.search(password):
             raise Unacceptable("Leave out control characters.")
+        if password.casefold() in self.common:
+            raise Unacceptable("Choose a password that is not among the most common ones.")
         return password
 
     def normalised(self, value: str) -> str:

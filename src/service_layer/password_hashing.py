@@ -7,7 +7,7 @@ from domain.actors import Actor
 from domain.base import Expected
 from domain.errors import NotFound, Stale, Taken, Unidentified
 from domain.login_throttle import address_counters
-from domain.users import User, require_may_set_password
+from domain.users import User, UserChanges, require_may_set_password, require_unlike_logins
 from service_layer.authentication import Authenticator
 from service_layer.people import Confirmation
 from service_layer.ports import Clock, Passwords
@@ -47,9 +47,11 @@ class PasswordHashing:
         Each hash that is not an admin's wish counts against the address it is asked for from.
 
         Raises:
+            Invalid: when the password is the username or the e-mail address.
             Taken: when somebody else has the username or the address.
             TooManyAttempts: when there were too many from this address, or too many wait.
         """
+        require_unlike_logins(password, "password", username=username, email=email)
         if actor is not None and actor.is_admin:
             return await self._passwords.hash(password)
         counters = address_counters(address)
@@ -67,24 +69,33 @@ class PasswordHashing:
         Raises:
             AlreadySetUp: when there is an admin.
             Unidentified: when the secret is wrong.
+            Invalid: when the password is the username or the e-mail address.
             Taken: when somebody else has the username or the address.
         """
         if not await self._access.awaits_setup():
             raise AlreadySetUp
         if not await self._access.is_setup_secret(digest_of(secret)):
             raise Unidentified("This is not the secret that the server printed when it started.")
+        require_unlike_logins(password, "password", username=username, email=email)
         await self._require_free(username, email)
         return await self._passwords.hash(password)
 
     async def for_user(
-        self, user_id: UUID, password: str, *, actor: Actor, expected: Expected = None
+        self,
+        user_id: UUID,
+        password: str,
+        *,
+        changes: UserChanges | None = None,
+        actor: Actor,
+        expected: Expected = None,
     ) -> str:
-        """Hash a password that an admin gives to somebody else.
+        """Hash a password that an admin gives to somebody else, beside other changes.
 
         Raises:
             Forbidden: when the actor may not.
             NotFound: when there is no such user.
             Stale: when `expected` does not hold the user's version.
+            Invalid: when the password is the username or the e-mail address.
         """
         require_may_set_password(actor, user_id)
         user = await self._users.get(user_id, self._clock())
@@ -92,6 +103,10 @@ class PasswordHashing:
             raise NotFound(User.kind, user_id)
         if expected is not None and user.version not in expected:
             raise Stale(User.kind, user.version)
+        after = {"username": user.username, "email": user.email, **(changes or {})}
+        require_unlike_logins(
+            password, "password", username=str(after["username"]), email=str(after["email"])
+        )
         return await self._passwords.hash(password)
 
     async def for_oneself(
@@ -100,9 +115,11 @@ class PasswordHashing:
         """Hash a user's new password, once the current one has been confirmed.
 
         Raises:
-            Invalid: when the current password is wrong.
+            Invalid: when the current password is wrong, or the new one is a name of the user's.
             TooManyAttempts: when it has been wrong too often, or too many wait.
         """
+        user = await self._users.one(actor.id, self._clock())
+        require_unlike_logins(password, "new", username=user.username, email=user.email)
         confirmation = await self._authenticator.confirm(actor.id, current)
         return await self._passwords.hash(password), confirmation
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from contract.http import TASKS, add, places, problem
 from contract.users import NEW, USERS, path_of
@@ -244,6 +245,36 @@ def test_a_password_is_changed_by_whoever_knows_it(client: Client) -> None:
     assert places(client.put(path, json={"current": PASSWORD, "new": "short"})) == {"#/new"}
     assert places(client.put(path, json={})) == {"#/current", "#/new"}
     assert signed_in(client, "ada")
+
+
+@pytest.mark.parametrize("refused", ["Password123", "bob", "BOB@canary.example"])
+def test_a_new_password_is_neither_a_common_one_nor_a_name_of_its_user(
+    client: Client, refused: str
+) -> None:
+    # A username can be as long as a password.
+    if refused == "bob":
+        refused = "bob.the.joiner"
+        client.patch(path_of(MEMBER), json={"username": refused})
+    change = {"current": PASSWORD, "new": refused.swapcase()}
+    assert places(client.as_(MEMBER).put(f"{USERS}/me/password", json=change)) == {"#/new"}
+    assert places(client.patch(path_of(MEMBER), json={"password": refused})) == {"#/password"}
+    both = {"username": "another.name", "password": "Another.Name"}
+    assert places(client.patch(path_of(MEMBER), json=both)) == {"#/password"}
+    assert signed_in(client, MEMBER.email)
+
+
+def test_who_has_a_common_password_or_a_name_of_dots_still_signs_in(client: Client) -> None:
+    app: Any = client.http
+
+    def as_it_was(uow: Any) -> None:
+        user = uow.users.get(OTHER.id)
+        user.username = ".."
+        user.password_hash = PasswordHasher(1, 8, 1).hash("password")
+
+    app.app.state.ports.runner().perform(as_it_was)
+    for login in ("..", OTHER.email):
+        own = signed_in(client, login, "password")
+    assert own.patch(path_of(OTHER), json={"city": "Ghent"}).json()["username"] == ".."
 
 
 def test_a_password_is_the_same_however_its_letters_are_composed(client: Client) -> None:

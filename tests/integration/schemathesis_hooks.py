@@ -24,6 +24,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.generation.meta import TestPhase
 
+from domain.common_passwords import COMMON_PASSWORDS
 from domain.devices import METRICS
 from domain.errors import Unacceptable
 from entrypoints.app import ROUTERS
@@ -222,9 +223,17 @@ def make_it_possible(context: schemathesis.HookContext, case: Case) -> Case:
             body["assignee_id"] = _one_of(body["assignee_id"], PROFILE["id"], STAND_IN.id)
         if isinstance(body.get("category_id"), str):
             body["category_id"] = _category()
+        for name in ("password", "new"):
+            if isinstance(body.get(name), str) and _is_common(body[name]):
+                body[name] = f"{body[name][:100]}, not common"
         if isinstance(body.get("price"), float):
             body["price"] = round(body["price"], 2)
     return case
+
+
+def _is_common(password: str) -> bool:
+    """Whether a password of the right length is refused as one that is guessed first."""
+    return unicodedata.normalize("NFC", password).casefold() in COMMON_PASSWORDS
 
 
 def _category() -> str:

@@ -1,7 +1,7 @@
 """`/users`: the people."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Path, Query, Request
@@ -186,16 +186,16 @@ async def edit_user(
     now: Now,
 ) -> UserView:
     """Give members of a profile other values."""
-    changes = {name: value for name, value in patch.items() if name != "password"}
+    changes: Any = {name: value for name, value in patch.items() if name != "password"}
     password_hash = None
     if "password" in patch:
         password_hash = await hashing.for_user(
-            user_id, patch["password"], actor=by, expected=expected
+            user_id, patch["password"], changes=changes, actor=by, expected=expected
         )
     user = await run(
         people.edit_user,
         user_id,
-        changes,  # type: ignore[arg-type]  # mypy does not follow what is left of the patch
+        changes,
         password_hash=password_hash,
         actor=by,
         now=now,
