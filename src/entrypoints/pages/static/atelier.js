@@ -29,6 +29,13 @@
     select.addEventListener("change", () => select.form.requestSubmit());
   });
 
+  // Lengths count as the service counts them, which `maxlength` does not: composed characters.
+  document.addEventListener("input", ({ target }) => {
+    if (!target.dataset.max) return;
+    const length = [...target.value.trim().normalize("NFC")].length;
+    target.setCustomValidity(length > target.dataset.max ? target.dataset.tooLong : "");
+  });
+
   // A post that is being written is shown as it will look.
   document.querySelectorAll("form[data-preview]").forEach((form) => {
     let waiting, asked = 0;
