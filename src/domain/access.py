@@ -64,6 +64,10 @@ class TooManyTokens(DomainError):
         super().__init__(f"You have {MOST_TOKENS} tokens. Delete one that you do not need.")
 
 
+MAX_SECRET = 100
+"""How many characters a text may have that could be a secret of ours; longer ones open nothing."""
+
+
 def new_secret() -> str:
     """Return a secret of 256 random bits, in the form that says it is one of ours."""
     return f"atl_{secrets.token_urlsafe(32)}"

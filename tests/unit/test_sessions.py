@@ -565,3 +565,33 @@ def test_a_workshop_that_is_set_up_has_no_setup_page(browser: Browser) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     answer = browser.post("/setup", {**FIRST, "secret": "x", "password": PASSWORD}, follow=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+# What stands in a cookie
+
+
+def test_a_session_is_found_among_other_cookies_and_by_its_own_name_alone(
+    client: Client, browser: Browser
+) -> None:
+    name, value, _ = cookie_of(come_in(browser))
+    for line, is_known in (
+        (f"{name}={value}", True),
+        (f"a=b; {name}={value}; c=d", True),
+        (f' ;a="b;{name} = {value} ;=', True),
+        (f"{name}=wrong; {name}={value}", True),
+        (f"x{name}={value}", False),
+        (f"{name}x={value}; {name.upper()}={value}", False),
+        (f'{name}="{value}', False),
+        (f"{name}={value}{'x' * 100}", False),
+        (f'{name}="' + '\\"' * 30_000 + '"', False),
+        (";" * 60_000 + name, False),
+    ):
+        page = client.as_(None).get(OFFICE, headers={"Cookie": line}, follow_redirects=False)
+        assert (page.status_code == 200) is is_known, line[:80]
+
+
+def test_a_text_too_long_for_a_token_is_none(client: Client) -> None:
+    for header in (f"Bearer {MEMBER.token}{'x' * 100}", f"Bearer {'x' * 60_000}"):
+        answer = client.get("/api/v1/tasks", headers={"Authorization": header})
+        assert answer.status_code == 401
+        assert 'error="invalid_token"' in answer.headers["www-authenticate"]

@@ -5,13 +5,15 @@ Every step costs time linear in the size of the body, whatever is in it.
 
 import json
 import re
+from array import array
 from decimal import Decimal, InvalidOperation
+from itertools import accumulate, chain
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from entrypoints.http.checking import urlencoded
 from entrypoints.http.errors import Refused, invalid, pointer
 
 MAX_BODY = 1024 * 1024
@@ -29,6 +31,16 @@ MAX_MEMBERS = 256
 _CHARSET = re.compile(rb'charset\s*=\s*"?([^\s";]+)')
 # A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
 _SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+# JSON in which surrogates come in pairs and there is no NUL. Nothing in it is matched twice.
+_SOUND = re.compile(
+    rb"(?:[^\\]++|\\(?:[^u]|u(?!0000|[dD][89a-fA-F])"
+    rb"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+",
+    re.DOTALL,
+)
+# A text in JSON, up to the end of the body if it has no end: each quote begins one or ends one.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_BODY) -> bytes:
@@ -87,8 +99,7 @@ def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:
         Refused: 422 when it is no text in UTF-8, or says one thing twice.
     """
     try:
-        text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=max_members)
+        pairs = urlencoded(body, max_members)
     except ValueError:
         raise invalid(
             {"pointer": "#", "detail": f"Send text in UTF-8, with at most {max_members} members."}
@@ -108,16 +119,20 @@ def parse(body: bytes) -> Any:
     """
     if not body:
         raise Refused("malformed-json", "The body is empty; a JSON object is needed.")
+    if _is_too_deep(body):
+        raise Refused("malformed-json", f"Nest JSON at most {MAX_DEPTH} levels deep.")
     try:
         value = _DECODER.decode(body.decode())
-        # Most bodies are too small or too plain to break a rule on structure or text.
-        if _SUSPECT.search(body) or _may_be_deep_or_large(body):
-            _check_structure(value)
+        if _SUSPECT.search(body) and not _SOUND.fullmatch(body):
+            raise ValueError("NUL or a lone surrogate")
     except (ValueError, RecursionError, InvalidOperation) as error:
         # The parser's own words quote nothing but a position; ours quote nothing at all.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         detail = f"The body is not valid JSON{position}."
         raise Refused("malformed-json", detail) from None
+    if body.count(b":") > MAX_MEMBERS and (place := _place_of_large_object(value)) is not None:
+        detail = f"Give at most {MAX_MEMBERS} members in an object."
+        raise invalid({"pointer": place, "detail": detail})
     return value
 
 
@@ -137,58 +152,30 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _may_be_deep_or_large(body: bytes) -> bool:
-    """Whether a body has enough brackets or colons to exceed the limits on depth or members."""
-    return body.count(b"[") + body.count(b"{") > MAX_DEPTH or body.count(b":") > MAX_MEMBERS
+def _is_too_deep(body: bytes) -> bool:
+    """Whether brackets outside texts nest deeper than `MAX_DEPTH`."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    steps = array("b", _TEXT.sub(b"", body).translate(_STEPS, _NO_BRACKETS))
+    return max(accumulate(steps), default=0) > MAX_DEPTH
 
 
-def _check_structure(value: Any) -> None:
-    """Check depth, texts and the number of members, level by level.
-
-    Raises:
-        ValueError: for a lone surrogate or a NUL.
-        Refused: 400 for more than `MAX_DEPTH` levels, 422 for an object of more than `MAX_MEMBERS`.
-    """
-    has_large_object = False
-    level = [value]
-    for depth in range(MAX_DEPTH + 1):
-        containers = [part for part in level if isinstance(part, dict | list)]
-        if containers and depth == MAX_DEPTH:
-            raise Refused("malformed-json", f"Nest JSON at most {MAX_DEPTH} levels deep.")
-        for part in level:
-            if isinstance(part, str):
-                part.encode()
-                if "\0" in part:
-                    raise ValueError("NUL")
-        level = []
-        for part in containers:
-            if isinstance(part, dict):
-                has_large_object |= len(part) > MAX_MEMBERS
-                level.extend(part)
-                level.extend(part.values())
-            else:
-                level.extend(part)
-    if has_large_object:
-        raise invalid(
-            {
-                "pointer": _place_of_large_object(value),
-                "detail": f"Give at most {MAX_MEMBERS} members in an object.",
-            }
-        )
-
-
-def _place_of_large_object(value: Any) -> str:
-    """Return the pointer of the outermost member that has or is too large an object."""
+def _place_of_large_object(value: Any) -> str | None:
+    """Return the pointer of the outermost member that has or is too large an object, if any is."""
     if isinstance(value, dict) and len(value) <= MAX_MEMBERS:
-        for name, part in value.items():
-            level = [part]
-            while level:
-                if any(isinstance(each, dict) and len(each) > MAX_MEMBERS for each in level):
-                    return pointer(name if len(name) <= 100 else "?")
-                inner = [each for each in level if isinstance(each, dict | list)]
-                level = [
-                    below
-                    for each in inner
-                    for below in (each.values() if isinstance(each, dict) else each)
-                ]
-    return pointer()
+        return next(
+            (
+                pointer(name if len(name) <= 100 else "?")
+                for name, part in value.items()
+                if _place_of_large_object([part]) is not None
+            ),
+            None,
+        )
+    level = [value]
+    while level:
+        objects = [each for each in level if type(each) is dict]
+        if max(map(len, objects), default=0) > MAX_MEMBERS:
+            return pointer()
+        below = chain.from_iterable(each for each in level if type(each) is list)
+        level = [*below, *chain.from_iterable(map(dict.values, objects))]
+    return None

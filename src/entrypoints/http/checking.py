@@ -1,13 +1,37 @@
 """Values that were sent: whether they are acceptable, and if not, where the fault is."""
 
+import re
+from binascii import unhexlify
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from entrypoints.http.errors import Refused, invalid, pointer
+
+_ESCAPES = re.compile(rb"(?:%[0-9a-fA-F]{2})++")
+
+
+def urlencoded(text: bytes, max_pairs: int) -> list[tuple[str, str]]:
+    """Return the names and values of a query or a form (`application/x-www-form-urlencoded`).
+
+    It differs from `urllib.parse.parse_qsl` in its cost: escapes are decoded a run at a time.
+
+    Raises:
+        ValueError: when there are too many, or one is no text in UTF-8.
+    """
+    if not text.isascii() or text.count(b"&") >= max_pairs:
+        raise ValueError
+    pairs = (pair.partition(b"=") for pair in text.split(b"&") if pair)
+    return [(_unescaped(name), _unescaped(value)) for name, _, value in pairs]
+
+
+def _unescaped(text: bytes) -> str:
+    text = text.replace(b"+", b" ")
+    if b"%" in text:
+        text = _ESCAPES.sub(lambda run: unhexlify(run[0].replace(b"%", b"")), text)
+    return text.decode()
 
 
 def query_parameters(query: bytes) -> dict[str, str]:
@@ -19,9 +43,7 @@ def query_parameters(query: bytes) -> dict[str, str]:
     if not query:
         return {}
     try:
-        pairs = parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
-        )
+        pairs = urlencoded(query, 50)
     except ValueError:
         raise invalid(
             {"parameter": "", "detail": "Send text in UTF-8, with at most 50 parameters."}

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from domain.access import Scope, digest_of
+from domain.access import MAX_SECRET, Scope, digest_of
 from domain.actors import Actor, Role, require_self_or_admin, require_session
 from domain.errors import Forbidden
 from domain.posts import require_author_or_admin
@@ -220,7 +220,8 @@ def _secret(request: Request) -> str | None:
     if len(given) != 1:
         return None
     kind, _, secret = given[0].decode("latin-1").partition(" ")
-    return secret.strip() if kind.lower() == "bearer" else None
+    secret = secret.strip()
+    return secret if kind.lower() == "bearer" and len(secret) <= MAX_SECRET else None
 
 
 async def identify(request: Request) -> Grant | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from fastapi import Request
 from starlette.responses import Response
 
-from domain.access import SESSION
+from domain.access import MAX_SECRET, SESSION
 from domain.errors import Forbidden
 from domain.known_browser import KnownBrowser
 from entrypoints.http.origins import Origin, cookie_name, public_origin
@@ -16,6 +16,9 @@ from service_layer.queries.access import Grant
 COOKIE = "atelier"
 """What the session's cookie is called, but for what `cookie_name` adds."""
 
+MAX_COOKIE = 400
+"""How many characters a cookie of ours has at most; a longer one is not looked at."""
+
 KNOWN_BROWSER = timedelta(days=400)
 """How long a browser is known after a sign-in; browsers keep no cookie for longer."""
 
@@ -24,17 +27,30 @@ def secret_of(request: Request) -> str | None:
     """Return the secret that the browser shows, if it shows one."""
     # A request that waited for its sender to sign in has the secret of the session that began then.
     secret: str | None = request.scope.get("session_secret")
-    return secret or _cookie(request, cookie_name(request, COOKIE)) or _earlier_cookie(request)
+    secret = secret or cookie(request, cookie_name(request, COOKIE)) or _earlier_cookie(request)
+    return secret if secret is None or len(secret) <= MAX_SECRET else None
 
 
-def _cookie(request: Request, name: str) -> str | None:
-    return request.cookies.get(name)
+def cookie(request: Request, name: str) -> str | None:
+    """Return the value of a cookie, the last one of that name, if it is of a size that we set.
+
+    It is read by hand: the standard library's parser takes time that grows with the square of a
+    quoted value (CVE-2024-7592), and reads every other cookie as well.
+    """
+    wanted = name.encode()
+    found = None
+    for header, line in request.scope["headers"]:
+        if header == b"cookie":
+            for pair in line.split(b";"):
+                given, _, value = pair.partition(b"=")
+                if given.strip() == wanted:
+                    found = value.strip()
+    return found.decode("latin-1") if found is not None and len(found) <= MAX_COOKIE else None
 
 
 def _earlier_cookie(request: Request) -> str | None:
     """Return the secret of a session from before the name of its cookie had a port."""
-    name = "__Host-atelier" if public_origin(request).is_secure else "atelier"
-    return _cookie(request, name)
+    return cookie(request, "__Host-atelier" if public_origin(request).is_secure else "atelier")
 
 
 async def known(request: Request) -> Grant | None:
@@ -50,7 +66,7 @@ async def known(request: Request) -> Grant | None:
 
 def known_browser(request: Request) -> KnownBrowser | None:
     """Return what the browser's other cookie tells of earlier sign-ins, if it has one."""
-    return KnownBrowser.parse(request.cookies.get(_known_browser_cookie(request)))
+    return KnownBrowser.parse(cookie(request, _known_browser_cookie(request)))
 
 
 def _known_browser_cookie(request: Request) -> str:
