@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -47,6 +48,12 @@ WORKER_SECONDS = 30
 A busy machine makes its start long, and to begin another one then only makes it longer. But as long
 as it waits for an answer the parent does nothing else, not even stop.
 """
+
+RESERVED_DESCRIPTORS = 100
+"""Open files that a process needs beside its connections, above all for its database."""
+
+MAX_DESCRIPTORS = 65_536
+"""The soft limit on open files where the system has no hard one."""
 
 
 class Office(cli.Office):
@@ -225,6 +232,7 @@ class Office(cli.Office):
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_worker_healthcheck=WORKER_SECONDS,
+            limit_concurrency=self._connection_limit(),
         )
         address = self.settings.local_address
         log.info(
@@ -245,6 +253,28 @@ class Office(cli.Office):
             started = server.started
         if not started:
             raise Failed("The service could not start; the log says why.")
+
+    def _connection_limit(self) -> int:
+        """Return how many connections a process may serve: as set, if it may open as many files."""
+        wanted = self.settings.connections
+        descriptors = _raise_descriptor_limit()
+        available = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2)
+        if available < wanted:
+            log.warning("fewer connections than set", extra={"set": wanted, "possible": available})
+        return min(wanted, available)
+
+
+def _raise_descriptor_limit() -> int:
+    """Raise the soft limit on open files to what the hard limit allows, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        return soft  # a system may have a lower limit of its own
+    return wanted
 
 
 class _Workers(Multiprocess):

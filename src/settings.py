@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", alias="ATELIER_HOST")
     port: PORT = Field(8000, alias="ATELIER_PORT")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, alias="ATELIER_WORKERS")
+    connections: Annotated[int, Field(ge=1, le=100_000)] = Field(1_000, alias="ATELIER_CONNECTIONS")
     media: Path = Field(Path("media"), alias="ATELIER_MEDIA")
     registration: Annotated[Literal["closed", "open"], LOWER] = Field(
         "closed", alias="ATELIER_REGISTRATION"

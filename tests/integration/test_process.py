@@ -5,6 +5,7 @@ import http.client
 import itertools
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -20,7 +21,7 @@ from sqlalchemy import URL
 
 from support.clients import Client
 from support.databases import text
-from support.service import ROOT, Service, atelier, free_port
+from support.service import ROOT, Service, atelier, eventually, free_port
 
 TASKS = "/api/v1/tasks"
 
@@ -326,14 +327,43 @@ def test_a_head_without_an_end_is_refused(embedded: Service, line: bytes) -> Non
         with contextlib.suppress(OSError):
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     # Whoever goes on sending may lose the answer, but not the end of the connection.
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
     with embedded.client() as client:
         big = {"X-Large": "x" * 30_000}
         assert client.get("/health/live", headers=big).status_code == 200
-        body = b" " * 1_000_000 + b"{}"
+        # With its head, this is more than a head may have.
+        body = b" " * (64 * 1024 - 2) + b"{}"
         headers = {"Content-Type": "application/json"}
         answered = client.as_(None).post("/api/v1/setup", content=body, headers=headers)
         assert answered.status_code in (401, 422)
+
+
+def test_silent_connections_leave_room_for_others_on_a_small_limit_of_descriptors(
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path)
+    service.before_exec = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256))
+    with service, contextlib.ExitStack() as opened:
+
+        def connect() -> socket.socket:
+            made = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+            return opened.enter_context(made)
+
+        silent = [connect() for _ in range(300)]
+        for one in silent[::10]:
+            one.sendall(b"GET /health/live HTTP/1.1\r\n")
+        with service.client() as client:
+            refused = client.get("/health/live")
+            assert refused.status_code == 503
+            assert refused.json()["code"] == "overloaded"
+            assert int(refused.headers["retry-after"]) > 0
+        log = service.log.read_text()
+        assert log.count("too many connections") == 1
+        assert "fewer connections than set" in log
+        # The silent ones are told after ten seconds that their time is over.
+        assert silent[0].recv(100).startswith(b"HTTP/1.1 408 ")
+        with service.client() as client:
+            eventually(lambda: client.get("/health/live").status_code == 200)
 
 
 def test_a_body_that_is_far_too_large_is_refused_and_the_connection_goes_on(

@@ -342,6 +342,8 @@ def announces_body(headers: dict[bytes, bytes]) -> bool:
 def problems_of(operation: Operation) -> set[str]:
     """Return the codes of the problems that an operation can answer with."""
     codes = {"invalid", "internal-error", "database-unavailable"}
+    # The server may answer any request with these before the application sees it.
+    codes |= {"request-timeout", "headers-too-large", "overloaded"}
     if operation.named:
         codes.add("not-found")
     if not operation.who.is_anybody:
