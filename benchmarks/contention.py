@@ -38,12 +38,17 @@ BOOKS = {
             SELECT stock_after, quantity + coalesce(lag(stock_after) OVER (
                 PARTITION BY product_id ORDER BY created_at, id), 0) AS reckoned
             FROM movements) AS m WHERE stock_after <> reckoned""",
-    "reorders that are missing, or planned twice": """
-        SELECT abs((SELECT count(*) FROM tasks WHERE title LIKE 'Reorder %') - count(*)) FROM (
-            SELECT stock_after, reorder_level, lag(stock_after) OVER (
+    "reorder tasks that are open twice, or without need": """
+        SELECT count(*) FROM products p
+        WHERE (SELECT count(*) FROM tasks t WHERE t.product_id = p.id AND completed_at IS NULL)
+            > CASE WHEN p.archived OR stock > reorder_level THEN 0 ELSE 1 END""",
+    "falls to the reorder level without a task": """
+        SELECT count(*) FROM (
+            SELECT product_id, stock_after, reorder_level, lag(stock_after) OVER (
                 PARTITION BY product_id ORDER BY m.created_at, m.id) AS before
-            FROM movements m JOIN products p ON p.id = product_id) AS m
-        WHERE stock_after <= reorder_level AND before > reorder_level""",
+            FROM movements m JOIN products p ON p.id = product_id WHERE NOT p.archived) AS m
+        WHERE stock_after <= reorder_level AND before > reorder_level
+            AND NOT EXISTS (SELECT FROM tasks t WHERE t.product_id = m.product_id)""",
 }
 
 

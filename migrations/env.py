@@ -7,7 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import text
 
 from adapters.sql.search import keeps
-from adapters.sql.tables import DONE, metadata
+from adapters.sql.tables import PARTIAL_INDEXES, metadata
 from adapters.sql.types import Money, Time
 
 connection = context.config.attributes.get("connection")
@@ -26,7 +26,7 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
 
 def include_object(thing: Any, name: str | None, *_: Any) -> bool:
     """Leave out what the tables do not know of: what statements make beside them."""
-    return name is None or not (name == DONE or keeps(name))
+    return name is None or not (name in PARTIAL_INDEXES or keeps(name))
 
 
 context.configure(

@@ -50,6 +50,17 @@ class Entity:
         events: list[Event] = self.__dict__.pop("_events", [])
         return events
 
+    def retract(self, kind: type[Event]) -> bool:
+        """Forget the recorded events of a type; return whether there was one.
+
+        What the same use case does and undoes leaves nothing to react to.
+        """
+        events: list[Event] = self.__dict__.get("_events", [])
+        kept = [event for event in events if not isinstance(event, kind)]
+        found = len(kept) < len(events)
+        events[:] = kept
+        return found
+
     def assign(self, changes: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
         """Set the members that differ, each by its rule, and return those.
 

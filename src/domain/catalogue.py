@@ -11,7 +11,15 @@ from uuid import UUID
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import InUse, Invalid, Taken
-from domain.stock import STOCK, Movement, MovementRepository, Reason, StockFell, StockMoved
+from domain.stock import (
+    STOCK,
+    Movement,
+    MovementRepository,
+    Reason,
+    StockMoved,
+    StockRanLow,
+    StockRecovered,
+)
 from domain.values import Money, Text, caseless, fold
 
 NAME = Text(1, 100)
@@ -137,6 +145,11 @@ class Product(Entity):
         """Whether more have to be ordered."""
         return self.stock <= self.reorder_level
 
+    @property
+    def needs_reorder(self) -> bool:
+        """Whether more have to be ordered of a product that is still offered."""
+        return self.low_stock and not self.archived
+
     def edit(
         self,
         changes: ProductChanges,
@@ -151,6 +164,7 @@ class Product(Entity):
             Invalid: when a value breaks the rule for its member.
             Taken: when another product has the SKU, in whatever case.
         """
+        needed_reorder = self.needs_reorder
         different = self.assign(changes, RULES)
         if not different:
             return
@@ -159,6 +173,7 @@ class Product(Entity):
         self.updated_at = self._not_before_the_last(now)
         members = tuple(different)
         self.record(ProductEdited(subject=self.id, at=now, by=id_of(by), members=members))
+        self._record_reorder_need(needed_reorder, by)
 
     def receive_first(
         self,
@@ -171,11 +186,16 @@ class Product(Entity):
     ) -> None:
         """Take in what there is already of a product that was just added, if there is any.
 
+        A product that is low then needs a reorder, unless it has no reorder level: then nothing is
+        low about having none of it yet.
+
         Raises:
             Invalid: when there cannot be so many.
         """
         if checked_by(STOCK, "stock", stock):
             self._move(id, stock, Reason.RECEIVED, now, by=by, ledger=ledger)
+        if self.low_stock and self.reorder_level:
+            self._record_reorder_need(False, by)
 
     def move(
         self,
@@ -199,7 +219,10 @@ class Product(Entity):
         """
         if reason is Reason.COUNTED:
             raise Invalid("reason", "Set the stock of the product to what was counted.")
-        return self._move(id, quantity, reason, now, note=note, by=by, ledger=ledger)
+        needed_reorder = self.needs_reorder
+        movement = self._move(id, quantity, reason, now, note=note, by=by, ledger=ledger)
+        self._record_reorder_need(needed_reorder, by)
+        return movement
 
     def count(
         self,
@@ -217,7 +240,9 @@ class Product(Entity):
         """
         difference = checked_by(STOCK, "stock", counted) - self.stock
         if difference:
+            needed_reorder = self.needs_reorder
             self._move(id, difference, Reason.COUNTED, now, by=by, ledger=ledger)
+            self._record_reorder_need(needed_reorder, by)
 
     def _move(
         self,
@@ -241,7 +266,6 @@ class Product(Entity):
             by=by,
         )
         ledger.add(movement)
-        was_low = self.low_stock
         self.stock = after = movement.stock_after
         self.updated_at = at = movement.created_at
         self.record(
@@ -254,9 +278,24 @@ class Product(Entity):
                 stock_after=after,
             )
         )
-        if self.low_stock and not was_low:
-            self.record(StockFell(subject=self.id, at=at, by=id_of(by), stock=after))
         return movement
+
+    def _record_reorder_need(self, needed_before: bool, by: Actor | None) -> None:
+        """Record that a reorder has become necessary or unnecessary.
+
+        A change back within one use case, as by a new level and a count, cancels the first.
+        """
+        if self.needs_reorder == needed_before:
+            return
+        event: type[StockRanLow | StockRecovered]
+        opposite: type[StockRanLow | StockRecovered]
+        if needed_before:
+            event, opposite = StockRecovered, StockRanLow
+        else:
+            event, opposite = StockRanLow, StockRecovered
+        if not self.retract(opposite):
+            at = self.updated_at
+            self.record(event(subject=self.id, at=at, by=id_of(by), stock=self.stock))
 
     def archive(self, now: datetime, by: Actor | None = None) -> None:
         """Be offered no longer."""
@@ -271,6 +310,7 @@ class Product(Entity):
             self.archived = False
             self.updated_at = self._not_before_the_last(now)
             self.record(ProductRestored(subject=self.id, at=now, by=id_of(by)))
+            self._record_reorder_need(False, by)
 
     def leave(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
         """Be struck off the list, unless the ledger tells of it.

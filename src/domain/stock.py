@@ -42,8 +42,15 @@ class StockMoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StockFell(Event):
-    """The stock of a product fell to its reorder level, or below, from above it."""
+class StockRanLow(Event):
+    """A product that is offered began to be at its reorder level or below."""
+
+    stock: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockRecovered(Event):
+    """The stock of a product that is offered is above its reorder level again."""
 
     stock: int
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
+from domain.errors import DomainError
 from domain.values import Text, Whole, fold
 
 TITLE = Text(1, 100)
@@ -45,6 +46,13 @@ class TaskRemoved(Event):
     """A task was struck off the list."""
 
 
+class ReorderOpen(DomainError):
+    """Another task to reorder the same product is still to be done."""
+
+    def __init__(self) -> None:
+        super().__init__("Another task to reorder this product is open.")
+
+
 class TaskChanges(TypedDict, total=False):
     """The members that an edit may set; absent ones are kept."""
 
@@ -57,7 +65,10 @@ class TaskChanges(TypedDict, total=False):
 
 @dataclass(eq=False, kw_only=True)
 class Task(Entity):
-    """One thing that has to be done. `priority` runs from 0 (whenever) to 9 (now)."""
+    """One thing that has to be done. `priority` runs from 0 (whenever) to 9 (now).
+
+    A reorder task has a `product_id`. Of one product at most one such task is open.
+    """
 
     kind: ClassVar[str] = "task"
 
@@ -68,6 +79,7 @@ class Task(Entity):
     assignee_id: UUID | None = None
     created_by_id: UUID | None = None
     completed_at: datetime | None = None
+    product_id: UUID | None = None
 
     @classmethod
     def add(
@@ -80,6 +92,7 @@ class Task(Entity):
         priority: int = 0,
         due_on: date | None = None,
         assignee_id: UUID | None = None,
+        product_id: UUID | None = None,
         by: Actor | None = None,
     ) -> "Task":
         """Write a task down; without `by` the workshop itself does.
@@ -97,6 +110,7 @@ class Task(Entity):
             due_on=due_on,
             assignee_id=assignee_id,
             created_by_id=id_of(by),
+            product_id=product_id,
         )
         task.record(TaskAdded(subject=id, at=now, by=id_of(by)))
         return task
@@ -138,12 +152,26 @@ class Task(Entity):
             self.completed_at = self.updated_at = now
             self.record(TaskCompleted(subject=self.id, at=now, by=id_of(by)))
 
-    def reopen(self, now: datetime, by: Actor | None = None) -> None:
-        """Mark it as still to be done."""
+    def reopen(self, now: datetime, by: Actor | None = None, *, among: "TaskRepository") -> None:
+        """Mark it as still to be done.
+
+        Raises:
+            ReorderOpen: when it is a reorder task and another one of its product is open.
+        """
         if self.completed_at is not None:
+            if self.product_id is not None and among.open_reorder(self.product_id) is not None:
+                raise ReorderOpen
             self.completed_at = None
             self.updated_at = now
             self.record(TaskReopened(subject=self.id, at=now, by=id_of(by)))
+
+    def release_product(self, now: datetime, by: Actor | None = None) -> None:
+        """Refer to no product any longer, because there is none."""
+        if self.product_id is not None:
+            self.product_id = None
+            self.updated_at = now
+            members = ("product_id",)
+            self.record(TaskEdited(subject=self.id, at=now, by=id_of(by), members=members))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +188,7 @@ class TaskFilter:
     assignee_id: UUID | None = None
     due_before: date | None = None
     overdue: bool | None = None
+    product_id: UUID | None = None
     q: str | None = None
 
     def matches(self, task: Task) -> bool:
@@ -172,6 +201,7 @@ class TaskFilter:
             and (self.assignee_id is None or task.assignee_id == self.assignee_id)
             and (self.due_before is None or (due_on is not None and due_on < self.due_before))
             and (self.overdue is None or task.is_overdue(self.today) == self.overdue)
+            and (self.product_id is None or task.product_id == self.product_id)
             and (self.q is None or fold(self.q) in task.search_text)
         )
 
@@ -202,3 +232,11 @@ class TaskRepository(Repository[Task]):
     @abstractmethod
     def pending_of(self, user_id: UUID | None) -> list[Task]:
         """Return the tasks that a user has still to do, or that nobody is to do, oldest first."""
+
+    @abstractmethod
+    def open_reorder(self, product_id: UUID) -> Task | None:
+        """Return the open task to reorder a product."""
+
+    @abstractmethod
+    def reorders(self, product_id: UUID) -> list[Task]:
+        """Return all tasks to reorder a product, open or completed, oldest first."""

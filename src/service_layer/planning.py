@@ -20,6 +20,7 @@ def add_task(
     priority: int = 0,
     due_on: date | None = None,
     assignee_id: UUID | None = None,
+    product_id: UUID | None = None,
     now: datetime,
     actor: Actor | None = None,
 ) -> Task:
@@ -38,6 +39,7 @@ def add_task(
         priority=priority,
         due_on=due_on,
         assignee_id=assignee_id,
+        product_id=product_id,
         by=actor,
     )
     uow.tasks.add(task)
@@ -85,7 +87,7 @@ def reopen_task(
 ) -> Task:
     """Mark a task as still to be done."""
     task = uow.tasks.get(task_id, expected)
-    task.reopen(now, actor)
+    task.reopen(now, actor, among=uow.tasks)
     return task
 
 

@@ -6,10 +6,16 @@ from uuid import UUID
 
 from domain.actors import Actor
 from domain.base import Expected
-from domain.catalogue import Details, Product, ProductChanges
+from domain.catalogue import (
+    Details,
+    Product,
+    ProductArchived,
+    ProductChanges,
+    ProductRemoved,
+)
 from domain.categories import Category
 from domain.errors import Invalid
-from domain.stock import Movement, Reason, StockFell
+from domain.stock import Movement, Reason, StockRanLow, StockRecovered
 from domain.tasks import TITLE
 from service_layer.access import require_somebody
 from service_layer.planning import add_task
@@ -153,9 +159,26 @@ def remove_product(
     uow.products.remove(product)
 
 
-def plan_reorder(uow: UnitOfWork, event: StockFell) -> None:
-    """Write down that a product has to be ordered; the workshop itself does, so nobody is named."""
-    add_task(uow, title=reorder_title(uow.products.get(event.subject).name), now=event.at)
+def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
+    """Create the task to reorder a product unless one is open; the workshop itself creates it."""
+    product = uow.products.get(event.subject)
+    if uow.tasks.open_reorder(product.id) is None:
+        title = reorder_title(product.name)
+        add_task(uow, title=title, product_id=product.id, now=event.at)
+
+
+def complete_reorder(uow: UnitOfWork, event: StockRecovered | ProductArchived) -> None:
+    """Complete the open task to reorder a product that needs no reorder; the workshop does it."""
+    task = uow.tasks.open_reorder(event.subject)
+    if task is not None:
+        task.complete(event.at)
+
+
+def release_reorders(uow: UnitOfWork, event: ProductRemoved) -> None:
+    """Complete the open task to reorder a deleted product, and detach all of its tasks."""
+    for task in uow.tasks.reorders(event.subject):
+        task.complete(event.at)
+        task.release_product(event.at)
 
 
 def reorder_title(name: str) -> str:

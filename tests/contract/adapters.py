@@ -64,6 +64,7 @@ def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
         assignee_id=None,
         assignee=None,
         created_by=None,
+        product_id=None,
         completed=False,
         completed_at=None,
         overdue=True,

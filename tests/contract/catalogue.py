@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,12 @@ from domain.base import Slice
 from domain.catalogue import SORTS, Product, ProductFilter
 from domain.categories import CategoryFilter
 from domain.errors import InUse, Invalid, NotFound, Stale, Taken
-from domain.stock import InsufficientStock, MovementFilter, Reason, StockFell
-from domain.tasks import TaskFilter
-from service_layer import people, stockroom
+from domain.stock import InsufficientStock, MovementFilter, Reason, StockRanLow
+from domain.tasks import ReorderOpen, TaskFilter
+from service_layer import people, planning, stockroom
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
 from service_layer.queries.stock import MovementView, StockAt
+from service_layer.queries.tasks import TaskView
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER
 
@@ -60,6 +62,12 @@ def ledger(backend: Backend, id: UUID) -> list[MovementView]:
 def tasks(backend: Backend) -> list[str]:
     all_ = TaskFilter(today=NOON.date())
     return [task.title for task in backend.ask(backend.tasks.list(all_, FIRST)).items]
+
+
+def reorders(backend: Backend, id: UUID) -> list[TaskView]:
+    """Return the reorder tasks of a product, oldest first."""
+    of_it = TaskFilter(today=NOON.date(), product_id=id)
+    return backend.ask(backend.tasks.list(of_it, FIRST)).items
 
 
 def agrees(backend: Backend, id: UUID) -> int:
@@ -402,10 +410,127 @@ def test_a_count_can_let_the_stock_fall_to_its_level_too(backend: Backend) -> No
     assert (task.title, task.created_by) == (f"Reorder {'x' * 91}…", None)
 
 
-def test_what_was_low_from_the_start_did_not_fall(backend: Backend) -> None:
+def test_a_product_created_low_has_a_task_if_it_has_a_reorder_level(backend: Backend) -> None:
     add(backend, stock=0)
-    add(backend, stock=3, reorder_level=5)
+    add(backend, "Plenty", stock=6, reorder_level=5)
     assert tasks(backend) == []
+    add(backend, "Few", stock=3, reorder_level=5)
+    add(backend, "None", stock=0, reorder_level=1)
+    assert tasks(backend) == ["Reorder Few", "Reorder None"]
+
+
+def test_a_product_has_one_open_task_which_the_workshop_completes_when_there_is_enough(
+    backend: Backend,
+) -> None:
+    id = add(backend, "Glue", stock=5, reorder_level=4)
+    edit = partial(perform, backend, stockroom.edit_product, id)
+    archive = partial(perform, backend, stockroom.archive_product, id)
+    restore = partial(perform, backend, stockroom.restore_product, id)
+    steps: list[tuple[Callable[[], Any], int, int]] = [
+        (partial(move, backend, id, -1), 1, 0),
+        (partial(move, backend, id, -1), 1, 0),
+        (partial(move, backend, id, 1), 1, 0),
+        (partial(move, backend, id, 2), 0, 1),
+        (partial(edit, {"reorder_level": 6}), 1, 1),
+        (partial(edit, {"reorder_level": 5}), 0, 2),
+        (partial(edit, {}, stock=5), 1, 2),
+        (archive, 0, 3),
+        (partial(move, backend, id, -2), 0, 3),
+        (partial(edit, {"reorder_level": 2}), 0, 3),
+        (restore, 0, 3),
+        (partial(edit, {"reorder_level": 3}), 1, 3),
+        (archive, 0, 4),
+        (restore, 1, 4),
+        # What one edit does and undoes is nothing to react to.
+        (partial(edit, {"reorder_level": 9}, stock=10), 0, 5),
+        (partial(edit, {"reorder_level": 20}, stock=21), 0, 5),
+    ]
+    for number, (step, pending, done) in enumerate(steps):
+        step()
+        found = reorders(backend, id)
+        counts = [task.completed for task in found]
+        assert (counts.count(False), counts.count(True)) == (pending, done), number
+        assert {task.product_id for task in found} == {id}
+
+
+def test_an_edit_that_keeps_a_product_low_makes_no_second_task_once_a_person_completed_it(
+    backend: Backend,
+) -> None:
+    id = add(backend, "Glue", stock=3, reorder_level=5)
+    (task,) = reorders(backend, id)
+    perform(backend, planning.complete_task, task.id, actor=MEMBER.actor)
+    perform(backend, stockroom.edit_product, id, {"reorder_level": 1}, stock=1)
+    move(backend, id, -1)
+    assert [one.completed for one in reorders(backend, id)] == [True]
+
+
+def test_a_task_is_found_by_its_product_whatever_its_title_or_the_products_name(
+    backend: Backend,
+) -> None:
+    id = add(backend, "Glue", stock=3, reorder_level=5)
+    (task,) = reorders(backend, id)
+    perform(backend, planning.edit_task, task.id, {"title": "Ask Eve for glue"})
+    perform(backend, stockroom.edit_product, id, {"name": "Wood glue"})
+    perform(backend, planning.add_task, title="Reorder Wood glue")
+    move(backend, id, 10)
+    assert [(one.id, one.completed) for one in reorders(backend, id)] == [(task.id, True)]
+
+
+def test_a_second_reorder_task_is_not_reopened_while_another_is_open(backend: Backend) -> None:
+    id = add(backend, "Glue", stock=3, reorder_level=5)
+    (first,) = reorders(backend, id)
+    move(backend, id, 5)
+    perform(backend, planning.reopen_task, first.id)
+    perform(backend, planning.complete_task, first.id)
+    move(backend, id, -5)
+    with pytest.raises(ReorderOpen):
+        perform(backend, planning.reopen_task, first.id)
+    assert [one.completed for one in reorders(backend, id)] == [True, False]
+
+
+def test_of_many_who_reopen_or_cause_a_reorder_at_once_one_task_is_open(backend: Backend) -> None:
+    id = add(backend, "Glue", stock=3, reorder_level=5)
+    for _ in range(2):
+        move(backend, id, 9)
+        move(backend, id, -9)
+    move(backend, id, 9)
+    closed = [task.id for task in reorders(backend, id)]
+    assert len(closed) == 3
+
+    def work(number: int) -> bool:
+        if number < len(closed):
+            try:
+                perform(backend, planning.reopen_task, closed[number])
+            except ReorderOpen:
+                return False
+        else:
+            move(backend, id, -9)
+        return True
+
+    outcomes = in_threads(len(closed) + 1, work)
+
+    assert outcomes[-1]
+    opened = [one.completed for one in reorders(backend, id)].count(False)
+    assert opened == 1
+    # At most one reopened one; the stock that ran low then made none.
+    assert outcomes.count(True) <= 2
+
+
+def test_a_product_with_reorder_tasks_can_be_deleted_and_they_stay_without_it(
+    backend: Backend,
+) -> None:
+    id = add(backend, "Glue", reorder_level=5)
+    perform(backend, stockroom.edit_product, id, {"reorder_level": 0})
+    perform(backend, stockroom.archive_product, id)
+    perform(backend, stockroom.restore_product, id)
+    perform(backend, stockroom.remove_product, id)
+
+    filter = TaskFilter(today=NOON.date())
+    left = backend.ask(backend.tasks.list(filter, FIRST)).items
+    assert [(one.title, one.completed, one.product_id) for one in left] == [
+        ("Reorder Glue", True, None)
+    ] * len(left)
+    assert len(left) >= 1
 
 
 def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> None:
@@ -415,7 +540,7 @@ def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> No
         stockroom.plan_reorder(uow, event)
         raise RuntimeError
 
-    runner = backend.runner({StockFell: (fail,)})
+    runner = backend.runner({StockRanLow: (fail,)})
     with pytest.raises(RuntimeError):
         runner.perform(stockroom.move_stock, id, quantity=-1, reason=Reason.SOLD, now=NOON)
     assert (agrees(backend, id), tasks(backend)) == (1, [])

@@ -67,6 +67,7 @@ def test_a_new_task_is_answered_with_all_there_is_to_know(client: Client) -> Non
         "created_by": ADMIN.public,
         "completed": False,
         "completed_at": None,
+        "product_id": None,
         "overdue": True,
     }
     assert answer.headers["location"] == f"{TASKS}/{task['id']}"

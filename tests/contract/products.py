@@ -469,9 +469,36 @@ def test_a_fall_to_the_reorder_level_plans_one_task(client: Client) -> None:
     move(client, product, -1)
     (task,) = client.get(TASKS).json()["items"]
     assert (task["title"], task["completed"], task["created_by"]) == ("Reorder Glue", False, None)
+    assert task["product_id"] == product["id"]
     client.patch(at(product), json={"stock": 9})
     client.patch(at(product), json={"stock": 0})
-    assert len(client.get(TASKS).json()["items"]) == 2
+    assert [one["completed"] for one in client.get(TASKS).json()["items"]] == [True, False]
+
+
+def test_reopening_a_reorder_task_while_another_is_open_is_a_conflict(client: Client) -> None:
+    product = add(client, "Glue", stock=3, reorder_level=4)
+    (first,) = client.get(TASKS).json()["items"]
+    path = f"{TASKS}/{first['id']}"
+    move(client, product, 5)
+    assert client.get(path).json()["completed"] is True
+    move(client, product, -5)
+    answer = client.post(f"{path}/reopen")
+    assert problem(answer, 409, "conflict")["detail"].startswith("Another task to reorder")
+    assert "retry-after" not in answer.headers
+    assert client.get(path).json()["completed"] is True
+
+
+def test_the_product_of_a_task_is_set_by_nobody_else(client: Client) -> None:
+    product = add(client, "Glue", stock=3, reorder_level=4)
+    (task,) = client.get(TASKS).json()["items"]
+    for answer in (
+        client.post(TASKS, json={"title": "Mine", "product_id": product["id"]}),
+        client.patch(f"{TASKS}/{task['id']}", json={"product_id": None}),
+    ):
+        (error,) = problem(answer, 422, "invalid")["errors"]
+        assert error["pointer"] == "#/product_id"
+    (left,) = client.get(TASKS).json()["items"]
+    assert left == task
 
 
 def test_whoever_entered_a_movement_cannot_be_deleted(client: Client) -> None:

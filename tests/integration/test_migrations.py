@@ -9,13 +9,14 @@ from uuid import UUID
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, insert, select, text
 
 from adapters.sql import postgres, sqlite
 from adapters.sql.database import REVISIONS as KNOWN
 from adapters.sql.migrations import config, migrate
-from adapters.sql.search import keeps
+from adapters.sql.search import SEARCHED, keeps
 from adapters.sql.tables import metadata
+from domain.values import CENT
 from service_layer import planning
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
@@ -23,6 +24,10 @@ from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, new_postgres
 
 OLD = UUID("01900000-0000-7000-8000-000000000001")
+
+SEARCH_TRIGGERS = {
+    f"{table}_search_{change}" for table in SEARCHED for change in ("insert", "update", "delete")
+}
 
 REVISIONS = [
     script.revision
@@ -183,3 +188,53 @@ def test_tasks_from_before_there_were_people_are_kept_and_name_nobody(empty: Pat
         with backend.open() as uow:
             uow.tasks.get(OLD).edit({"priority": 6}, NOON)
             uow.commit()
+
+
+def test_every_migration_since_the_search_index_keeps_its_triggers(tmp_path: Path) -> None:
+    engine = sqlite.make_engine(tmp_path / "empty.db", "rwc")
+    migrate(engine)
+    for revision in reversed(REVISIONS[REVISIONS.index("0006") :]):
+        migrate(engine, revision)
+        assert {row[1] for row in described(engine) if row[0] == "trigger"} == SEARCH_TRIGGERS
+    engine.dispose()
+
+
+def test_open_tasks_of_a_products_exact_title_refer_to_it_and_doubles_are_completed(
+    empty: Path | URL,
+) -> None:
+    long_name = "x" * 100
+    names = ["Glue", "Nails", "Nails", long_name, "Saw"]
+    titles = ["Reorder Glue", "Reorder Glue", "Reorder glue", "Reorder Nails", "Reorder Nails",
+              f"Reorder {'x' * 91}…", "Reorder Saw", "Glue"]  # fmt: skip
+    ids = [UUID(int=number + 1) for number in range(20)]
+    engine = engine_of(empty)
+    migrate(engine, "0009")
+    with engine.begin() as connection:
+        for id, name in zip(ids, names, strict=False):
+            row = {"id": id, "version": 1, "created_at": NOON, "updated_at": NOON, "name": name,
+                   "price": CENT, "stock": 0, "reorder_level": 0, "archived": False,
+                   "name_key": name, "search_text": name}  # fmt: skip
+            connection.execute(insert(metadata.tables["products"]).values(row))
+        for id, title in zip(ids, titles, strict=False):
+            done = NOON if title == "Reorder Saw" else None
+            row = {"id": id, "version": 3, "created_at": NOON, "updated_at": NOON, "title": title,
+                   "priority": 0, "completed_at": done, "title_key": title,
+                   "search_text": title}  # fmt: skip
+            connection.execute(insert(metadata.tables["tasks"]).values(row))
+    migrate(engine)
+    tasks = metadata.tables["tasks"]
+    with engine.connect() as connection:
+        found = connection.execute(select(tasks).order_by(tasks.c.id)).mappings().all()
+    assert [row["product_id"] for row in found] == [
+        ids[0], ids[0], None, None, None, ids[3], None, None
+    ]  # fmt: skip
+    assert [row["completed_at"] is not None for row in found] == [
+        False, True, False, False, False, False, True, False
+    ]  # fmt: skip
+    assert [row["version"] for row in found] == [4, 4, 3, 3, 3, 4, 3, 3]
+    assert [row["title"] for row in found] == titles
+    # Back again nothing but the reference is gone.
+    migrate(engine, "0009")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM tasks")).scalar() == len(titles)
+    engine.dispose()

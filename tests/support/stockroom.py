@@ -111,7 +111,9 @@ class Stockroom:
         there = replace(self, ledgers={**self.ledgers, id: ()})
         if stock:
             product, there = there._moved(product, stock, "received", ask)
-        # A product that is new has not fallen, and is in its first version.
+        # A product that is new is in its first version.
+        if product["reorder_level"]:
+            there = there._with_reorder(None, product)
         return there._with_product(product, 201)
 
     def _patch_products(self, ask: Ask, id: str) -> "tuple[Stockroom, Told]":
@@ -126,8 +128,12 @@ class Stockroom:
     def _delete_products(self, ask: Ask, id: str) -> "tuple[Stockroom, Told]":
         if self.ledgers[id]:
             raise Refusal(409, "in-use")
-        gone = _without(self.products, id)
-        return replace(self, products=gone, ledgers=_without(self.ledgers, id)), Told(204)
+        tasks = tuple(
+            {**task, "completed": True, "product_id": None} if task["product_id"] == id else task
+            for task in self.tasks
+        )
+        gone, ledgers = _without(self.products, id), _without(self.ledgers, id)
+        return replace(self, products=gone, ledgers=ledgers, tasks=tasks), Told(204)
 
     def _post_archive(self, ask: Ask, id: str, new_id: str) -> "tuple[Stockroom, Told]":
         return self._changed(self.products[id], {**self.products[id], "archived": True})
@@ -167,7 +173,7 @@ class Stockroom:
     def _moved(
         self, product: Body, quantity: int, reason: str, ask: Ask, note: str | None = None
     ) -> "tuple[Body, Stockroom]":
-        """Return a product whose stock has moved, and the rest: its ledger, perhaps a task."""
+        """Return a product whose stock has moved, and the rest with its ledger."""
         id, after = product["id"], product["stock"] + quantity
         at = max(product["updated_at"], stamp(self.now))
         movement = {
@@ -175,20 +181,31 @@ class Stockroom:
             "quantity": quantity, "reason": reason, "note": note, "stock_after": after,
             "created_by": ask.by.public,
         }  # fmt: skip
-        tasks = self.tasks
-        if after <= product["reorder_level"] < product["stock"]:
-            title = f"Reorder {product['name']}"
-            title = title if len(title) <= 100 else f"{title[:99]}…"
-            tasks = (*tasks, {"title": title, "created_at": at})
         ledgers = {**self.ledgers, id: (*self.ledgers[id], movement)}
-        return {**product, "stock": after}, replace(self, ledgers=ledgers, tasks=tasks)
+        return {**product, "stock": after}, replace(self, ledgers=ledgers)
+
+    def _with_reorder(self, before: Body | None, after: Body) -> "Stockroom":
+        """Return what there is when a product has begun, or ceased, to need a reorder."""
+        needed, needs = _needs_reorder(before), _needs_reorder(after)
+        id, tasks = after["id"], self.tasks
+        if needed and not needs:
+            tasks = tuple(
+                {**task, "completed": True} if task["product_id"] == id else task for task in tasks
+            )
+        open_one = any(task["product_id"] == id and not task["completed"] for task in tasks)
+        if needs and not needed and not open_one:
+            title = f"Reorder {after['name']}"
+            title = title if len(title) <= 100 else f"{title[:99]}…"
+            new = {"title": title, "created_at": after["updated_at"], "product_id": id}
+            tasks = (*tasks, {**new, "completed": False})
+        return replace(self, tasks=tasks)
 
     def _changed(self, before: Body, after: Body) -> "tuple[Stockroom, Told]":
         if after == before:
             return self, Told(200, self.shown("products", before["id"]))
         at = max(before["updated_at"], stamp(self.now))
         after = {**after, "version": before["version"] + 1, "updated_at": at}
-        return self._with_product(after, 200)
+        return self._with_reorder(before, after)._with_product(after, 200)
 
     def _with_product(self, product: Body, status: int) -> "tuple[Stockroom, Told]":
         there = replace(self, products={**self.products, product["id"]: product})
@@ -197,6 +214,13 @@ class Stockroom:
     def _with_category(self, category: Body, status: int) -> "tuple[Stockroom, Told]":
         there = replace(self, categories={**self.categories, category["id"]: category})
         return there, Told(status, category)
+
+
+def _needs_reorder(product: Body | None) -> bool:
+    if product is None or product["archived"]:
+        return False
+    low: bool = product["stock"] <= product["reorder_level"]
+    return low
 
 
 def _without(there: Mapping[str, T], id: str) -> Mapping[str, T]:

@@ -177,8 +177,8 @@ class StockroomMachine(RuleBasedStateMachine):
         assert archived == listed(room, {"archived": True}, "created_at")
         assert categories == in_order([*room.categories.values()], "created_at")
         # Those of one moment may have been planned in any order.
-        planned = [(task["created_at"], task["title"], task["created_by"]) for task in tasks]
-        assert sorted(planned) == sorted((t["created_at"], t["title"], None) for t in room.tasks)
+        assert all(task["created_by"] is None for task in tasks)
+        assert sorted(map(_plan, tasks)) == sorted(map(_plan, room.tasks))
         for id, ledger in zip(ledgers, kept, strict=True):
             ids = {movement.pop("id") for movement in ledger}
             assert len(ids) == len(ledger)
@@ -215,3 +215,8 @@ class StockroomMachine(RuleBasedStateMachine):
                 self.known[collection].append(id)
             seen = Seen(answer.headers["etag"], one.body)
             self.seen.setdefault(f"/api/v1/{collection}/{id}", []).append(seen)
+
+
+def _plan(task: Body) -> tuple[str, str, str, bool]:
+    product_id = task["product_id"] or ""
+    return task["created_at"], task["title"], product_id, task["completed"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.memory.store import MemoryStore, MemoryTasks
 from domain.errors import Invalid, Unacceptable
 from domain.tasks import Task, TaskAdded, TaskCompleted, TaskEdited, TaskReopened
 from domain.values import Password, Text, Whole, fold
@@ -93,7 +94,7 @@ def test_a_task_tells_what_happened_to_it() -> None:
     made.edit({"title": "y"}, later)
     made.complete(later)
     made.complete(later)
-    made.reopen(later)
+    made.reopen(later, among=MemoryTasks(MemoryStore()))
 
     assert made.take_events() == [
         TaskAdded(subject=ID, at=NOON),

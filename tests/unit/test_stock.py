@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from domain.base import Event
 from domain.catalogue import (
     PRICE,
     Product,
@@ -19,7 +20,7 @@ from domain.catalogue import (
     ProductRestored,
 )
 from domain.errors import Invalid, Unacceptable
-from domain.stock import MOST_PIECES, InsufficientStock, Reason, StockFell, StockMoved
+from domain.stock import MOST_PIECES, InsufficientStock, Reason, StockMoved, StockRanLow
 from service_layer import stockroom
 from service_layer.unit_of_work import UnitOfWork
 
@@ -65,6 +66,7 @@ def test_stock_is_the_sum_of_what_was_possible_and_falls_once_a_crossing(
         product = add(uow, reorder_level=level)
         product.take_events()
         stock = crossings = 0
+        events: list[Event] = []
         for quantity in quantities:
             before = stock
             if quantity and stock + quantity >= 0:
@@ -75,8 +77,8 @@ def test_stock_is_the_sum_of_what_was_possible_and_falls_once_a_crossing(
                     move(uow, product, quantity)
             crossings += stock <= level < before
             assert product.stock == stock
-        events = product.take_events()
-        assert sum(isinstance(event, StockFell) for event in events) == crossings
+            events += product.take_events()
+        assert sum(isinstance(event, StockRanLow) for event in events) == crossings
         moved = [event for event in events if isinstance(event, StockMoved)]
         assert sum(event.quantity for event in moved) == stock
 
@@ -142,9 +144,10 @@ def test_a_product_tells_what_happened_to_it(uow: UnitOfWork) -> None:
         StockMoved(subject=id, at=NOON, quantity=2, reason=Reason.RECEIVED, stock_after=2),
         ProductEdited(subject=id, at=LATER, members=("name",)),
         StockMoved(subject=id, at=LATER, quantity=-2, reason=Reason.COUNTED, stock_after=0),
-        StockFell(subject=id, at=LATER, stock=0),
+        StockRanLow(subject=id, at=LATER, stock=0),
         ProductArchived(subject=id, at=LATER),
         ProductRestored(subject=id, at=LATER),
+        StockRanLow(subject=id, at=LATER, stock=0),
     ]
 
 

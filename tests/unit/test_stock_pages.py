@@ -383,6 +383,8 @@ def test_what_falls_to_its_reorder_level_says_so_and_leads_to_the_task(
     assert "There are 4; at 4 or fewer, more have to be ordered." in text_of(page)
     (task,) = client.get("/api/v1/tasks").json()["items"]
     assert f'<a href="/office/tasks/{task["id"]}">Reorder Glue &amp; tape</a>' in page.text
+    back = f'<a href="{HERE}/{id}"><bdi dir="auto">Glue &amp; tape</bdi></a>'
+    assert back in browser.get(f"/office/tasks/{task['id']}").text
     client.post(f"/api/v1/tasks/{task['id']}/complete")
     page = browser.get(f"{HERE}/{id}")
     assert "have to be ordered" in page.text
@@ -391,7 +393,9 @@ def test_what_falls_to_its_reorder_level_says_so_and_leads_to_the_task(
 
 def test_no_task_is_claimed_where_none_is_on_the_list(browser: Browser, client: Client) -> None:
     id = add(client, stock=2, reorder_level=4)
-    client.post("/api/v1/tasks", json={"title": "Reorder Glue for Eve"})
+    (task,) = client.get("/api/v1/tasks").json()["items"]
+    client.delete(f"/api/v1/tasks/{task['id']}")
+    client.post("/api/v1/tasks", json={"title": task["title"]})
     page = browser.get(f"{HERE}/{id}")
     assert "have to be ordered" in page.text
     assert "/office/tasks/" not in page.text

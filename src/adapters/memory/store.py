@@ -134,6 +134,13 @@ class MemoryTasks(MemoryRepository[Task], TaskRepository):
     def pending_of(self, user_id: UUID | None) -> list[Task]:
         return self._some("created_at", assignee_id=user_id, completed_at=None)
 
+    def open_reorder(self, product_id: UUID) -> Task | None:
+        found = self._some("created_at", product_id=product_id, completed_at=None)
+        return found[0] if found else None
+
+    def reorders(self, product_id: UUID) -> list[Task]:
+        return self._some("created_at", product_id=product_id)
+
 
 class MemoryUsers(MemoryRepository[User], UserRepository):
     """Users in a dictionary."""

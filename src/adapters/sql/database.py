@@ -19,7 +19,18 @@ Values = Mapping[str, Any]
 G = TypeVar("G", bound=Hashable)
 R = TypeVar("R")
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "reorder_tasks",
+)
 """The migrations this version knows, oldest first; a test compares them with the files.
 
 The service reads them here because loading Alembic would cost it memory. Revisions after 0009 have

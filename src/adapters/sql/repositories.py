@@ -55,6 +55,15 @@ class SqlTasks(SqlRepository[Task], TaskRepository):
         theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
         return self._some(*theirs, order=(tasks.c.created_at, tasks.c.id))
 
+    def open_reorder(self, product_id: UUID) -> Task | None:
+        open_one = (tasks.c.product_id == product_id, tasks.c.completed_at.is_(None))
+        found = self._some(*open_one, order=(tasks.c.created_at, tasks.c.id))
+        return found[0] if found else None
+
+    def reorders(self, product_id: UUID) -> list[Task]:
+        theirs = tasks.c.product_id == product_id
+        return self._some(theirs, order=(tasks.c.created_at, tasks.c.id))
+
 
 class SqlUsers(SqlRepository[User], UserRepository):
     """Users in a table."""

@@ -165,6 +165,7 @@ tasks = Table(
     user_column("assignee_id", nullable=True),
     user_column("created_by_id", nullable=True),
     Column("completed_at", Time),
+    id_column("product_id", "products", nullable=True),
     # What sorting and searching compare, written with each change of what it is made from.
     Column("title_key", Folded, nullable=False),
     Column("search_text", Folded, nullable=False),
@@ -179,18 +180,24 @@ tasks = Table(
     Index(None, "created_by_id"),
 )
 
-DONE = "ix_tasks_completed_at"
-"""The index of the tasks that are done: what is still to do, as everything is at first, costs it
-nothing. It is a statement, since an `Index` with a condition has SQLAlchemy load both databases'
-dialects, a twentieth of the memory of what serves; Alembic leaves it alone."""
+PARTIAL_INDEXES = {
+    # Completed tasks by time. Open tasks, as all are at first, cost this index nothing.
+    "ix_tasks_completed_at": "INDEX {} ON tasks (completed_at) WHERE completed_at IS NOT NULL",
+    # Reorder tasks by product, also for the foreign key. Most tasks refer to no product.
+    "ix_tasks_product_id": "INDEX {} ON tasks (product_id) WHERE product_id IS NOT NULL",
+    # One open reorder task per product.
+    "uq_tasks_product_id": "UNIQUE INDEX {} ON tasks (product_id) WHERE completed_at IS NULL",
+}
+"""Indexes with a condition, by name. They are statements, since an `Index` with a condition has
+SQLAlchemy load both databases' dialects, a twentieth of the memory of what serves; Alembic leaves
+them alone."""
 
-event.listen(
-    tasks,
-    "after_create",
-    DDL(  # type: ignore[no-untyped-call]
-        f"CREATE INDEX {DONE} ON tasks (completed_at) WHERE completed_at IS NOT NULL"
-    ),
-)
+for _name, _index in PARTIAL_INDEXES.items():
+    event.listen(
+        tasks,
+        "after_create",
+        DDL(f"CREATE {_index.format(_name)}"),  # type: ignore[no-untyped-call]
+    )
 
 categories = Table(
     "categories",

@@ -23,6 +23,7 @@ from domain.errors import (
     Unidentified,
 )
 from domain.stock import InsufficientStock
+from domain.tasks import ReorderOpen
 from domain.users import LastAdmin
 from entrypoints.http.kinds import KINDS
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -129,6 +130,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
         "too-many-requests", str(error), headers={"Retry-After": str(error.seconds)}
     ),
     Conflict: lambda error: Refused("conflict", str(error), headers={"Retry-After": "1"}),
+    ReorderOpen: lambda error: Refused("conflict", str(error)),
     Invalid: lambda error: invalid(_placed(error)),
     DatabaseUnavailable: lambda error: Refused(
         "database-unavailable", str(error), headers={"Retry-After": RETRY_AFTER}

@@ -52,8 +52,8 @@ KINDS: Mapping[str, Kind] = {
     "conflict": Kind(
         409,
         "Conflict",
-        "Others changed the same thing at the same moment, several times over. Send the request"
-        " again.",
+        "The change conflicts with another one. With `Retry-After` others changed the same thing at"
+        " the same moment, several times over: send the request again.",
     ),
     "already-taken": Kind(
         409, "Already taken", "Somebody else has this value already; `errors` says which."

@@ -86,6 +86,7 @@ class Tagged:
 COMMANDS = {
     "completed": "POST to …/complete or …/reopen sets this.",
     "published": "POST to …/publish or …/unpublish sets this.",
+    "product_id": "The workshop sets this as it creates a task to reorder a product.",
     "archived": "POST to …/archive or …/restore sets this.",
 }
 """What sets a member that no body takes."""

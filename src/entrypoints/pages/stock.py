@@ -212,7 +212,7 @@ async def _product(
         plot=await _plot(request, product, now),
         wanted=wanted,
         listing=wanted.listing(ledger),
-        reorder=await _reorder(request, product, now) if product.low_stock else None,
+        reorder=await _reorder(request, product, now),
         move=move or Form.new(what=what),
         count=count or Form.new(version=str(product.version), what=what),
     )
@@ -233,9 +233,7 @@ async def _plot(request: Request, product: ProductView, now: datetime) -> Markup
 
 
 async def _reorder(request: Request, product: ProductView, now: datetime) -> TaskView | None:
-    """Return the task that is to have a product ordered, if it is still to be done."""
-    title = stockroom.reorder_title(product.name)
-    planned = TaskFilter(today=now.date(), completed=False, q=title)
-    newest = Slice(sort="created_at", descending=True, limit=10)
-    found = await ports(request).task_queries().list(planned, newest)
-    return next((task for task in found.items if task.title == title), None)
+    """Return the open task to reorder a product."""
+    open_one = TaskFilter(today=now.date(), completed=False, product_id=product.id)
+    found = await ports(request).task_queries().list(open_one, Slice(sort="created_at", limit=1))
+    return next(iter(found.items), None)

@@ -105,7 +105,7 @@ async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
 async def show_task(task_id: UUID, request: Asking, tasks: Tasks, now: Now) -> Response:
     """Show a task, as a form that edits it."""
     task = await tasks.one(task_id, now)
-    return await _edit(request, task, Form.of(task, *FIELDS))
+    return await _edit(request, task, now, Form.of(task, *FIELDS))
 
 
 @router.post("/{task_id:id}")
@@ -121,7 +121,7 @@ async def save_task(
         return await _merge(request, await tasks.one(task_id, now), sent)
     except WRONG as error:
         task = await tasks.one(task_id, now)
-        return await _edit(request, task, sent.refused(error), refusal(error).status)
+        return await _edit(request, task, now, sent.refused(error), refusal(error).status)
     return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
 
 
@@ -171,9 +171,21 @@ async def _list(
     )
 
 
-async def _edit(request: Request, task: TaskView, form: Form, status: int = 200) -> Response:
-    people = await assignable(request)
-    return page(request, "tasks/edit.html", status=status, task=task, form=form, people=people)
+async def _edit(
+    request: Request, task: TaskView, now: datetime, form: Form, status: int = 200
+) -> Response:
+    product = None
+    if task.product_id is not None:
+        product = await ports(request).product_queries().get(task.product_id, now)
+    return page(
+        request,
+        "tasks/edit.html",
+        status=status,
+        task=task,
+        form=form,
+        people=await assignable(request),
+        product=product,
+    )
 
 
 async def _merge(request: Request, task: TaskView, sent: Form) -> Response:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.actors import Actor
 from domain.stock import Reason
-from domain.tasks import Task, TaskChanges
+from domain.tasks import TaskChanges
 from service_layer import planning, stockroom
 from service_layer.demo.stage import DAYS, Stage, read
 
@@ -149,21 +149,15 @@ class Store:
         """Have the buyer take on what the workshop itself has written down."""
         due_on = (now + timedelta(days=14)).date()
         changes = TaskChanges(assignee_id=self.buyer.id, priority=5, due_on=due_on)
-        for task in self._reorders(article, None):
+        task = self.stage.uow.tasks.open_reorder(article.id)
+        if task is not None:
             planning.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
 
     def _receive(self, article: Article, now: datetime) -> None:
-        """Take in what was ordered, and tick it off."""
+        """Take in what was ordered, which completes the task to order it."""
         article.ordered = False
         note = f"Delivery {self.stage.chance.randint(24_000, 25_000)}"
         self._move(article, article.usual, Reason.RECEIVED, note, now, self.buyer)
-        for task in self._reorders(article, self.buyer.id):
-            planning.complete_task(self.stage.uow, task.id, now=now, actor=self.buyer)
-
-    def _reorders(self, article: Article, user_id: UUID | None) -> list[Task]:
-        """Return what somebody, or nobody yet, is to order of an article."""
-        pending = self.stage.uow.tasks.pending_of(user_id)
-        return [task for task in pending if task.title == f"Reorder {article.name}"]
 
     def give_up(self, now: datetime) -> None:
         """Offer a few things no longer."""

@@ -26,6 +26,7 @@ class TaskView(View):
     assignee_id: UUID | None
     assignee: PublicUser | None
     created_by: PublicUser | None
+    product_id: UUID | None
     completed: bool
     completed_at: datetime | None
     overdue: bool

@@ -58,6 +58,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         tasks.c.completed_at,
         func.coalesce(_overdue, false(), type_=Boolean()).label("overdue"),
         tasks.c.assignee_id,
+        tasks.c.product_id,
     )
     columns = select(*own, *public_columns(_assignee), *public_columns(_creator)).select_from(
         tasks.outerjoin(_assignee, _assignee.c.id == tasks.c.assignee_id).outerjoin(
@@ -73,6 +74,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         "assignee_id": lambda _: tasks.c.assignee_id == bindparam("assignee_id", type_=Uuid()),
         "due_before": lambda _: tasks.c.due_on < bindparam("due_before", type_=Date()),
         "overdue": lambda value: _overdue if value else not_(func.coalesce(_overdue, false())),
+        "product_id": lambda _: tasks.c.product_id == bindparam("product_id", type_=Uuid()),
         "q": contains(tasks.c.search_text, "q"),
     }
     sorts = {
