@@ -206,10 +206,34 @@ def test_a_persons_page_has_their_posts_and_nothing_private(client: Client) -> N
     assert canonical(stranger(client).get("/people/BOB")) == "http://testserver/people/bob"
 
 
-def test_a_person_without_posts_has_a_page_that_is_kind_about_it(client: Client) -> None:
-    page = stranger(client).get("/people/cleo")
+def test_who_has_published_nothing_has_a_page_for_members_alone(client: Client) -> None:
+    write(client, "A draft", by=OTHER)
+    page = Browser(client).sign_in(MEMBER).get("/people/cleo")
     assert page.status_code == 200
     assert "Cleo has not published anything yet" in page.text
+    assert page.headers["cache-control"] == "private, no-cache"
+    assert Browser(client).sign_in(MEMBER).get("/people/nobody").status_code == 404
+
+
+def test_strangers_are_not_told_which_names_have_accounts(client: Client) -> None:
+    client.patch(f"/api/v1/users/{OTHER.id}", json={"is_active": False})
+    for number in range(12):
+        publish(client, f"By Bob {number}")
+    _, _, cursor = (link(stranger(client).get("/"), "next") or "").partition("?")
+    assert cursor
+
+    def told(name: str, query: str) -> tuple[int, str]:
+        page = stranger(client).get(f"/people/{name}{query}", follow_redirects=False)
+        text = page.text.replace(name, "NAME")
+        return page.status_code, re.sub(r"[0-9a-f]{32}", "ID", text)
+
+    for query in ("", f"?{cursor}", "?cursor=made-up"):
+        answers = {told(name, query) for name in ("nobody", "ada", "cleo", "CLEO")}
+        assert len(answers) == 1
+        assert answers.pop()[0] == (400 if "made-up" in query else 404)
+    # A draft tells no more than nothing.
+    write(client, "A draft", by=ADMIN)
+    assert told("ada", "")[0] == 404
 
 
 def test_the_posts_of_somebody_who_has_left_stay(client: Client) -> None:

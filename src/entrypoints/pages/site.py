@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fastapi import APIRouter, Request
@@ -17,9 +17,10 @@ from entrypoints.http.checking import checked, place_in_query
 from entrypoints.http.errors import Refused
 from entrypoints.http.lists import Limit, ListParameters, encode
 from entrypoints.http.ports import MarkdownPort, Posts, Users
+from entrypoints.pages import sessions
 from entrypoints.pages.access import awaits_setup
 from entrypoints.pages.markdown import excerpts, rendered
-from entrypoints.pages.rendering import cached, cached_page, origin_of, render, see_other
+from entrypoints.pages.rendering import cached, cached_page, origin_of, page, render, see_other
 from entrypoints.pages.routes import Asking, Page
 from service_layer.queries.posts import PostQueries, PostView
 
@@ -27,6 +28,8 @@ router = APIRouter(include_in_schema=False, route_class=Page)
 
 IN_FEED = 20
 
+_ONE = Slice(sort="published_at", limit=1)
+_NOBODY = UUID(int=0)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # What XML cannot say at all (XML 1.0, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -34,6 +37,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Crawlers find nothing of use there.
 _ROBOTS = (
     "User-agent: *\nDisallow: /office\nDisallow: /api/\nDisallow: /sign-in\nDisallow: /setup\n"
+    "Disallow: /register\n"
 )
 
 OLDER, NEWER = "-published_at", "published_at"
@@ -87,17 +91,24 @@ async def show_article(
 async def show_posts_of_person(
     username: str, request: Asking, posts: Posts, users: Users, markdown: MarkdownPort
 ) -> Response:
-    """Show somebody's posts, also when they do not work here any more."""
+    """Show somebody's posts, also when they do not work here any more.
+
+    Of people who have published nothing strangers are not told that there are such people.
+    """
     user = await users.by_username(username)
-    if user is None:
+    # The same is asked for a name that does not exist, so that it takes as long.
+    meant = PostFilter(public=True, author_id=user.id if user else _NOBODY)
+    walked = await _walk(request, posts, meant)
+    has_published = bool(walked and walked.items) or bool((await posts.list(meant, _ONE)).items)
+    if user is None or not (has_published or await sessions.known(request)):
         raise Refused("not-found", "There is nobody of this name.")
-    walked = await _walk(request, posts, PostFilter(public=True, author_id=user.id))
     if walked is None:
         return see_other(f"/people/{user.username}")
     person = user.public()
     begins = await excerpts(markdown, walked.items)
-    shown = {"person": person, "walked": walked, "excerpts": begins}
-    return cached_page(request, "site/person.html", **shown)
+    shown: dict[str, Any] = {"person": person, "walked": walked, "excerpts": begins}
+    # Only what is the same for everybody may be kept by a cache that many share.
+    return (cached_page if has_published else page)(request, "site/person.html", **shown)
 
 
 @router.get("/feed.atom")
