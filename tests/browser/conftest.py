@@ -53,7 +53,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The demo's workshop, with `ada` for an admin; what is in it stays, or is a test's own."""
     if browser_here() is None:
         pytest.skip("there is no Chromium here; TEST_BROWSER can name one")
-    with demo_in(tmp_path_factory.mktemp("workshop")) as service:
+    folder = tmp_path_factory.mktemp("workshop")
+    with demo_in(folder, ATELIER_REGISTRATION="open") as service:
         yield service
 
 

@@ -26,6 +26,7 @@ PUBLIC = (
     "/people/{username}",
     "/problems/insufficient-stock",
     "/sign-in",
+    "/register",
     "/nowhere",
 )
 OFFICE = (

@@ -141,6 +141,8 @@ PAGES: Mapping[str, Who] = {
     "sign_out": ANYBODY,
     "show_setup": ANYBODY,
     "set_up": ANYBODY,
+    "show_registration": ANYBODY,
+    "register": ANYBODY,
     # The site
     "show_home": ANYBODY,
     "show_article": ANYBODY,

@@ -10,7 +10,7 @@ from starlette.routing import Match
 from domain.access import AlreadySetUp
 from entrypoints.http.access import SignIn
 from entrypoints.http.bodies import SMALL_BODY
-from entrypoints.http.errors import refusal
+from entrypoints.http.errors import NOWHERE, Refused, refusal
 from entrypoints.http.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
 from entrypoints.http.users import NewUser
 from entrypoints.pages import sessions
@@ -21,6 +21,7 @@ from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
 from service_layer import access, people
 from service_layer.access import Issued
+from service_layer.authentication import Authenticator
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 
@@ -120,14 +121,73 @@ async def set_up(
             sent["secret"], username=new.username, email=new.email, password=password
         )
         await run(people.set_up, sent["secret"], **profile, password_hash=hash, now=now)
-        browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(new.username, password, address, browser)
     except AlreadySetUp:
         return see_other("/sign-in")
     except WRONG as error:
         form = sent.refused(error)
         return page(request, "access/setup.html", status=refusal(error).status, form=form)
-    response = see_other(OFFICE, "set-up")
+    return await _let_in(request, authenticator, new.username, password, address, "set-up")
+
+
+@router.get("/register")
+async def show_registration(request: Asking) -> Response:
+    """Show where people register, as long as registration is open."""
+    _require_open_registration(request)
+    if await awaits_setup(request):
+        return see_other("/setup")
+    if await sessions.known(request):
+        return see_other(OFFICE)
+    return page(request, "access/register.html", form=Form())
+
+
+@router.post("/register", max_body_size=SMALL_BODY)
+async def register(
+    request: Asking,
+    sent: Sent,
+    hashing: Hashing,
+    authenticator: AuthenticatorPort,
+    address: Address,
+    run: Run,
+    now: Now,
+) -> Response:
+    """Create a member's account, and sign its owner in."""
+    _require_open_registration(request)
+    if await sessions.known(request):
+        return see_other(OFFICE)
+    try:
+        new = sent.read(NewUser)
+        profile = dict(new)
+        password = profile.pop("password")
+        hash = await hashing.for_new_user(
+            username=new.username, email=new.email, password=password, actor=None, address=address
+        )
+        await run(people.register_user, **profile, password_hash=hash, now=now)
+    except WRONG as error:
+        form = sent.refused(error)
+        return page(request, "access/register.html", status=refusal(error).status, form=form)
+    return await _let_in(request, authenticator, new.username, password, address, "registered")
+
+
+def _require_open_registration(request: Request) -> None:
+    if not request.app.state.registration_open:
+        raise Refused("not-found", NOWHERE)
+
+
+async def _let_in(
+    request: Request,
+    authenticator: Authenticator,
+    username: str,
+    password: str,
+    address: str,
+    done: str,
+) -> Response:
+    """Sign in the owner of a new account; where that is not possible now, lead to the form."""
+    try:
+        browser = sessions.known_browser(request)
+        issued = await authenticator.sign_in(username, password, address, browser)
+    except WRONG:
+        return see_other("/sign-in", done)
+    response = see_other(OFFICE, done)
     sessions.begin(request, response, issued)
     return response
 

@@ -122,7 +122,10 @@ def sign_in_page(
     request: Request, form: Form, kept: Mapping[str, str] | None = None, *, status: int = 200
 ) -> Response:
     """Return the page on which somebody signs in, with what they sent and is to be done then."""
-    return page(request, "access/sign_in.html", status=status, form=form, kept=kept)
+    # Whoever has sent something is no newcomer, and would lose it by going elsewhere.
+    may_register = kept is None and request.app.state.registration_open
+    shown: dict[str, Any] = {"form": form, "kept": kept, "may_register": may_register}
+    return page(request, "access/sign_in.html", status=status, **shown)
 
 
 def asked(request: Request, model: type[M]) -> M:
