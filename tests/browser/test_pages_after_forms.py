@@ -1,5 +1,6 @@
 """Pages that only a form leads to can be used by everybody, too, and on a phone."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,8 +92,56 @@ def test_what_is_wrong_with_a_form(ada: Visitor, path: str, label: str, button: 
     ada.page.get_by_label(label, exact=True).fill(" ")
     ada.watch.provoke(422)
     ada.click(button)
-    expect(ada.page.locator("[aria-invalid]").first).to_be_visible()
+    field = ada.page.locator("[aria-invalid]").first
+    expect(field).to_be_visible()
+    summary = ada.page.locator("#refused")
+    expect(summary).to_be_focused()
+    expect(summary).to_be_in_viewport()
     assert_well_made(ada)
+    summary.get_by_role("link", name=label).click()
+    expect(field).to_be_in_viewport()
+    ada.page.keyboard.press("Tab")
+    expect(field).to_be_focused()
+
+
+def test_a_filter_that_is_chosen_by_the_keyboard_waits_for_the_button(ada: Visitor) -> None:
+    ada.open("/office/tasks")
+    ada.page.get_by_label("Sort by").focus()
+    for _ in range(2):
+        ada.page.keyboard.press("ArrowDown")
+    # Whatever a script does on a change has been asked for by now.
+    ada.page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    assert ada.page.url.endswith("/office/tasks")
+    ada.click("Find")
+    expect(ada.page).to_have_url(re.compile("sort=due_on"))
+
+
+def test_completing_a_task_keeps_the_place_in_the_list(api: Client, ada: Visitor) -> None:
+    titles = [f"Walk {number:02}" for number in range(18)]
+    ids = [api.post(f"{API}/tasks", json={"title": title}).json()["id"] for title in titles]
+    ada.open("/office/tasks?q=walk&sort=title")
+    ada.page.get_by_role("button", name="Complete: Walk 12").click()
+    beside = ada.page.get_by_role("button", name="Complete: Walk 13")
+    expect(ada.page.get_by_role("button", name="Complete: Walk 12")).to_have_count(0)
+    expect(beside).to_be_in_viewport()
+    expect(ada.page.get_by_role("status")).to_be_in_viewport()
+    assert ada.page.evaluate("() => scrollY") > 300
+    ada.page.keyboard.press("Tab")
+    expect(beside).to_be_focused()
+    for id in ids:
+        assert api.delete(f"{API}/tasks/{id}").status_code == 204
+
+
+def test_a_field_that_names_one_of_many_suggests_what_fits(api: Client, ada: Visitor) -> None:
+    ids = [
+        api.post(f"{API}/categories", json={"name": f"Wood {number:02}"}).json()["id"]
+        for number in range(60)
+    ]
+    ada.open("/office/stock/new")
+    ada.page.get_by_label("Category").press_sequentially("wood 59")
+    expect(ada.page.locator("#category_id-list option")).to_have_count(1)
+    for id in ids:
+        assert api.delete(f"{API}/categories/{id}").status_code == 204
 
 
 @pytest.mark.parametrize(

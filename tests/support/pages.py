@@ -46,7 +46,9 @@ class _Forms(HTMLParser):
                 fields[name] = value
         elif tag == "select":
             self._select = name
-        elif tag == "option" and (self._select not in fields or "selected" in told):
+        elif (
+            tag == "option" and self._select and (self._select not in fields or "selected" in told)
+        ):
             fields[self._select] = value
         elif tag == "textarea":
             self._textarea = name
@@ -61,6 +63,8 @@ class _Forms(HTMLParser):
             # The first line break belongs to the markup (HTML, 13.1.2.5).
             self._open.fields[self._textarea] = self._open.fields[self._textarea].removeprefix("\n")
             self._textarea = ""
+        elif tag == "select":
+            self._select = ""
         elif tag == "form":
             self._open = None
 

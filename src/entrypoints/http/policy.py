@@ -150,6 +150,8 @@ PAGES: Mapping[str, Who] = {
     "show_feed": ANYBODY,
     "show_robots": ANYBODY,
     # The office
+    "suggest_people": MEMBERS,
+    "suggest_categories": MEMBERS,
     "show_office": MEMBERS,
     # News
     "show_posts": MEMBERS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
@@ -39,6 +40,7 @@ def merge_page(
     labels: str,
     back: str,
     choices: Mapping[str, Mapping[str, str]] | None = None,
+    suggested: Mapping[str, Any] | None = None,
 ) -> Response:
     """Return the page that shows what was typed beside what somebody else has saved meanwhile.
 
@@ -50,6 +52,7 @@ def merge_page(
         labels: the file of texts that has the label of each, as `label_<name>`.
         back: where the thing is to be found.
         choices: for a field that is chosen from a list, what each of its values is called.
+        suggested: for a field that names one of many, what it suggests.
     """
     return page(
         request,
@@ -61,4 +64,5 @@ def merge_page(
         labels=labels,
         address=back,
         choices=choices or {},
+        suggested=suggested or {},
     )

@@ -12,11 +12,12 @@ from entrypoints.http.errors import refusal
 from entrypoints.http.ports import By, Now, Products, Run
 from entrypoints.http.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
+from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.stock import HERE, all_categories
+from entrypoints.pages.stock import HERE
 from service_layer import receipts, stockroom
 from service_layer.queries.catalogue import ProductView
 
@@ -36,6 +37,7 @@ async def show_new_product(request: Asking) -> Response:
 async def add_product(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
     """Add a product; what there is of it is received at once."""
     try:
+        sent = await CATEGORIES.resolve(request, sent, "category_id")
         new = sent.read(NewProduct)
         place = await run(
             receipts.once,
@@ -66,6 +68,7 @@ async def save_product(
 ) -> Response:
     """Give members of a product other values, unless somebody else has done so meanwhile."""
     try:
+        sent = await CATEGORIES.resolve(request, sent, "category_id")
         patch = sent.read(ProductPatch)
         changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
         expected = sent.expected
@@ -112,7 +115,7 @@ async def delete_product(
 
 
 async def _new(request: Request, form: Form, status: int = 200) -> Response:
-    categories = await all_categories(request)
+    categories = await CATEGORIES.suggest(request, form["category_id"])
     return page(request, "stock/new.html", status=status, form=form, categories=categories)
 
 
@@ -123,18 +126,20 @@ async def _edit(request: Request, product: ProductView, form: Form, status: int 
         status=status,
         product=product,
         form=form,
-        categories=await all_categories(request),
+        categories=await CATEGORIES.suggest(request, form["category_id"]),
     )
 
 
 async def _merge(request: Request, product: ProductView, sent: Form) -> Response:
-    categories = {str(each.id): each.name for each in await all_categories(request)}
+    now_is = Form.of(product, *FIELDS)
+    categories = await CATEGORIES.suggest(request, sent["category_id"])
+    categories = categories.knowing(await CATEGORIES.suggest(request, now_is["category_id"]))
     return merge_page(
         request,
         sent,
-        Form.of(product, *FIELDS),
+        now_is,
         FIELDS,
         labels="stock",
         back=with_back(f"{HERE}/{product.id}/edit", back_of(request)),
-        choices={"category_id": categories},
+        suggested={"category_id": categories},
     )

@@ -1,13 +1,12 @@
 """From a template and what it shows to an answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
@@ -75,14 +74,6 @@ def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
     }
 
 
-def choices(known: Iterable[Any], chosen: Any = None) -> list[tuple[UUID, str]]:
-    """Return ids and names to choose from; what is chosen already is among them."""
-    pairs = {each.id: each.name for each in known}
-    if chosen is not None:
-        pairs.setdefault(chosen.id, chosen.name)
-    return list(pairs.items())
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -98,7 +89,6 @@ def _environment() -> Environment:
         "say": say,
         "static": address_of,
         "kept": kept,
-        "choices": choices,
         "with_back": with_back,
         "list_address": list_address,
     }

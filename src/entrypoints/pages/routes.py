@@ -128,19 +128,19 @@ def sign_in_page(
     return page(request, "access/sign_in.html", status=status, **shown)
 
 
-def asked(request: Request, model: type[M]) -> M:
+def asked(request: Request, model: type[M], **instead: str) -> M:
     """Return what the query asks for, by a schema of the API's.
 
     A blank field asks nothing. Unknown parameters are ignored: links that people share carry all
-    kinds of them. Of a parameter that is given twice the last one counts.
+    kinds of them. Of a parameter that is given twice the last one counts. `instead` holds
+    values for parameters that were read otherwise.
 
     Raises:
         Refused: 422 when a value of a known parameter is not usable.
     """
+    query = {**dict(request.query_params.multi_items()), **instead}
     given = {
-        name: value
-        for name, value in request.query_params.multi_items()
-        if name in model.model_fields and value.strip()
+        name: value for name, value in query.items() if name in model.model_fields and value.strip()
     }
     value: M = checked(TypeAdapter(model), given, place_in_query)
     return value

@@ -1,6 +1,5 @@
 """The office's stock: what there is of everything, and the ledger of what comes and goes."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -12,26 +11,27 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.base import Page as PageOf
 from domain.base import Slice
 from domain.catalogue import ProductFilter
-from domain.categories import CategoryFilter
 from domain.errors import Stale
 from domain.stock import MOST_PIECES, InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskFilter
 from domain.values import Whole
-from entrypoints.http.errors import refusal
+from entrypoints.http.errors import Refused, refusal
 from entrypoints.http.fields import whole
 from entrypoints.http.movements import MovementParameters, Note
 from entrypoints.http.ports import By, Now, Products, Run, ports
 from entrypoints.http.products import ProductParameters, Stock
 from entrypoints.pages.addresses import back_of, with_back
+from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.plots import steps
 from entrypoints.pages.rendering import number, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.texts import say
 from service_layer import receipts, stockroom
-from service_layer.queries.catalogue import CategoryView, ProductView
+from service_layer.queries.catalogue import ProductView
 from service_layer.queries.tasks import TaskView
 
 router = APIRouter(prefix="/office/stock", include_in_schema=False, route_class=Page)
@@ -96,17 +96,28 @@ class Counted(BaseModel):
 @router.get("")
 async def show_stock(request: Asking, products: Products) -> Response:
     """List products."""
-    wanted = asked(request, Wanted)
+    form = Form({"category_id": request.query_params.get("category_id", "").strip()})
+    try:
+        category = (await CATEGORIES.resolve(request, form, "category_id"))["category_id"]
+    except Refused as error:
+        # Of a category that there is not there are no products.
+        form, category = form.refused(error), ""
+    wanted = asked(request, Wanted, category_id=category)
     offered, one = ProductFilter(archived=False), Slice(sort="name", limit=1, count=True)
     low = ProductFilter(archived=False, low_stock=True)
+    found: PageOf[ProductView] = PageOf(items=[])
+    if not form.errors:
+        found = await products.list(wanted.filter(), wanted.slice())
     return page(
         request,
         "stock/list.html",
+        status=422 if form.errors else 200,
         wanted=wanted,
-        listing=wanted.listing(await products.list(wanted.filter(), wanted.slice())),
+        form=form,
+        listing=wanted.listing(found),
         offered=(await products.list(offered, one)).total,
         low=(await products.list(low, one)).total,
-        categories=await all_categories(request),
+        categories=await CATEGORIES.suggest(request, form["category_id"]),
     )
 
 
@@ -181,14 +192,6 @@ def _address(request: Request, product_id: UUID, what: str) -> str:
     """
     query = f"?{urlencode({'what': what})}" if what else ""
     return with_back(f"{HERE}/{product_id}{query}", back_of(request))
-
-
-async def all_categories(request: Request) -> Sequence[CategoryView]:
-    """Return the categories that a product can be in, by name."""
-    found = await ports(request).category_queries().list(
-        CategoryFilter(), Slice(sort="name", limit=200)
-    )  # fmt: skip
-    return found.items
 
 
 async def _product(

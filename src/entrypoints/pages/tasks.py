@@ -1,6 +1,5 @@
 """The office's tasks: what has to be done, and who does it."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -10,16 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor
-from domain.base import Slice
 from domain.errors import Stale
 from domain.tasks import TaskFilter
-from domain.users import UserFilter
 from entrypoints.http.errors import refusal
 from entrypoints.http.fields import Search
 from entrypoints.http.lists import ListParameters
 from entrypoints.http.ports import By, Now, Run, Tasks, ports
 from entrypoints.http.tasks import NewTask, TaskPatch
 from entrypoints.pages.addresses import back_of, with_back
+from entrypoints.pages.choices import PEOPLE
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
@@ -27,7 +25,6 @@ from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.texts import say
 from service_layer import planning, receipts
 from service_layer.queries.tasks import TaskView
-from service_layer.queries.users import MemberUser
 
 router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=Page)
 
@@ -92,6 +89,7 @@ async def show_tasks(request: Asking, by: By, now: Now) -> Response:
 async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
     """Write a task down."""
     try:
+        sent = await PEOPLE.resolve(request, sent, "assignee_id")
         new = sent.read(NewTask)
         await run(
             receipts.once, sent.key, planning.add_task, place=_place, actor=by, now=now, **vars(new)
@@ -114,6 +112,7 @@ async def save_task(
 ) -> Response:
     """Give members of a task other values, unless somebody else has done so meanwhile."""
     try:
+        sent = await PEOPLE.resolve(request, sent, "assignee_id")
         patch = sent.read(TaskPatch)
         expected = sent.expected
         await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
@@ -166,7 +165,7 @@ async def _list(
         wanted=wanted,
         listing=order.listing(await queries.list(meant, order.slice())),
         counts=await queries.count(TaskFilter(today=now.date())),
-        people=await assignable(request),
+        people=await PEOPLE.suggest(request, form["assignee_id"]),
         form=form,
     )
 
@@ -183,26 +182,21 @@ async def _edit(
         status=status,
         task=task,
         form=form,
-        people=await assignable(request),
+        people=await PEOPLE.suggest(request, form["assignee_id"]),
         product=product,
     )
 
 
 async def _merge(request: Request, task: TaskView, sent: Form) -> Response:
-    people = {str(person.id): person.name for person in await assignable(request)}
+    now_is = Form.of(task, *FIELDS)
+    people = await PEOPLE.suggest(request, sent["assignee_id"])
+    people = people.knowing(await PEOPLE.suggest(request, now_is["assignee_id"]))
     return merge_page(
         request,
         sent,
-        Form.of(task, *FIELDS),
+        now_is,
         FIELDS,
         labels="tasks",
         back=with_back(f"{HERE}/{task.id}", back_of(request)),
-        choices={"assignee_id": people},
+        suggested={"assignee_id": people},
     )
-
-
-async def assignable(request: Request) -> Sequence[MemberUser]:
-    """Return the people whom a task can be given to, by name."""
-    everybody = UserFilter(is_active=True)
-    found = await ports(request).user_queries().list(everybody, Slice(sort="name", limit=200))
-    return [user.member() for user in found.items]

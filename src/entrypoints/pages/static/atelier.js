@@ -24,9 +24,24 @@
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
   });
 
-  // Filters take effect as soon as something is chosen.
-  document.querySelectorAll("form[data-auto] select").forEach((select) => {
-    select.addEventListener("change", () => select.form.requestSubmit());
+  // A field that names one of many suggests what fits what is typed.
+  document.querySelectorAll("input[data-suggest]").forEach((input) => {
+    let waiting, asked = 0;
+    input.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(async () => {
+        const turn = ++asked;
+        const address = `${input.dataset.suggest}?q=${encodeURIComponent(input.value)}`;
+        try {
+          const answer = await fetch(address, { redirect: "error" });
+          if (!answer.ok) return;
+          const options = await answer.text();
+          if (turn === asked) input.list.innerHTML = options;
+        } catch {
+          // What is typed is looked for when the form is sent.
+        }
+      }, 200);
+    });
   });
 
   // Lengths count as the service counts them, which `maxlength` does not: composed characters.

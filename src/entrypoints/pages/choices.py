@@ -1,0 +1,194 @@
+"""Fields that name one of many: what is typed is looked for among all, and a few are suggested.
+
+A select with all of them would be long, and one with the first of them would hide the others.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from domain.base import Slice
+from domain.categories import CategoryFilter
+from domain.users import UserFilter
+from domain.values import fold
+from entrypoints.http.errors import invalid, pointer
+from entrypoints.http.fields import ID
+from entrypoints.http.ports import ports
+from entrypoints.pages.forms import THEIRS, Form
+from entrypoints.pages.rendering import page
+from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.texts import say
+from service_layer.queries.users import PublicUser, UserView
+
+router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=Page)
+
+SUGGESTED = 50
+"""How many names a field suggests."""
+
+NAMED_IN_ERROR = 5
+
+Choice = tuple[UUID, str]
+"""An id, and the text that stands for it in a field."""
+
+_LABEL = re.compile(r"(.+) \(([^()]+)\)")
+_LONGEST_SEARCH = 100
+_START = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What a field offers; `more` if there is more than that."""
+
+    names: Sequence[str]
+    more: bool
+    labels: Mapping[str, str]
+    address: str
+
+    def shown(self, value: str) -> str:
+        """Return what a field with this value shows."""
+        return self.labels.get(value, value)
+
+    def knowing(self, others: "Suggestions") -> "Suggestions":
+        """Return the same, which also knows what others show."""
+        return replace(self, labels={**others.labels, **self.labels})
+
+
+class Choices(ABC):
+    """The things of which a field names one."""
+
+    name: str
+
+    @abstractmethod
+    async def exact(self, request: Request, text: str) -> list[Choice]:
+        """Return what is called like this, a few at most."""
+
+    @abstractmethod
+    async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
+        """Return what a search finds, all of them for "", by name."""
+
+    @abstractmethod
+    async def label(self, request: Request, id: UUID) -> str | None:
+        """Return what stands for an id in a field."""
+
+    async def search(self, request: Request, text: str, limit: int) -> list[Choice]:
+        """Return what a search for anything that was typed finds."""
+        text = text.strip()
+        if len(text) > _LONGEST_SEARCH or not text.isprintable():
+            return []
+        return await self.matching(request, text, limit)
+
+    async def suggest(self, request: Request, value: str = "") -> Suggestions:
+        """Return what a field with a value suggests: what it could mean, or the first of all."""
+        is_id = ID.fullmatch(value) is not None
+        found: list[Choice] = []
+        if value and not is_id:
+            found = await self.search(request, value, SUGGESTED + 1)
+        if not found:
+            found = await self.matching(request, "", SUGGESTED + 1)
+        labels = {str(id): label for id, label in found}
+        if is_id and value not in labels:
+            labels[value] = await self.label(request, UUID(value)) or value
+        names = [label for _, label in found[:SUGGESTED]]
+        more = len(found) > SUGGESTED
+        return Suggestions(names, more, labels, f"/office/choices/{self.name}")
+
+    async def resolve(self, request: Request, form: Form, field: str) -> Form:
+        """Return the form with an id where something was typed that names one thing.
+
+        Raises:
+            Refused: 422 when nothing or several things are called like that.
+        """
+        text = form[field].strip()
+        if not text or ID.fullmatch(text) or form[f"keep-{field}"] == THEIRS:
+            return form
+        found = await self.exact(request, text) if text.isprintable() else []
+        if len(found) == 1:
+            return Form({**form.values, field: str(found[0][0])}, form.errors, form.wrong)
+        near = found or await self.search(request, text, NAMED_IN_ERROR + 1)
+        names = ", ".join(label for _, label in near[:NAMED_IN_ERROR])
+        if len(near) > NAMED_IN_ERROR:
+            names += " …"
+        key = "several" if found else "near" if near else "none"
+        detail = say(f"choices.{key}", names=names)
+        raise invalid({"pointer": pointer(field), "detail": detail})
+
+
+class People(Choices):
+    """The people a task can be given to, each by name and username."""
+
+    name = "people"
+    filter = UserFilter(is_active=True)
+
+    async def exact(self, request: Request, text: str) -> list[Choice]:
+        queries = ports(request).user_queries()
+        match = _LABEL.fullmatch(text)
+        user = await queries.by_username(match[2] if match else text)
+        found = {user.id: user} if user is not None and user.is_active else {}
+        if match:
+            alike = {id: one for id, one in found.items() if fold(one.name) == fold(match[1])}
+            return [(one.id, _person(one)) for one in alike.values()]
+        start = Slice(sort="name", after=(fold(text), _START), limit=NAMED_IN_ERROR + 1)
+        named = (await queries.list(self.filter, start)).items
+        found |= {one.id: one for one in named if fold(one.name) == fold(text)}
+        return [(one.id, _person(one)) for one in found.values()]
+
+    async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
+        meant = UserFilter(is_active=True, q=text or None)
+        found = await ports(request).user_queries().list(meant, Slice(sort="name", limit=limit))
+        return [(one.id, _person(one)) for one in found.items]
+
+    async def label(self, request: Request, id: UUID) -> str | None:
+        user = (await ports(request).user_queries().public({id})).get(id)
+        return None if user is None else _person(user)
+
+
+def _person(user: UserView | PublicUser) -> str:
+    return f"{user.name} ({user.username})"
+
+
+class Categories(Choices):
+    """The categories a product can be in, by name."""
+
+    name = "categories"
+
+    async def exact(self, request: Request, text: str) -> list[Choice]:
+        start = Slice(sort="name", after=(fold(text), _START), limit=NAMED_IN_ERROR + 1)
+        found = (await ports(request).category_queries().list(CategoryFilter(), start)).items
+        alike = [one for one in found if fold(one.name) == fold(text)]
+        # Accents can tell two categories apart.
+        same = [one for one in alike if one.name.casefold() == text.casefold()]
+        return [(one.id, one.name) for one in same or alike]
+
+    async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
+        queries = ports(request).category_queries()
+        found = await queries.list(CategoryFilter(q=text or None), Slice(sort="name", limit=limit))
+        return [(one.id, one.name) for one in found.items]
+
+    async def label(self, request: Request, id: UUID) -> str | None:
+        category = await ports(request).category_queries().get(id, ports(request).clock()())
+        return None if category is None else category.name
+
+
+PEOPLE, CATEGORIES = People(), Categories()
+
+
+@router.get("/people")
+async def suggest_people(request: Asking) -> Response:
+    """Return the people that a field suggests for what is being typed."""
+    return await _suggestions(request, PEOPLE)
+
+
+@router.get("/categories")
+async def suggest_categories(request: Asking) -> Response:
+    """Return the categories that a field suggests for what is being typed."""
+    return await _suggestions(request, CATEGORIES)
+
+
+async def _suggestions(request: Request, choices: Choices) -> Response:
+    found = await choices.search(request, request.query_params.get("q", ""), SUGGESTED)
+    return page(request, "choices.html", names=[label for _, label in found])
