@@ -201,7 +201,7 @@ class Device(Entity):
 
     @property
     def kind_key(self) -> str | None:
-        """What looking for a kind compares."""
+        """What looking for a kind looks into."""
         return None if self.kind is None else fold(self.kind)
 
     @property
@@ -270,7 +270,7 @@ class DeviceFilter:
         return (
             (self.status is None or device.status is self.status)
             and (self.presence is None or device.presence(self.now) is self.presence)
-            and (self.kind is None or device.kind_key == fold(self.kind))
+            and (self.kind is None or fold(self.kind) in (device.kind_key or ""))
             and (self.q is None or fold(self.q) in device.search_text)
         )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError
+from domain.errors import DomainError, Invalid
 from domain.values import Text, Whole
 
 MOST_PIECES = 1_000_000_000
@@ -102,6 +102,8 @@ class Movement(Entity):
         quantity = checked_by(QUANTITY, "quantity", quantity)
         if stock_before + quantity < 0:
             raise InsufficientStock(stock_before)
+        if stock_before + quantity > MOST_PIECES:
+            raise Invalid("quantity", _no_room(MOST_PIECES - stock_before))
         return cls(
             id=id,
             created_at=now,
@@ -110,9 +112,15 @@ class Movement(Entity):
             quantity=quantity,
             reason=reason,
             note=checked_by(NOTE, "note", note),
-            stock_after=checked_by(STOCK, "quantity", stock_before + quantity),
+            stock_after=stock_before + quantity,
             created_by_id=id_of(by),
         )
+
+
+def _no_room(room: int) -> str:
+    """Return the message about more pieces than a stock can hold."""
+    fits = f"{room:,} more can be added" if room else "nothing can be added"
+    return f"A stock holds at most {MOST_PIECES:,}; {fits}."
 
 
 @dataclass(frozen=True, kw_only=True)

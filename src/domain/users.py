@@ -31,6 +31,7 @@ EMAIL = Word(
 NAME = Text(2, 50)
 AGE = Whole(0, 150)
 CITY = Text(0, 50)
+UNKNOWN_CITY = "Unknown"
 PASSWORD = Password(8, 128, common=COMMON_PASSWORDS)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
@@ -161,7 +162,7 @@ class User(Entity):
     email: str
     name: str
     age: int | None = None
-    city: str = "Unknown"
+    city: str = UNKNOWN_CITY
     password_hash: str
     role: Role = Role.MEMBER
     is_active: bool = True

@@ -434,7 +434,7 @@ some_filter = st.builds(
     now=st.just(NOON),
     status=st.none() | st.sampled_from(Status),
     presence=st.none() | st.sampled_from(Presence),
-    kind=st.none() | st.sampled_from(["Cnc", "ofen", "cn"]),
+    kind=st.none() | st.sampled_from(["Cnc", "ofen", "cn", "%"]),
     q=st.none() | st.sampled_from(["a", "B", "%", "z", "b c", "cnc", "77-"]),
 )
 

@@ -261,3 +261,38 @@ def test_there_is_no_page_of_somebody_who_is_not_there(admin: Browser) -> None:
     for way in ("", "/deactivate", "/reactivate", "/delete", "/password"):
         answer = admin.post(f"{nowhere}{way}", {"password": "a new password", "version": "1"})
         assert answer.status_code == 404
+
+
+def test_a_city_that_is_not_known_is_shown_nowhere_and_stays_so(
+    admin: Browser, client: Client
+) -> None:
+    path = f"{PEOPLE}/{OTHER.id}"
+    assert client.get(f"{USERS}/{OTHER.id}").json()["city"] == "Unknown"
+    for page in (PEOPLE, path):
+        assert "Unknown" not in admin.get(page).text
+    assert form(admin.page, path).fields["city"] == ""
+    before = client.get(f"{USERS}/{OTHER.id}").json()
+    admin.send(path)
+    assert client.get(f"{USERS}/{OTHER.id}").json() == before
+
+    admin.send(path, city="Porto")
+    assert "Porto" in admin.get(PEOPLE).text
+    admin.get(path)
+    admin.send(path, city="")
+    assert client.get(f"{USERS}/{OTHER.id}").json()["city"] == "Unknown"
+
+    # A city that a program has set to an empty text is kept by an edit of another field.
+    client.patch(f"{USERS}/{OTHER.id}", json={"city": ""})
+    admin.get(path)
+    admin.send(path, name="Cleo the Second")
+    user = client.get(f"{USERS}/{OTHER.id}").json()
+    assert (user["name"], user["city"]) == ("Cleo the Second", "")
+
+
+def test_a_city_that_is_not_known_is_an_empty_field_of_ones_own_profile(client: Client) -> None:
+    browser = Browser(client).sign_in(OTHER)
+    page = browser.get("/office/profile")
+    assert form(page, "/office/profile").fields["city"] == ""
+    browser.send("/office/profile", name="Cleo the Second")
+    user = client.get(f"{USERS}/{OTHER.id}").json()
+    assert (user["name"], user["city"]) == ("Cleo the Second", "Unknown")

@@ -313,6 +313,26 @@ def test_more_than_there_is_cannot_be_taken_and_it_is_said_beside_the_number_wha
     assert ledger_of(client, id) == [("received", 2), ("sold", -2)]
 
 
+def test_more_than_a_stock_can_hold_is_told_beside_the_number_with_what_still_fits(
+    browser: Browser, client: Client
+) -> None:
+    id = add(client, stock=999_999_990)
+    browser.get(f"{HERE}/{id}")
+    page = browser.send(f"{HERE}/{id}/move", what="received", pieces="11")
+    assert page.status_code == 422
+    most = "A stock holds at most 1,000,000,000; "
+    assert error_at(page, "pieces") == f"{most}10 more can be added."
+    browser.send(f"{HERE}/{id}/move", pieces="10")
+    page = browser.send(f"{HERE}/{id}/move", what="received", pieces="1")
+    assert error_at(page, "pieces") == f"{most}nothing can be added."
+    assert product_of(client, id)["stock"] == 1_000_000_000
+    answer = client.post(f"{PRODUCTS}/{id}/movements", json={"quantity": 1, "reason": "received"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"pointer": "#/quantity", "detail": f"{most}nothing can be added."}
+    ]
+
+
 def test_why_a_sale_is_refused_stands_at_the_top_of_the_page_and_leads_to_the_field(
     browser: Browser, client: Client
 ) -> None:

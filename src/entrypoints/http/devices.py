@@ -113,7 +113,7 @@ class DeviceParameters(ListParameters):
     status: Status | None = Field(None, description="With this status.")
     presence: Presence | None = Field(None, description="With this presence at the moment.")
     kind: Annotated[str, text(Text(1, KIND.max))] | None = Field(
-        None, description="The kind, without regard to case and accents."
+        None, description="Contained in the kind."
     )
     q: Search | None = Field(None, description="Looked for in name, kind, serial and location.")
     sort: Literal["created_at", "-created_at", "name", "-name", "last_seen_at", "-last_seen_at"] = (

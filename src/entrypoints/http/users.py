@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from domain.actors import Role
 from domain.base import Page
-from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, USERNAME, UserFilter
+from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
 from entrypoints.http.bodies import SMALL_BODY
 from entrypoints.http.fields import Flag, Search, new_password, text, told, whole, word
 from entrypoints.http.lists import Listing, ListParameters
@@ -56,7 +56,7 @@ class Profile(BaseModel):
     email: Email
     name: Name
     age: Age | None = None
-    city: City = "Unknown"
+    city: City = UNKNOWN_CITY
 
 
 class NewUser(Profile):

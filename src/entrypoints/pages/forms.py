@@ -76,6 +76,10 @@ class Form:
         version = self["version"]
         return {int(version)} if _WHOLE.fullmatch(version) else {0}
 
+    def was_shown(self, name: str, text: str) -> bool:
+        """Whether a field held this text when the form was filled."""
+        return f"{name}:{digest(text)}" in self["seen"].split()
+
     def back(self, otherwise: str) -> str:
         """Return the address of the page that the form was on, if it tells."""
         return local(self["back"], otherwise)

@@ -1,5 +1,7 @@
 """The office's people: who belongs to the workshop, and for admins who may come in."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,14 +11,14 @@ from starlette.responses import Response
 
 from domain.actors import Actor, Role
 from domain.errors import Forbidden, Stale
-from domain.users import UserChanges
+from domain.users import UNKNOWN_CITY, UserChanges
 from entrypoints.http.errors import refusal
 from entrypoints.http.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
 from entrypoints.http.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
-from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.rendering import known_city, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.texts import say
 from service_layer import people, receipts
@@ -74,7 +76,7 @@ async def show_person(user_id: UUID, request: Asking, users: Users, by: By, now:
     """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
     user = (await users.one(user_id, now)).seen_by(by)
     if by.is_admin and isinstance(user, UserView):
-        return _person(request, user, Form.of(user, *FIELDS))
+        return _person(request, user, profile_form(user, FIELDS))
     return page(request, "people/person.html", user=user)
 
 
@@ -85,7 +87,7 @@ async def save_person(
     """Give members of a profile other values, unless somebody else has done so meanwhile."""
     try:
         patch: Any = sent.read(UserPatch)
-        changes: Any = {name: patch[name] for name in FIELDS if name in patch}
+        changes = profile_changes(sent, patch, FIELDS)
         expected = sent.expected
         await run(people.edit_user, user_id, changes, actor=by, now=now, expected=expected)
     except Stale:
@@ -138,7 +140,7 @@ async def set_password_of_person(
     except WRONG as error:
         user = await users.one(user_id, now)
         password = Form({"password": ""}).refused(error)
-        form = Form.of(user, *FIELDS)
+        form = profile_form(user, FIELDS)
         return _person(request, user, form, refusal(error).status, password)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "password-set")
 
@@ -204,7 +206,7 @@ def _person(
 
 def _refused(request: Request, user: UserView, error: Exception) -> Response:
     """Show somebody with whom an admin has tried what cannot be done."""
-    form = Form.of(user, *FIELDS).refused(error)
+    form = profile_form(user, FIELDS).refused(error)
     return _person(request, user, form, refusal(error).status)
 
 
@@ -212,12 +214,28 @@ def _merge(request: Request, user: UserView, sent: Form) -> Response:
     return merge_page(
         request,
         sent,
-        Form.of(user, *FIELDS),
+        profile_form(user, FIELDS),
         FIELDS,
         labels="people",
         back=with_back(f"{HERE}/{user.id}", back_of(request)),
         choices={"role": dict(_roles())},
     )
+
+
+def profile_form(user: UserView, fields: Sequence[str]) -> Form:
+    """Return the form that edits a profile; a city that is not known is an empty field."""
+    return Form.of(replace(user, city=known_city(user.city)), *fields)
+
+
+def profile_changes(sent: Form, patch: Mapping[str, Any], fields: Sequence[str]) -> Any:
+    """Return what a form changes of a profile; an emptied field makes the city unknown."""
+    changes = {name: patch[name] for name in fields if name in patch}
+    if changes.get("city") == "":
+        if sent.was_shown("city", ""):
+            del changes["city"]
+        else:
+            changes["city"] = UNKNOWN_CITY
+    return changes
 
 
 def _roles() -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ from entrypoints.pages import sessions
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
+from entrypoints.pages.people import profile_changes, profile_form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.texts import say
@@ -51,7 +52,7 @@ FIELDS = ("name", "username", "email", "city", "age")
 async def show_profile(request: Asking, users: Users, by: By, now: Now) -> Response:
     """Show one's profile, as a form that edits it."""
     user = await users.one(by.id, now)
-    return _profile(request, user, Form.of(user, *FIELDS))
+    return _profile(request, user, profile_form(user, FIELDS))
 
 
 @router.post("")
@@ -61,10 +62,10 @@ async def save_profile(
     """Give members of one's profile other values, unless an admin has done so meanwhile."""
     try:
         patch: Any = sent.read(UserPatch)
-        changes: Any = {name: patch[name] for name in FIELDS if name in patch}
+        changes = profile_changes(sent, patch, FIELDS)
         await run(people.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
     except Stale:
-        now_is = Form.of(await users.one(by.id, now), *FIELDS)
+        now_is = profile_form(await users.one(by.id, now), FIELDS)
         return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
     except WRONG as error:
         user = await users.one(by.id, now)
@@ -83,7 +84,7 @@ async def show_another_picture(
     except WRONG as error:
         user = await users.one(by.id, now)
         refused = refusal(error)
-        form = Form.of(user, *FIELDS)
+        form = profile_form(user, FIELDS)
         return _profile(request, user, form, refused.status, form.refused(error).wrong)
     return see_other(HERE, "picture-shown")
 

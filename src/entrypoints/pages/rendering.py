@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
+from domain.users import UNKNOWN_CITY
 from entrypoints.http.conditional import is_known, listed, tag_of
 from entrypoints.http.origins import public_origin
 from entrypoints.pages.addresses import back_of, list_address, with_back
@@ -63,6 +64,11 @@ def number(value: int | Decimal) -> str:
     return f"{value:,}"
 
 
+def known_city(city: str) -> str:
+    """Return a city to be shown: none where it is not known."""
+    return "" if city == UNKNOWN_CITY else city
+
+
 def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
     """Return what a page was asked for, as parameters; some of it changed, and from the start."""
     defaults = type(asked).model_fields
@@ -98,6 +104,7 @@ def _environment() -> Environment:
         "machine_time": machine_time,
         "ago": ago,
         "number": number,
+        "known_city": known_city,
     }
     return environment
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from domain.base import Page as PageOf
 from domain.base import Slice
 from domain.catalogue import ProductFilter
-from domain.errors import Stale
+from domain.errors import Invalid, Stale
 from domain.stock import MOST_PIECES, InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskFilter
 from domain.values import Whole
@@ -148,7 +148,8 @@ async def move_stock(
         )
     except WRONG as error:
         form = sent.refused(error)
-        if isinstance(error, InsufficientStock):
+        about_quantity = isinstance(error, Invalid) and error.field == "quantity"
+        if about_quantity or isinstance(error, InsufficientStock):
             form = Form(sent.values, {"pieces": str(error)})
         product = await products.one(product_id, now)
         return await _product(request, product, now, move=form, status=refusal(error).status)

@@ -24,7 +24,6 @@ from adapters.sql.search import contains
 from adapters.sql.tables import devices
 from adapters.sql.types import Instant, OneOf
 from domain.devices import DeviceFilter, Presence, Status
-from domain.values import fold
 from service_layer.queries import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
@@ -68,10 +67,11 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
     columns = select(*own)
     id = devices.c.id
     searched = devices
+    texts = ("q", "kind")
     conditions = {
         "status": lambda _: devices.c.status == bindparam("status", type_=Text()),
         "presence": lambda value: _PRESENCE[value],
-        "kind": lambda _: devices.c.kind_key == bindparam("kind", type_=Text()),
+        "kind": contains(devices.c.kind_key, "kind"),
         "q": contains(devices.c.search_text, "q"),
     }
     sorts = {
@@ -91,10 +91,6 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
 
     def at(self, now: datetime) -> dict[str, Any]:
         return {"now": now}
-
-    def filters(self, filter: DeviceFilter) -> dict[str, Any]:
-        members = super().filters(filter)
-        return members if filter.kind is None else {**members, "kind": fold(filter.kind)}
 
     def view(self, row: Row) -> DeviceView:
         return holding(DeviceView, self.members(row))
