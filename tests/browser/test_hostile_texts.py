@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from browser.conftest import Visit
+from browser.test_every_page import PAGES, PUBLIC
 from support.chromium import Visitor
 from support.clients import Client
 from support.hostile import LONG, SHORT
+from support.looking import WIDE, resize, unfold
 from support.service import ROOT, Service
 from support.workshop import make_admin, token_of
 
@@ -172,3 +174,71 @@ def test_what_stands_in_an_address_is_text(ada: Visitor, text: str) -> None:
     ada.open(f"/posts/{quoted}")
     ada.watch.provoke(422)
     ada.open(f"/office/tasks?sort={quoted}")
+
+
+WORD = "W" * 100
+WIDTHS = (320, 390, 600, 768, 1000, 1280, 1920)
+
+
+def test_a_long_word_makes_no_page_wider_than_the_window(
+    client: Client, ada: Visitor, besieged: Service, visit: Visit
+) -> None:
+    ids = {"category": make(client, "categories", name=WORD[:50])["id"]}
+    member = make(
+        client,
+        "users",
+        username=WORD[:50],
+        email=f"{WORD[:60]}@example.org",
+        name=WORD[:50],
+        city=WORD[:50],
+        password="long enough",
+    )
+    ids["user"] = member["id"]
+    ids["username"] = member["username"]
+    me = client.get(f"{API}/users/me").json()
+    assert client.patch(f"{API}/users/{me['id']}", json={"name": WORD[:50]}).is_success
+    task = {"title": WORD, "description": WORD, "due_on": "2026-01-01", "priority": 9}
+    ids["task"] = make(client, "tasks", **task, assignee_id=me["id"])["id"]
+    make(client, "tasks", **task, assignee_id=member["id"])
+    product = make(
+        client,
+        "products",
+        name=WORD,
+        sku=WORD[:40],
+        description=WORD,
+        price="99999999.00",
+        stock=999_999_999,
+        reorder_level=1_000_000_000,
+        category_id=ids["category"],
+    )
+    ids["product"] = product["id"]
+    movement = {"quantity": 1, "reason": "received", "note": WORD}
+    assert client.post(f"{API}/products/{product['id']}/movements", json=movement).is_success
+    device = make(client, "devices", name=WORD, kind=WORD[:50], location=WORD, serial=WORD)
+    ids["device"] = device["id"]
+    key = client.post(f"{API}/devices/{device['id']}/key").json()["key"]
+    beat = {"agent_version": WORD[:50], "metrics": {WORD[:50]: WORD, "x": {WORD[:50]: [WORD]}}}
+    bearer = {"Authorization": f"Bearer {key}"}
+    path = f"{API}/devices/{device['id']}/heartbeat"
+    assert client.post(path, json=beat, headers=bearer).is_success
+    content = f"{WORD}\n\n# {WORD}\n\n- {WORD}\n\n> {WORD}\n\n```\n{WORD}\n```\n\n`{WORD}`"
+    post = make(client, "posts", title=WORD, content=content)
+    ids["post"] = post["id"]
+    ids["slug"] = client.post(f"{API}/posts/{post['id']}/publish").json()["slug"]
+    make(client, "tokens", name=WORD, scope="read")
+    somebody = visit(besieged)
+    somebody.watch.provoke(404)
+    wide: dict[tuple[str, int], list[str]] = {}
+    for page in PAGES:
+        visitor = somebody if page in PUBLIC else ada
+        visitor.open(page.format_map(ids))
+        unfold(visitor.page)
+        wide |= {(page, width): found for width in WIDTHS if (found := too_wide(visitor, width))}
+    assert not wide
+
+
+def too_wide(visitor: Visitor, width: int) -> list[str]:
+    """Return what is wider than a window of some width, folded up or not."""
+    resize(visitor.page, width)
+    found: list[str] = visitor.page.evaluate(WIDE)
+    return found

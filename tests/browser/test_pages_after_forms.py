@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import StorageState, expect
 
 from browser.conftest import Visit
@@ -210,3 +212,35 @@ def test_what_only_others_may_change(grace: Visitor, api: Client) -> None:
         grace.open(page.format_map(known))
         expect(grace.page.get_by_role("button", name="Save")).to_have_count(0)
         assert_well_made(grace)
+
+
+def test_a_title_of_a_hundred_emoji_can_be_typed_and_a_longer_one_says_why_not(
+    ada: Visitor,
+) -> None:
+    ada.open("/office/tasks")
+    title = ada.page.get_by_label("Title", exact=True)
+    title.focus()
+    ada.page.keyboard.insert_text("🪚" * 101)
+    assert title.evaluate("(input) => input.validationMessage") == "Give at most 100 characters."
+    ada.page.keyboard.press("Backspace")
+    assert title.evaluate("(input) => input.validationMessage") == ""
+    ada.page.keyboard.press("Enter")
+    expect(ada.page.get_by_text("🪚" * 100)).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [(30, 10), (10, 30)], ids=["wide", "high"])
+def test_a_portrait_is_a_circle_whatever_was_uploaded(
+    api: Client, ada: Visitor, size: tuple[int, int]
+) -> None:
+    file = BytesIO()
+    Image.new("RGB", size, "orange").save(file, "PNG")
+    mine = f"{API}/users/{api.get(f'{API}/users/me').json()['id']}"
+    kept = api.put(f"{mine}/image", content=file.getvalue(), headers={"Content-Type": "image/png"})
+    assert kept.is_success, kept.text
+    ada.open("/office/profile")
+    sides = ada.page.locator("img.avatar").evaluate_all(
+        "(all) => all.map((each) => [each.naturalWidth, each.width, each.height])"
+    )
+    assert api.delete(f"{mine}/image").is_success
+    assert len(sides) == 2
+    assert all(natural == size[0] and width == height for natural, width, height in sides), sides

@@ -9,7 +9,7 @@ from support.chromium import DESK, PHONE
 
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [...document.querySelectorAll("body *")]
     .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
     .map((each) => each.outerHTML.slice(0, 100)).concat("the page")"""
@@ -46,9 +46,9 @@ def assert_everybody_can_use(tab: Page) -> None:
 def assert_in_order(tab: Page) -> None:
     """Assert that a page fits a phone, and that it is made as a page should be."""
     resize(tab, PHONE)
-    assert tab.evaluate(_WIDE) == []
+    assert tab.evaluate(WIDE) == []
     unfold(tab)
-    assert tab.evaluate(_WIDE) == []
+    assert tab.evaluate(WIDE) == []
     assert tab.evaluate(_TWICE) == []
     expect(tab.get_by_role("heading", level=1)).to_have_count(1)
     expect(tab.get_by_role("main")).to_have_count(1)
