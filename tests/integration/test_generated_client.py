@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import URL
 
-from support.databases import text
+from support.backends import Clock, sql_app
 from support.people import ADMIN, MEMBER, OTHER, PASSWORD, Person
-from support.service import Service
+from support.served import served
 
 # How the code is laid out is of no interest. Pictures are bytes: the generator takes no media type
 # for such by itself but one.
@@ -74,17 +74,17 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], Gene
 
 
 @pytest.fixture
-def service(place: Path | URL, tmp_path: Path) -> Iterator[Service]:
-    """The service on a database."""
-    address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
-    with Service(tmp_path, DATABASE_URL=address) as running:
-        yield running
+def address(place: Path | URL, clock: Clock) -> Iterator[str]:
+    """The address of the service on a database."""
+    clock.now = datetime.datetime.now(datetime.UTC)
+    with served(sql_app(place, clock)) as url:
+        yield url
 
 
 @pytest.fixture
-def generated(service: Service, generate: Callable[[bytes], Generated]) -> Generated:
+def generated(address: str, generate: Callable[[bytes], Generated]) -> Generated:
     """A client made from what the service tells of itself."""
-    return generate(httpx.get(f"{service.url}/openapi.json", timeout=60).content)
+    return generate(httpx.get(f"{address}/openapi.json", timeout=60).content)
 
 
 class Made:
@@ -104,6 +104,8 @@ class Made:
         # An answer that the document does not tell of is an error.
         patient = httpx.Timeout(60)
         strict = {"base_url": url, "raise_on_unexpected_status": True, "timeout": patient}
+        # Loading the certificates to trust takes as long as many requests.
+        strict["verify_ssl"] = False
         self._client = (
             made.Client(**strict)
             if token is None
@@ -129,11 +131,11 @@ class Made:
 
 
 @pytest.fixture
-def made(generated: Generated, service: Service, monkeypatch: pytest.MonkeyPatch) -> Made:
+def made(generated: Generated, address: str, monkeypatch: pytest.MonkeyPatch) -> Made:
     """The generated client, imported."""
     assert generated.exit_code == 0, generated.output
     monkeypatch.syspath_prepend(str(generated.folder))
-    return Made(generated.package, service.url, ADMIN.token)
+    return Made(generated.package, address, ADMIN.token)
 
 
 def add(made: Made, **members: Any) -> Any:
@@ -447,7 +449,7 @@ def picture() -> bytes:
     return kept.getvalue()
 
 
-def test_a_picture_is_uploaded_as_it_is_and_looked_at(made: Made, service: Service) -> None:
+def test_a_picture_is_uploaded_as_it_is_and_looked_at(made: Made, address: str) -> None:
     bob = made.as_(MEMBER)
     before = bob.call("read_me").parsed
     assert (before.image_file, before.image_url) == (None, "/media/default.png")
@@ -457,7 +459,7 @@ def test_a_picture_is_uploaded_as_it_is_and_looked_at(made: Made, service: Servi
     assert shown.status_code == 200
     assert isinstance(shown.parsed, made.UserView)
     assert shown.parsed.image_url == f"/media/{shown.parsed.image_file}"
-    looked = httpx.get(f"{service.url}{shown.parsed.image_url}", timeout=60)
+    looked = httpx.get(f"{address}{shown.parsed.image_url}", timeout=60)
     assert looked.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(looked.content)).size == (3, 2)
     assert bob.call("delete_image", MEMBER.id).status_code == 204
