@@ -6,7 +6,7 @@ BENCH ?= ../shared/bench
 # Tests that wait for a process or a database leave room for others.
 JOBS ?= 3
 
-.PHONY: help run test check lint format bench growth lock
+.PHONY: help run test nightly check lint format bench growth lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -15,7 +15,11 @@ run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
 	@$(BIN)/atelier serve $(if $(MIGRATE),--migrate)
 
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
+	@echo "$(if $(TESTS),Running $(TESTS) …,Running all tests: about 15 minutes on two processors. \`make test TESTS=tests/unit\` takes two.)"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
+
+nightly: $(VENV)/dev ## run what takes too long to wait for
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(or $(TESTS),tests/nightly)
 
 check: lint test ## everything that must hold: format, lint, types, import rules, tests
 

@@ -65,6 +65,27 @@ def test_every_parameter_is_described(document: Json) -> None:
             assert parameter.get("description"), (path, parameter["name"])
 
 
+@pytest.mark.parametrize(
+    ("header", "is_valid"),
+    [
+        ("*", True), ('"1-a"', True), ('W/"1-a" , "x,y"', True), (', "a",, "b" ,', True),
+        ("1", False), ("", False), ('"a" "b"', False), ('"a', False), ('*, "a"', False),
+    ],
+)  # fmt: skip
+def test_the_pattern_of_if_match_is_what_the_service_takes(
+    client: Client, document: Json, header: str, is_valid: bool
+) -> None:
+    (parameter,) = (
+        each
+        for each in document["paths"]["/api/v1/tasks/{task_id}"]["patch"]["parameters"]
+        if each["name"] == "If-Match"
+    )
+    assert bool(re.search(parameter["schema"]["pattern"], header)) == is_valid
+    path = client.post("/api/v1/tasks", json={"title": "x"}).headers["location"]
+    answer = client.patch(path, json={}, headers={"If-Match": header})
+    assert (answer.status_code in (200, 412)) == is_valid
+
+
 def test_bounds_of_integers_are_integers(document: Json) -> None:
     bounded = [
         schema

@@ -207,7 +207,8 @@ def _complete(operation: Json, route: Operation) -> None:
             "headers": {"X-Request-ID": REQUEST_ID, "ETag": ETAG},
         }
     if route.conditional:
-        _add_parameter(operation, "If-Match", "Change it only if this is still its tag.")
+        description = "Change it only if this is still its tag."
+        _add_parameter(operation, "If-Match", description, pattern=_IF_MATCH)
     operation.pop("x-problems", None)
     if route.body_name:
         content = operation["requestBody"]["content"]
@@ -243,8 +244,13 @@ def _secure(operation: Json, route: Operation, *, registration_open: bool) -> No
         operation["security"] = [{"password": []}, {"token": []}, *([{}] if for_anybody else [])]
 
 
-def _add_parameter(operation: Json, name: str, description: str) -> None:
-    schema = {"type": "string", "format": "etag"}
+_ENTITY_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+# A list may have empty elements (RFC 9110, 5.6.1).
+_IF_MATCH = rf"^[\t ]*(?:\*|[\t ,]*{_ENTITY_TAG}(?:[\t ]*,[\t ,]*{_ENTITY_TAG})*[\t ,]*)$"
+
+
+def _add_parameter(operation: Json, name: str, description: str, **more: str) -> None:
+    schema = {"type": "string", "format": "etag", **more}
     parameter = {"name": name, "in": "header", "required": False, "description": description}
     operation.setdefault("parameters", []).append({**parameter, "schema": schema})
 
