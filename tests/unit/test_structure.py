@@ -1,6 +1,7 @@
 """The rules that keep the house in order; `pyproject.toml` has them."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -82,3 +83,12 @@ def test_an_operation_by_the_name_of_another_route_does_not_start(
     monkeypatch.setattr(app, "ROUTERS", (*app.ROUTERS, router))
     with pytest.raises(TypeError, match=f"{name}: two routes"):
         memory_app(Clock())
+
+
+TEMPLATES = sorted((ROOT / "src/entrypoints/pages/templates").rglob("*.html"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_field_stops_typing_by_another_count_than_the_services(path: Path) -> None:
+    # It counts UTF-16 units, of which an emoji has two; `data-max` counts characters.
+    assert not re.search(r'maxlength["=]', path.read_text())
