@@ -22,13 +22,15 @@ from adapters import clock, logs, private_files
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import AHEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.catalogue import PricesTooFine
+from domain.currencies import Currency
 from domain.errors import DomainError, Invalid, Unacceptable
 from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
 from entrypoints import cli
 from entrypoints.cli import Failed
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
-from service_layer import access, people
+from service_layer import access, people, stockroom
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -91,6 +93,7 @@ class Office(cli.Office):
             if migrate_first or self.settings.sqlite_path:
                 self._migrate_if_need_be()
             self._require_current_schema()
+            self._require_prices_fit()
             self._warn_of_exposed_files()
             self._tell_how_to_set_up()
             self._run(listener)
@@ -131,7 +134,7 @@ class Office(cli.Office):
                 progress(share)
 
             hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
-            return workshop.tell(uow, told, now=clock.utc_now(), **hashes)
+            return workshop.tell(uow, told, now=clock.utc_now(), currency=self._currency, **hashes)
 
         with _checked(), self._runner() as runner:
             hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
@@ -152,6 +155,16 @@ class Office(cli.Office):
                 f" this address in a browser; it works once:\n  {address}?secret={secret}",
                 flush=True,
             )
+
+    def _require_prices_fit(self) -> None:
+        try:
+            self._perform(stockroom.require_prices_fit, currency=self._currency)
+        except PricesTooFine as error:
+            raise Failed(f"ATELIER_CURRENCY: {error}") from None
+
+    @property
+    def _currency(self) -> Currency:
+        return Currency.of(self.settings.currency)
 
     def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
         """Run a use case in a transaction of its own."""

@@ -29,6 +29,8 @@ from sqlalchemy import URL
 from adapters import env_file
 from adapters.env_file import UnreadableFile
 from adapters.sql import database_url
+from domain.currencies import Currency
+from domain.errors import Unacceptable
 from entrypoints.http.origins import Origin
 
 DEFAULT_URL = "sqlite:///atelier.db"
@@ -153,8 +155,10 @@ class Settings(BaseSettings):
         backend = self.url.get_backend_name()
         if backend == "sqlite" and self.workers > 1:
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
-        if not re.fullmatch("[A-Z]{3}", self.currency):
-            raise ValueError("ATELIER_CURRENCY takes a code of ISO 4217, such as EUR")
+        try:
+            Currency.of(self.currency)
+        except Unacceptable:
+            raise ValueError("ATELIER_CURRENCY takes a code of ISO 4217, such as EUR") from None
         for proxy in self.trusted_proxies:
             try:
                 ip_network(proxy)

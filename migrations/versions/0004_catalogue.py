@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.types import Money, Time
+from adapters.sql.types import Time
 
 revision = "0004"
 down_revision = "0003"
@@ -29,6 +29,7 @@ def reference(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
 
 def upgrade() -> None:
     folded = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    hundredths = sa.Numeric(12, 2).with_variant(sa.BigInteger(), "sqlite")
     op.create_table(
         "categories",
         *entity_columns(),
@@ -47,7 +48,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sku", sa.Text()),
         sa.Column("description", sa.Text()),
-        sa.Column("price", Money(), nullable=False),
+        sa.Column("price", hundredths, nullable=False),
         sa.Column("stock", sa.Integer(), nullable=False),
         sa.Column("reorder_level", sa.Integer(), nullable=False),
         sa.Column("category_id", sa.Uuid()),

@@ -2,15 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import InUse, Invalid, Taken
+from domain.currencies import DEFAULT, Currency
+from domain.errors import DomainError, InUse, Invalid, Taken
 from domain.stock import (
     STOCK,
     Movement,
@@ -28,6 +30,13 @@ DESCRIPTION = Text(0, 500)
 PRICE = Money(Decimal("9999999999.99"))
 REORDER_LEVEL = STOCK
 
+
+@lru_cache(maxsize=8)
+def price_rule(currency: Currency) -> Money:
+    """Return the rule for prices in a currency."""
+    return replace(PRICE, digits=currency.digits)
+
+
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "name": NAME,
     "sku": SKU,
@@ -35,6 +44,21 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "price": PRICE,
     "reorder_level": REORDER_LEVEL,
 }
+
+
+@lru_cache(maxsize=8)
+def rules_in(currency: Currency) -> Mapping[str, Callable[[Any], Any]]:
+    """Return the rules for the members of a product that is priced in a currency."""
+    return {**RULES, "price": price_rule(currency)}
+
+
+class PricesTooFine(DomainError):
+    """There are prices with more decimals than the currency has."""
+
+    def __init__(self, currency: Currency) -> None:
+        super().__init__(
+            f"There are prices with more decimals than {currency} has ({currency.digits})."
+        )
 
 
 class ProductAdded(Event):
@@ -109,16 +133,18 @@ class Product(Entity):
         *,
         by: Actor | None = None,
         among: "ProductRepository",
+        currency: Currency = DEFAULT,
         **details: Unpack[Details],
     ) -> "Product":
-        """Add a product, of which there are no pieces yet.
+        """Add a product, of which there are no pieces yet; its price is in a currency.
 
         Raises:
             Invalid: when a value breaks the rule for its member.
             Taken: when another product has the SKU, in whatever case.
         """
+        rules = rules_in(currency)
         kept: Any = {
-            name: checked_by(RULES.get(name), name, value) for name, value in details.items()
+            name: checked_by(rules.get(name), name, value) for name, value in details.items()
         }
         product = cls(id=id, created_at=now, updated_at=now, **kept)
         product._require_own_sku(among)
@@ -157,6 +183,7 @@ class Product(Entity):
         *,
         by: Actor | None = None,
         among: "ProductRepository",
+        currency: Currency = DEFAULT,
     ) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
@@ -165,7 +192,7 @@ class Product(Entity):
             Taken: when another product has the SKU, in whatever case.
         """
         needed_reorder = self.needs_reorder
-        different = self.assign(changes, RULES)
+        different = self.assign(changes, rules_in(currency))
         if not different:
             return
         if "sku" in different:
@@ -382,6 +409,10 @@ class ProductRepository(Repository[Product]):
     @abstractmethod
     def with_sku(self, sku_key: str) -> UUID | None:
         """Return which product has a SKU, by its key."""
+
+    @abstractmethod
+    def any_finer_than(self, digits: int) -> bool:
+        """Whether there are prices with more decimals than that."""
 
     @abstractmethod
     def any_in(self, category_id: UUID) -> bool:

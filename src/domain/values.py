@@ -153,27 +153,32 @@ class Whole:
 
 
 CENT = Decimal("0.01")
-"""The smallest step of an amount of money."""
+"""The smallest amount of most currencies."""
+
+_NUMBERS = ("no", "one", "two", "three", "four")
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount of money from nothing to `max`, with at most two decimals."""
+    """An amount of money from nothing to `max`, with at most `digits` decimals."""
 
     max: Decimal
+    digits: int = 2
 
     def __call__(self, value: Decimal) -> Decimal:
-        """Return the amount with two decimals: what is equal is written alike.
+        """Return the amount with all its decimals: what is equal is written alike.
 
         Raises:
-            Unacceptable: when it lies outside the bounds, or is no whole number of hundredths.
+            Unacceptable: when it lies outside the bounds, or has more decimals.
         """
         # Compared before it is rounded, a number with a huge exponent is never written out.
         if not (value.is_finite() and 0 <= value <= self.max):
             raise Unacceptable(f"Give an amount from 0 to {self.max:,}.")
-        amount = value.quantize(CENT)
+        amount = value.quantize(Decimal(1).scaleb(-self.digits))
         if amount != value:
-            raise Unacceptable("Give at most two decimals.")
+            if self.digits == 0:
+                raise Unacceptable("Give a whole amount, without decimals.")
+            raise Unacceptable(f"Give at most {_NUMBERS[self.digits]} decimals.")
         # There is no negative nothing.
         return abs(amount)
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from domain.currencies import Currency
 from domain.errors import DomainError
 from entrypoints import pages
 from entrypoints.http import (
@@ -33,6 +34,7 @@ from entrypoints.http.operations import Operation
 from entrypoints.http.origins import Origin
 from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
+from entrypoints.http.prices import CURRENCY
 from entrypoints.http.proxies import TrustedProxies
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
@@ -98,7 +100,7 @@ def make_app(
     app.state.ports = ports
     app.state.require_if_match = require_if_match
     app.state.registration_open = registration_open
-    app.state.currency = currency
+    app.state.currency = Currency.of(currency)
     app.state.origin = origin
     for router in ROUTERS:
         # Taken over as they are: an included router would be asked again for each request.
@@ -129,6 +131,7 @@ class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         scope["ports"] = self.state.ports
+        CURRENCY.set(self.state.currency)
         await self._way(scope, receive, send)
 
 

@@ -8,12 +8,14 @@ from domain.actors import Actor
 from domain.base import Expected
 from domain.catalogue import (
     Details,
+    PricesTooFine,
     Product,
     ProductArchived,
     ProductChanges,
     ProductRemoved,
 )
 from domain.categories import Category
+from domain.currencies import DEFAULT, Currency
 from domain.errors import Invalid
 from domain.stock import Movement, Reason, StockRanLow, StockRecovered
 from domain.tasks import TITLE
@@ -67,12 +69,15 @@ def add_product(
     stock: int = 0,
     now: datetime,
     actor: Actor | None = None,
+    currency: Currency = DEFAULT,
     **details: Unpack[Details],
 ) -> Product:
     """Add a product; what there is of it already is received by a first movement."""
     require_somebody(uow, actor)
     _require_category(uow, details.get("category_id"))
-    product = Product.add(uow.new_id(), now, by=actor, among=uow.products, **details)
+    product = Product.add(
+        uow.new_id(), now, by=actor, among=uow.products, currency=currency, **details
+    )
     uow.products.add(product)
     product.receive_first(uow.new_id(), stock, now, by=actor, ledger=uow.movements)
     return product
@@ -87,16 +92,27 @@ def edit_product(
     now: datetime,
     actor: Actor | None = None,
     expected: Expected = None,
+    currency: Currency = DEFAULT,
 ) -> Product:
     """Give members of a product other values; a stock is taken for what was counted."""
     require_somebody(uow, actor)
     product = uow.products.get(product_id, expected)
     if changes.get("category_id") != product.category_id:
         _require_category(uow, changes.get("category_id"))
-    product.edit(changes, now, by=actor, among=uow.products)
+    product.edit(changes, now, by=actor, among=uow.products, currency=currency)
     if stock is not None:
         product.count(uow.new_id(), stock, now, by=actor, ledger=uow.movements)
     return product
+
+
+def require_prices_fit(uow: UnitOfWork, *, currency: Currency) -> None:
+    """Require that every price can be written in a currency.
+
+    Raises:
+        PricesTooFine: when one has more decimals.
+    """
+    if uow.products.any_finer_than(currency.digits):
+        raise PricesTooFine(currency)
 
 
 def move_stock(

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from contract.adapters import in_order, in_threads
 from domain import categories
 from domain.base import Slice
-from domain.catalogue import SORTS, Product, ProductFilter
+from domain.catalogue import SORTS, PricesTooFine, Product, ProductFilter
 from domain.categories import CategoryFilter
+from domain.currencies import Currency
 from domain.errors import InUse, Invalid, NotFound, Stale, Taken
 from domain.stock import InsufficientStock, MovementFilter, Reason, StockRanLow
 from domain.tasks import ReorderOpen, TaskFilter
@@ -33,6 +34,11 @@ FIRST = Slice(sort="created_at", limit=100)
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     kwargs.setdefault("now", NOON)
     return backend.usual.perform(use_case, *args, **kwargs)
+
+
+def perform_plain(backend: Backend, use_case: Callable[..., Any], **kwargs: Any) -> Any:
+    """Perform a use case that does not depend on the time."""
+    return backend.usual.perform(use_case, **kwargs)
 
 
 def add(backend: Backend, name: str = "Sandpaper", **members: Any) -> UUID:
@@ -117,6 +123,44 @@ def test_a_price_is_kept_to_the_hundredth_and_has_two_decimals(
     backend: Backend, price: str
 ) -> None:
     assert str(get(backend, add(backend, price=Decimal(price))).price) == price
+
+
+@pytest.mark.parametrize(
+    ("code", "price"), [("JPY", "100"), ("KWD", "12.505"), ("CLF", "0.0001"), ("KWD", "0.010")]
+)
+def test_a_price_is_kept_exactly_whatever_decimals_its_currency_has(
+    backend: Backend, code: str, price: str
+) -> None:
+    currency, exactly = Currency.of(code), Decimal(price)
+    id = add(backend, price=exactly, currency=currency)
+    assert get(backend, id).price == exactly
+    changes = {"price": exactly + currency.step}
+    perform(backend, stockroom.edit_product, id, changes, currency=currency)
+    more = get(backend, id).price
+    assert more == exactly + currency.step
+    for filter, found in (
+        (ProductFilter(min_price=more), 1),
+        (ProductFilter(min_price=more + currency.step), 0),
+        (ProductFilter(max_price=exactly), 0),
+    ):
+        assert len(backend.ask(backend.products.list(filter, FIRST)).items) == found
+
+
+@pytest.mark.parametrize(
+    ("price", "too_few"),
+    [("100.00", []), ("12.50", ["JPY"]), ("12.505", ["JPY", "EUR"])],
+)
+def test_stored_prices_fit_a_currency_with_as_many_decimals(
+    backend: Backend, price: str, too_few: list[str]
+) -> None:
+    add(backend, price=Decimal(price), currency=Currency.of("KWD"))
+    refused = []
+    for code in ("JPY", "EUR", "KWD", "CLF"):
+        try:
+            perform_plain(backend, stockroom.require_prices_fit, currency=Currency.of(code))
+        except PricesTooFine:
+            refused.append(code)
+    assert refused == too_few
 
 
 def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -237,4 +238,46 @@ def test_open_tasks_of_a_products_exact_title_refer_to_it_and_doubles_are_comple
     migrate(engine, "0009")
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM tasks")).scalar() == len(titles)
+    engine.dispose()
+
+
+PRODUCT = text(
+    "INSERT INTO products (id, version, created_at, updated_at, name, price, stock, reorder_level,"
+    " archived, name_key, search_text)"
+    " VALUES (:id, 3, :now, :now, 'Oak', :price, 0, 0, :archived, 'oak', 'oak')"
+)
+
+
+def test_prices_from_before_currencies_had_decimals_of_their_own_are_kept(
+    empty: Path | URL,
+) -> None:
+    engine = engine_of(empty)
+    migrate(engine, "0009")
+    is_sqlite = isinstance(empty, Path)
+    product = {
+        "id": OLD.hex if is_sqlite else OLD,
+        "now": "2026-03-01 12:00:00+00:00",
+        "price": 1250 if is_sqlite else Decimal("12.50"),
+        "archived": False,
+    }
+    with engine.begin() as connection:
+        connection.execute(PRODUCT, product)
+
+    migrate(engine)
+
+    with sql_backend(database_at(empty)) as backend:
+        found = backend.ask(backend.products.get(OLD, NOON))
+        assert found is not None
+        assert (str(found.price), found.version) == ("12.50", 3)
+    migrate(engine, "0009")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT price FROM products")).scalar() == product["price"]
+    migrate(engine)
+    finer = 125_050 if is_sqlite else Decimal("12.505")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE products SET price = :price"), {"price": finer})
+    with pytest.raises(MigrationFailed, match="more than two decimals"):
+        migrate(engine, "0009")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT price FROM products")).scalar() == finer
     engine.dispose()

@@ -232,6 +232,10 @@ class MemoryProducts(MemoryRepository[Product], ProductRepository):
     def any_in(self, category_id: UUID) -> bool:
         return any(state["category_id"] == category_id for state in self._states().values())
 
+    def any_finer_than(self, digits: int) -> bool:
+        prices = (state["price"] for state in self._states().values())
+        return any(price != round(price, digits) for price in prices)
+
 
 class MemoryMovements(MemoryRepository[Movement], MovementRepository):
     """Movements in a dictionary."""

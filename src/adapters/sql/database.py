@@ -30,6 +30,7 @@ REVISIONS = (
     "0008",
     "0009",
     "reorder_tasks",
+    "price_decimals",
 )
 """The migrations this version knows, oldest first; a test compares them with the files.
 

@@ -28,6 +28,7 @@ from adapters.sql.tables import (
     tokens,
     users,
 )
+from adapters.sql.types import finer_than
 from domain.access import Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.catalogue import Product, ProductRepository
@@ -190,6 +191,9 @@ class SqlProducts(SqlRepository[Product], ProductRepository):
 
     def any_in(self, category_id: UUID) -> bool:
         return self._any(products.c.category_id == category_id)
+
+    def any_finer_than(self, digits: int) -> bool:
+        return self._any(finer_than(products.c.price, digits, self._session.get_bind().dialect))
 
 
 class SqlMovements(SqlRepository[Movement], MovementRepository):

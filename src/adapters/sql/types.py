@@ -9,12 +9,18 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     Numeric,
     Text,
     TypeDecorator,
+    func,
+    literal,
+    type_coerce,
 )
+
+from domain.values import CENT
 
 
 class Time(TypeDecorator[datetime]):
@@ -95,13 +101,17 @@ class OneOf(TypeDecorator[StrEnum]):
 
 
 class Money(TypeDecorator[Decimal]):
-    """An amount of money: `numeric` in PostgreSQL, a whole number of hundredths in SQLite.
+    """An amount of money: `numeric` in PostgreSQL, ten-thousandths in SQLite.
 
-    SQLite has no decimal numbers, and a float would not be the amount.
+    SQLite has no decimal numbers, and a float would not be the amount. The column does not know
+    the currency: an amount is read with two decimals, or with more if it has more.
     """
 
-    impl = Numeric(12, 2)
+    impl = Numeric()
     cache_ok = True
+
+    DECIMALS = 4
+    """As many as any currency of ISO 4217 has."""
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         own = self.impl if dialect.name == "postgresql" else BigInteger()
@@ -110,15 +120,35 @@ class Money(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        return int(value.scaleb(2))
+        return int(value.scaleb(self.DECIMALS))
 
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], Decimal | None] | None:
-        if dialect.name == "postgresql":
-            # The driver makes a Decimal of it by itself.
-            return None
-        return lambda value: None if value is None else Decimal(value).scaleb(-2)
+        return _with_cents if dialect.name == "postgresql" else _from_units
+
+
+def _with_cents(value: Decimal | None) -> Decimal | None:
+    """Return an amount with two decimals, or with all that it has if they are more."""
+    if value is None:
+        return None
+    short = value.quantize(CENT)
+    return short if short == value else value.normalize()
+
+
+def _from_units(value: int | None) -> Decimal | None:
+    if value is None:
+        return None
+    cents, rest = divmod(value, 100)
+    return Decimal(value).scaleb(-Money.DECIMALS).normalize() if rest else Decimal(cents).scaleb(-2)
+
+
+def finer_than(price: ColumnElement[Decimal], digits: int, dialect: Dialect) -> ColumnElement[bool]:
+    """Return the condition that an amount has more decimals than that."""
+    if dialect.name == "postgresql":
+        return price != func.round(price, digits)
+    units = type_coerce(price, BigInteger)
+    return units % literal(10 ** (Money.DECIMALS - digits)) != 0
 
 
 # Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".

@@ -15,7 +15,8 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from domain.values import Document, Money, Password, Text, Whole, Word
+from domain.currencies import MAX_DIGITS
+from domain.values import Document, Password, Text, Whole, Word
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: with seconds, and with where in the world it is that time.
@@ -25,7 +26,7 @@ _MOMENT = re.compile(
 )
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 # An amount of money is written in one way: no sign, no exponent, no zeros in front.
-AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,2})?")
+AMOUNT = re.compile(rf"(?:0|[1-9][0-9]{{0,11}})(?:\.[0-9]{{1,{MAX_DIGITS}}})?")
 ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Json = dict[str, Any]
@@ -60,7 +61,7 @@ class Rule:
         return dict(self.told)
 
 
-_STRING = core_schema.str_schema(strict=True)
+STRING = core_schema.str_schema(strict=True)
 
 # What `str.strip` takes away, for a pattern: `\s` means another thing to each reader of one.
 _WHITE = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -77,13 +78,13 @@ def text(rule: Text) -> Rule:
         told |= {"minLength": rule.min, "pattern": rf"^[^\u0000]*{core}[^\u0000]*$"}
     else:
         told |= {"pattern": r"^[^\u0000]*$"}
-    return Rule(_STRING, rule, told)
+    return Rule(STRING, rule, told)
 
 
 def word(rule: Word) -> Rule:
     """A text of one word, trimmed before it is looked at."""
     pattern = rf"^[{_WHITE}]*{rule.pattern}[{_WHITE}]*$"
-    return Rule(_STRING, rule, {"type": "string", "maxLength": rule.max, "pattern": pattern})
+    return Rule(STRING, rule, {"type": "string", "maxLength": rule.max, "pattern": pattern})
 
 
 def new_password(rule: Password) -> Rule:
@@ -91,7 +92,7 @@ def new_password(rule: Password) -> Rule:
     told: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
     printable = r"^[^\u0000-\u001f\u007f-\u009f]*$"
     told |= {"format": "password", "writeOnly": True, "pattern": printable}
-    return Rule(_STRING, rule, told)
+    return Rule(STRING, rule, told)
 
 
 def told(max: int, **more: str) -> Rule:
@@ -103,12 +104,12 @@ def told(max: int, **more: str) -> Rule:
         return value
 
     shape: Json = {"type": "string", "minLength": 1, "maxLength": max, "pattern": r"^[^\u0000]*$"}
-    return Rule(_STRING, check, {**shape, **more})
+    return Rule(STRING, check, {**shape, **more})
 
 
 def opaque(format: str) -> Rule:
     """A text that only we can make; it is for nobody else to know what it looks like."""
-    return Rule(_STRING, str, {"type": "string", "format": format})
+    return Rule(STRING, str, {"type": "string", "format": format})
 
 
 def whole(rule: Whole) -> Rule:
@@ -136,39 +137,7 @@ def whole_parameter(rule: Whole) -> Rule:
             raise ValueError("Give a whole number.")
         return rule(int(value))
 
-    return Rule(_STRING, read, whole(rule).told)
-
-
-def money(rule: Money) -> Rule:
-    """An amount of money in a body: a text, or a number, which is read digit by digit."""
-
-    def read(value: Any) -> Decimal:
-        if type(value) is str and AMOUNT.fullmatch(value):
-            return rule(Decimal(value))
-        if type(value) in (int, Decimal):
-            return rule(Decimal(value))
-        raise ValueError('Give an amount as in "12.50".')
-
-    number: Json = {"type": "number", "minimum": 0, "maximum": float(rule.max)}
-    told: Json = {"anyOf": [_told_amount(rule), number]}
-    return Rule(core_schema.any_schema(), read, told)
-
-
-def money_parameter(rule: Money) -> Rule:
-    """An amount of money in a query."""
-
-    def read(value: str) -> Decimal:
-        if not AMOUNT.fullmatch(value):
-            raise ValueError("Give an amount as in 12.50.")
-        return rule(Decimal(value))
-
-    return Rule(_STRING, read, _told_amount(rule))
-
-
-def _told_amount(rule: Money) -> Json:
-    """Return what is told of an amount as a text: as many digits as the largest has."""
-    more = len(str(int(rule.max))) - 1
-    return {"type": "string", "pattern": rf"^(?:0|[1-9][0-9]{{0,{more}}})(?:\.[0-9]{{1,2}})?$"}
+    return Rule(STRING, read, whole(rule).told)
 
 
 def document(rule: Document) -> Rule:
@@ -212,8 +181,8 @@ def _read_moment(value: str) -> datetime:
         raise ValueError("There is no such time.") from None
 
 
-Id = Annotated[UUID, Rule(_STRING, _read_id, {"type": "string", "format": "uuid"})]
-Moment = Annotated[datetime, Rule(_STRING, _read_moment, {"type": "string", "format": "date-time"})]
-Day = Annotated[date, Rule(_STRING, _read_date, {"type": "string", "format": "date"})]
-Flag = Annotated[bool, Rule(_STRING, _read_flag, {"type": "boolean"})]
+Id = Annotated[UUID, Rule(STRING, _read_id, {"type": "string", "format": "uuid"})]
+Moment = Annotated[datetime, Rule(STRING, _read_moment, {"type": "string", "format": "date-time"})]
+Day = Annotated[date, Rule(STRING, _read_date, {"type": "string", "format": "date"})]
+Flag = Annotated[bool, Rule(STRING, _read_flag, {"type": "boolean"})]
 Search = Annotated[str, text(Text(1, 100))]

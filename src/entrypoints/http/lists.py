@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 from domain.base import COUNT_LIMIT, Page, Slice
 from domain.values import Whole
 from entrypoints.http.errors import Refused, invalid
-from entrypoints.http.fields import AMOUNT, Flag, opaque, whole_parameter
+from entrypoints.http.fields import Flag, opaque, whole_parameter
+from entrypoints.http.prices import read_price, write_price
 
 V = TypeVar("V")
 
@@ -98,7 +99,7 @@ def next_link(path: str, parameters: Mapping[str, str], cursor: str) -> str:
 def encode(sort: str, value: Any, id: UUID) -> str:
     """Return the cursor behind an item."""
     told = value.isoformat() if isinstance(value, date) else value
-    told = str(value) if isinstance(value, Decimal) else told
+    told = write_price(value) if isinstance(value, Decimal) else told
     document = json.dumps([sort, told, id.hex], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
 
@@ -131,9 +132,7 @@ def _value(value: Any, kind: Any) -> Any:
         if kind is date:
             return date.fromisoformat(value)
         if kind is Decimal:
-            if not AMOUNT.fullmatch(value):
-                raise ValueError
-            return Decimal(value)
+            return read_price(value)
         if type(value) is not kind:
             raise ValueError
         if kind is int and not -(2**31) <= value < 2**31:

@@ -2,16 +2,19 @@
 
 import json
 import re
+from decimal import Decimal
 from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from domain.currencies import Currency
 from entrypoints.http.errors import MEDIA_TYPE
 from entrypoints.http.examples import EXAMPLES, PROPERTIES
 from entrypoints.http.kinds import KINDS
 from entrypoints.http.operations import PICTURE, Operation, problems_of
 from entrypoints.http.policy import Visitor
+from entrypoints.http.prices import pattern_of, schema_of
 
 Json = dict[str, Any]
 
@@ -48,10 +51,6 @@ PROBLEM: Json = {
         },
     },
 }
-
-
-# A view has its amounts as numbers, which JSON shows as texts.
-AMOUNT: Json = {"type": "string", "pattern": r"^(?:0|[1-9][0-9]*)\.[0-9]{2}$"}
 
 
 def _header(description: str) -> Json:
@@ -112,7 +111,7 @@ def describe(app: FastAPI) -> Json:
             version=app.version,
             description=app.description,
             license_info={"name": "MIT", "identifier": "MIT"},
-            servers=[{"url": "/"}],
+            servers=[{"url": str(app.state.origin or "/")}],
             routes=app.routes,
             separate_input_output_schemas=False,
         )
@@ -121,8 +120,7 @@ def describe(app: FastAPI) -> Json:
             schemas.pop(unused, None)
         schemas["Problem"] = PROBLEM
         document["components"]["securitySchemes"] = SECURITY
-        document["servers"] = [{"url": str(app.state.origin or "/")}]
-        _tell_prices(schemas, app.state.currency)
+        _tell_prices(document, app.state.currency)
         for schema in schemas.values():
             # All lists have the same title, and who makes a client from this goes by it.
             schema.pop("title", None)
@@ -132,15 +130,18 @@ def describe(app: FastAPI) -> Json:
                     operation = document["paths"][route.path_format][method.lower()]
                     _complete(operation, route)
                     _secure(operation, route, registration_open=app.state.registration_open)
-        _add_examples(schemas)
+        _add_examples(schemas, app.state.currency)
         _write_whole_bounds(document)
         app.openapi_schema = _name_components(document)
     return app.openapi_schema
 
 
-def _add_examples(schemas: Json) -> None:
+def _add_examples(schemas: Json, currency: Currency) -> None:
     """Add an example to each request body, as a whole and for each of its properties."""
-    for name, example in EXAMPLES.items():
+    for name, written in EXAMPLES.items():
+        example = dict(written)
+        if "price" in example:
+            example["price"] = str(currency.amount(Decimal(example["price"])))
         schemas[name]["examples"] = [example]
         for member, value in {**example, **PROPERTIES.get(name, {})}.items():
             schemas[name]["properties"][member]["examples"] = [value]
@@ -178,13 +179,21 @@ def _name_components(document: Json) -> Json:
     return named
 
 
-def _tell_prices(schemas: Json, currency: str) -> None:
+def _tell_prices(document: Json, currency: Currency) -> None:
     """Tell how prices are written, and what they are in."""
-    for name, schema in schemas.items():
+    # A view has its prices as numbers, which JSON shows as texts.
+    written: Json = {"type": "string", "pattern": pattern_of(currency, all_decimals=True)}
+    for name, schema in document["components"]["schemas"].items():
         members = schema.get("properties", {})
         if "price" in members:
-            shown = AMOUNT if name.endswith("View") else members["price"]
-            members["price"] = {**shown, "description": f"In {currency}."}
+            told = written if name.endswith("View") else schema_of(currency)
+            members["price"] = {**told, "description": f"In {currency}."}
+    asked = pattern_of(currency)
+    for parameter in document["paths"]["/api/v1/products"]["get"]["parameters"]:
+        if parameter["name"] in ("min_price", "max_price"):
+            for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+                if "pattern" in schema:
+                    schema["pattern"] = asked
 
 
 def _complete(operation: Json, route: Operation) -> None:

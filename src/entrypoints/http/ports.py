@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 
 from domain.actors import Actor
 from domain.base import Expected
+from domain.currencies import Currency
 from entrypoints.http.conditional import expected_versions, listed
+from entrypoints.http.prices import priced
 from service_layer.authentication import Authenticator
 from service_layer.password_hashing import PasswordHashing
 from service_layer.ports import Clock, Database, Markdown, Pictures
@@ -96,7 +98,12 @@ async def _categories(request: Request) -> CategoryQueries:
 
 
 async def _products(request: Request) -> ProductQueries:
-    return ports(request).product_queries()
+    return priced(ports(request).product_queries(), request.app.state.currency)
+
+
+async def _currency(request: Request) -> Currency:
+    currency: Currency = request.app.state.currency
+    return currency
 
 
 async def _movements(request: Request) -> MovementQueries:
@@ -196,6 +203,7 @@ People = Annotated[PeopleNamed, Depends(_people)]
 Posts = Annotated[PostQueries, Depends(_posts)]
 Categories = Annotated[CategoryQueries, Depends(_categories)]
 Products = Annotated[ProductQueries, Depends(_products)]
+InCurrency = Annotated[Currency, Depends(_currency)]
 Movements = Annotated[MovementQueries, Depends(_movements)]
 Devices = Annotated[DeviceQueries, Depends(_devices)]
 KeyDigest = Annotated[str, Depends(_key_digest)]

@@ -12,25 +12,24 @@ from typing_extensions import TypedDict
 from domain.catalogue import (
     DESCRIPTION,
     NAME,
-    PRICE,
     REORDER_LEVEL,
     SKU,
     Product,
     ProductFilter,
 )
+from domain.currencies import Currency
 from domain.stock import STOCK
+from entrypoints.http import prices
 from entrypoints.http.fields import (
     Flag,
     Id,
     Search,
-    money,
-    money_parameter,
     text,
     whole,
 )
 from entrypoints.http.lists import Listing, ListParameters
 from entrypoints.http.operations import Names, Operation, problems
-from entrypoints.http.ports import By, Categories, IfMatch, Now, Products, Run, ports
+from entrypoints.http.ports import By, Categories, IfMatch, InCurrency, Now, Products, Run, ports
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView
 
@@ -45,8 +44,8 @@ ProductId = Annotated[UUID, Path(description="The product's id."), Names("produc
 Name = Annotated[str, text(NAME)]
 Sku = Annotated[str, text(SKU)]
 Description = Annotated[str, text(DESCRIPTION)]
-Price = Annotated[Decimal, money(PRICE)]
-PriceParameter = Annotated[Decimal, money_parameter(PRICE)]
+Price = Annotated[Decimal, prices.IN_BODY]
+PriceParameter = Annotated[Decimal, prices.IN_QUERY]
 Stock = Annotated[int, whole(STOCK)]
 ReorderLevel = Annotated[int, whole(REORDER_LEVEL)]
 
@@ -111,20 +110,22 @@ class ProductParameters(ListParameters):
         )
 
 
-async def _seen(product: Product, categories: CategoryQueries, now: datetime) -> ProductView:
+async def _seen(
+    product: Product, categories: CategoryQueries, now: datetime, currency: Currency
+) -> ProductView:
     """Return a product that was just written as it is seen, with the category it is in."""
     id = product.category_id
     category = None if id is None else await categories.get(id, now)
-    return ProductView.of(product, ProductCategory.of(category))
+    return prices.shown(ProductView.of(product, ProductCategory.of(category)), currency)
 
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_product(
-    new: NewProduct, run: Run, categories: Categories, by: By, now: Now
+    new: NewProduct, run: Run, categories: Categories, by: By, now: Now, currency: InCurrency
 ) -> ProductView:
     """Add a product."""
-    product = await run(stockroom.add_product, **vars(new), actor=by, now=now)
-    return await _seen(product, categories, now)
+    product = await run(stockroom.add_product, **vars(new), currency=currency, actor=by, now=now)
+    return await _seen(product, categories, now, currency)
 
 
 @router.get("")
@@ -150,6 +151,7 @@ async def edit_product(
     categories: Categories,
     by: By,
     now: Now,
+    currency: InCurrency,
 ) -> ProductView:
     """Give members of a product other values, or its stock the number that was counted."""
     changes: Any = {name: value for name, value in patch.items() if name != "stock"}
@@ -158,11 +160,12 @@ async def edit_product(
         product_id,
         changes,
         stock=patch.get("stock"),
+        currency=currency,
         actor=by,
         now=now,
         expected=expected,
     )
-    return await _seen(product, categories, now)
+    return await _seen(product, categories, now, currency)
 
 
 @router.delete("/{product_id:id}", status_code=204, openapi_extra=problems("in-use"))
@@ -175,17 +178,29 @@ async def delete_product(
 
 @router.post("/{product_id:id}/archive")
 async def archive_product(
-    product_id: ProductId, expected: IfMatch, run: Run, categories: Categories, by: By, now: Now
+    product_id: ProductId,
+    expected: IfMatch,
+    run: Run,
+    categories: Categories,
+    by: By,
+    now: Now,
+    currency: InCurrency,
 ) -> ProductView:
     """Offer a product no longer."""
     product = await run(stockroom.archive_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, categories, now)
+    return await _seen(product, categories, now, currency)
 
 
 @router.post("/{product_id:id}/restore")
 async def restore_product(
-    product_id: ProductId, expected: IfMatch, run: Run, categories: Categories, by: By, now: Now
+    product_id: ProductId,
+    expected: IfMatch,
+    run: Run,
+    categories: Categories,
+    by: By,
+    now: Now,
+    currency: InCurrency,
 ) -> ProductView:
     """Offer a product again."""
     product = await run(stockroom.restore_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, categories, now)
+    return await _seen(product, categories, now, currency)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.errors import InUse, Stale
 from entrypoints.http.errors import refusal
-from entrypoints.http.ports import By, Now, Products, Run
+from entrypoints.http.ports import By, InCurrency, Now, Products, Run
 from entrypoints.http.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.choices import CATEGORIES
@@ -34,7 +34,9 @@ async def show_new_product(request: Asking) -> Response:
 
 
 @router.post("/new")
-async def add_product(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def add_product(
+    request: Asking, sent: Sent, run: Run, by: By, now: Now, currency: InCurrency
+) -> Response:
     """Add a product; what there is of it is received at once."""
     try:
         sent = await CATEGORIES.resolve(request, sent, "category_id")
@@ -44,6 +46,7 @@ async def add_product(request: Asking, sent: Sent, run: Run, by: By, now: Now) -
             sent.key,
             stockroom.add_product,
             place=lambda product: f"{HERE}/{product.id}",
+            currency=currency,
             actor=by,
             now=now,
             **vars(new),
@@ -64,7 +67,14 @@ async def show_product_form(
 
 @router.post("/{product_id:id}/edit")
 async def save_product(
-    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+    product_id: UUID,
+    request: Asking,
+    sent: Sent,
+    products: Products,
+    run: Run,
+    by: By,
+    now: Now,
+    currency: InCurrency,
 ) -> Response:
     """Give members of a product other values, unless somebody else has done so meanwhile."""
     try:
@@ -72,7 +82,15 @@ async def save_product(
         patch = sent.read(ProductPatch)
         changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
         expected = sent.expected
-        await run(stockroom.edit_product, product_id, changes, actor=by, now=now, expected=expected)
+        await run(
+            stockroom.edit_product,
+            product_id,
+            changes,
+            currency=currency,
+            actor=by,
+            now=now,
+            expected=expected,
+        )
     except Stale:
         return await _merge(request, await products.one(product_id, now), sent)
     except WRONG as error:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from domain.actors import Actor
+from domain.currencies import DEFAULT, Currency
 from service_layer.unit_of_work import UnitOfWork
 
 DAYS = 72
@@ -30,9 +31,10 @@ class Stage:
     does not depend on the date: so the same things happen whenever the story is told.
     """
 
-    def __init__(self, uow: UnitOfWork, now: datetime) -> None:
+    def __init__(self, uow: UnitOfWork, now: datetime, currency: Currency = DEFAULT) -> None:
         self.uow = uow
         self.now = now
+        self.currency = currency
         self.chance = Random(20)
         self.actors: dict[str, Actor] = {}
         self._days = _days_of_work(now.date())

@@ -77,7 +77,7 @@ class Store:
 
     def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
         """Add a category, with the products in it."""
-        uow, by = self.stage.uow, self.buyer
+        uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
         category = stockroom.add_category(uow, name=name, now=now, actor=by)
         for number, (product, price, stock, reorder_level, description) in enumerate(products):
             id = stockroom.add_product(
@@ -85,7 +85,8 @@ class Store:
                 name=product,
                 sku=f"{prefix}-{1010 + 10 * number}",
                 description=description or None,
-                price=Decimal(price),
+                price=currency.amount(Decimal(price)),
+                currency=currency,
                 stock=stock,
                 reorder_level=reorder_level,
                 category_id=category.id,

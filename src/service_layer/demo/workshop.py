@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.access import digest_of
 from domain.actors import Actor, Role
+from domain.currencies import DEFAULT, Currency
 from domain.devices import Status
 from domain.errors import DomainError
 from service_layer import blog, fleet, people, planning
@@ -28,6 +29,7 @@ def tell(
     now: datetime,
     password_hash: str,
     unknown_hash: str,
+    currency: Currency = DEFAULT,
 ) -> str | None:
     """Fill an empty database with a small workshop that has a past.
 
@@ -44,7 +46,7 @@ def tell(
     if uow.users.any_member() or any(one.any() for one in kept):
         raise NotEmpty
     nobody_can_come_in = not uow.users.active_admins()
-    stage = Stage(uow, now)
+    stage = Stage(uow, now, currency)
     everybody = read("people")["people"]
     for number, person in enumerate(everybody):
         known = nobody_can_come_in and number == 0
