@@ -2,7 +2,8 @@
 
 It serves the demo's workshop from a temporary folder. One process attacks from 127.0.0.2, in every
 way at once; sixteen ordinary clients work from 127.0.0.1 meanwhile, in browsers that have signed in
-before; and `/health/live` is asked ten times a second on a new connection. The exit code is 1 unless
+before; and `/health/live` is asked ten times a second on a new connection. The exit code is 1
+unless
 
 - `/health/live` was answered within 250 ms each time,
 - no ordinary request failed but by a 503 with `Retry-After`, sign-ins included,
@@ -187,8 +188,10 @@ ATTACKS: dict[Attack, int] = {
 """Each attack, and how many go on with it at once."""
 
 
-def attack(port: int, token: str, names: list[str], seconds: float, pause: float) -> None:
-    """Attack in every way until the time is over, and print what was answered."""
+def attack(
+    port: int, token: str, names: list[str], seconds: float, pause: float, only: list[str]
+) -> None:
+    """Attack in every way, or only in some, until the time is over; print what was answered."""
     attacker = Attacker(port, token, names, seconds)
 
     def go_on(one: Attack) -> None:
@@ -196,8 +199,9 @@ def attack(port: int, token: str, names: list[str], seconds: float, pause: float
             one(attacker)
             time.sleep(pause)
 
-    with ThreadPoolExecutor(sum(ATTACKS.values())) as threads:
-        for one in itertools.chain.from_iterable([each] * n for each, n in ATTACKS.items()):
+    chosen = {each: n for each, n in ATTACKS.items() if not only or each.__name__ in only}
+    with ThreadPoolExecutor(sum(chosen.values())) as threads:
+        for one in itertools.chain.from_iterable([each] * n for each, n in chosen.items()):
             threads.submit(go_on, one)
     counted = ", ".join(f"{status}: {n:,}" for status, n in sorted(attacker.answers.items()))
     print(f"The attacker was answered {counted}.", flush=True)
@@ -298,6 +302,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between the attacks")
+    parser.add_argument("--only", nargs="*", default=[], choices=[e.__name__ for e in ATTACKS])
+    parser.add_argument("--rest", type=float, default=60, help="seconds of rest after that")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, demo_in(Path(folder)) as service:
         with service.client().as_(token_of(service)) as api:
@@ -315,7 +321,7 @@ def main() -> None:
             before = megabytes(service.pid)
             spawn = multiprocessing.get_context("spawn")
             attacked = [*names, "ada", "nobody"]
-            arguments = (service.port, token, attacked, asked.seconds, asked.pause)
+            arguments = (service.port, token, attacked, asked.seconds, asked.pause, asked.only)
             enemy = spawn.Process(target=attack, args=arguments)
             enemy.start()
             until = time.monotonic() + asked.seconds
@@ -325,7 +331,7 @@ def main() -> None:
             ):
                 list(threads.map(lambda member: member.work(until), members))
                 enemy.join()
-        time.sleep(asked.seconds)
+        time.sleep(asked.rest)
         after = megabytes(service.pid)
     times = sorted(spent for member in members for spent in member.times)
     failures = [failure for member in members for failure in member.failures]
