@@ -1,8 +1,15 @@
 """The composition root: the settings, the container, the application. Nobody imports it."""
 
+if __name__ == "__main__":
+    # Loading the rest takes a second, during which Ctrl-C would print a traceback.
+    from atelier import exit_on_interrupt
+
+    exit_on_interrupt()
+
 from dependency_injector import containers, providers
 from fastapi import FastAPI
 
+import atelier
 import settings as configuration
 from adapters import clock, logs
 from adapters.markdown import WorkerMarkdown
@@ -17,7 +24,6 @@ from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from entrypoints import cli
 from entrypoints.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from office import Office
@@ -86,9 +92,14 @@ def application(container: Container | None = None) -> FastAPI:
     )
 
 
+def open_office() -> Office:
+    """Return what carries out the commands of the command line."""
+    return Office(make_database)
+
+
 def main() -> None:
     """Run the command line."""
-    cli.run(lambda: Office(make_database))
+    atelier.run(open_office)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ import resource
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import uvicorn
@@ -20,14 +23,14 @@ from uvicorn.supervisors import Multiprocess
 import settings as configuration
 from adapters import clock, logs, private_files
 from adapters.passwords import Argon2Passwords
-from adapters.sql.database import AHEAD, SqlDatabase
+from adapters.sql.database import AHEAD, HEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, Invalid, Unacceptable
 from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
 from entrypoints import cli
-from entrypoints.cli import Failed
+from entrypoints.cli import Failed, Migration
 from entrypoints.http.frontdoor import REQUEST_ID
 from entrypoints.http.protocol import Protocol
 from service_layer import access, people, stockroom
@@ -73,7 +76,7 @@ class Office(cli.Office):
         for told in configuration.tell(self.settings):
             yield told.name, told.value, told.source
 
-    def migrate(self) -> None:
+    def migrate(self, to: str = "head", *, may_lose: bool = False) -> Migration:
         # A tenth of the memory of a process that serves, which has nothing to do with it.
         from adapters.sql.migrations import migrate
 
@@ -82,9 +85,13 @@ class Office(cli.Office):
             raise Failed(f"The folder {path.parent} does not exist.")
         database = self._make_database(self.settings)
         engine = database.making_engine()
-        with _plainly(database):
-            migrate(engine)
-            engine.dispose()
+        # A service that runs would go on with tables that are not there any more.
+        with _plainly(database), _alone(path if to != "head" else None):
+            try:
+                before, after = migrate(engine, to, may_lose=may_lose)
+            finally:
+                engine.dispose()
+        return Migration(before, after, HEAD, undone_by_serving=path is not None)
 
     def serve(self, *, migrate_first: bool) -> None:
         listener = _listen(self.settings.host, self.settings.port)
@@ -252,16 +259,14 @@ class Office(cli.Office):
             "serving",
             extra={"address": address, "database": configuration.shown(self.settings.url)},
         )
-        # The server stops gracefully on these and then raises them again, for whoever started it;
-        # here that is the end of the work, and a good one.
-        for wanted in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(wanted, lambda *_: None)
         if self.settings.workers > 1:
             workers = _Workers(config, sockets=[listener])
             workers.run()
             started = all(each.exitcode != STARTUP_FAILURE for each in workers.processes)
         else:
-            server = uvicorn.Server(config)
+            server = _Server(config)
+            for wanted in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(wanted, server.end_start)
             server.run(sockets=[listener])
             started = server.started
         if not started:
@@ -290,14 +295,57 @@ def _raise_descriptor_limit() -> int:
     return wanted
 
 
+class _Server(uvicorn.Server):
+    """A server that ends well when told to stop, and at once while it is still starting."""
+
+    served = False
+
+    async def main_loop(self) -> None:
+        self.served = True
+        await super().main_loop()
+
+    def end_start(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal that comes before uvicorn handles it, or that uvicorn raises again."""
+        if self.served:
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+
 class _Workers(Multiprocess):
     """Processes that serve, and others in the place of those that end."""
+
+    def init_processes(self) -> None:
+        with _interrupts_blocked():
+            super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
         # Who has the workers' ends of the pipes open, too, is not told when they are gone.
         for worker in self.processes:
             worker.child_conn.close()
-        super().keep_subprocess_alive()
+        with _interrupts_blocked():
+            super().keep_subprocess_alive()
+
+    def restart_all(self) -> None:
+        with _interrupts_blocked():
+            super().restart_all()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: a terminal sends it to all of them at once.
+
+    A process inherits the mask. The parent handles the interrupt as soon as it is unblocked, and
+    stops its workers by another signal.
+    """
+    # Python starts this with the first process, and unblocks the signal then.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,16 +1,31 @@
-"""`atelier`: serving, migrating, making admins, a demo, and looking at the settings."""
+"""The commands of `atelier` and their options; an `Office` carries them out."""
 
+import io
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from getpass import getpass
+from importlib import metadata
+from typing import IO, NamedTuple, NoReturn
 
 import typer
 
 
 class Failed(Exception):
     """A command could not do its work; `str()` of the error is the one line that says why."""
+
+
+class Migration(NamedTuple):
+    """What a migration has done; the revisions by their names."""
+
+    before: str
+    after: str
+    newest: str
+    """The newest revision, which `serve` needs."""
+    undone_by_serving: bool
+    """Whether `serve` migrates to the newest revision by itself, as with an embedded database."""
 
 
 class Office(ABC):
@@ -21,8 +36,13 @@ class Office(ABC):
         """Yield the name, the value and the source of each setting, secrets masked."""
 
     @abstractmethod
-    def migrate(self) -> None:
-        """Bring the database's tables to this version's."""
+    def migrate(self, to: str, *, may_lose: bool) -> "Migration":
+        """Migrate the database to a revision.
+
+        Args:
+            to: a revision's name, `head`, `base`, or a number of steps such as `-1` or `+1`.
+            may_lose: whether rows and columns may be lost on the way down.
+        """
 
     @abstractmethod
     def check_admin(self, *, username: str, email: str, name: str) -> None:
@@ -50,24 +70,55 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
     app = typer.Typer(
         help="The back office of a small workshop.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(
+            False, "--version", callback=_print_version, is_eager=True, help="Show the version."
+        ),
+    ) -> None:
+        pass
 
     @app.command()
     def serve(
         migrate: bool = typer.Option(
             False, "--migrate", help="Migrate a PostgreSQL database first; SQLite always is."
         ),
+        host: str | None = typer.Option(None, help="Listen here, instead of on ATELIER_HOST."),
+        port: int | None = typer.Option(
+            None, min=1, max=65535, help="Listen here, instead of on ATELIER_PORT."
+        ),
     ) -> None:
-        """Serve the API."""
+        """Serve the API and the pages."""
+        # Each worker reads the settings itself, and inherits the environment.
+        if host is not None:
+            os.environ["ATELIER_HOST"] = host
+        if port is not None:
+            os.environ["ATELIER_PORT"] = str(port)
         open_office().serve(migrate_first=migrate)
 
     @app.command()
-    def migrate() -> None:
-        """Bring the database's tables to this version's."""
-        open_office().migrate()
-        print("The database is up to date.")
+    def migrate(
+        to: str = typer.Option(
+            "head", metavar="REVISION", help="A revision, head, base, or steps such as -1 or +1."
+        ),
+        yes: bool = typer.Option(
+            False, "--yes", help="Migrate down even if rows or columns are lost."
+        ),
+    ) -> None:
+        """Migrate the database's tables, to the newest revision unless told otherwise."""
+        done = open_office().migrate(to, may_lose=yes)
+        step = f"from {done.before} to {done.after}"
+        if done.before == done.after:
+            step = f"it was at {done.after} already"
+        if done.after == done.newest:
+            print(f"The database is up to date: {step}.")
+            return
+        print(f"The database is at {done.after}: {step}; the newest is {done.newest}.")
+        if done.undone_by_serving:
+            print("`atelier serve` migrates it to the newest revision again.")
 
     @app.command()
     def create_admin(
@@ -79,7 +130,7 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
         ),
     ) -> None:
         """Make an admin: the first one, or another when no admin can come in."""
-        if not password_stdin and not sys.stdin.isatty():
+        if not password_stdin and not _is_terminal(sys.stdin):
             raise typer.BadParameter("Say --password-stdin, and write the password there.")
         office = open_office()
         profile = {"username": username, "email": email, "name": name or username}
@@ -92,7 +143,7 @@ def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
     def demo() -> None:
         """Fill an empty database with a small believable workshop."""
         office = open_office()
-        with _progress("Telling the workshop's story") as progress:
+        with _progress("Filling the database") as progress:
             account = office.demo(progress)
         print("The database holds a small workshop now.")
         if account is not None:
@@ -133,24 +184,94 @@ def _ask_for_password() -> str:
 
 @contextmanager
 def _progress(doing: str) -> Iterator[Callable[[float], None]]:
-    """Show how far something is, from 0 to 1, to somebody who watches at a terminal."""
+    """Show how far something is, from 0 to 1: a bar at a terminal, else a line for each tenth."""
+    if not _is_terminal(sys.stderr):
+        shown = 0
+
+        def print_tenth(share: float) -> None:
+            nonlocal shown
+            if (tenths := int(share * 10)) > shown:
+                shown = tenths
+                print(f"{doing}: {tenths}0 %", file=sys.stderr, flush=True)
+
+        yield print_tenth
+        return
     # What serves shows none of this, and would keep it in memory.
     from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as shown:
-        task = shown.add_task(doing, total=1.0)
-        yield lambda share: shown.update(task, completed=share)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return metadata.version("atelier")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"atelier {version()}")
+        raise typer.Exit
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    return not stream.closed and stream.isatty()
 
 
 def run(open_office: Callable[[], Office]) -> None:
-    """Run a command: exit code 0 when done, 1 with one line when it failed, 2 when misused."""
+    """Run a command and end the process.
+
+    The exit code is 0 when it is done, 1 with one line when it failed, 2 when it was misused, and
+    130 after Ctrl-C.
+    """
+    _complete_streams()
     try:
-        make_cli(open_office)()
+        try:
+            make_cli(open_office)()
+        except SystemExit as ended:
+            if not ended.code:
+                # After this nothing could be told of what cannot be written.
+                sys.stdout.flush()
+            raise
     except Failed as error:
-        print(f"atelier: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. The command itself has done its work.
+        _discard_output()
+        sys.exit(0)
     except OSError as error:
-        print(f"atelier: {error.strerror or 'It cannot be done'}.", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{error.strerror or 'It cannot be done'}.")
+
+
+def _fail(reason: str) -> NoReturn:
+    _discard_output()
+    print(f"atelier: {reason}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _complete_streams() -> None:
+    """Make it possible to use the standard streams, whatever the command was started with.
+
+    A closed one becomes an empty file, so that no database or socket takes its number. A character
+    that the terminal's encoding does not have is written as an escape.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Let Python's own attempt to write what is left of the output succeed at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

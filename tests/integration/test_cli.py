@@ -1,5 +1,6 @@
 """`atelier` from the shell: what it does, what it says, and how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
+from adapters.sql.database import HEAD
 from support.databases import execute, new_postgres, text
-from support.service import Service, atelier, environment, free_port, told_settings
+from support.service import ROOT, Service, atelier, environment, free_port, told_settings
 
 
 def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
@@ -63,6 +65,37 @@ def test_an_unusable_setting_stops_every_command(tmp_path: Path, command: str) -
     assert done.stderr.startswith("atelier: ATELIER_PORT: ")
 
 
+# Each command is interrupted while it loads a module: its own, or one that only it needs.
+INTERRUPTING = """
+import os, signal, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_IN"]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        ("serve", "fastapi"),
+        ("serve", "entrypoints.app"),
+        ("migrate", "alembic"),
+        ("demo", "service_layer.demo.trade"),
+    ],
+)
+def test_ctrl_c_while_a_command_starts_ends_it_quietly_with_130(
+    tmp_path: Path, command: str, module: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    python = os.pathsep.join(map(str, (tmp_path, ROOT / "src", ROOT)))
+    settings = {"PYTHONPATH": python, "ATELIER_PORT": str(free_port()), "INTERRUPTED_IN": module}
+    done = atelier(command, folder=tmp_path, **settings)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["sreve"], ["serve", "--fast"], ["migrate", "extra"]])
 def test_misuse_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
     assert atelier(*arguments, folder=tmp_path).returncode == 2
@@ -89,7 +122,10 @@ def test_postgresql_is_migrated_only_when_told_so(postgres: URL, tmp_path: Path)
     with service, service.client() as client:
         assert client.get("/health/ready").status_code == 200
     migrated = atelier("migrate", folder=tmp_path, **settings)
-    assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n")
+    assert (migrated.returncode, migrated.stdout) == (
+        0,
+        f"The database is up to date: it was at {HEAD} already.\n",
+    )
     execute(postgres, f"DROP DATABASE {url.database} WITH (FORCE)")
 
 

@@ -258,6 +258,25 @@ def test_a_worker_that_takes_long_to_start_is_given_the_time(
         assert service.stop() == 0
 
 
+def test_ctrl_c_while_workers_start_reaches_the_service_alone(
+    postgres_place: URL, tmp_path: Path
+) -> None:
+    settings = two_workers(postgres_place, tmp_path, SLOW_START)
+    service = Service(tmp_path, **settings)
+
+    def interrupt_once_started() -> None:
+        eventually((tmp_path / "workers").exists)
+        os.killpg(service.pid, signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as threads:
+        interrupting = threads.submit(interrupt_once_started)
+        with pytest.raises(AssertionError, match="serve ended"):
+            service.start()
+        interrupting.result()
+    assert service.wait() == 0
+    assert "Traceback" not in service.log.read_text()
+
+
 NO_START = """
 import sys
 if "--multiprocessing-fork" in sys.argv:

@@ -1,0 +1,58 @@
+"""The command `atelier`: quiet on Ctrl-C from its first line to its last.
+
+The service takes a second to load. So it is loaded only by the commands that need it, and not in
+order to show help, complete a word in a shell, or report a mistake in the arguments.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from entrypoints.cli import Office
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells give it."""
+
+
+def main() -> None:
+    """Run the command line."""
+    exit_on_interrupt()
+    run(_open_office)
+
+
+def _open_office() -> "Office":
+    from bootstrap import open_office
+
+    return open_office()
+
+
+def run(open_office: Callable[[], "Office"]) -> None:
+    """Run a command; Ctrl-C unwinds it, so that a terminal and transactions are put in order."""
+    from entrypoints import cli
+
+    try:
+        _on_interrupt(signal.default_int_handler)
+        cli.run(open_office)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        exit_on_interrupt()
+
+
+def exit_on_interrupt() -> None:
+    """Let Ctrl-C end the process at once, while modules are loaded or Python winds down."""
+    _on_interrupt(lambda *_: os._exit(INTERRUPTED))
+
+
+def _on_interrupt(handler: Callable[[int, FrameType | None], object]) -> None:
+    # A shell that starts a command in the background has it ignore the interrupt.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
+
+
+if __name__ == "__main__":
+    main()
