@@ -28,6 +28,7 @@ from entrypoints.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from office import Office
 from service_layer.authentication import Authenticator
+from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
@@ -67,6 +68,7 @@ class Container(containers.DeclarativeContainer):
     device_queries = providers.Singleton(SqlDeviceQueries, database)
     token_queries = providers.Singleton(SqlTokenQueries, database)
     access_queries = providers.Singleton(SqlAccessQueries, database)
+    database_monitor = providers.Singleton(DatabaseMonitor, database, runner)
     throttle = providers.Singleton(Throttle, access_queries, runner, clock)
     authenticator = providers.Singleton(
         Authenticator, access_queries, passwords, runner, clock, throttle

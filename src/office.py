@@ -257,7 +257,11 @@ class Office(cli.Office):
         address = self.settings.local_address
         log.info(
             "serving",
-            extra={"address": address, "database": configuration.shown(self.settings.url)},
+            extra={
+                "version": cli.version(),
+                "address": address,
+                "database": configuration.shown(self.settings.url),
+            },
         )
         if self.settings.workers > 1:
             workers = _Workers(config, sockets=[listener])
@@ -271,6 +275,7 @@ class Office(cli.Office):
             started = server.started
         if not started:
             raise Failed("The service could not start; the log says why.")
+        log.info("stopped")
 
     def _connection_limit(self) -> int:
         """Return how many connections a process may serve: as set, if it may open as many files."""

@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.currencies import Currency
@@ -81,6 +83,14 @@ def make_app(
     Raises:
         TypeError: when there is an operation of which nobody has said who may use it.
     """
+
+    def note(error: Exception) -> None:
+        ports.database_monitor().request_failed(error)
+
+    async def answer_unavailable(request: Request, error: Exception) -> Response:
+        note(error)
+        return await answer_refused(request, error)
+
     app = _Application(
         title="Atelier",
         version="1",
@@ -93,7 +103,7 @@ def make_app(
             HTTPException: answer_http_exception,
             Refused: answer_refused,
             DomainError: answer_refused,
-            DatabaseUnavailable: answer_refused,
+            DatabaseUnavailable: answer_unavailable,
             StorageUnavailable: answer_refused,
         },
     )
@@ -108,7 +118,7 @@ def make_app(
     _require_policy(app.routes)
     proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
     always_tls = origin is not None and origin.is_secure
-    door = Middleware(FrontDoor, answer, always_tls=always_tls)
+    door = Middleware(FrontDoor, answer, on_error=note, always_tls=always_tls)
     app.open([*proxies, door, *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -154,6 +164,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the process works with, and close it once the last request is answered."""
     ports: Ports = app.state.ports
     await ports.database().open()
+    ports.database_monitor().start()
     # What exists now stays: the collector need not look at it again with each pass.
     gc.collect()
     gc.freeze()
@@ -161,5 +172,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await ports.database_monitor().stop()
         ports.runner().close()
         await ports.database().close()

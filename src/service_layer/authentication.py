@@ -123,6 +123,10 @@ class Authenticator:
                 known_hash, PASSWORD.normalised(password), stranger=not is_known
             )
             if not right or found is None or not found.is_active:
+                # Somebody may have typed the password in the place of the name, so that this is not
+                # logged.
+                user_id = str(found.user_id) if found else None
+                log.warning("sign-in failed", extra={"address": address, "user_id": user_id})
                 await self._throttle.fail(counters)
                 raise Unidentified("The name or the password is wrong.")
             issued = await self._run(
@@ -151,6 +155,7 @@ class Authenticator:
         async with self._throttle.attempt(str(user_id), counters):
             right = await self._passwords.verify(known_hash, PASSWORD.normalised(password))
             if not right or found is None or not found.is_active:
+                log.warning("password confirmation failed", extra={"user_id": str(user_id)})
                 await self._throttle.fail(counters)
                 raise Invalid("current", "This is not the current password.")
         return Confirmation(found.password_hash, counters)

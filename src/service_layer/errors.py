@@ -15,7 +15,15 @@ class Unreachable(DatabaseUnavailable):
     """The connection was lost or refused before anything was asked to be committed."""
 
 
-class Held(DatabaseUnavailable):
+class Congested(DatabaseUnavailable):
+    """The database works, but not fast enough for this request."""
+
+
+class ChangesRefused(DatabaseUnavailable):
+    """The database takes no changes, although it may answer reads."""
+
+
+class Held(Congested):
     """Somebody else holds what is to be changed, for longer than was waited for."""
 
     def __init__(self) -> None:
@@ -24,7 +32,7 @@ class Held(DatabaseUnavailable):
         )
 
 
-class Overloaded(DatabaseUnavailable):
+class Overloaded(Congested):
     """More changes are waiting than the service is willing to queue."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.rows import RowWriter
 from adapters.sql.troubles import BUSY
-from service_layer.errors import ConcurrentChange, DatabaseUnavailable
+from service_layer.errors import ConcurrentChange, Congested
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
@@ -157,7 +157,7 @@ class SqlDatabase(Database):
         if isinstance(error, StaleDataError):
             return ConcurrentChange()
         if isinstance(error, TimeoutError):
-            return DatabaseUnavailable(BUSY)
+            return Congested(BUSY)
         cause = error.orig if isinstance(error, DBAPIError) else error
         if cause is None:
             return None

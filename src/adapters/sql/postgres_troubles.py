@@ -2,7 +2,7 @@
 
 import psycopg
 
-from adapters.sql.troubles import AWAY, FULL, SLOW, UNUSABLE
+from adapters.sql.troubles import AWAY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Held, Unreachable
 
 # PostgreSQL's documentation, appendix A: error codes, or their classes.
@@ -13,7 +13,7 @@ _STATES = {
     "57014": SLOW,  # query cancelled by statement_timeout
     "57P": AWAY,  # shut down, crashed, starting up, dropped
     "58": UNUSABLE,  # system error
-    "25006": "The database takes no changes at the moment.",  # read only transaction
+    "25006": READ_ONLY,  # read only transaction
     "28": "The database refused to let the service in.",
     "3D": "The database does not exist.",
     "42P01": "The database has no tables; has it been migrated?",
@@ -48,4 +48,4 @@ def told(error: BaseException, *, may_be_committed: bool) -> Exception | None:
         return None
     if detail == AWAY and not may_be_committed:
         return Unreachable(detail)
-    return DatabaseUnavailable(detail)
+    return unavailable(detail)

@@ -39,7 +39,7 @@ from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.sqlite_reader import Long, Reader
 from adapters.sql.sqlite_troubles import told
 from adapters.sql.troubles import BUSY
-from service_layer.errors import DatabaseUnavailable
+from service_layer.errors import Congested, DatabaseUnavailable
 from service_layer.ports import Schema
 
 log = logging.getLogger("atelier.database")
@@ -165,7 +165,7 @@ class SqliteDatabase(SqlDatabase):
 
     def begin(self) -> None:
         if not self._working.acquire(timeout=TOO_LONG):
-            raise DatabaseUnavailable(BUSY)
+            raise Congested(BUSY)
         try:
             self.check()
         except BaseException:

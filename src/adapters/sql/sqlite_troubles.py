@@ -1,8 +1,8 @@
 """What the module of SQLite raises, told in the service layer's words."""
 
 from adapters.sql.sqlite_driver import sqlite3
-from adapters.sql.troubles import BUSY, FULL, SLOW, UNUSABLE
-from service_layer.errors import ConcurrentChange, DatabaseUnavailable
+from adapters.sql.troubles import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
+from service_layer.errors import ConcurrentChange
 
 # Somebody else was quicker; see `SqlDatabase.told`.
 _COLLISIONS = {
@@ -15,7 +15,7 @@ _COLLISIONS = {
 _CODES = {
     5: BUSY,  # SQLITE_BUSY
     6: BUSY,  # SQLITE_LOCKED
-    8: "The database file may not be written.",  # SQLITE_READONLY
+    8: READ_ONLY,  # SQLITE_READONLY
     9: SLOW,  # SQLITE_INTERRUPT
     10: UNUSABLE,  # SQLITE_IOERR
     11: "The database file is damaged.",  # SQLITE_CORRUPT
@@ -33,5 +33,5 @@ def told(error: BaseException) -> Exception | None:
     if code in _COLLISIONS or (code == 19 and "FOREIGN KEY" in str(error)):
         return ConcurrentChange()
     if code is not None and (detail := _CODES.get(code & 0xFF)):
-        return DatabaseUnavailable(detail)
+        return unavailable(detail)
     return None

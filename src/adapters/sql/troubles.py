@@ -1,7 +1,19 @@
 """What the databases' troubles are called, whichever of them tells of it."""
 
+from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable
+
 AWAY = "The database cannot be reached."
 FULL = "The database's disk is full; nothing was written."
 BUSY = "The database is busy with somebody else's change."
 UNUSABLE = "The database's storage cannot be used."
 SLOW = "The database took too long."
+READ_ONLY = "The database takes no changes at the moment."
+
+
+def unavailable(detail: str) -> DatabaseUnavailable:
+    """Return the error that says it, of the class that tells whether other requests fail too."""
+    if detail in (BUSY, SLOW):
+        return Congested(detail)
+    if detail in (FULL, READ_ONLY, UNUSABLE):
+        return ChangesRefused(detail)
+    return DatabaseUnavailable(detail)

@@ -45,9 +45,11 @@ class FrontDoor:
         app: ASGIApp,
         answer: Callable[[Scope, Refused], ASGIApp],
         *,
+        on_error: Callable[[Exception], None] = lambda error: None,
         always_tls: bool = False,
     ) -> None:
         self._app = app
+        self._on_error = on_error
         self._answer = answer
         self._more = (STRICT_TRANSPORT,) if always_tls else ()
 
@@ -93,24 +95,25 @@ class FrontDoor:
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
+            self._on_error(error)
             refused = refusal(error)
             if refused.code == DEFECT:
-                log.exception("a defect while answering", extra={"path": _shown(scope["path"])})
+                log.exception("unhandled exception", extra={"path": _shown(scope["path"])})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
             await tell(refused)
         finally:
             if log.isEnabledFor(logging.INFO):
-                spent = round((time.perf_counter() - started) * 1000, 1)
-                log.info(
-                    "request",
-                    extra={
-                        "method": method,
-                        "path": _shown(scope["path"]),
-                        "status": status,
-                        "ms": spent,
-                    },
-                )
+                fields = {
+                    "method": method,
+                    "path": _shown(scope["path"]),
+                    "status": status,
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                    "client": (scope.get("client") or ("",))[0],
+                }
+                if user_id := scope.get("user_id"):
+                    fields["user_id"] = str(user_id)
+                log.info("request", extra=fields)
             REQUEST_ID.reset(token)
 
 

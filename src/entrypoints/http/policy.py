@@ -235,7 +235,10 @@ async def identify(request: Request) -> Grant | None:
         return None
     here = ports(request)
     changing = request.scope["method"] != "GET"
-    return await here.authenticator().grant(secret, here.clock()(), fresh=changing)
+    grant = await here.authenticator().grant(secret, here.clock()(), fresh=changing)
+    if grant is not None:
+        request.scope["user_id"] = grant.actor.id  # for the log
+    return grant
 
 
 async def visitor(request: Request) -> Actor | None:

@@ -14,6 +14,7 @@ from domain.currencies import Currency
 from entrypoints.http.conditional import expected_versions, listed
 from entrypoints.http.prices import priced
 from service_layer.authentication import Authenticator
+from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing
 from service_layer.ports import Clock, Database, Markdown, Pictures
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
@@ -33,6 +34,8 @@ class Ports(Protocol):
     def clock(self) -> Callable[[], Clock]: ...
     @property
     def database(self) -> Callable[[], Database]: ...
+    @property
+    def database_monitor(self) -> Callable[[], DatabaseMonitor]: ...
     @property
     def runner(self) -> Callable[[], Runner]: ...
     @property

@@ -61,7 +61,10 @@ async def known(request: Request) -> Grant | None:
     here = ports(request)
     grant = await here.authenticator().grant(secret, here.clock()(), fresh=request.method != "GET")
     # A personal token is for programs; it opens the API and no page.
-    return None if grant is None or grant.is_personal else grant
+    if grant is None or grant.is_personal:
+        return None
+    request.scope["user_id"] = grant.actor.id  # for the log
+    return grant
 
 
 def known_browser(request: Request) -> KnownBrowser | None:

@@ -1,0 +1,104 @@
+"""Database monitor: logs once when the database becomes unusable, and once when it is back."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from domain.base import Event
+from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable
+from service_layer.ports import Database, Schema
+from service_layer.runner import Runner
+
+log = logging.getLogger("atelier.database")
+
+
+UNAVAILABLE = "database unavailable"
+
+
+class DatabaseMonitor:
+    """Follows the state of the database by failed requests, and by asking for its schema.
+
+    It asks every `INTERVAL` seconds, at once after a failed request, and more often while the
+    database is away. A full disk is noticed by changes alone, so that a commit ends that outage.
+    """
+
+    INTERVAL = 10.0
+    OUTAGE_INTERVAL = 1.0
+
+    def __init__(self, database: Database, runner: Runner) -> None:
+        self._database = database
+        self._outage = ""
+        self._since = 0.0
+        self._must_commit = False
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        runner.after_commit(self._committed)
+
+    def start(self) -> None:
+        """Begin to ask, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run(), name="database-monitor")
+
+    async def stop(self) -> None:
+        """Stop asking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def request_failed(self, error: Exception) -> None:
+        """Take note of the error of a request, in the event loop's thread."""
+        if not isinstance(error, DatabaseUnavailable) or isinstance(error, Congested):
+            return
+        if not self._outage:
+            self._begin_outage(UNAVAILABLE, str(error))
+            self._must_commit = isinstance(error, ChangesRefused)
+        self._wake.set()
+
+    def _committed(self, events: Sequence[Event]) -> None:
+        """Take note of a commit, in any thread."""
+        if self._must_commit:
+            self._must_commit = False
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def check(self) -> None:
+        """Ask for the schema and log what has changed."""
+        try:
+            schema = await self._database.schema()
+        except DatabaseUnavailable as error:
+            # What ends this outage is that the database answers again.
+            self._must_commit = False
+            if not isinstance(error, Congested):
+                self._begin_outage(UNAVAILABLE, str(error))
+            return
+        if schema is not Schema.CURRENT:
+            self._must_commit = False
+            self._begin_outage("database schema not current", str(schema))
+        elif not self._must_commit:
+            self._end_outage()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self.OUTAGE_INTERVAL if self._outage else self.INTERVAL):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self.check()
+            except Exception:
+                log.exception("database monitor failed")
+
+    def _begin_outage(self, event: str, reason: str) -> None:
+        if not self._outage:
+            self._since = time.monotonic()
+        if self._outage != event:
+            log.error(event, extra={"reason": reason})
+        self._outage = event
+
+    def _end_outage(self) -> None:
+        if self._outage:
+            seconds = round(time.monotonic() - self._since, 1)
+            log.warning("database available again", extra={"seconds": seconds})
+        self._outage = ""
