@@ -29,6 +29,12 @@ Event = MutableMapping[str, Any]
 _SECRET = re.compile(r"password|secret|token|authorization|cookie", re.IGNORECASE)
 """Names whose values are masked whatever they are."""
 
+CHATTY = ("alembic", "asyncio", "python_multipart", "sqlalchemy", "uvicorn.error")
+"""Loggers of libraries that tell every step of their work, of which only warnings are written.
+
+SQLAlchemy may show the values of rows; `adapters.sql.statement_log` logs its statements without.
+"""
+
 _DEEP = 5
 """How deep lists and mappings are looked into; what lies deeper is masked as one text."""
 
@@ -132,6 +138,5 @@ def configure(style: str, level: str, request_id: Callable[[], str]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # These tell every step of their own work; what matters of it reaches the log anyway.
-    for chatty in ("alembic", "asyncio", "uvicorn.error"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.logs import configure
+from adapters.logs import CHATTY, configure
 
 TOKEN = "atl_Zm9vYmFy-_0123456789"
 STYLES = pytest.mark.parametrize("style", ["text", "json"])
@@ -19,7 +19,7 @@ STYLES = pytest.mark.parametrize("style", ["text", "json"])
 def _as_before() -> Iterator[None]:
     """Leave the loggers of this process as they were."""
     root = logging.getLogger()
-    names = ("alembic", "asyncio", "uvicorn.error")
+    names = CHATTY
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in names}
     root.handlers.clear()  # so that nobody closes them

@@ -26,6 +26,7 @@ from adapters.sql.nearness import Nearness
 from adapters.sql.postgres_reader import PostgresReader
 from adapters.sql.postgres_troubles import told
 from adapters.sql.postgres_writer import WritingConnection
+from adapters.sql.statement_log import log_statements_of
 from adapters.sql.troubles import AWAY
 from service_layer.errors import DatabaseUnavailable, Unreachable
 from service_layer.ports import Schema
@@ -74,7 +75,7 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     if hurried:
         said["options"] += f" -c lock_timeout={int(HURRY * 1000)}"
         connection = WritingConnection
-    return create_engine(
+    engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connection.connect(**said),
         pool_size=4,
@@ -83,6 +84,8 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
         # Errors end up in logs, and what is written does not belong there.
         hide_parameters=True,
     )
+    log_statements_of(engine)
+    return engine
 
 
 READERS, LONG_READERS, SEARCHERS = 4, 4, 8

@@ -13,6 +13,7 @@ from psycopg.adapt import Transformer
 
 from adapters.sql.database import Row, Values
 from adapters.sql.prepared import LOST, MOST_PREPARED, judged, numbered
+from adapters.sql.statement_log import log_statement
 
 
 class PostgresReader:
@@ -48,6 +49,7 @@ class PostgresReader:
                 `OperationalError` when the connection is lost. Whatever else interrupts a read, the
                 reader is to be closed.
         """
+        log_statement(sql)
         query, names, formats = numbered(sql)
         given = self._convert.dump_sequence([values[name] for name in names], formats)
         types = self._convert.types or ()

@@ -38,6 +38,7 @@ from adapters.sql.database import (
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.sqlite_reader import Long, Reader
 from adapters.sql.sqlite_troubles import told
+from adapters.sql.statement_log import log_statements_of
 from adapters.sql.troubles import BUSY
 from service_layer.errors import Congested, DatabaseUnavailable
 from service_layer.ports import Schema
@@ -106,6 +107,7 @@ def make_engine(path: Path, mode: str) -> Engine:
         # Errors end up in logs, and what is written does not belong there.
         hide_parameters=True,
     )
+    log_statements_of(engine)
 
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Any) -> None:

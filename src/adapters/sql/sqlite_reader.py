@@ -8,6 +8,7 @@ from typing import Any
 from adapters.sql.database import TOO_LONG, Row, Statement, Values
 from adapters.sql.sqlite_driver import sqlite3
 from adapters.sql.sqlite_troubles import told
+from adapters.sql.statement_log import log_statement
 
 
 class Long(Exception):
@@ -58,6 +59,7 @@ class Reader:
             try:
                 if self._connection is None:
                     self._connection = self._connect()
+                log_statement(sql)
                 self._end = time.monotonic() + self._seconds
                 rows: list[Row] = self._connection.execute(sql, values).fetchall()
                 return rows
