@@ -29,7 +29,7 @@ from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.tables import products
 from domain.base import Slice
 from domain.catalogue import SORTS, ProductFilter
-from domain.values import fold
+from domain.values import fold, search_text
 
 MATERIALS = (
     "oak beech ash maple walnut cherry birch pine larch poplar"
@@ -107,7 +107,7 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
             "archived": chance.random() < 0.02,
             "name_key": fold(name),
             "sku_key": fold(sku),
-            "search_text": fold(f"{name}\n{sku}\n{description}"),
+            "search_text": search_text(name, sku, description),
         }
 
 

@@ -22,11 +22,11 @@ from domain.stock import (
     StockRanLow,
     StockRecovered,
 )
-from domain.values import Money, Text, caseless, fold
+from domain.values import Money, Text, caseless, fold, search_text
 
 NAME = Text(1, 100)
 SKU = Text(1, 40)
-DESCRIPTION = Text(0, 500)
+DESCRIPTION = Text(0, 500, lines=True)
 PRICE = Money(Decimal("9999999999.99"))
 REORDER_LEVEL = STOCK
 
@@ -164,7 +164,7 @@ class Product(Entity):
     @property
     def search_text(self) -> str:
         """What a search looks into: name, SKU and description, a line each."""
-        return fold(f"{self.name}\n{self.sku or ''}\n{self.description or ''}")
+        return search_text(self.name, self.sku, self.description)
 
     @property
     def low_stock(self) -> bool:

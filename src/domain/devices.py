@@ -12,7 +12,7 @@ from domain.access import digest_of
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import DomainError, Taken
-from domain.values import Document, Text, Whole, caseless, fold
+from domain.values import Document, Text, Whole, caseless, fold, search_text
 
 NAME = Text(1, 100)
 KIND = Text(0, 50)
@@ -212,9 +212,7 @@ class Device(Entity):
     @property
     def search_text(self) -> str:
         """What a search looks into: name, kind, serial number and location, a line each."""
-        return fold(
-            "\n".join(text or "" for text in (self.name, self.kind, self.serial, self.location))
-        )
+        return search_text(self.name, self.kind, self.serial, self.location)
 
     def edit(
         self,

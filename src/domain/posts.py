@@ -11,10 +11,10 @@ from uuid import UUID
 from domain.actors import Actor
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import Forbidden
-from domain.values import Text, fold
+from domain.values import Text, fold, search_text
 
 TITLE = Text(1, 100)
-CONTENT = Text(1, 50_000)
+CONTENT = Text(1, 50_000, lines=True)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {"title": TITLE, "content": CONTENT}
 
@@ -135,7 +135,7 @@ class Post(Entity):
     @property
     def search_text(self) -> str:
         """What a search looks into: title and content."""
-        return fold(f"{self.title}\n{self.content}")
+        return search_text(self.title, self.content)
 
     def edit(
         self, changes: PostChanges, now: datetime, *, by: Actor, among: "PostRepository"

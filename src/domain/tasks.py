@@ -10,10 +10,10 @@ from uuid import UUID
 from domain.actors import Actor, id_of
 from domain.base import Entity, Event, Repository, checked_by
 from domain.errors import DomainError
-from domain.values import Text, Whole, fold
+from domain.values import Text, Whole, fold, search_text
 
 TITLE = Text(1, 100)
-DESCRIPTION = Text(0, 500)
+DESCRIPTION = Text(0, 500, lines=True)
 PRIORITY = Whole(0, 9)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
@@ -132,7 +132,7 @@ class Task(Entity):
     @property
     def search_text(self) -> str:
         """What a search looks into: title and description, a line each."""
-        return fold(f"{self.title}\n{self.description or ''}")
+        return search_text(self.title, self.description)
 
     def edit(self, changes: TaskChanges, now: datetime, by: Actor | None = None) -> None:
         """Give members other values; a change to what they are already changes nothing.

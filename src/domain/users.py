@@ -11,7 +11,7 @@ from domain.actors import Actor, Role, id_of, require_self_or_admin, require_ses
 from domain.base import Entity, Event, Repository, checked_by
 from domain.common_passwords import COMMON_PASSWORDS
 from domain.errors import DomainError, Forbidden, InUse, Invalid, Taken
-from domain.values import Password, Text, Whole, Word, fold
+from domain.values import Password, Text, Whole, Word, fold, search_text
 
 USERNAME = Word(
     50,
@@ -212,7 +212,7 @@ class User(Entity):
     @property
     def search_text(self) -> str:
         """What a search looks into: username, name and city, a line each; never the address."""
-        return fold(f"{self.username}\n{self.name}\n{self.city}")
+        return search_text(self.username, self.name, self.city)
 
     @property
     def runs_the_workshop(self) -> bool:

@@ -25,39 +25,125 @@ No language needs more, and normalising takes time that grows with the square of
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 
+
+def _ranges(text: str) -> list[tuple[int, int]]:
+    """Return the ranges of code points that a text lists in hexadecimal."""
+    parts = (part.partition("-") for part in text.split())
+    return [(int(first, 16), int(last or first, 16)) for first, _, last in parts]
+
+
+def _class(*ranges: tuple[int, int]) -> str:
+    """Return what stands in the brackets of a regular expression for ranges of code points.
+
+    The characters above U+FFFF are written as they are: dialects differ in how they escape those.
+    """
+
+    def written(code: int) -> str:
+        return f"\\u{code:04x}" if code <= 0xFFFF else chr(code)
+
+    return "".join(
+        written(first) if first == last else f"{written(first)}-{written(last)}"
+        for first, last in ranges
+    )
+
+
+DEFAULT_IGNORABLE = _ranges(
+    "ad 34f 61c 115f-1160 17b4-17b5 180b-180f 200b-200f 202a-202e 2060-206f 3164 fe00-fe0f feff"
+    " ffa0 fff0-fff8 1bca0-1bca3 1d173-1d17a e0000-e0fff"
+)
+"""Code points without an appearance of their own: Default_Ignorable_Code_Point in
+DerivedCoreProperties.txt of Unicode 16.0. Python's `unicodedata` does not have this property."""
+
+# Characters that are not default-ignorable, and yet have an empty glyph: the braille blank, the
+# null notehead, and the marks around interlinear annotations.
+_EMPTY = _ranges("2800 fff9-fffb 1d159")
+
+INVISIBLE = _class(*DEFAULT_IGNORABLE, *_EMPTY)
+"""The characters that nobody sees and that take no place between words (in a regular expression).
+
+A text keeps them: joiners make one emoji of several and are part of the spelling of Persian. Only
+comparing texts ignores them.
+"""
+
+WHITE = _class(*_ranges("9-d 1c-20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000"))
+"""The characters that `str.strip` removes, in a regular expression."""
+
+_CONTROLS = "0-1f 7f-9f"
+NOT_IN_LINE = _class(*_ranges(f"{_CONTROLS} 2028-2029"))
+"""The characters that a text of one line cannot have: controls and separators of lines."""
+NOT_IN_LINES = _class(*_ranges("0-8 b-c e-1f 7f-9f"))
+"""The characters that a text of several lines cannot have: controls but tabs and line ends."""
+
+VISIBLE = f"[^{_class(*_ranges(_CONTROLS))}{WHITE}{INVISIBLE}]"
+"""A regular expression for one character that can be seen."""
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]+")
+_VISIBLE = re.compile(VISIBLE)
+_NOT_IN_LINE = re.compile(f"[{NOT_IN_LINE}]")
+_NOT_IN_LINES = re.compile(f"[{NOT_IN_LINES}]")
+_LINE_END = re.compile("\r\n|[\r\u2028\u2029]")
+
 # Letters that no decomposition takes apart, as those read them who have no such key.
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
     | {"\N{LATIN SMALL LETTER DOTLESS I}": "i"}
 )
 
+_APOSTROPHES = map(chr, [0xB4, 0x2B9, 0x2BB, 0x2BC, *range(0x2018, 0x201C), 0x2032])
+_QUOTES = map(chr, [0x2BA, *range(0x201C, 0x2020), 0x2033])
+_DASHES = map(chr, [0x58A, 0x5BE, 0x1806, *range(0x2010, 0x2016), 0x2043, 0x2212, 0x2E3A, 0x2E3B])
+_MARKS_ON_KEYS = str.maketrans(
+    dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTES, '"') | dict.fromkeys(_DASHES, "-")
+)
+"""What word processors put in place of the marks on a keyboard."""
+
+_FOLDED = _LETTERS | _MARKS_ON_KEYS
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of `min` to `max` characters, counted after trimming and NFC normalisation."""
+    """A text of `min` to `max` characters, counted after trimming and NFC normalisation.
+
+    It has one line, or with `lines` as many as one likes, each ended by a line feed. Unless it is
+    empty, it has a visible character.
+    """
 
     min: int
     max: int
+    lines: bool = False
 
     def __call__(self, value: str) -> str:
         """Return the text as it is kept.
 
         Raises:
-            Unacceptable: when it is too short or too long, or holds what no database can keep.
+            Unacceptable: when it is too short or too long, or has characters that it cannot have.
         """
-        text = value.strip()
+        # The end of a line is CRLF in a form, and anything in a file that was pasted.
+        text = (_LINE_END.sub("\n", value) if self.lines else value).strip()
         if len(text) > self.max * _COMPOSED:
             raise Unacceptable(f"Give at most {self.max} characters.")
-        if not text.isascii() and _has_too_many_marks(text):
-            raise Unacceptable(f"Give at most {_MARKS} combining marks in a row.")
-        text = unicodedata.normalize("NFC", text)
-        if "\0" in text or _SURROGATE.search(text):
-            raise Unacceptable("NUL characters and lone surrogates are not text.")
+        if not text.isascii():
+            if _has_too_many_marks(text):
+                raise Unacceptable(f"Give at most {_MARKS} combining marks in a row.")
+            text = unicodedata.normalize("NFC", text)
         if len(text) < self.min:
             raise Unacceptable(f"Give at least {self.min} character{'s'[: self.min > 1]}.")
         if len(text) > self.max:
             raise Unacceptable(f"Give at most {self.max} characters.")
+        if not (text.isascii() and text.isprintable()):
+            self._require_clean(text)
         return text
+
+    def _require_clean(self, text: str) -> None:
+        """Look at the characters of a text that is not of printable ASCII alone."""
+        if "\0" in text or _SURROGATE.search(text):
+            raise Unacceptable("NUL characters and lone surrogates are not text.")
+        if self.lines and _NOT_IN_LINES.search(text):
+            raise Unacceptable("Leave out control characters other than tabs and line breaks.")
+        if not self.lines and _NOT_IN_LINE.search(text):
+            raise Unacceptable("Leave out line breaks and other control characters.")
+        if text and not _VISIBLE.search(text):
+            raise Unacceptable("Give at least one visible character.")
 
 
 def _has_too_many_marks(text: str) -> bool:
@@ -223,22 +309,39 @@ class Document:
 
 
 def caseless(text: str) -> str:
-    """Return the text without case: what differs in nothing else is the same name.
+    """Return what is compared where uniqueness is promised: the text without case.
 
-    This is how the Unicode Standard compares without case (3.13, D145).
+    Invisible characters are removed, white space is a single blank, and the rest is folded as the
+    Unicode Standard compares without case (3.13, D145).
     """
-    return unicodedata.normalize("NFC", text.casefold())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    seen = unicodedata.normalize("NFD", _INVISIBLE.sub("", text))
+    return " ".join(unicodedata.normalize("NFC", seen.casefold()).split())
 
 
 def fold(text: str) -> str:
-    """Return the text without case and accents: what searching and sorting compare.
+    """Return what searching and sorting compare: the text without case and accents.
 
-    Compatibility decomposition (Unicode Standard Annex 15) splits a letter from its marks; the
-    marks are dropped and the rest is case-folded. Plain code point order of the result is the same
-    in Python, SQLite (BINARY) and PostgreSQL (COLLATE "C").
+    Invisible characters are removed, curly quotes and the various dashes become those on a
+    keyboard, and white space becomes a single blank. Compatibility decomposition (Unicode Standard
+    Annex 15) splits a letter from its marks; the marks are dropped and the rest is case-folded.
+    Plain code point order of the result is the same in Python, SQLite (BINARY) and PostgreSQL
+    (COLLATE "C").
     """
     if text.isascii():
-        return text.lower()
-    letters = unicodedata.normalize("NFKD", text)
-    plain = "".join(c for c in letters if not unicodedata.combining(c)).casefold()
-    return plain.translate(_LETTERS)
+        return " ".join(text.lower().split())
+    seen = _INVISIBLE.sub("", text).translate(_MARKS_ON_KEYS)
+    letters = _INVISIBLE.sub("", unicodedata.normalize("NFKD", seen))
+    plain = "".join(c for c in letters if not unicodedata.combining(c))
+    # Combining marks alone are kept: a search for nothing would find everything.
+    kept = plain if plain.strip() else letters
+    return " ".join(kept.casefold().translate(_FOLDED).split())
+
+
+def search_text(*parts: str | None) -> str:
+    """Return what a search looks into: folded texts, a line each.
+
+    No folded text has a line end, so what is found is within one of them.
+    """
+    return "\n".join(fold(part) if part else "" for part in parts)

@@ -19,6 +19,7 @@ from support.clients import Client
 # What means something to one of the databases, beside letters of one to four bytes.
 _SIGNS = (
     "abcÄßİfiœ油🛠e\u0301\u03c3\u03a3\U0001d538\u200d\ufffe\U0010fffd"
+    "\u00ad\u200b\u200c\u202e\u2028\u2800\u3164\ufe0f\u00a0\u2019\u201c\u2011\u2212❤\u0301\xb4\xa8"
     " %_\\\"'*-+^:(){}[]|&~.,;#$?!/<>=@\t\n01"
 )
 _texts = st.one_of(
@@ -26,7 +27,7 @@ _texts = st.one_of(
         st.sampled_from([*_SIGNS, "AND", "OR", "NOT", "NEAR(", "abc", "text:", "--", "/*", "''"]),
         max_size=12,
     ).map("".join),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12),
 )
 
 
@@ -41,7 +42,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     tasks: list[Task] = []
     with backend.open() as uow:
         for text in texts:
-            tasks.append(planning.add_task(uow, title=f"x{text}"[:100], now=NOON))
+            tasks.append(planning.add_task(uow, title="x", description=f"x{text}", now=NOON))
         uow.commit()
     try:
         parts = [other, texts[0], fold(texts[0])[1:5]]

@@ -18,6 +18,7 @@ from contract.products import *  # noqa: F403
 from contract.receipts import *  # noqa: F403
 from contract.search import *  # noqa: F403
 from contract.sharing import *  # noqa: F403
+from contract.texts import *  # noqa: F403
 from contract.users import *  # noqa: F403
 from support.backends import Backend, Clock, client_of, memory_app, memory_backend
 from support.clients import Client

@@ -1,5 +1,6 @@
 """The rules of the domain, without anything around them."""
 
+import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.memory.store import MemoryStore, MemoryTasks
 from domain.errors import Invalid, Unacceptable
 from domain.tasks import Task, TaskAdded, TaskCompleted, TaskEdited, TaskReopened
-from domain.values import Password, Text, Whole, fold
+from domain.values import DEFAULT_IGNORABLE, VISIBLE, Password, Text, Whole, caseless, fold
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ID = UUID("01900000-0000-7000-8000-000000000000")
@@ -23,17 +24,97 @@ def task(**members: object) -> Task:
     return made
 
 
-@given(st.text())
-def test_a_text_that_is_kept_is_trimmed_normal_and_within_its_bounds(value: str) -> None:
+LINE, LINES = Text(1, 10), Text(1, 10, lines=True)
+
+BLANKS = st.sampled_from("\t\n\v\f\r \x1c\x85\xa0\u2003\u2028\u2029\u3000")
+INVISIBLES = st.sampled_from(
+    "\xad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200f\u202e\u2060\u2066\u2800\u3164\ufe0f\ufeff"
+    "\uffa0\ufffa\U0001d159\U0001d173\U000e0001\U000e0041\U000e01ef"
+)
+CONTROLS = st.sampled_from("\0\x01\a\b\x1b\x1f\x7f\x80\x9f")
+TEXTS = st.lists(
+    st.one_of(st.sampled_from("aBß"), st.characters(), BLANKS, INVISIBLES, CONTROLS), max_size=12
+).map("".join)
+
+
+@given(value=TEXTS, rule=st.sampled_from([LINE, LINES]))
+def test_a_text_that_is_kept_is_trimmed_normal_visible_and_within_its_bounds(
+    value: str, rule: Text
+) -> None:
     try:
-        kept = Text(1, 10)(value)
+        kept = rule(value)
     except Unacceptable:
-        trimmed = unicodedata.normalize("NFC", value.strip())
-        assert not 1 <= len(trimmed) <= 10 or "\0" in trimmed
-    else:
-        assert kept == unicodedata.normalize("NFC", kept).strip()
-        assert 1 <= len(kept) <= 10
-        assert Text(1, 10)(kept) == kept
+        return
+    assert kept == unicodedata.normalize("NFC", kept).strip()
+    assert 1 <= len(kept) <= 10
+    assert rule(kept) == kept
+    assert {c for c in kept if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")} <= (
+        {"\t", "\n"} if rule.lines else set()
+    )
+    assert fold(kept)
+
+
+@given(st.lists(st.one_of(BLANKS, INVISIBLES), min_size=1, max_size=10).map("".join))
+def test_a_text_of_which_nothing_can_be_seen_is_refused(value: str) -> None:
+    for rule in (LINE, LINES):
+        with pytest.raises(Unacceptable):
+            rule(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["Drill\npress", "Drill\rpress", "Drill\tpress", "a\x7fb", "a\x85b", "a\u2028b"]
+)
+def test_a_text_of_one_line_has_no_control_characters(value: str) -> None:
+    with pytest.raises(Unacceptable, match="line breaks and other control characters"):
+        LINE(value[:10])
+
+
+def test_the_lines_of_a_text_end_alike_wherever_it_comes_from() -> None:
+    for end in ("\n", "\r\n", "\r", "\u2028", "\u2029"):
+        assert LINES(f"{end} a{end}{end}\tb{end}") == "a\n\n\tb"
+    for control in "\x01\x0b\x0c\x1b\x7f\x85":
+        with pytest.raises(Unacceptable, match="other than tabs and line breaks"):
+            LINES(f"a{control}b")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "👨\u200d👩\u200d👧",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "❤\ufe0f",
+        "co\xadop",
+    ],
+)
+def test_what_is_invisible_within_a_text_stays_in_it(value: str) -> None:
+    assert LINE(value) == LINES(value) == value
+
+
+def test_the_invisible_characters_are_those_of_the_unicode_standard() -> None:
+    # DerivedCoreProperties.txt of Unicode 16.0 counts them.
+    assert sum(last - first + 1 for first, last in DEFAULT_IGNORABLE) == 4_174
+    # Those formats that are not among them have a glyph, or place others within one.
+    formats = {c for c in map(chr, range(0x110000)) if unicodedata.category(c) == "Cf"}
+    seen = {c for c in formats if re.fullmatch(VISIBLE, c)}
+    assert {ord(c) >> 8 for c in seen} <= {0x06, 0x07, 0x08, 0x110, 0x134}
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])), st.data())
+def test_texts_that_look_alike_but_for_invisible_characters_are_the_same_name(
+    text: str, data: st.DataObject
+) -> None:
+    before = unicodedata.normalize("NFC", text)
+    place = data.draw(st.integers(0, len(before)))
+    alike = before[:place] + data.draw(INVISIBLES) + before[place:]
+    assert caseless(alike) == caseless(before)
+    assert fold(alike) == fold(before)
+    assert caseless(before.replace(" ", " \u200b\xa0")) == caseless(before)
+
+
+@given(TEXTS)
+def test_comparing_texts_as_they_are_compared_makes_no_difference(value: str) -> None:
+    assert fold(fold(value)) == fold(value)
+    assert caseless(caseless(value)) == caseless(value)
 
 
 @pytest.mark.parametrize("character", ["\ud800", "\udbff", "\udc00", "\udfff", "\0"])
@@ -66,9 +147,15 @@ def test_folding_does_not_depend_on_how_a_text_is_composed(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "folded"), [("Äpfel", "apfel"), ("STRASSE", "strasse"), ("Straße", "strasse"),
-                         ("ÉCLAIR", "eclair"), ("ﬁne", "fine"), ("日本", "日本")]
+                         ("ÉCLAIR", "eclair"), ("ﬁne", "fine"), ("日本", "日本"),
+                         ("circular\xadsaw", "circularsaw"), ("a \t\n\xa0b", "a b"),
+                         ("don\u2019t \u201cx\u201d", "don't \"x\""), ("A\u2011B\u2212C", "a-b-c"),
+                         ("❤\ufe0f", "❤"),
+                         ("\u0301", "\u0301")]
 )  # fmt: skip
-def test_folding_drops_case_and_accents(text: str, folded: str) -> None:
+def test_folding_drops_case_accents_and_what_keyboards_cannot_tell_apart(
+    text: str, folded: str
+) -> None:
     assert fold(text) == folded
 
 

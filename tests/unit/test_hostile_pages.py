@@ -22,7 +22,7 @@ from entrypoints.pages.markdown import excerpt as excerpt_of
 from service_layer.ports import Beginning
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
-from support.hostile import LONG, SHORT
+from support.hostile import CONTROLS, LONG, SHORT
 from support.pages import Browser
 from support.people import ADMIN, MEMBER
 
@@ -126,7 +126,7 @@ def publish(client: Client, title: str, content: str) -> Any:
 # Texts in Markdown
 
 
-@pytest.mark.parametrize("text", LONG)
+@pytest.mark.parametrize("text", LONG + CONTROLS)
 def test_no_text_becomes_more_than_a_text_may_be(text: str) -> None:
     for around in ("{}", "> {}", "- {}", "**{}**", "[{}](https://x.example)", "|a|\n|-|\n|{}|"):
         page = read(f'<div class="prose">{to_html(around.replace("{}", text))}</div>')

@@ -16,7 +16,17 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from domain.currencies import MAX_DIGITS
-from domain.values import Document, Password, Text, Whole, Word
+from domain.values import (
+    NOT_IN_LINE,
+    NOT_IN_LINES,
+    VISIBLE,
+    WHITE,
+    Document,
+    Password,
+    Text,
+    Whole,
+    Word,
+)
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: with seconds, and with where in the world it is that time.
@@ -63,27 +73,29 @@ class Rule:
 
 STRING = core_schema.str_schema(strict=True)
 
-# What `str.strip` takes away, for a pattern: `\s` means another thing to each reader of one.
-_WHITE = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-
 
 def text(rule: Text) -> Rule:
     """A text, trimmed and normalised before it is measured."""
+    # The pattern is about what is sent, which may have white space of any kind around it.
+    some = f"[^{NOT_IN_LINES if rule.lines else NOT_IN_LINE}]*"
+    core = f"{some}{VISIBLE}{some}"
+    if rule.min == 0:
+        core = f"(?:{core})?"
+    elif rule.min > 1:
+        # What is trimmed begins and ends with something, though not all of it need be visible.
+        end = f"[^{NOT_IN_LINES}{WHITE}]"
+        more = f"{some[:-1]}{{{rule.min - 2},}}"
+        core = f"(?:{VISIBLE}{more}{end}|{end}{more}{VISIBLE}|{end}{core}{end})"
     told: Json = {"type": "string", "maxLength": rule.max}
     if rule.min:
-        # It holds something beside white space, and no NUL; of two characters or more, something
-        # at either end of it.
-        visible = rf"[^{_WHITE}\u0000]"
-        core = visible + (rf"[^\u0000]{{{rule.min - 2},}}{visible}" if rule.min > 1 else "")
-        told |= {"minLength": rule.min, "pattern": rf"^[^\u0000]*{core}[^\u0000]*$"}
-    else:
-        told |= {"pattern": r"^[^\u0000]*$"}
+        told["minLength"] = rule.min
+    told["pattern"] = f"^[{WHITE}]*{core}[{WHITE}]*$"
     return Rule(STRING, rule, told)
 
 
 def word(rule: Word) -> Rule:
     """A text of one word, trimmed before it is looked at."""
-    pattern = rf"^[{_WHITE}]*{rule.pattern}[{_WHITE}]*$"
+    pattern = f"^[{WHITE}]*{rule.pattern}[{WHITE}]*$"
     return Rule(STRING, rule, {"type": "string", "maxLength": rule.max, "pattern": pattern})
 
 
@@ -185,4 +197,5 @@ Id = Annotated[UUID, Rule(STRING, _read_id, {"type": "string", "format": "uuid"}
 Moment = Annotated[datetime, Rule(STRING, _read_moment, {"type": "string", "format": "date-time"})]
 Day = Annotated[date, Rule(STRING, _read_date, {"type": "string", "format": "date"})]
 Flag = Annotated[bool, Rule(STRING, _read_flag, {"type": "boolean"})]
-Search = Annotated[str, text(Text(1, 100))]
+# A phrase may be pasted from a text of several lines.
+Search = Annotated[str, text(Text(1, 100, lines=True))]
