@@ -41,6 +41,9 @@ class _Forms(HTMLParser):
         if self._open is None:
             return
         name, value, fields = told.get("name", ""), told.get("value", ""), self._open.fields
+        if told.get("type", "text") not in ("hidden", "file"):
+            # An input shows one line (HTML, 4.10.5.1.2 and following).
+            value = re.sub("[\n\r]", "", value) if tag == "input" else value
         if tag == "input" and name and told.get("type") != "file":
             if told.get("type") not in ("radio", "checkbox") or "checked" in told:
                 fields[name] = value
@@ -72,7 +75,8 @@ class _Forms(HTMLParser):
 def forms(answer: Answer) -> list[Found]:
     """Return the forms of a page."""
     parser = _Forms()
-    parser.feed(answer.text)
+    # To a parser a line ends with a line feed (HTML, 13.2.3.5).
+    parser.feed(re.sub("\r\n?", "\n", answer.text))
     return parser.found
 
 
@@ -142,7 +146,7 @@ class Browser:
     ) -> Answer:
         """Send a form, from a page of our own if the headers say nothing else."""
         # A text goes out with the line ends that forms have (HTML, 4.10.22.4).
-        data = {name: text.replace("\n", "\r\n") for name, text in (fields or {}).items()}
+        data = {name: re.sub("\r\n?|\n", "\r\n", text) for name, text in (fields or {}).items()}
         given = {"Origin": self.origin} if headers is None else headers
         return self._ask("POST", path, follow, data=data, files=files, headers=given)
 

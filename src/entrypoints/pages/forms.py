@@ -80,6 +80,10 @@ class Form:
         """Whether a field held this text when the form was filled."""
         return f"{name}:{digest(text)}" in self["seen"].split()
 
+    def touched(self, name: str) -> bool:
+        """Whether a field differs from what it was filled with when the form was made."""
+        return not self.was_shown(name, self[name])
+
     def back(self, otherwise: str) -> str:
         """Return the address of the page that the form was on, if it tells."""
         return local(self["back"], otherwise)
@@ -88,6 +92,8 @@ class Form:
         """Return what the form says, by a schema of the API's.
 
         An empty field is an absent value. A field that a merge leaves to somebody else is not read.
+        A field with the content that it was filled with is not read either: a browser may not show
+        a value in all its detail, so an edit of one member must not write the others.
 
         Raises:
             Refused: 422 when something is wrong with it.
@@ -95,7 +101,7 @@ class Form:
         adapter, members = _schema(model)
         said = {}
         for name, schema in members.items():
-            if name not in self.values or self[f"keep-{name}"] == THEIRS:
+            if name not in self.values or self[f"keep-{name}"] == THEIRS or not self.touched(name):
                 continue
             told = _as_json(self[name], schema)
             if told is not _LEFT_OUT:

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from entrypoints.pages.forms import Form
-from entrypoints.pages.rendering import digest, page
+from entrypoints.pages.rendering import page
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,8 @@ class Difference:
 
 def differences(form: Form, now: Form, names: Iterable[str]) -> list[Difference]:
     """Return the fields in which a form differs from how things stand now."""
-    seen = dict(part.split(":", 1) for part in form["seen"].split() if ":" in part)
     return [
-        Difference(name, now[name], form[name], touched=seen.get(name) != digest(form[name]))
+        Difference(name, now[name], form[name], touched=form.touched(name))
         for name in names
         if name in form.values and form[name].strip() != now[name]
     ]
