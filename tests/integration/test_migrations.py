@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from adapters.sql.database import REVISIONS as KNOWN
 from adapters.sql.migrations import config, migrate
 from adapters.sql.search import SEARCHED, keeps
 from adapters.sql.tables import metadata
-from domain.values import CENT
+from domain.base import Slice
+from domain.catalogue import ProductFilter
+from domain.values import CENT, caseless, fold
 from service_layer import planning
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
@@ -281,3 +284,195 @@ def test_prices_from_before_currencies_had_decimals_of_their_own_are_kept(
     with engine.connect() as connection:
         assert connection.execute(text("SELECT price FROM products")).scalar() == finer
     engine.dispose()
+
+
+class Before:
+    """A database at the revision before another one, with rows that are inserted by statements."""
+
+    def __init__(self, place: Path | URL, revision: str) -> None:
+        self.engine = engine_of(place)
+        self.at = revision
+        self._is_file = isinstance(place, Path)
+        migrate(self.engine, REVISIONS[REVISIONS.index(revision) - 1])
+        self._number = 0
+
+    def add(self, table: str, **values: Any) -> UUID:
+        """Insert a row; those that are added later have lower ids, and are later."""
+        self._number += 1
+        id = UUID(int=OLD.int + 1_000_000 - self._number)
+        at = NOON + timedelta(seconds=self._number)
+        entity = {
+            "id": id.hex if self._is_file else id,
+            "version": 1,
+            "created_at": str(at)[:19] + ".000000" if self._is_file else at,
+            "updated_at": str(at)[:19] + ".000000" if self._is_file else at,
+        }
+        made = {**entity, **values}
+        names = ", ".join(made)
+        places = ", ".join(f":{name}" for name in made)
+        with self.engine.begin() as connection:
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), made)
+        return id
+
+    def add_user(self, username: str, email: str, **values: Any) -> UUID:
+        known = {"name": "Somebody", "name_key": "x", "city": "", "city_key": "", "role": "member"}
+        known |= {"password_hash": "x", "search_text": "x"}
+        keys = {"username_key": username.lower(), "is_active": True}
+        return self.add("users", username=username, email=email, **{**known, **keys, **values})
+
+    def add_category(self, name: str, key: str | None = None) -> UUID:
+        key = name.lower() if key is None else key
+        return self.add("categories", name=name, own_key=key, name_key=key)
+
+    def row(self, table: str, id: UUID) -> Any:
+        with self.engine.connect() as connection:
+            found = text(f"SELECT * FROM {table} WHERE id = :id")
+            return connection.execute(found, {"id": id.hex if self._is_file else id}).one()
+
+
+@pytest.fixture
+def before_text_rules(empty: Path | URL) -> Iterator[Before]:
+    made = Before(empty, "text_rules")
+    yield made
+    made.engine.dispose()
+
+
+def test_texts_of_before_lose_their_control_characters_and_nothing_else(
+    before_text_rules: Before,
+) -> None:
+    old = before_text_rules
+    author = old.add_user("ella", "ella@example.org", name="Ella\tM.\x9f", city="Ulm\r\nEast")
+    post = old.add(
+        "posts",
+        title="Circular\u00adsaw\u2028news",
+        content="one\r\ntwo\rthree\u2029\x0b\tfour",
+        slug="saw",
+        author_id=author.hex if old._is_file else author,
+        published=True,
+        published_at="2026-03-01 12:00:00.000000" if old._is_file else NOON,
+        title_key="x",
+        search_text="circular\u00adsaw\u2028news\none\r\ntwo",
+    )
+    unseen = old.add(
+        "tasks", title="\u200b", description="\x01", priority=0, title_key="x", search_text="x"
+    )
+    plain = old.add(
+        "tasks", title="Öl", description="a\nb", priority=0, title_key="ol", search_text="ol\na b"
+    )
+    migrate(old.engine, "text_rules")
+    assert (old.row("users", author).name, old.row("users", author).city) == ("Ella M.", "Ulm East")
+    row = old.row("posts", post)
+    assert (row.title, row.content) == ("Circular\u00adsaw news", "one\ntwo\nthree\n \tfour")
+    assert (row.title_key, row.search_text) == (
+        "circularsaw news",
+        "circularsaw news\none two three four",
+    )
+    assert (row.version, row.slug) == (2, "saw")
+    row = old.row("tasks", unseen)
+    assert (row.title, row.description, row.version) == ("(\u200b)", "", 2)
+    assert old.row("tasks", plain).version == 1
+
+    migrate(old.engine, REVISIONS[REVISIONS.index("text_rules") - 1])
+    row = old.row("posts", post)
+    assert row.title == "Circular\u00adsaw news"
+    assert row.search_text == "circular\u00adsaw news\none\ntwo\nthree\n \tfour"
+
+
+def test_a_text_of_before_is_found_by_the_new_folding(
+    before_text_rules: Before, empty: Path | URL
+) -> None:
+    old = before_text_rules
+    id = old.add(
+        "products",
+        name="Circular\u00adsaw",
+        price=100,
+        stock=0,
+        reorder_level=0,
+        archived=False,
+        name_key="circular\u00adsaw",
+        search_text="circular\u00adsaw\n\n",
+    )
+    migrate(old.engine)
+    with sql_backend(database_at(empty)) as backend:
+        for q in ("circularsaw", "larsaw", "ls"):
+            wanted = ProductFilter(q=q), Slice(sort="name")
+            page = backend.ask(backend.products.list(*wanted))
+            assert [each.id for each in page.items] == ([] if q == "ls" else [id])
+
+
+def test_of_names_that_are_the_same_now_the_later_ones_are_numbered(
+    before_text_rules: Before,
+) -> None:
+    old = before_text_rules
+    names = (
+        *("Saws", "saws\u200b", "Hand  saws", "\u00adSAWS", "Hand saws", "saws (2)", "Oils"),
+        *("\u200b", "\u00ad", "x" * 50, "x" * 49 + "\u200b", "x" * 49),
+    )
+    ids = [old.add_category(name) for name in names]
+    migrate(old.engine, "text_rules")
+    after = [old.row("categories", id) for id in ids]
+    assert [row.name for row in after] == [
+        *("Saws", "saws\u200b (3)", "Hand  saws", "\u00adSAWS (4)", "Hand saws (2)", "saws (2)"),
+        *("Oils", "(\u200b)", "(\u00ad) (2)", "x" * 50, "x" * 49 + "\u200b", "x" * 46 + " (2)"),
+    ]
+    assert [row.own_key for row in after] == [caseless(row.name) for row in after]
+    assert [row.name_key for row in after] == [fold(row.name) for row in after]
+    assert [row.version for row in after] == [1, 2, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2]
+
+
+def test_a_serial_number_is_numbered_as_well_and_found_so(before_text_rules: Before) -> None:
+    old = before_text_rules
+    ids = [
+        old.add(
+            "devices",
+            name="Lathe",
+            status="active",
+            heartbeat_every=60,
+            serial=serial,
+            serial_key=key,
+            name_key="lathe",
+            search_text=f"lathe\n\n{key or ''}\n",
+        )
+        for serial, key in (("A\u200b1", "a\u200b1"), ("A1", "a1"), (None, None), (None, None))
+    ]
+    migrate(old.engine, "text_rules")
+    rows = [old.row("devices", id) for id in ids]
+    assert [row.serial for row in rows] == ["A\u200b1", "A1 (2)", None, None]
+    assert [row.serial_key for row in rows] == ["a1", "a1 (2)", None, None]
+    assert rows[1].search_text == "lathe\n\na1 (2)\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        (("ada", "a@example.org"), ("ada\u200b", "b@example.org"), "usernames"),
+        (("ada", "a@example.org"), ("eve", "a@example\u00ad.org"), "e-mail addresses"),
+    ],
+)
+def test_users_who_cannot_be_told_apart_stop_the_migration(
+    before_text_rules: Before, first: tuple[str, str], second: tuple[str, str], what: str
+) -> None:
+    old = before_text_rules
+    ids = [old.add_user(*first), old.add_user(*second)]
+    task = old.add("tasks", title="a\nb", priority=0, title_key="x", search_text="x")
+    with pytest.raises(MigrationFailed, match=f"These {what} differ in invisible") as failed:
+        migrate(old.engine)
+    assert all(str(id) in str(failed.value) for id in ids)
+    assert old.row("tasks", task).title == "a\nb"
+
+
+def test_texts_are_migrated_in_batches(
+    before_text_rules: Before, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = before_text_rules
+    module = ScriptDirectory.from_config(config()).get_revision("text_rules").module
+    names = [f"{number}\u200b" if number % 3 else f"{number % 4}" for number in range(12)]
+    ids = [old.add_category(f"{name}-{n % 2}", f"{n}") for n, name in enumerate(names)]
+    monkeypatch.setattr(module, "BATCH", 2)
+    migrate(old.engine, "text_rules")
+    rows = [old.row("categories", id) for id in ids]
+    assert [row.own_key for row in rows] == [caseless(row.name) for row in rows]
+    assert len({row.own_key for row in rows}) == 12
+    assert sum(row.name.endswith(")") for row in rows) == 12 - len(
+        {caseless(f"{name}-{n % 2}") for n, name in enumerate(names)}
+    )

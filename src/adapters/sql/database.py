@@ -31,6 +31,7 @@ REVISIONS = (
     "0009",
     "reorder_tasks",
     "price_decimals",
+    "text_rules",
 )
 """The migrations this version knows, oldest first; a test compares them with the files.
 
