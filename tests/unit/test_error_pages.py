@@ -1,6 +1,7 @@
 """Errors in the office: whoever is signed in keeps the navigation."""
 
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def assert_in_frame(page: Answer, status: int, name: str = "Bob") -> None:
     assert page.status_code == status
     assert page.headers["cache-control"] == "no-store"
     assert FRAME in page.text
-    assert f"<span>{name}</span></summary>" in page.text
+    assert f">{name}</span></summary>" in page.text
     assert page.headers["x-request-id"] in page.text
 
 
@@ -100,3 +101,33 @@ def test_an_error_shows_strangers_and_the_site_nothing_of_the_office(client: Cli
     assert FRAME not in page.text
     stranger.cookies.set("atelier", "atl_made_up")
     assert FRAME not in stranger.get("/office/nowhere").text
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "names"),
+    [
+        ("/office/tasks", "/office/tasks", {"title"}),
+        ("/office/news/new", "/office/news", {"title", "content"}),
+        ("/office/stock/new", "/office/stock/new", {"name", "price"}),
+        ("/office/machines", "/office/machines", {"name"}),
+    ],
+)
+def test_a_field_with_an_error_is_marked_as_invalid_and_described_by_it(
+    client: Client, path: str, action: str, names: set[str]
+) -> None:
+    class Fields(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            told = dict(attrs)
+            if told.get("aria-invalid") == "true" and "required" in told:
+                marked[str(told["name"])] = (told.get("aria-describedby") or "").split()
+
+    marked: dict[str, list[str]] = {}
+    browser = Browser(client).sign_in(MEMBER)
+    browser.get(path)
+    page = browser.send(action, dict.fromkeys(names, " "))
+    assert page.status_code == 422
+    Fields().feed(page.text)
+    assert marked.keys() == names
+    for name, ids in marked.items():
+        assert f"{name}-error" in ids
+        assert all(f'id="{id}"' in page.text for id in ids)
