@@ -119,3 +119,11 @@ def test_pages_take_and_show_prices_with_the_decimals_of_the_currency(
 def test_a_code_that_is_no_currency_is_refused(code: str) -> None:
     with pytest.raises(Unacceptable):
         Currency.of(code)
+
+
+def test_two_applications_in_one_process_read_prices_each_in_its_currency(
+    selling: Selling,
+) -> None:
+    asked = {"min_price": "1.205"}
+    assert selling("KWD").get(PRODUCTS, params=asked).status_code == 200
+    assert selling("EUR").get(PRODUCTS, params=asked).status_code == 422

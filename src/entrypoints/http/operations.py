@@ -37,6 +37,7 @@ from entrypoints.http.fields import ID
 from entrypoints.http.lists import decode, next_link
 from entrypoints.http.policy import POLICY, Named, admit, require_key
 from entrypoints.http.ports import if_match
+from entrypoints.http.prices import CURRENCY
 from service_layer.queries import View
 
 SHORT_QUERY = 500
@@ -145,7 +146,7 @@ class Operation(APIRoute):
         self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
         shown = getattr(self.response_model, "__dataclass_fields__", {})
         self._shown_members = frozenset(shown)
-        self._asked_before = lru_cache(maxsize=64)(self._asked)
+        self._asked_before = lru_cache(maxsize=64)(lambda query, _: self._asked(query))
         self._last_page: tuple[Any, bytes, WrittenPage] = None, b"", (b"", "", b"")
         self.app = self.serve
 
@@ -241,7 +242,8 @@ class Operation(APIRoute):
             for name in query_parameters(query):
                 raise unknown(name)
         elif self.paged and len(query) <= SHORT_QUERY:
-            values[self.query_name] = self._asked_before(query)
+            # A price is read by the currency of the application, of which a process may have more.
+            values[self.query_name] = self._asked_before(query, CURRENCY.get())
         else:
             values[self.query_name] = self._asked(query)
 
