@@ -70,7 +70,7 @@ def served(proxy: Proxy, tmp_path: Path) -> Iterator[Client]:
 
 
 def test_while_postgresql_is_away_everything_that_needs_it_is_503(
-    proxy: Proxy, served: Client
+    proxy: Proxy, served: Client, tmp_path: Path
 ) -> None:
     made = create(served, "before")
     proxy.cut()
@@ -91,6 +91,12 @@ def test_while_postgresql_is_away_everything_that_needs_it_is_503(
     eventually(lambda: served.get("/health/ready").status_code == 200, seconds=10)
     assert create(served, "after").status_code == 201
     assert titles(served) == ["before", "after"]
+
+    def told(event: str) -> int:
+        return (tmp_path / "serve.log").read_text().count(event)
+
+    eventually(lambda: told("database available again") == 1)
+    assert told("database unavailable") == 1
 
 
 def test_a_service_that_lost_its_connections_while_idle_does_not_show_it(

@@ -19,8 +19,10 @@ import httpx2
 import pytest
 from sqlalchemy import URL
 
+from entrypoints.cli import version
 from support.clients import Client
 from support.databases import text
+from support.people import ADMIN
 from support.service import ROOT, Service, atelier, eventually, free_port
 
 TASKS = "/api/v1/tasks"
@@ -439,14 +441,23 @@ def test_a_port_that_is_taken_is_told_in_one_line(sqlite_place: Path, tmp_path: 
 
 def test_log_lines_carry_the_request_id_and_no_secret(postgres_place: URL, tmp_path: Path) -> None:
     service = Service(tmp_path, ATELIER_LOG="json", **settings_for(postgres_place))
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media").chmod(0o755)
     with service:
         with service.client() as client:
             client.get(f"{TASKS}?q=secret-query", headers={"X-Request-ID": "find-me"})
         service.stop()
         lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    warned, serving, *_, stopped = lines
+    assert (warned["event"], warned["paths"]) == ("files open to other accounts", ["media"])
+    assert (tmp_path / "media").stat().st_mode & 0o777 == 0o755
+    assert (serving["event"], stopped["event"]) == ("serving", "stopped")
+    assert serving["version"] == version()
+    assert postgres_place.database in serving["database"]
     (found,) = (line for line in lines if line.get("request_id") == "find-me")
     assert (found["event"], found["method"], found["path"]) == ("request", "GET", TASKS)
     assert (found["status"], found["level"]) == (200, "info")
+    assert (found["client"], found["user_id"]) == ("127.0.0.1", str(ADMIN.id))
     assert found["timestamp"].endswith("Z")
     assert "secret-query" not in service.log.read_text()
     assert postgres_place.password is None or (
