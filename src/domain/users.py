@@ -16,8 +16,8 @@ from domain.values import Password, Text, Whole, Word, fold, search_text
 USERNAME = Word(
     50,
     # `.` and `..` would be no address of a page: every client resolves them (RFC 3986, 5.2.4).
-    r"(?:\.?[A-Za-z0-9_-][A-Za-z0-9._-]*|\.\.[A-Za-z0-9._-]+)",
-    "Give 1 to 50 of the letters A to Z, digits, dots, dashes, underscores, but not `.` or `..`.",
+    r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*",
+    "Give 1 to 50 of A to Z, digits, dots, dashes and underscores, with a letter or a digit.",
 )
 # A dot-atom (RFC 5322, 3.2.3) at a host name that has a dot in it: where one can be written to.
 EMAIL = Word(
