@@ -25,6 +25,7 @@ from service_layer import people, planning, stockroom
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
 from service_layer.queries.stock import MovementView, StockAt
 from service_layer.queries.tasks import TaskView
+from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER
 
@@ -608,6 +609,30 @@ some_products = st.lists(
 )
 
 
+def make_products(uow: UnitOfWork, some: list[Any], category_id: UUID) -> list[Product]:
+    """Make products, some in the category, and return them."""
+    kept: list[Product] = []
+    for number, (name, has_sku, description, price, stock, level, within, archived) in enumerate(
+        some
+    ):
+        product = Product.add(
+            uow.new_id(),
+            NOON + timedelta(seconds=number // 2),
+            name=name,
+            sku=f"SKU-{number}" if has_sku else None,
+            description=description,
+            price=price,
+            reorder_level=level,
+            category_id=category_id if within else None,
+            among=uow.products,
+        )
+        # Without movements, so that they can go again.
+        product.stock, product.archived = stock, archived
+        uow.products.add(product)
+        kept.append(product)
+    return kept
+
+
 def some_filter(category_id: UUID) -> st.SearchStrategy[ProductFilter]:
     return st.builds(
         ProductFilter,
@@ -629,36 +654,11 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
     backend: Backend, some: list[Any], sort: str, data: st.DataObject
 ) -> None:
     # Each example works in products of its own and leaves none behind.
-    kept: list[Product] = []
     with backend.open() as uow:
         category = stockroom.add_category(uow, name="Tools", now=NOON)
         uow.commit()
     with backend.open() as uow:
-        for number, (
-            name,
-            has_sku,
-            description,
-            price,
-            stock,
-            level,
-            within,
-            archived,
-        ) in enumerate(some):
-            product = Product.add(
-                uow.new_id(),
-                NOON + timedelta(seconds=number // 2),
-                name=name,
-                sku=f"SKU-{number}" if has_sku else None,
-                description=description,
-                price=price,
-                reorder_level=level,
-                category_id=category.id if within else None,
-                among=uow.products,
-            )
-            # Without movements, so that they can go again.
-            product.stock, product.archived = stock, archived
-            uow.products.add(product)
-            kept.append(product)
+        kept = make_products(uow, some, category.id)
         uow.commit()
     try:
         filter = data.draw(some_filter(category.id))

@@ -429,6 +429,25 @@ some_devices = st.lists(
     ),
     max_size=12,
 )
+
+
+def make_devices(backend: Backend, made: list[Any]) -> list[UUID]:
+    """Make devices, of which some are heard of, and return their ids."""
+    ids: list[UUID] = []
+    with backend.open() as uow:
+        for number, (name, kind, location, status, every, _) in enumerate(made):
+            device = fleet.add_device(
+                uow, name=name, kind=kind, location=location, status=status, heartbeat_every=every,
+                serial=f"77-{number}" if number % 2 else None, now=NOON + timedelta(number // 2),
+            )  # fmt: skip
+            ids.append(device.id)
+        uow.commit()
+    for id, (*_, status, _, ago) in zip(ids, made, strict=True):
+        if ago is not None and status is not Status.RETIRED:
+            beat(backend, id, new_key(backend, id), NOON - ago)
+    return ids
+
+
 some_filter = st.builds(
     DeviceFilter,
     now=st.just(NOON),
@@ -447,18 +466,7 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: DeviceFilter, sort: str, data: st.DataObject
 ) -> None:
     # Each example works with devices of its own and leaves none behind.
-    ids: list[UUID] = []
-    with backend.open() as uow:
-        for number, (name, kind, location, status, every, _) in enumerate(made):
-            device = fleet.add_device(
-                uow, name=name, kind=kind, location=location, status=status, heartbeat_every=every,
-                serial=f"77-{number}" if number % 2 else None, now=NOON + timedelta(number // 2),
-            )  # fmt: skip
-            ids.append(device.id)
-        uow.commit()
-    for id, (*_, status, _, ago) in zip(ids, made, strict=True):
-        if ago is not None and status is not Status.RETIRED:
-            beat(backend, id, new_key(backend, id), NOON - ago)
+    ids = make_devices(backend, made)
     try:
         with backend.open() as uow:
             entities = [uow.devices.get(id) for id in ids]

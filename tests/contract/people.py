@@ -313,6 +313,26 @@ some_users = st.lists(
     ),
     max_size=8,
 )
+
+
+def make_users(uow: UnitOfWork, made: list[Any]) -> list[User]:
+    """Make users, and return them."""
+    entities: list[User] = []
+    for number, (name, city, is_active) in enumerate(made):
+        user = people.register_user(
+            uow,
+            username=f"{'uU'[number % 2]}ser{number}",
+            email=f"user{number}@example.org",
+            name=name,
+            city=city,
+            password_hash="-",
+            now=NOON + timedelta(seconds=number // 2),
+        )
+        user.is_active = is_active
+        entities.append(user)
+    return entities
+
+
 some_filter = st.builds(
     UserFilter,
     name=st.none() | st.sampled_from(["ann", "ÖL", "_", "%", "O"]),
@@ -329,20 +349,8 @@ some_filter = st.builds(
 def test_filters_and_orders_of_users_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: UserFilter, sort: str, data: st.DataObject
 ) -> None:
-    entities: list[User] = []
     with backend.open() as uow:
-        for number, (name, city, is_active) in enumerate(made):
-            user = people.register_user(
-                uow,
-                username=f"{'uU'[number % 2]}ser{number}",
-                email=f"user{number}@example.org",
-                name=name,
-                city=city,
-                password_hash="-",
-                now=NOON + timedelta(seconds=number // 2),
-            )
-            user.is_active = is_active
-            entities.append(user)
+        entities = make_users(uow, made)
         entities += [uow.users.get(person.id) for person in PEOPLE]
         uow.commit()
     try:

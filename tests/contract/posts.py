@@ -19,6 +19,7 @@ from domain.posts import SORTS, Post, PostFilter
 from service_layer import blog, people
 from service_layer.queries.posts import PostView
 from service_layer.queries.users import PublicUser
+from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, Clock
 from support.clients import Client
 from support.people import ADMIN, MEMBER, OTHER, PEOPLE, Person
@@ -63,6 +64,22 @@ some_posts = st.lists(
     ),
     max_size=10,
 )
+
+
+def make_posts(uow: UnitOfWork, made: list[Any]) -> list[Post]:
+    """Make posts, and return them."""
+    entities: list[Post] = []
+    for number, (title, content, author, published) in enumerate(made):
+        now = NOON + timedelta(seconds=number // 2)
+        post = blog.write_post(uow, title=title, content=content, actor=author.actor, now=now)
+        if published:
+            post.publish(now, by=author.actor)
+        # Each is settled, so that the next one sees its address taken.
+        uow.settle()
+        entities.append(post)
+    return entities
+
+
 some_filter = st.builds(
     PostFilter.of,
     st.none() | st.sampled_from([person.actor for person in PEOPLE]),
@@ -79,16 +96,8 @@ some_filter = st.builds(
 def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
     backend: Backend, made: list[Any], filter: PostFilter, sort: str, data: st.DataObject
 ) -> None:
-    entities: list[Post] = []
     with backend.open() as uow:
-        for number, (title, content, author, published) in enumerate(made):
-            now = NOON + timedelta(seconds=number // 2)
-            post = blog.write_post(uow, title=title, content=content, actor=author.actor, now=now)
-            if published:
-                post.publish(now, by=author.actor)
-            # Each is settled, so that the next one sees its address taken.
-            uow.settle()
-            entities.append(post)
+        entities = make_posts(uow, made)
         uow.commit()
     try:
         seen_by = {person.id: PublicUser(**{**person.public, "id": person.id}) for person in PEOPLE}  # type: ignore[arg-type]

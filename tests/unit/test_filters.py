@@ -1,0 +1,97 @@
+"""What the contract's comparisons of filters are worth: each member is tried with a difference."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import Phase, find, settings
+from hypothesis import strategies as st
+
+from contract import adapters, catalogue, fleet, people, posts
+from domain.base import Entity
+from domain.catalogue import ProductFilter
+from domain.devices import DeviceFilter
+from domain.posts import PostFilter
+from domain.tasks import TaskFilter
+from domain.users import UserFilter
+from service_layer import stockroom
+from support.backends import NOON, Backend, memory_backend
+
+CONTEXT = {"today", "now"}
+"""Members that say at which moment others are judged."""
+
+Made = tuple[list[Any], st.SearchStrategy[Any]]
+"""Made-up aggregates, and the filters that they are compared by."""
+
+
+def tasks(backend: Backend, some: list[Any]) -> Made:
+    with backend.open() as uow:
+        made, products = adapters.make_tasks(uow, some)
+    return made, adapters.some_filter(products)
+
+
+def products(backend: Backend, some: list[Any]) -> Made:
+    with backend.open() as uow:
+        category = stockroom.add_category(uow, name="Tools", now=NOON)
+        return catalogue.make_products(uow, some, category.id), catalogue.some_filter(category.id)
+
+
+def devices(backend: Backend, some: list[Any]) -> Made:
+    ids = fleet.make_devices(backend, some)
+    with backend.open() as uow:
+        made = [uow.devices.get(id) for id in ids]
+        for device in made:
+            uow.devices.remove(device)
+        uow.commit()
+    return made, fleet.some_filter
+
+
+def users(backend: Backend, some: list[Any]) -> Made:
+    with backend.open() as uow:
+        return people.make_users(uow, some), people.some_filter
+
+
+def news(backend: Backend, some: list[Any]) -> Made:
+    with backend.open() as uow:
+        return posts.make_posts(uow, some), posts.some_filter
+
+
+COMPARED: dict[type, tuple[st.SearchStrategy[list[Any]], Callable[[Backend, list[Any]], Made]]] = {
+    TaskFilter: (adapters.some_tasks, tasks),
+    ProductFilter: (catalogue.some_products, products),
+    DeviceFilter: (fleet.some_devices, devices),
+    UserFilter: (people.some_users, users),
+    PostFilter: (posts.some_posts, news),
+}
+MEMBERS = [
+    (kind, field.name) for kind in COMPARED for field in fields(kind) if field.name not in CONTEXT
+]
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    with memory_backend() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("kind", "member"), MEMBERS)
+def test_each_member_of_a_filter_is_compared_where_it_makes_a_difference(
+    kind: type, member: str, backend: Backend
+) -> None:
+    some, make = COMPARED[kind]
+
+    @st.composite
+    def examples(draw: st.DrawFn) -> tuple[Any, list[Entity]]:
+        made, filters = make(backend, draw(some))
+        return draw(filters), made
+
+    def differs(example: tuple[Any, list[Entity]]) -> bool:
+        filter, made = example
+        others = [field.name for field in fields(kind) if field.name not in {member, *CONTEXT}]
+        alone = replace(filter, **dict.fromkeys(others))
+        return 0 < sum(alone.matches(one) for one in made) < len(made)
+
+    # It raises if there is none. The first one will do, however large it is.
+    first = settings(max_examples=1_000, database=None, phases=[Phase.generate])
+    find(examples(), differs, settings=first)
