@@ -6,7 +6,7 @@ BENCH ?= ../shared/bench
 # Tests that wait for a process or a database leave room for others.
 JOBS ?= 3
 
-.PHONY: help run test nightly check lint format bench growth lock
+.PHONY: help run dev quick migration test nightly check lint format bench growth lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -14,12 +14,19 @@ help: ## list the targets
 run: $(VENV)/run ## serve on the embedded database at http://127.0.0.1:8000
 	@$(BIN)/atelier serve $(if $(MIGRATE),--migrate)
 
+dev: $(VENV)/run ## serve like run, and start again whenever a module in src changes
+	@$(BIN)/atelier migrate
+	@$(BIN)/uvicorn --factory bootstrap:application --reload --reload-dir src --port $(or $(PORT),8000)
+
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
 	@echo "$(if $(TESTS),Running $(TESTS) …,Running all tests: about 15 minutes on two processors. \`make test TESTS=tests/unit\` takes two.)"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 nightly: $(VENV)/dev ## run what takes too long to wait for
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(or $(TESTS),tests/nightly)
+
+quick: $(VENV)/dev ## run the tests of one context on memory and SQLite (CONTEXT=tasks)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --context $(CONTEXT) tests/unit tests/integration/test_contract.py
 
 check: lint test ## everything that must hold: format, lint, types, import rules, tests
 
@@ -37,6 +44,11 @@ bench: $(VENV)/run ## time this service beside its peers (BENCH=folder of the si
 
 growth: $(VENV)/run ## time this service with more workers and with more rows
 	@$(BIN)/python benchmarks/growth.py --bench $(BENCH) $(ARGS)
+
+migration: $(VENV)/dev ## write the migration of what has changed in the tables (NAME=task_colour)
+	@$(BIN)/python -m migrations.make "$(NAME)"
+	@$(BIN)/ruff format -q "migrations/versions/$(NAME).py"
+	@$(BIN)/ruff check -q --fix "migrations/versions/$(NAME).py"
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q \

@@ -13,17 +13,22 @@ def alter_table(name: str) -> Iterator[BatchOperations]:
     """Alter a table like `op.batch_alter_table`, and keep its triggers.
 
     SQLite cannot alter much, so Alembic copies the table and drops the old one, and with it the
-    triggers that keep the search index.
+    triggers that keep the search index. It cannot copy a table with generated columns (`devices`):
+    add and drop a column there by `op.add_column` and `op.drop_column`, which SQLite does in place.
     """
-    connection = op.get_bind()
-    triggers: list[str] = []
-    if connection.dialect.name == "sqlite":
-        made = sa.text(
-            "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = :name"
-            " ORDER BY name"
-        )
-        triggers = list(connection.execute(made, {"name": name}).scalars())
+    before = _triggers(name)
     with op.batch_alter_table(name) as table:
         yield table
-    for trigger in triggers:
-        connection.exec_driver_sql(trigger)
+    # A change that SQLite can make in place has kept them.
+    for trigger in before.keys() - _triggers(name).keys():
+        op.get_bind().exec_driver_sql(before[trigger])
+
+
+def _triggers(table: str) -> dict[str, str]:
+    """Return the statements that create the triggers of a table, by their names."""
+    if op.get_bind().dialect.name != "sqlite":
+        return {}
+    made = sa.text(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = :table"
+    )
+    return {row.name: row.sql for row in op.get_bind().execute(made, {"table": table})}

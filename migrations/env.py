@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import text
+from sqlalchemy import CHAR, DateTime, text
 
+from adapters.sql import types
 from adapters.sql.search import keeps
 from adapters.sql.tables import PARTIAL_INDEXES, metadata
-from adapters.sql.types import Money, Time
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -16,12 +16,24 @@ if connection is None:
 
 
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:
-    """Write the tables' own column types by their names in a new migration."""
-    if kind == "type" and isinstance(item, Time | Money):
-        name = type(item).__name__
-        autogen_context.imports.add(f"from adapters.sql.tables import {name}")
-        return f"{name}()"
-    return False
+    """Write the tables' own column types by their names in a new migration.
+
+    A member of an enumeration is text to a migration, since the enumeration may change after it.
+    """
+    if kind != "type":
+        return False
+    # A column that is removed has the type that SQLite tells of it.
+    if isinstance(item, CHAR) and item.length == 32:
+        return "sa.Uuid()"
+    if isinstance(item, DateTime):
+        item = types.Time()
+    if type(item).__module__ != types.__name__:
+        return False
+    if isinstance(item, types.OneOf):
+        return "sa.Text()"
+    name = type(item).__name__
+    autogen_context.imports.add(f"from adapters.sql.types import {name}")
+    return f"{name}()"
 
 
 def include_object(thing: Any, name: str | None, *_: Any) -> bool:
@@ -36,6 +48,7 @@ context.configure(
     render_item=render_item,
     include_object=include_object,
     compare_type=True,
+    autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     transaction_per_migration=False,
 )
 with context.begin_transaction():

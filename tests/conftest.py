@@ -20,6 +20,43 @@ settings.load_profile("unhurried")
 
 from support.backends import Clock  # noqa: E402
 
+CONTEXTS = {
+    "tasks": {"adapters", "task", "domain", "filters"},
+    "users": {"people", "users", "profile", "passwords"},
+    "posts": {"posts", "news", "site", "markdown"},
+    "catalogue": {"catalogue", "products", "stock", "filters"},
+    "stock": {"catalogue", "products", "stock"},
+    "devices": {"fleet", "devices", "machine"},
+    "access": {"access", "permissions", "sessions", "people"},
+}
+"""Words in the names of the modules that test a context."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--context",
+        choices=sorted(CONTEXTS),
+        help="run the tests of one context alone, on memory and SQLite",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the option `--context` does not ask for.
+
+    A promise of the contract belongs to the module that it is written in, wherever it is run.
+    """
+    context = config.getoption("--context")
+    if context is None:
+        return
+
+    def belongs(item: pytest.Item) -> bool:
+        module = getattr(item, "function", item).__module__
+        words = set(module.rpartition(".")[2].split("_"))
+        return bool(words & CONTEXTS[context]) and "postgres" not in item.nodeid.lower()
+
+    config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])
+    items[:] = [item for item in items if belongs(item)]
+
 
 def pytest_report_header() -> str:
     from support.databases import postgres_origin

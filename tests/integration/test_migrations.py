@@ -1,7 +1,12 @@
 """The migrations: one chain for both databases, up and down, and nothing drifts."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +17,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import postgres, sqlite
 from adapters.sql.database import REVISIONS as KNOWN
@@ -20,12 +26,14 @@ from adapters.sql.search import SEARCHED, keeps
 from adapters.sql.tables import metadata
 from domain.base import Slice
 from domain.catalogue import ProductFilter
+from domain.tasks import TaskFilter
 from domain.values import CENT, caseless, fold
 from service_layer import planning
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
 from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, new_postgres
+from support.databases import text as database_text
 
 OLD = UUID("01900000-0000-7000-8000-000000000001")
 
@@ -476,3 +484,108 @@ def test_texts_are_migrated_in_batches(
     assert sum(row.name.endswith(")") for row in rows) == 12 - len(
         {caseless(f"{name}-{n % 2}") for n, name in enumerate(names)}
     )
+
+
+# A contributor's new column, in a copy of the source.
+
+TABLES = "src/adapters/sql/tables.py"
+MIGRATE = """
+import sys
+from pathlib import Path
+from alembic import command
+from sqlalchemy import make_url
+from adapters.sql import postgres, sqlite
+from adapters.sql.migrations import config, migrate
+
+url = make_url(sys.argv[1])
+if url.drivername == "sqlite":
+    engine = sqlite.make_engine(Path(url.database), "rw")
+else:
+    engine = postgres.make_engine(url)
+for revision in sys.argv[2:]:
+    migrate(engine, revision)
+    if revision == "head":
+        with engine.connect() as connection:
+            command.check(config(connection))
+"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the source, in which a contributor works."""
+
+    folder: Path
+
+    def run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": f"{self.folder / 'src'}:{self.folder}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def migrate(self, place: Path | URL, *revisions: str) -> None:
+        url = f"sqlite:///{place}" if isinstance(place, Path) else database_text(place)
+        self.run("-c", MIGRATE, url, *revisions)
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Copy]:
+    """A copy with a migration that adds columns, and one with another that removes them."""
+    root = Path(__file__).parents[2]
+    adding = Copy(tmp_path_factory.mktemp("adding") / "copy")
+    for name in ("src", "migrations"):
+        shutil.copytree(root / name, adding.folder / name)
+    tables = adding.folder / TABLES
+    before = tables.read_text()
+    after = before.replace(
+        'id_column("product_id", "products", nullable=True),\n',
+        """id_column("product_id", "products", nullable=True),
+        Column("colour", Folded),
+        Column("seen_at", Time),
+        Column("cost", Money),
+        CheckConstraint("length(colour) <= 10", name="colour_length"),
+        Index(None, "colour"),\n""",
+        1,
+    )
+    assert after.count('"colour"') == 2
+    tables.write_text(after)
+    adding.run("-m", "migrations.make", "add_colour")
+    removing = Copy(tmp_path_factory.mktemp("removing") / "copy")
+    shutil.copytree(adding.folder, removing.folder)
+    (removing.folder / TABLES).write_text(before)
+    removing.run("-m", "migrations.make", "remove_colour")
+    return adding, removing
+
+
+def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it(
+    empty: Path | URL, copies: tuple[Copy, Copy]
+) -> None:
+    adding, removing = copies
+    engine = engine_of(empty)
+    migrate(engine)
+    before = described(engine)
+    with sql_backend(database_at(empty)) as backend:
+
+        def add_and_find(title: str) -> int:
+            backend.usual.perform(planning.add_task, title=title, now=NOON)
+            wanted = TaskFilter(today=NOON.date(), q="saw")
+            return len(backend.ask(backend.tasks.list(wanted, Slice(sort="title"))).items)
+
+        assert add_and_find("Sharpen the saw") == 1
+        adding.migrate(empty, "head")
+        names = {row[1:3] for row in described(engine)}
+        assert any("ix_tasks_colour" in row for row in names)
+        assert add_and_find("Oil the saw") == 2
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text("UPDATE tasks SET colour = 'ultramarine blue'"))
+        removing.migrate(empty, "head")
+        assert described(engine) == before
+        assert add_and_find("Sell the saw") == 3
+        removing.migrate(empty, "add_colour", KNOWN[-1])
+        assert described(engine) == before
+        assert add_and_find("Buy a saw") == 4
+    engine.dispose()
