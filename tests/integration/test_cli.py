@@ -144,7 +144,7 @@ def test_postgresql_in_parts_is_served_like_by_its_address(
         assert client.post("/api/v1/tasks", json={"title": "x"}).status_code == 201
 
 
-@pytest.mark.parametrize("revision", ["0000", "9999"])
+@pytest.mark.parametrize("revision", ["0001", "9999"])
 def test_a_postgresql_schema_of_another_version_is_refused_with_what_to_do(
     postgres_place: URL, tmp_path: Path, revision: str
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_postgresql_schema_of_another_version_is_refused_with_what_to_do(
     done = atelier("serve", folder=tmp_path, **settings)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
-    what = "run `atelier migrate` first" if revision == "0000" else "install a newer Atelier"
+    what = "run `atelier migrate` first" if revision == "0001" else "install a newer Atelier"
     assert what in line
 
 
