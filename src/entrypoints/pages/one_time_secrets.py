@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from entrypoints.http.origins import cookie_name, public_origin
 from entrypoints.pages.rendering import see_other
-from entrypoints.pages.sessions import secret_of
+from entrypoints.pages.sessions import cookie, secret_of
 
 SECONDS = 60
 """How long the browser has to follow the redirect."""
@@ -35,7 +35,7 @@ def redirect_with_secret(request: Request, address: str, secret: str) -> Respons
 
 def take_secret(request: Request) -> str | None:
     """Return the secret that this page is to show, `None` if it has been shown."""
-    sealed = _read_cookie(request, _cookie_name(request))
+    sealed = cookie(request, _cookie_name(request))
     return _open(sealed, request.url.path, _session(request)) if sealed else None
 
 
@@ -92,16 +92,6 @@ def _xor(text: bytes, stream: bytes) -> bytes:
 
 def _cookie_name(request: Request) -> str:
     return cookie_name(request, "atelier-once", whole_site=False)
-
-
-def _read_cookie(request: Request, name: str) -> str | None:
-    """Return the value of one cookie; the others, whatever is in them, are not parsed."""
-    for header in request.headers.getlist("cookie"):
-        for pair in header.split(";"):
-            key, _, value = pair.partition("=")
-            if key.strip() == name:
-                return value.strip()
-    return None
 
 
 def _set_cookie(request: Request, response: Response, path: str, value: str, seconds: int) -> None:
