@@ -230,26 +230,6 @@ def test_migrating_a_schema_ahead_says_what_to_do(place: Path | URL, tmp_path: P
     )
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none?bogus=1"},
-        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
-        {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
-        {"DATABASE_URL": "sqlite:////proc/version"},
-    ],
-    ids=["no such option", "no server", "no folder", "no database"],
-)
-@pytest.mark.parametrize("command", ["serve", "migrate", "demo"])
-def test_a_database_that_is_not_there_is_told_in_one_line(
-    tmp_path: Path, command: str, setting: dict[str, str]
-) -> None:
-    done = atelier(command, folder=tmp_path, ATELIER_PORT=str(free_port()), **setting)
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("atelier: ")
-
-
 # Admins
 
 
@@ -277,27 +257,6 @@ def test_an_admin_is_made_on_either_database(place: Path | URL, tmp_path: Path) 
     again = create_admin(tmp_path, "EVE", "other@example.org", DATABASE_URL=address)
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "atelier: Somebody else has this username already.\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "password", "saying"),
-    [
-        (("eve eve", "eve@example.org"), "long enough\n", "username: "),
-        (("eve", "nowhere"), "long enough\n", "email: "),
-        (("e", "eve@example.org"), "long enough\n", "name: "),
-        (("eve", "eve@example.org"), "short\n", "password: "),
-        (("eve", "eve@example.org"), "", "password: "),
-        (("eve", "eve@example.org", "--name", "x" * 51), "long enough\n", "name: "),
-    ],
-)
-def test_an_admin_who_cannot_be_made_is_told_why_in_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], password: str, saying: str
-) -> None:
-    done = create_admin(tmp_path, *arguments, input=password)
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith(f"atelier: {saying}")
-    assert "enough" not in line
 
 
 def test_a_password_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:

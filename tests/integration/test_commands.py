@@ -17,6 +17,7 @@ from domain.users import User
 from entrypoints import cli
 from office import Office
 from support.backends import database_at, sql_backend
+from support.service import free_port
 
 Run = Callable[..., int]
 
@@ -39,7 +40,63 @@ def run(sqlite_place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+# Databases that are not there
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://nobody@127.0.0.1:1/none?bogus=1",
+        "postgresql://nobody@127.0.0.1:1/none",
+        "sqlite:////nowhere/at/all.db",
+        "sqlite:////proc/version",
+    ],
+    ids=["no such option", "no server", "no folder", "no database"],
+)
+@pytest.mark.parametrize("command", ["serve", "migrate", "demo"])
+def test_a_database_that_is_not_there_is_told_in_one_line(
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    address: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.setenv("ATELIER_PORT", str(free_port()))
+    assert run(command) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("atelier: ")
+
+
 # Creating admins
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "saying"),
+    [
+        (("eve eve", "eve@example.org"), b"long enough\n", "username: "),
+        (("eve", "nowhere"), b"long enough\n", "email: "),
+        (("e", "eve@example.org"), b"long enough\n", "name: "),
+        (("eve", "eve@example.org"), b"short\n", "password: "),
+        (("eve", "eve@example.org"), b"", "password: "),
+        (("eve", "eve@example.org", "--name", "x" * 51), b"long enough\n", "name: "),
+    ],
+)
+def test_an_admin_who_cannot_be_made_is_told_why_in_one_line(
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    password: bytes,
+    saying: str,
+) -> None:
+    assert run("create-admin", *arguments, "--password-stdin", stdin=password) == 1
+    told = capsys.readouterr()
+    (line,) = told.err.strip().splitlines()
+    assert told.out == ""
+    assert line.startswith(f"atelier: {saying}")
+    assert "enough" not in line
 
 
 class Unread(io.BytesIO):

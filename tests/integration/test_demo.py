@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from sqlalchemy import URL
 
 from support.clients import Client
-from support.databases import execute, new_postgres, text
+from support.databases import execute, migrate_postgres, new_postgres, text
 from support.service import Service, atelier, environment
 
 API = "/api/v1"
@@ -28,18 +30,47 @@ PROGRESS = "".join(f"Filling the database: {tenth}0 %\n" for tenth in range(1, 1
 NOT_EMPTY = "atelier: The database is not empty; the demo is for one that is.\n"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The setting that names a database in which there is nothing yet."""
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, str]]:
+    """Make a database with tables and without rows; yield the setting that names it."""
     if request.param == "sqlite":
-        yield {"DATABASE_URL": f"sqlite:///{tmp_path / 'atelier.db'}"}
+        yield {"DATABASE_URL": f"sqlite:///{folder / 'atelier.db'}"}
         return
     server: URL = request.getfixturevalue("postgres")
     url = new_postgres(server)
-    address = {"DATABASE_URL": text(url)}
-    assert atelier("migrate", folder=tmp_path, **address).returncode == 0
-    yield address
+    migrate_postgres(url)
+    yield {"DATABASE_URL": text(url)}
     execute(server, f"DROP DATABASE {url.database} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The setting that names a database in which there is nothing yet."""
+    with empty_database(request, tmp_path) as settings:
+        yield settings
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A database that the demo has filled while a service ran on it, and that service."""
+
+    settings: dict[str, str]
+    demo: subprocess.CompletedProcess[str]
+    setup_path: str
+    service: Service
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Filled]:
+    """A filled database for several tests, none of which changes anything in it."""
+    folder = tmp_path_factory.mktemp("filled")
+    with empty_database(request, folder) as settings, Service(folder, **settings) as service:
+        found = re.search(r"/setup\?secret=\S+", service.log.read_text())
+        assert found is not None
+        demo = atelier("demo", folder=folder, **settings)
+        yield Filled(settings, demo, found[0], service)
 
 
 def create_admin(folder: Path, settings: dict[str, str]) -> None:
@@ -74,16 +105,12 @@ def total(client: Client, path: str, **filter: str) -> int:
     return number
 
 
-def test_it_fills_an_empty_database_with_a_workshop(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    done = atelier("demo", folder=tmp_path, **settings)
-
+def test_it_fills_an_empty_database_with_a_workshop(filled: Filled) -> None:
+    done = filled.demo
     assert (done.returncode, done.stderr) == (0, PROGRESS)
     said = re.fullmatch(re.escape(DONE) + r"Sign in as (\S+) with (\S{16,})\n", done.stdout)
     assert said is not None
-    with Service(tmp_path, **settings) as service, service.client() as http:
-        assert "setup" not in service.log.read_text()
+    with filled.service.client() as http:
         client = sign_in(http, said[1], said[2])
         _has_people(client)
         _has_news(client)
@@ -192,14 +219,11 @@ def _has_machines(client: Client) -> None:
     assert len(lasting) >= 8
 
 
-def test_a_second_run_is_refused_and_changes_nothing(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    assert atelier("demo", folder=tmp_path, **settings).returncode == 0
-    with Service(tmp_path, **settings) as service, service.client() as client:
+def test_a_second_run_is_refused_and_changes_nothing(filled: Filled) -> None:
+    with filled.service.client() as client:
         before = everything(client.as_(None), "/posts")
 
-        again = atelier("demo", folder=tmp_path, **settings)
+        again = atelier("demo", folder=filled.service.folder, **filled.settings)
 
         assert (again.returncode, again.stdout, again.stderr) == (1, "", NOT_EMPTY)
         assert everything(client.as_(None), "/posts") == before
@@ -277,16 +301,16 @@ def test_where_somebody_has_begun_to_work_it_is_refused(tmp_path: Path) -> None:
         assert atelier("demo", folder=tmp_path).returncode == 0
 
 
-def test_after_it_nobody_can_set_the_workshop_up_any_more(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    with Service(tmp_path, **settings) as service, service.client() as client:
-        said = re.search(r"/setup(\?secret=\S+)", service.log.read_text())
-        assert said is not None
-        assert atelier("demo", folder=tmp_path, **settings).returncode == 0
+def test_after_it_nobody_can_set_the_workshop_up_any_more(filled: Filled) -> None:
+    with filled.service.client() as client:
         new = {"username": "mallory", "email": "m@example.org", "name": "Mallory",
                "password": "long enough"}  # fmt: skip
-        assert client.as_(None).post(f"{API}/setup{said[1]}", json=new).status_code == 404
+        answer = client.as_(None).post(f"{API}{filled.setup_path}", json=new)
+        assert answer.status_code == 404
+    filled.service.stop()
+    filled.service.log.write_text("")
+    filled.service.start()
+    assert "setup" not in filled.service.log.read_text()
 
 
 def test_killed_in_the_middle_it_leaves_nothing_and_can_be_run_again(

@@ -102,11 +102,16 @@ def new_postgres(server: URL, *, template: str | None = None) -> URL:
     return server.set(database=name)
 
 
-def migrated_postgres(url: URL) -> None:
-    """Give a PostgreSQL database our tables, and people."""
+def migrate_postgres(url: URL) -> None:
+    """Give a PostgreSQL database our tables."""
     engine = postgres.make_engine(url)
     migrate(engine)
     engine.dispose()
+
+
+def migrated_postgres(url: URL) -> None:
+    """Give a PostgreSQL database our tables, and people."""
+    migrate_postgres(url)
     with sql_backend(database_at(url)) as backend:
         populate(backend.open)
 

@@ -10,6 +10,7 @@ from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser, error_at, form
 from support.people import MEMBER
+from support.throttle import fail_from_address
 
 REGISTER = "/register"
 NEW = {"name": "Dora", "username": "dora", "email": "dora@example.org", "password": "long enough"}
@@ -62,8 +63,7 @@ def test_a_form_from_elsewhere_registers_nobody(browser: Browser, client: Client
 
 
 def test_registering_is_limited_by_address(client: Client) -> None:
-    for number in range(ADDRESS_LIMIT.number):
-        Browser(client).post("/sign-in", {"username": f"nobody{number}", "password": "wrong"})
+    fail_from_address(client, ADDRESS_LIMIT.number)
     answer = Browser(client).post(REGISTER, NEW)
     assert answer.status_code == 429
     assert "There were too many attempts." in answer.text
