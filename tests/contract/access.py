@@ -341,6 +341,7 @@ def test_a_personal_token_expires_when_it_was_to(client: Client, clock: Clock) -
     unauthenticated(bearer.get(TASKS))
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("new", "where"),
     [

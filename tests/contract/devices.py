@@ -73,6 +73,7 @@ def test_a_new_device_is_answered_with_all_there_is_to_know(client: Client) -> N
     assert add_device(client, "Press")["heartbeat_every"] == 60
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("members", "where"),
     [
@@ -321,6 +322,7 @@ def nested(levels: int) -> Any:
     return {"x": nested(levels - 1)} if levels > 1 else {}
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("sent", "where"),
     [
@@ -449,6 +451,7 @@ def test_pages_of_devices_follow_each_other(client: Client, clock: Clock, sort: 
     assert len(seen) == 7
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("query", "where"),
     [

@@ -269,6 +269,7 @@ NO_TAGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize("header", NO_TAGS)
 def test_a_precondition_that_is_no_list_of_tags_is_refused_and_writes_nothing(
     client: Client, header: str
@@ -441,6 +442,7 @@ def test_filters_choose(client: Client) -> None:
     assert titles(sort="-due_on") == ["Today", "Late", "Done", "Someday"]
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     "query",
     [
@@ -495,6 +497,7 @@ def test_a_cursor_that_no_page_handed_out_is_malformed(client: Client) -> None:
         problem(client.get(TASKS, params=faulty), 400, "malformed-cursor")
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("sort", "value"),
     [
@@ -524,6 +527,7 @@ def test_a_cursor_goes_neither_with_skip_nor_with_another_sort(client: Client) -
 # Bodies
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("body", "where"),
     [
@@ -566,6 +570,7 @@ def test_an_unacceptable_member_is_pointed_at(client: Client, body: Any, where: 
     assert client.get(TASKS).json()["items"] == []
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     "body",
     [
@@ -603,6 +608,7 @@ def test_a_body_over_a_mebibyte_is_too_large(client: Client) -> None:
     problem(client.post(TASKS, content=chunks(), headers=headers), 413, "too-large")
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     "headers",
     [
@@ -635,6 +641,7 @@ def test_an_unknown_path_is_a_problem(client: Client, path: str) -> None:
     problem(client.get(path), 404, "not-found")
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize("path", [TASKS, "/health/live", "/office", "/openapi.json", "/docs"])
 def test_a_path_with_a_line_end_leads_nowhere(client: Client, path: str) -> None:
     as_program = {"Accept": "application/json"}
@@ -663,6 +670,7 @@ def test_an_unknown_path_is_a_problem_to_whoever_asks_for_json(client: Client, p
     problem(client.get(path, headers={"Accept": "application/json"}), 404, "not-found")
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

@@ -190,6 +190,7 @@ def test_every_operation_of_the_document_is_expected_here(client: Client) -> Non
     assert set(operations(client)) == set(EXPECTED)
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize("operation", sorted(EXPECTED))
 def test_an_operation_is_for_those_it_is_meant_for(client: Client, operation: str) -> None:
     method, path = operations(client)[operation]

@@ -263,6 +263,7 @@ def test_any_title_has_an_address(client: Client, title: str, slug: str) -> None
     assert client.get(post(client, title=title)).json()["slug"] == f"{slug}-2"
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("members", "where"),
     [

@@ -66,6 +66,7 @@ def test_a_new_category_is_answered_with_all_there_is_to_know(client: Client) ->
     assert (read.json(), read.headers["etag"]) == (category, answer.headers["etag"])
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("body", "where"),
     [
@@ -176,6 +177,7 @@ def test_a_price_is_a_text_or_a_number_and_answered_as_a_text(
     assert client.get(answer.headers["location"]).json()["price"] == price
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     "written",
     [
@@ -192,6 +194,7 @@ def test_an_unacceptable_price_is_refused(client: Client, written: str) -> None:
     assert places(client.patch(at(add(client)), content=body, headers=json_)) == {"#/price"}
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e", "01", "1.", "+1"])
 def test_a_price_that_is_no_json_is_malformed(client: Client, written: str) -> None:
     body = f'{{"name": "x", "price": {written}}}'
@@ -199,6 +202,7 @@ def test_a_price_that_is_no_json_is_malformed(client: Client, written: str) -> N
     problem(answer, 400, "malformed-json")
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("members", "where"),
     [
@@ -372,6 +376,7 @@ def test_too_little_is_told_with_what_is_available(client: Client) -> None:
     assert problem(move(client, product, -1), 409, "insufficient-stock")["available"] == 0
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("members", "where"),
     [
@@ -552,6 +557,7 @@ def test_a_walk_sees_each_product_once(client: Client, sort: str) -> None:
     assert len({one["id"] for one in seen}) == 7
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     "query",
     [

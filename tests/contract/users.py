@@ -101,6 +101,7 @@ def test_a_token_for_reading_takes_nobody_in_even_where_anybody_may_register(
         assert open_client.as_(token).post(USERS, json=another).status_code == 201
 
 
+@pytest.mark.request_only
 @pytest.mark.parametrize(
     ("members", "where"),
     [

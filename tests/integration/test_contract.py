@@ -26,6 +26,11 @@ from support.backends import Backend, Clock, client_of, database_at, sql_app, sq
 from support.clients import Client
 from support.databases import Refilled, new_postgres
 
+# What is judged before any adapter is asked is shown on memory.
+for _name, _test in list(globals().items()):
+    if any(mark.name == "request_only" for mark in getattr(_test, "pytestmark", ())):
+        del globals()[_name]
+
 
 @pytest.fixture(scope="module")
 def refilled(postgres: URL, postgres_template: str) -> Refilled:
