@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from alembic import context
+from alembic import context, op
 from alembic.autogenerate.api import AutogenContext
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CHAR, DateTime, text
 
 from adapters.sql import types
@@ -41,6 +42,17 @@ def include_object(thing: Any, name: str | None, *_: Any) -> bool:
     return name is None or not (name in PARTIAL_INDEXES or keeps(name))
 
 
+def check_references(ctx: MigrationContext, *_: Any, **__: Any) -> None:
+    """Check deferred foreign keys after each revision.
+
+    PostgreSQL alters no table and makes no index on one with rows whose check is pending, so a
+    revision that changes rows would stop those after it in the same transaction.
+    """
+    if ctx.dialect.name == "postgresql":
+        for when in ("IMMEDIATE", "DEFERRED"):
+            op.execute(f"SET CONSTRAINTS ALL {when}")
+
+
 context.configure(
     connection=connection,
     target_metadata=metadata,
@@ -50,6 +62,7 @@ context.configure(
     compare_type=True,
     autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     transaction_per_migration=False,
+    on_version_apply=check_references,
 )
 with context.begin_transaction():
     if connection.dialect.name == "postgresql":

@@ -39,10 +39,6 @@ def upgrade() -> None:
     _create_index("ix_tasks_product_id", "product_id IS NOT NULL")
     _create_index("uq_tasks_product_id", "completed_at IS NULL", unique=True)
     _refer_to_products(op.get_bind())
-    if op.get_bind().dialect.name == "postgresql":
-        # A later migration in this transaction cannot alter a table with deferred checks pending.
-        op.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        op.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def downgrade() -> None:

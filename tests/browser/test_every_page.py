@@ -55,8 +55,16 @@ OFFICE = (
 )
 PAGES = (*PUBLIC, *OFFICE)
 
-# One is there before anybody has come in, and is looked at by a test of its own; two are no pages.
-ELSEWHERE = ("/setup", "/feed.atom", "/robots.txt")
+# Tests of their own look at set-up, a new key and a new token. The others are no pages.
+ELSEWHERE = (
+    "/setup",
+    "/office/machines/{device}/key",
+    "/office/profile/tokens/{token}",
+    "/office/choices/people",
+    "/office/choices/categories",
+    "/feed.atom",
+    "/robots.txt",
+)
 
 
 @pytest.fixture(scope="package")
