@@ -58,13 +58,6 @@ def test_an_unusable_setting_stops_the_start_with_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["migrate", "settings", "demo"])
-def test_an_unusable_setting_stops_every_command(tmp_path: Path, command: str) -> None:
-    done = atelier(command, folder=tmp_path, ATELIER_PORT="http")
-    assert done.returncode == 1
-    assert done.stderr.startswith("atelier: ATELIER_PORT: ")
-
-
 # Each command is interrupted while it loads a module: its own, or one that only it needs.
 INTERRUPTING = """
 import os, signal, sys
@@ -94,11 +87,6 @@ def test_ctrl_c_while_a_command_starts_ends_it_quietly_with_130(
     settings = {"PYTHONPATH": python, "ATELIER_PORT": str(free_port()), "INTERRUPTED_IN": module}
     done = atelier(command, folder=tmp_path, **settings)
     assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
-
-
-@pytest.mark.parametrize("arguments", [["sreve"], ["serve", "--fast"], ["migrate", "extra"]])
-def test_misuse_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
-    assert atelier(*arguments, folder=tmp_path).returncode == 2
 
 
 def test_an_embedded_database_is_made_and_migrated_by_serving(tmp_path: Path) -> None:

@@ -40,6 +40,20 @@ def run(sqlite_place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.mark.parametrize("arguments", [["sreve"], ["serve", "--fast"], ["migrate", "extra"]])
+def test_misuse_ends_with_2(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments) == 2
+
+
+@pytest.mark.parametrize("command", ["migrate", "settings", "demo"])
+def test_an_unusable_setting_stops_every_command(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("ATELIER_PORT", "http")
+    assert run(command) == 1
+    assert capsys.readouterr().err.startswith("atelier: ATELIER_PORT: ")
+
+
 # Databases that are not there
 
 
