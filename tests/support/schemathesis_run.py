@@ -13,8 +13,8 @@ from support.databases import text
 from support.people import ADMIN, PASSWORD, PEOPLE, Person
 from support.service import ROOT, Service, environment
 
-CASES = 2_500
-"""How many cases each run must have at least."""
+CASES_PER_EXAMPLE = 100
+"""How many cases each run must have at least for each example of an operation."""
 
 CONFIG = ROOT / "tests" / "integration" / "schemathesis.toml"
 
@@ -60,8 +60,8 @@ def secured(document: Any) -> set[str]:
     }
 
 
-def find_nothing(person: Person, place: Path | URL, folder: Path) -> str:
-    """Try everything as a person; say how much that was."""
+def find_nothing(person: Person, place: Path | URL, folder: Path, *, examples: int) -> str:
+    """Try everything as a person, with so many examples; say how much that was."""
     address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
     with Service(folder, DATABASE_URL=address) as service:
         document = service.client().get("/openapi.json").json()
@@ -71,6 +71,7 @@ def find_nothing(person: Person, place: Path | URL, folder: Path) -> str:
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
                 *(f"{service.url}/openapi.json", "--no-color"),
                 *("--report", "json", "--report-json-path", "report.json"),
+                *("--max-examples", str(examples)),
             ],
             cwd=folder,
             env=environment(
@@ -94,7 +95,7 @@ def find_nothing(person: Person, place: Path | URL, folder: Path) -> str:
     assert operations["tested"] == operations["selected"] == operations["total"] > 0
     cases = report["test_cases"]
     answered = service.log.read_text().count("status=")  # the service's own count of the same
-    assert min(cases["generated"], answered) >= CASES
+    assert min(cases["generated"], answered) >= CASES_PER_EXAMPLE * examples
     assert cases["with_failures"] == cases["errored"] == 0
     # What has no checks of its own is part of one: each operation that is of use is tried without
     # credentials and with wrong ones, and what is one member's own is asked for by another.
