@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
@@ -228,6 +229,10 @@ def query(query: bytes) -> None:
     checked(adapter, parameters, place_in_query).slice()
 
 
+APP = SimpleNamespace(state=SimpleNamespace(origin=None))
+"""What of the application is asked for the name of a cookie."""
+
+
 def request_with(*headers: tuple[bytes, bytes], body: bytes = b"") -> Request:
     """Return a request as an endpoint sees it."""
 
@@ -236,7 +241,7 @@ def request_with(*headers: tuple[bytes, bytes], body: bytes = b"") -> Request:
 
     scope = {"type": "http", "method": "POST", "path": "/", "scheme": "http", "headers": headers}
     scope |= {"server": ("x", 80), "query_string": b""}
-    return Request({**scope, "app": None}, receive)
+    return Request({**scope, "app": APP}, receive)
 
 
 def upload(body: bytes) -> None:

@@ -248,6 +248,7 @@ class Office(cli.Office):
             server_header=False,
             # The application has a middleware of its own for them.
             proxy_headers=False,
+            loop="entrypoints.http.event_loop:EventLoop",
             http=Protocol,
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

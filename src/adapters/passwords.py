@@ -1,11 +1,9 @@
 """Passwords, hashed with Argon2id."""
 
 import asyncio
-import ctypes
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -28,21 +26,6 @@ STRANGERS_WAITING = 75
 STRANGERS_NEW_WAITING = 25
 """Queue length from which on new passwords of strangers, who register, are refused."""
 
-M_MMAP_THRESHOLD, LARGE = -3, 1024 * 1024
-"""From so many bytes on, memory comes from the system and goes back to it (mallopt(3))."""
-
-
-def _give_back_what_is_large() -> None:
-    """Keep no memory for the next password when one has been hashed.
-
-    Where it is not told otherwise, the C library of Linux keeps, in each thread, blocks as large as
-    one that was given back to it before. To ask for them anew makes a hash slower, by 14 ms where
-    that was measured; a process that has hashed two at once is smaller by 38 MiB.
-    """
-    # Other systems have no such function, and no need of it.
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
-
 
 class Argon2Passwords(Passwords):
     """Argon2id (RFC 9106) in threads of its own, off the event loop.
@@ -52,7 +35,6 @@ class Argon2Passwords(Passwords):
     """
 
     def __init__(self, *, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
-        _give_back_what_is_large()
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._waiting = 0

@@ -1,4 +1,4 @@
-"""Entry point of worker processes: set resource limits for good, then run a script.
+"""Entry point of worker processes: set priority and resource limits for good, then run a script.
 
 The arguments are the limits as JSON, the script, and the script's own arguments. It runs isolated
 from the service's modules, so it imports the standard library alone.
@@ -6,13 +6,18 @@ from the service's modules, so it imports the standard library alone.
 
 import contextlib
 import json
+import os
 import resource
 import runpy
 import sys
 
+NICE = 10
+"""How much less urgent the work is than what waits for the service itself."""
+
 
 def main() -> None:
     """Set the limits and run the script."""
+    os.nice(NICE)
     for name, limit in json.loads(sys.argv[1]).items():
         # It fails where a limit is stricter already, and for memory on macOS.
         with contextlib.suppress(ValueError, OSError):

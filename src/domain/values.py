@@ -81,7 +81,6 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 _VISIBLE = re.compile(VISIBLE)
 _NOT_IN_LINE = re.compile(f"[{NOT_IN_LINE}]")
 _NOT_IN_LINES = re.compile(f"[{NOT_IN_LINES}]")
-_LINE_END = re.compile("\r\n|[\r\u2028\u2029]")
 
 # Letters that no decomposition takes apart, as those read them who have no such key.
 _LETTERS = str.maketrans(
@@ -118,8 +117,7 @@ class Text:
         Raises:
             Unacceptable: when it is too short or too long, or has characters that it cannot have.
         """
-        # The end of a line is CRLF in a form, and anything in a file that was pasted.
-        text = (_LINE_END.sub("\n", value) if self.lines else value).strip()
+        text = (_with_line_feeds(value) if self.lines else value).strip()
         if len(text) > self.max * _COMPOSED:
             raise Unacceptable(f"Give at most {self.max} characters.")
         if not text.isascii():
@@ -144,6 +142,13 @@ class Text:
             raise Unacceptable("Leave out line breaks and other control characters.")
         if text and not _VISIBLE.search(text):
             raise Unacceptable("Give at least one visible character.")
+
+
+def _with_line_feeds(text: str) -> str:
+    """Return the text with one kind of line end: in a form it is CRLF, in a file anything."""
+    for line_end in ("\r\n", "\r", "\u2028", "\u2029"):
+        text = text.replace(line_end, "\n")
+    return text
 
 
 def _has_too_many_marks(text: str) -> bool:

@@ -1,6 +1,6 @@
 """The ASGI application, put together from the ports it is given."""
 
-import gc
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.currencies import Currency
 from domain.errors import DomainError
-from entrypoints import pages
+from entrypoints import memory, pages
 from entrypoints.http import (
     access,
     categories,
@@ -38,6 +38,7 @@ from entrypoints.http.policy import ANYBODY, POLICY
 from entrypoints.http.ports import Ports
 from entrypoints.http.prices import CURRENCY
 from entrypoints.http.proxies import TrustedProxies
+from entrypoints.http.turns import Turns
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routes import Page
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
@@ -119,7 +120,8 @@ def make_app(
     proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
     always_tls = origin is not None and origin.is_secure
     door = Middleware(FrontDoor, answer, on_error=note, always_tls=always_tls)
-    app.open([*proxies, door, *cors(cors_origins)])
+    turns = Middleware(Turns, exempt=("/health/live",))
+    app.open([*proxies, turns, door, *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
@@ -165,13 +167,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ports: Ports = app.state.ports
     await ports.database().open()
     ports.database_monitor().start()
-    # What exists now stays: the collector need not look at it again with each pass.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    memory.settle()
+    giving_back = asyncio.create_task(memory.give_back_every_minute())
     try:
         yield
     finally:
+        giving_back.cancel()
         await ports.database_monitor().stop()
         ports.runner().close()
         await ports.database().close()

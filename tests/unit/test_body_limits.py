@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from contract.http import problem
-from entrypoints.http.bodies import MAX_DEPTH, MAX_MEMBERS, parse
+from entrypoints.http.bodies import MAX_DEPTH, MAX_MEMBERS, MAX_VALUES, parse
+from entrypoints.http.checking import urlencoded
 from entrypoints.http.errors import Refused
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
@@ -116,6 +118,37 @@ def test_an_object_of_more_than_256_members_is_refused_and_told_where(client: Cl
     problem(client.post(TASKS, content=broken, headers=JSON), 400, "malformed-json")
 
 
+TOO_MANY = [{"pointer": "#", "detail": "Give at most 10,000 values."}]
+
+
+def values_in(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + (sum(map(values_in, value)) if value else 1) if isinstance(value, list) else 1
+
+
+@pytest.mark.parametrize("piece", [1, "a,b", [], [[]], {}, {"a": 1}, [1, {"[": "]"}], {"a": [{}]}])
+def test_json_of_more_than_ten_thousand_values_is_refused(piece: Any) -> None:
+    fits = [piece] * ((MAX_VALUES - 1) // values_in(piece))
+    assert parse(json.dumps(fits).encode()) == fits
+    fits += [0] * (MAX_VALUES - values_in(fits))
+    assert parse(json.dumps(fits).encode()) == fits
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps([0, *fits]).encode())
+    assert (refused.value.code, refused.value.members["errors"]) == ("invalid", TOO_MANY)
+
+
+def test_more_texts_than_there_may_be_values_and_names_are_refused(client: Client) -> None:
+    for body in (b",".join([b'"a"'] * 200_000), b'{"a":"b"},' * 80_000 + b"0"):
+        told = problem(client.post(TASKS, content=b"[%b]" % body, headers=JSON), 422, "invalid")
+        assert told["errors"] == TOO_MANY
+
+
+def test_a_long_text_of_brackets_and_commas_is_one_value() -> None:
+    text = '[{,"\\}]' * 20_000
+    assert parse(json.dumps([text]).encode()) == [text]
+
+
 def test_of_many_errors_twenty_are_told_and_the_rest_are_counted(client: Client) -> None:
     told = problem(client.post(TASKS, json={f"m{n}": n for n in range(256)}), 422, "invalid")
     assert len(told["errors"]) == 20
@@ -161,6 +194,31 @@ def test_json_is_read_as_it_is_or_refused_for_its_depth(value: Any, levels: int)
 def test_as_many_members_as_are_allowed_are_read() -> None:
     value = {f"m{number}": [number] for number in range(MAX_MEMBERS)}
     assert parse(json.dumps(value).encode()) == value
+
+
+ESCAPED = st.lists(
+    st.sampled_from(
+        [*"%=+&4Fg_. \n\t", "%41", "%c3%A9", "%ff", "%0A", "%26", "%3D", "\r\n", "=\n", "%\n"]
+    ),
+    max_size=20,
+).map("".join)
+
+
+@given(ESCAPED)
+def test_a_form_says_what_the_standard_library_reads_in_it(form: str) -> None:
+    try:
+        expected = parse_qsl(form, keep_blank_values=True, errors="strict")
+    except ValueError:
+        with pytest.raises(ValueError):
+            urlencoded(form.encode(), 50)
+    else:
+        assert urlencoded(form.encode(), 50) == expected
+
+
+def test_many_percent_signs_that_escape_nothing_are_refused() -> None:
+    assert urlencoded(b"a=" + b"%" * 999, 50) == [("a", "%" * 999)]
+    with pytest.raises(ValueError):
+        urlencoded(b"a=" + b"%" * 1_000, 50)
 
 
 # Sizes

@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from entrypoints.http.bodies import read
-from entrypoints.http.protocol import MAX_HEAD, MAX_TURNED_AWAY, Protocol
+from entrypoints.http.protocol import MAX_HEAD, MAX_TURNED_AWAY, SPREAD_SECONDS, Protocol
 from support.backends import Clock, memory_app
 from support.wire import GET, LAST, Wire, answering, echo, exchange, in_leaps, of_length
 
@@ -125,7 +125,7 @@ def test_a_connection_that_says_nothing_is_ended_after_ten_seconds() -> None:
         silent = Connection(OK)
         await asyncio.sleep(9.9)
         assert not silent.wire.closed
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2 + SPREAD_SECONDS)
         silent.ends_with(408, "request-timeout")
 
     in_leaps(use)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -66,6 +67,9 @@ A connection that is closed with unread data in it is reset, which takes the ans
 
 LINGER_SILENCE = 5.0
 """How long nothing may arrive meanwhile."""
+
+SPREAD_SECONDS = 0.5
+"""How much longer silence lasts at most, so that connections made at once do not end at once."""
 
 MAX_TURNED_AWAY = 32
 """How many connections beyond the limit may wait at once to be told so."""
@@ -242,7 +246,7 @@ class Protocol(HttpToolsProtocol):
             if len(self.connections) - len(overload.turned_away) > limit:
                 self._turn_away(overload, limit)
                 return
-        self._wait(HEAD_SECONDS)
+        self._wait(HEAD_SECONDS + random.random() * SPREAD_SECONDS)
 
     def _turn_away(self, overload: _Overload, limit: int) -> None:
         """Have the connection told that there are too many, once it has sent something."""
