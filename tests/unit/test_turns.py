@@ -76,7 +76,9 @@ async def none_is_held() -> None:
         done.append(scope["path"])
 
     turns = Turns(app)
-    scopes: list[Any] = [{"type": "http", "path": str(n), "headers": [], "client": None} for n in range(5)]
+    scopes: list[Any] = [
+        {"type": "http", "path": str(n), "headers": [], "client": None} for n in range(5)
+    ]
     tasks = [asyncio.create_task(turns(scope, None, None)) for scope in scopes]  # type: ignore[arg-type]
     await asyncio.sleep(0)
     tasks[2].cancel()
