@@ -2,9 +2,9 @@
 
 if __name__ == "__main__":
     # Loading the rest takes a second, during which Ctrl-C would print a traceback.
-    from atelier import exit_on_interrupt
+    from atelier import begin_to_load
 
-    exit_on_interrupt()
+    begin_to_load()
 
 from dependency_injector import containers, providers
 from fastapi import FastAPI
@@ -24,7 +24,6 @@ from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from entrypoints.app import make_app
 from entrypoints.http.frontdoor import REQUEST_ID
 from office import Office
 from service_layer.authentication import Authenticator
@@ -80,6 +79,9 @@ class Container(containers.DeclarativeContainer):
 
 def application(container: Container | None = None) -> FastAPI:
     """Return the ASGI application; each worker process makes one."""
+    # Other commands need none of it, and it takes half of the time to load everything.
+    from entrypoints.app import make_app
+
     container = container or Container()
     settings = container.settings()
     logs.configure(settings.log, settings.log_level, REQUEST_ID.get)

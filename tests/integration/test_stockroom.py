@@ -1,6 +1,5 @@
 """The stockroom does what a plain model of it does, whatever is asked and by how many at once."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,16 +18,10 @@ from support.backends import Clock, database_at, memory_app, sql_app
 from support.clients import Crowd
 from support.stockroom_machine import StockroomMachine
 
-# What takes minutes is for where all is tried; elsewhere some of it tells most.
-RUNS = settings(
-    max_examples=300 if os.environ.get("CI") else 50,
-    stateful_step_count=50,
-    deadline=None,
-    database=None,
-)
+EXAMPLES = 50
 
 
-def agrees(app: FastAPI, clock: Clock, empty: Callable[[], None]) -> None:
+def agrees(app: FastAPI, clock: Clock, empty: Callable[[], None], examples: int) -> None:
     """Have the machine ask an application, the stockroom of which is emptied before each run."""
     with Crowd(app) as crowd:
 
@@ -36,20 +29,33 @@ def agrees(app: FastAPI, clock: Clock, empty: Callable[[], None]) -> None:
             def __init__(self) -> None:
                 super().__init__(crowd, clock, empty)
 
-        run_state_machine_as_test(Machine, settings=RUNS)
+        tried = settings(
+            max_examples=examples, stateful_step_count=50, deadline=None, database=None
+        )
+        run_state_machine_as_test(Machine, settings=tried)
 
 
 def test_the_stockroom_agrees_with_its_model_on_memory(clock: Clock) -> None:
+    agrees_on_memory(clock, EXAMPLES)
+
+
+def test_the_stockroom_agrees_with_its_model_on_a_database(place: Path | URL, clock: Clock) -> None:
+    agrees_on_a_database(place, clock, EXAMPLES)
+
+
+def agrees_on_memory(clock: Clock, examples: int) -> None:
+    """Assert that the application on memory does what the model does."""
     store = MemoryStore()
 
     def empty() -> None:
         for type in (Movement, Product, Category, Task):
             store.states[type].clear()
 
-    agrees(memory_app(clock, store), clock, empty)
+    agrees(memory_app(clock, store), clock, empty, examples)
 
 
-def test_the_stockroom_agrees_with_its_model_on_a_database(place: Path | URL, clock: Clock) -> None:
+def agrees_on_a_database(place: Path | URL, clock: Clock, examples: int) -> None:
+    """Assert that the application on a database does what the model does."""
     engine = database_at(place).engine
 
     def empty() -> None:
@@ -57,5 +63,5 @@ def test_the_stockroom_agrees_with_its_model_on_a_database(place: Path | URL, cl
             for table in (movements, products, categories, tasks):
                 connection.execute(delete(table))
 
-    agrees(sql_app(place, clock), clock, empty)
+    agrees(sql_app(place, clock), clock, empty, examples)
     engine.dispose()

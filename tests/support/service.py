@@ -42,7 +42,8 @@ def eventually(succeeds: Callable[[], bool], seconds: float = 60) -> None:
 
 def environment(**settings: str) -> dict[str, str]:
     """Return the environment for a process of ours, with no settings but the given."""
-    ours = ("ATELIER_", "DATABASE_URL", "DB_")
+    # Each of very many processes would compile all modules again.
+    ours = ("ATELIER_", "DATABASE_URL", "DB_", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**kept, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **settings}
 

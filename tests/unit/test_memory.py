@@ -50,3 +50,17 @@ def test_what_serves_loads_the_driver_of_its_database_alone(
     loaded = set(ran.stdout.split())
     assert used in loaded
     assert not loaded & (UNUSED | unused)
+
+
+def test_a_command_loads_nothing_of_what_serves(tmp_path: Path) -> None:
+    loaded = "import sys, bootstrap; bootstrap.open_office(); print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", loaded],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert "entrypoints.cli" in ran.stdout.split()
+    assert not {"entrypoints.app", "entrypoints.pages", "jinja2"} & set(ran.stdout.split())

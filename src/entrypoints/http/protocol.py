@@ -200,7 +200,8 @@ class _Overload:
     """The connections of one server that are turned away, and when the log said so last."""
 
     def __init__(self) -> None:
-        self.turned_away: set[Protocol] = set()
+        # In the order in which they came.
+        self.turned_away: dict[Protocol, None] = {}
         self.logged_at = float("-inf")
 
 
@@ -255,11 +256,13 @@ class Protocol(HttpToolsProtocol):
             client = self.client[0] if self.client else ""
             log.warning("too many connections", extra={"limit": limit, "client": client})
         if len(overload.turned_away) >= MAX_TURNED_AWAY:
-            self._end_with("overloaded")
-            self.transport.close()
-            return
+            # Whoever has a request has most likely sent it by now.
+            longest = next(iter(overload.turned_away))
+            del overload.turned_away[longest]
+            longest._end_with("overloaded")
+            longest.transport.close()
         self._turned_away = True
-        overload.turned_away.add(self)
+        overload.turned_away[self] = None
         self._wait(TURN_AWAY_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -267,7 +270,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         if self._turned_away:
-            _overloads[self.server_state].turned_away.discard(self)
+            _overloads[self.server_state].turned_away.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived, in pieces that show when a head is longer than it may be."""
