@@ -314,7 +314,7 @@ def test_only_so_many_connections_wait_to_be_turned_away() -> None:
         first = Connection(OK, state, limit=1)
         waiting = [Connection(OK, state, limit=1) for _ in range(MAX_TURNED_AWAY)]
         assert not any(one.wire.closed for one in waiting)
-        # The one that has said nothing for longest makes room for the next, which may say something.
+        # The one that has been silent for longest makes room for one that may say something.
         last = Connection(OK, state, limit=1)
         waiting[0].ends_with(503, "overloaded")
         assert not any(one.wire.closed for one in (*waiting[1:], last))
