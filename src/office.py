@@ -248,7 +248,10 @@ class Office(cli.Office):
             server_header=False,
             # The application has a middleware of its own for them.
             proxy_headers=False,
-            loop="entrypoints.http.event_loop:EventLoop",
+            # Of several workers, one that takes all connections that wait would have all the work.
+            loop="entrypoints.http.event_loop:EventLoop"
+            if self.settings.workers == 1
+            else "uvloop",
             http=Protocol,
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
