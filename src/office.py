@@ -54,8 +54,8 @@ A busy machine makes its start long, and to begin another one then only makes it
 as it waits for an answer the parent does nothing else, not even stop.
 """
 
-RESERVED_DESCRIPTORS = 100
-"""Open files that a process needs beside its connections, above all for its database."""
+RESERVED_DESCRIPTORS = 150
+"""Open files that a process needs beside its connections, and for those that it turns away."""
 
 MAX_DESCRIPTORS = 65_536
 """The soft limit on open files where the system has no hard one."""

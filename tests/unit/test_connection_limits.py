@@ -320,7 +320,13 @@ def test_only_so_many_connections_wait_to_be_turned_away() -> None:
         assert not any(one.wire.closed for one in (*waiting[1:], last))
         await last.send(GET)
         last.ends_with(503, "overloaded")
-        for one in (*waiting, last):
+        # One that has its answer, and only waits for the client to close, makes room as well.
+        await waiting[1].send(GET)
+        next_ = Connection(OK, state, limit=1)
+        assert waiting[1].wire.closed
+        await next_.send(GET)
+        next_.ends_with(503, "overloaded")
+        for one in (*waiting, last, next_):
             one.lose()
         await first.send(GET)
         assert first.statuses == [200]

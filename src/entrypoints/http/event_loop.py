@@ -7,7 +7,7 @@ from typing import Any
 
 import uvloop
 
-AT_ONCE = 64
+AT_ONCE = 16
 """How many connections are taken before the event loop looks after everything else."""
 
 

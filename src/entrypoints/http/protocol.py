@@ -259,7 +259,8 @@ class Protocol(HttpToolsProtocol):
             # Whoever has a request has most likely sent it by now.
             longest = next(iter(overload.turned_away))
             del overload.turned_away[longest]
-            longest._end_with("overloaded")
+            if not longest._lingers:
+                longest._end_with("overloaded")
             longest.transport.close()
         self._turned_away = True
         overload.turned_away[self] = None
