@@ -1,14 +1,19 @@
 """The event loop: uvloop, but that it takes every new connection that waits."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
-AT_ONCE = 16
-"""How many connections are taken before the event loop looks after everything else."""
+AT_ONCE = 64
+"""How many connections are taken before the event loop looks after everything else.
+
+Where few descriptors are allowed it is a sixteenth of them, since all of these are open before the
+first is turned away.
+"""
 
 
 class EventLoop(uvloop.Loop):
@@ -37,13 +42,16 @@ class _Server:
         self._server = server
         self._protocol_factory = protocol_factory
         self._sockets = [one.dup() for one in server.sockets]  # type: ignore[attr-defined]
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        few = allowed != resource.RLIM_INFINITY and allowed // 16 < AT_ONCE
+        self._at_once = allowed // 16 if few else AT_ONCE
         self._taking: set[asyncio.Task[Any]] = set()
         for one in self._sockets:
             one.setblocking(False)
             loop.add_reader(one, self._take, one)
 
     def _take(self, listening: socket.socket) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 connection, _ = listening.accept()
             except OSError:
