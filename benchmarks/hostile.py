@@ -341,7 +341,7 @@ def main() -> None:
                 list(threads.map(lambda member: member.work(until), members))
                 enemy.join()
             over.set()
-            lives = answered.get()
+            lives = answered.get(timeout=60)  # the asker has ended if there is nothing
         time.sleep(asked.rest)
         after = megabytes(service.pid)
     times = sorted(spent for member in members for spent in member.times)

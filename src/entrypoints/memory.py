@@ -15,7 +15,7 @@ def settle() -> None:
     """Take what exists now for what stays, and have what is large given back when it is freed.
 
     Where it is not told otherwise, the C library of Linux keeps, in each thread, blocks as large as
-    one that was given back to it before. To ask for them anew makes the hash of a password slower,
+    one that was given back to it before. To ask for them again makes the hash of a password slower,
     by 14 ms where that was measured; a process that has hashed two at once is smaller by 38 MiB.
     """
     # Other systems have no such function, and no need of it.

@@ -140,8 +140,8 @@ def test_json_of_more_than_ten_thousand_values_is_refused(piece: Any) -> None:
 
 def test_more_texts_than_there_may_be_values_and_names_are_refused(client: Client) -> None:
     for body in (b",".join([b'"a"'] * 200_000), b'{"a":"b"},' * 80_000 + b"0"):
-        told = problem(client.post(TASKS, content=b"[%b]" % body, headers=JSON), 422, "invalid")
-        assert told["errors"] == TOO_MANY
+        refused = problem(client.post(TASKS, content=b"[%b]" % body, headers=JSON), 422, "invalid")
+        assert refused["errors"] == TOO_MANY
 
 
 def test_a_long_text_of_brackets_and_commas_is_one_value() -> None:

@@ -19,7 +19,7 @@ first is turned away.
 class EventLoop(uvloop.Loop):
     """uvloop takes one new connection, and the next when the loop has come round.
 
-    On a busy loop, whoever comes behind many others waits as many rounds. So another handle of the
+    On a busy loop, a connection behind many others waits as many rounds. So another handle of the
     listening socket takes all that wait.
     """
 

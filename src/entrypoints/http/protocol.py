@@ -256,7 +256,7 @@ class Protocol(HttpToolsProtocol):
             client = self.client[0] if self.client else ""
             log.warning("too many connections", extra={"limit": limit, "client": client})
         if len(overload.turned_away) >= MAX_TURNED_AWAY:
-            # Whoever has a request has most likely sent it by now.
+            # A client with a request has most likely sent it by now.
             longest = next(iter(overload.turned_away))
             del overload.turned_away[longest]
             if not longest._lingers:

@@ -21,8 +21,8 @@ class Turns:
 
     What a request does between two waits holds up everything else, and most of it comes when all
     of the request is there. So once requests have been begun for `ROUND_SECONDS`, others wait until
-    the loop has come round, and take turns by the addresses of their clients: whoever sends very
-    many of them delays their own.
+    the loop has come round, and take turns by the addresses of their clients: a client that sends
+    very many delays its own.
     """
 
     def __init__(self, app: ASGIApp, *, exempt: Collection[str] = ()) -> None:
