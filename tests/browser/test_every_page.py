@@ -74,11 +74,12 @@ def known(api: Client) -> dict[str, str]:
 
 
 @pytest.fixture
-def visitor(
-    visit: Visit, workshop: Service, signed_in: StorageState, known: dict[str, str], page: str
-) -> Visitor:
-    """Whoever looks at a page, which is open: the admin, or somebody of the public."""
-    found = visit(workshop, state=None if page in PUBLIC else signed_in)
+def visitor(regular: Visit, workshop: Service, signed_in: StorageState, page: str) -> Visitor:
+    """The admin, or a visitor of the public site where a page is public."""
+    if page in PUBLIC:
+        found = regular(workshop, "public")
+    else:
+        found = regular(workshop, "ada", state=signed_in)
     if page == "/nowhere":
         found.watch.provoke(404)
     return found
@@ -109,9 +110,16 @@ def test_a_page_fits_a_phone_and_is_made_as_a_page_should_be(
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_weighs_little_with_all_that_it_is_made_of(visitor: Visitor, address: str) -> None:
     answers: list[Response] = []
-    visitor.page.on("response", lambda answer: answers.append(answer))
+    # Nothing of it is in the browser's cache yet.
+    visitor.context.new_cdp_session(visitor.page).send("Network.clearBrowserCache")
+
+    def keep(answer: Response) -> None:
+        answers.append(answer)
+
+    visitor.page.on("response", keep)
     visitor.open(address)
     visitor.page.wait_for_load_state("networkidle")
+    visitor.page.remove_listener("response", keep)
     weights = {
         answer.url: len(answer.body())
         for answer in answers

@@ -21,9 +21,9 @@ API = "/api/v1"
 
 
 @pytest.fixture
-def ada(visit: Visit, workshop: Service, signed_in: StorageState) -> Visitor:
-    """The admin at a fresh browser, signed in."""
-    return visit(workshop, state=signed_in)
+def ada(regular: Visit, workshop: Service, signed_in: StorageState) -> Visitor:
+    """The admin, signed in."""
+    return regular(workshop, "ada", state=signed_in)
 
 
 @pytest.fixture
@@ -62,8 +62,9 @@ def test_a_wrong_password(workshop: Service, visit: Visit) -> None:
 
 
 def test_a_form_that_waits_for_somebody_to_sign_in(
-    workshop: Service, ada: Visitor, visit: Visit
+    workshop: Service, signed_in: StorageState, visit: Visit
 ) -> None:
+    ada = visit(workshop, state=signed_in)
     ada.open("/office/tasks")
     ada.context.clear_cookies()
     ada.type(Title="Wait for me")

@@ -248,7 +248,7 @@ def test_a_file_replaced_by_no_database_takes_no_change(
 
 
 def test_whenever_the_file_is_replaced_no_acknowledged_change_is_lost_and_no_file_harmed(
-    service: Service, sqlite_place: Path, tmp_path: Path
+    service: Service, sqlite_template: Path, sqlite_place: Path, tmp_path: Path
 ) -> None:
     acknowledged: list[str] = []
     done = threading.Event()
@@ -271,9 +271,8 @@ def test_whenever_the_file_is_replaced_no_acknowledged_change_is_lost_and_no_fil
         working = [threads.submit(write, number) for number in range(4)]
         working += [threads.submit(read, query) for query in ("limit=5", "q=1")]
         for round in range(15):
-            other = tmp_path / "other.db"
-            migrated_sqlite(other)
-            time.sleep(0.15)
+            other = Path(shutil.copy(sqlite_template, tmp_path / "other.db"))
+            time.sleep(0.3)
             sqlite_place.rename(tmp_path / f"aside{round}.db")
             other.rename(sqlite_place)
         before = len(acknowledged)

@@ -85,7 +85,7 @@ def test_each_read_is_one_statement_however_long_the_list(client: Client) -> Non
     reads = [path for path, methods in document["paths"].items() if "get" in methods]
     own = client.as_(MEMBER)
     answered = set()
-    for number in (1, 20):
+    for number in (1, 5):
         ids = fill(client, number)
         for path in reads:
             for id in ids if "{" in path else [""]:

@@ -17,6 +17,7 @@ from playwright.sync_api import (
     Page,
     Response,
     StorageState,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -82,6 +83,11 @@ class Watch:
         assert self.complaints == []
         assert self.refusals == self.provoked
 
+    def forget(self) -> None:
+        """Begin to watch, whatever was seen so far."""
+        for seen in (self.requests, self.complaints, self.refusals, self.provoked):
+            seen.clear()
+
     def _is_ours(self, url: str) -> bool:
         split = urlsplit(url)
         # What stands in the address itself is asked of nobody.
@@ -112,9 +118,11 @@ class Visitor:
         state: StorageState | None = None,
     ) -> None:
         self.origin = origin
+        self.window: ViewportSize = {"width": width, "height": 850}
+        self.scheme = scheme
         self.context = browser.new_context(
             base_url=origin,
-            viewport={"width": width, "height": 850},
+            viewport=self.window,
             java_script_enabled=scripts,
             color_scheme=scheme,
             # What moves would be looked at on its way.
@@ -162,6 +170,13 @@ class Visitor:
     def sees_no(self, text: str) -> None:
         """Assert that a text is not on the page."""
         expect(self.page.get_by_text(text)).to_have_count(0)
+
+    def come_back(self) -> None:
+        """Sit down once more, at an empty page in a window of the first width."""
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(self.window)
+        self.page.emulate_media(color_scheme=self.scheme)
+        self.watch.forget()
 
     def leave(self) -> None:
         """Close the browser; nothing may have happened in it that a visitor should fear."""

@@ -60,15 +60,22 @@ def secured(document: Any) -> set[str]:
     }
 
 
-def find_nothing(person: Person, place: Path | URL, folder: Path, *, examples: int) -> str:
-    """Try everything as a person, with so many examples; say how much that was."""
+def find_nothing(
+    person: Person, place: Path | URL, folder: Path, *, examples: int, scenarios: int
+) -> str:
+    """Try everything as a person; say how much that was.
+
+    Each operation has so many examples; and so many scenarios go on with what came of others.
+    """
+    config = folder / CONFIG.name
+    config.write_text(CONFIG.read_text().replace("${SCENARIOS}", str(scenarios)))
     address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
     with Service(folder, DATABASE_URL=address) as service:
         document = service.client().get("/openapi.json").json()
         tokens = prepare(service.client(), folder)
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
                 *(f"{service.url}/openapi.json", "--no-color"),
                 *("--report", "json", "--report-json-path", "report.json"),
                 *("--max-examples", str(examples)),

@@ -13,7 +13,13 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from entrypoints.http.bodies import read
-from entrypoints.http.protocol import MAX_HEAD, MAX_TURNED_AWAY, SPREAD_SECONDS, Protocol
+from entrypoints.http.protocol import (
+    IDLE_SECONDS,
+    MAX_HEAD,
+    MAX_TURNED_AWAY,
+    SPREAD_SECONDS,
+    Protocol,
+)
 from support.backends import Clock, memory_app
 from support.wire import GET, LAST, Wire, answering, echo, exchange, in_leaps, of_length
 
@@ -226,7 +232,7 @@ def test_a_connection_idles_once_the_rest_of_a_refused_body_has_come() -> None:
         for _ in range(3):
             await early.send(b"x" * 100_000, after=4)
         assert not early.wire.closed
-        await early.send(GET, after=4)
+        await early.send(GET, after=IDLE_SECONDS - 1)
         assert early.statuses == [413, 413]
         assert not early.wire.closed
         await asyncio.sleep(2)
@@ -306,6 +312,37 @@ def test_more_connections_than_there_is_room_for_are_told_so_and_the_log_as_well
     (line,) = (record for record in caplog.records if record.levelno == logging.WARNING)
     assert line.message == "too many connections"
     assert vars(line)["limit"] == 3
+
+
+def test_a_connection_that_idles_makes_room_for_a_new_one() -> None:
+    async def use() -> None:
+        state = ServerState()
+        silent = Connection(OK, state, limit=4)
+        longest, longer, used = (Connection(OK, state, limit=4) for _ in range(3))
+        for one in (used, longest, longer, used):
+            await one.send(GET)
+        # It is closed in a later turn of the event loop than the one in which others come.
+        first, second = (Connection(OK, state, limit=4) for _ in range(2))
+        for one in (first, second):
+            await one.send(GET)
+            assert one.statuses == [200]
+        assert [one.wire.closed for one in (longest, longer, used, silent)] == [True] * 2 + [
+            False
+        ] * 2
+        assert longest.statuses == longer.statuses == [200]
+        for one in (longest, longer):
+            one.lose()
+        # A connection on which a request has begun to come does not idle.
+        for one in (used, first, second):
+            await one.send(START)
+        more = Connection(OK, state, limit=4)
+        await more.send(GET)
+        more.ends_with(503, "overloaded")
+        for one in (used, first, second):
+            await one.send(b"\r\n")
+            assert one.statuses[-1] == 200
+
+    in_leaps(use)
 
 
 def test_only_so_many_connections_wait_to_be_turned_away() -> None:

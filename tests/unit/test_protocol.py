@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from entrypoints.http.protocol import Protocol
+from entrypoints.http.protocol import IDLE_SECONDS, Protocol
 from support.backends import Clock, memory_app
 from support.people import MEMBER
 from support.wire import (
@@ -253,9 +253,6 @@ def test_a_request_that_goes_on_as_nonsense_gets_one_answer() -> None:
 class Idling:
     """A connection that has been answered, and the means to let time pass for it."""
 
-    KEPT = 5
-    """Seconds for which a connection may idle."""
-
     def __init__(self) -> None:
         app = answering(200, of_length(5), b"Hello")
         config = Config(
@@ -263,7 +260,6 @@ class Idling:
             interface="asgi3",
             log_config=None,
             access_log=False,
-            timeout_keep_alive=self.KEPT,
         )
         config.load()
         self.wire = Wire()
@@ -276,7 +272,7 @@ class Idling:
 
     async def idle(self, share: float) -> None:
         """Let a share of the time pass for which it may idle."""
-        await asyncio.sleep(self.KEPT * share)
+        await asyncio.sleep(IDLE_SECONDS * share)
 
 
 def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not() -> None:
@@ -293,12 +289,24 @@ def test_a_connection_that_idles_is_closed_and_one_that_is_used_is_not() -> None
     in_leaps(use)
 
 
+def test_a_connection_that_a_proxy_keeps_for_a_minute_is_not_closed_before() -> None:
+    async def use() -> None:
+        idling = Idling()
+        await idling.send(GET)
+        await asyncio.sleep(60)
+        await idling.send(GET)
+        assert len(idling.wire.pieces) == 2
+
+    in_leaps(use)
+
+
 def test_a_connection_does_not_idle_while_a_request_is_coming() -> None:
     async def use() -> None:
         idling = Idling()
         await idling.send(GET)
+        await idling.idle(0.95)
         await idling.send(GET[:9])
-        await idling.idle(1.8)
+        await idling.idle(0.1)
         assert not idling.wire.closed
         await idling.send(GET[9:])
         assert len(idling.wire.pieces) == 2

@@ -321,8 +321,9 @@ class MemoryAccessQueries(AccessQueries):
         return any(t.purpose is Purpose.SETUP and t.digest == digest for t in tokens)
 
     async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
-        kept = self._store.all(LoginThrottle)
-        return {each.id: each.times for each in kept if each.id in counters}
+        with self._store.lock:
+            kept = self._store.states[LoginThrottle]
+            return {id: kept[id]["times"] for id in counters if id in kept}
 
 
 def page(

@@ -79,13 +79,17 @@ class MemoryRepository(Repository[E], Generic[E]):
     def find(self, id: UUID) -> E | None:
         if id in self._removed:
             return None
-        if id not in self.seen and (state := self._states().get(id)) is not None:
+        if id not in self.seen and (state := self._state(id)) is not None:
             self._loaded[id] = dict(state)
             self.seen[id] = self.type(**state)
         return self.seen.get(id)
 
     def any(self) -> bool:
         return bool(self._states())
+
+    def _state(self, id: UUID) -> State | None:
+        """Return what is there under an id, as far as it has been settled."""
+        return self._settled[id] if id in self._settled else self._committed.get(id)
 
     def _states(self) -> dict[UUID, State]:
         """Return what is there, as far as it has been settled."""

@@ -55,6 +55,13 @@ BODY_SECONDS = 30.0
 
 BODY_RATE = 16 * 1024
 
+IDLE_SECONDS = 75.0
+"""How long a connection may idle after an answer.
+
+Proxies and load balancers keep theirs for 60 seconds, and most clients for fewer. If the service
+closed one first, it could do so just as a request comes, which the client must not send again.
+"""
+
 SEND_SECONDS = 30.0
 """How long a client may read nothing of an answer that waits to be sent."""
 
@@ -197,12 +204,17 @@ class _Wire:
 
 
 class _Overload:
-    """The connections of one server that are turned away, and when the log said so last."""
+    """The connections of one server that take no room, and when the log said so last."""
 
     def __init__(self) -> None:
         # In the order in which they came.
         self.turned_away: dict[Protocol, None] = {}
+        # They idled, and are being closed to make room for others.
+        self.evicted: set[Protocol] = set()
         self.logged_at = float("-inf")
+
+    def number(self) -> int:
+        return len(self.turned_away) + len(self.evicted)
 
 
 _overloads: WeakKeyDictionary[ServerState, _Overload] = WeakKeyDictionary()
@@ -244,10 +256,26 @@ class Protocol(HttpToolsProtocol):
         limit = self.limit_concurrency
         if limit is not None and len(self.connections) > limit:
             overload = _overloads.setdefault(self.server_state, _Overload())
-            if len(self.connections) - len(overload.turned_away) > limit:
+            if len(self.connections) - overload.number() > limit and not self._evict(overload):
                 self._turn_away(overload, limit)
                 return
         self._wait(HEAD_SECONDS + random.random() * SPREAD_SECONDS)
+
+    def _evict(self, overload: _Overload) -> bool:
+        """Close the connection that has idled for longest; return whether there was one."""
+        idle = [
+            (each._idle_since, id(each), each)
+            for each in self.connections
+            if isinstance(each, Protocol)
+            and each._idle_since is not None
+            and not each.transport.is_closing()
+        ]
+        if not idle:
+            return False
+        *_, longest = min(idle)
+        overload.evicted.add(longest)
+        longest.transport.close()
+        return True
 
     def _turn_away(self, overload: _Overload, limit: int) -> None:
         """Have the connection told that there are too many, once it has sent something."""
@@ -270,8 +298,10 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        if self._turned_away:
-            _overloads[self.server_state].turned_away.pop(self, None)
+        overload = _overloads.get(self.server_state)
+        if overload is not None:
+            overload.turned_away.pop(self, None)
+            overload.evicted.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived, in pieces that show when a head is longer than it may be."""
@@ -391,7 +421,7 @@ class Protocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.timeout_keep_alive_task is None:
-            self._wait(self.timeout_keep_alive)
+            self._wait(IDLE_SECONDS)
         self._since = self.loop.time()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
@@ -434,7 +464,7 @@ class Protocol(HttpToolsProtocol):
             return  # the timer is set again with the end of the answer
         elif self._idle_since is None:
             self._time_out(self._since + HEAD_SECONDS - now)
-        elif (left := self._idle_since + self.timeout_keep_alive - now) > 0:
+        elif (left := self._idle_since + IDLE_SECONDS - now) > 0:
             self._wait(left)
         else:
             self.transport.close()
