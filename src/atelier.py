@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from entrypoints.cli import Office
+    from entrypoints.cli import Office as CommandLineOffice
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells give it."""
@@ -25,15 +25,15 @@ def main() -> None:
     run(_open_office)
 
 
-def _open_office() -> "Office":
+def _open_office() -> "CommandLineOffice":
     begin_to_load()
-    from bootstrap import open_office
+    from office import Office
 
     _end_loading()
-    return open_office()
+    return Office()
 
 
-def run(open_office: Callable[[], "Office"]) -> None:
+def run(open_office: Callable[[], "CommandLineOffice"]) -> None:
     """Run a command; Ctrl-C unwinds it, so that a terminal and transactions are put in order."""
     from entrypoints import cli
 

@@ -1,21 +1,13 @@
 """The composition root: the settings, the container, the application. Nobody imports it."""
 
-if __name__ == "__main__":
-    # Loading the rest takes a second, during which Ctrl-C would print a traceback.
-    from atelier import begin_to_load
-
-    begin_to_load()
-
 from dependency_injector import containers, providers
 from fastapi import FastAPI
 
-import atelier
 import settings as configuration
 from adapters import clock, logs
 from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2Passwords
 from adapters.pictures import FolderPictures
-from adapters.sql.database import SqlDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -25,26 +17,12 @@ from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from entrypoints.http.frontdoor import REQUEST_ID
-from office import Office
+from office import make_database
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
-from settings import Settings
-
-
-def make_database(settings: Settings) -> SqlDatabase:
-    """Return the database that the settings name."""
-    # A driver and what SQLAlchemy knows of its database take memory, which one of them is worth.
-    path = settings.sqlite_path
-    if path is None:
-        from adapters.sql.postgres import PostgresDatabase
-
-        return PostgresDatabase(settings.url)
-    from adapters.sql.sqlite import SqliteDatabase
-
-    return SqliteDatabase(path)
 
 
 class Container(containers.DeclarativeContainer):
@@ -94,17 +72,3 @@ def application(container: Container | None = None) -> FastAPI:
         origin=settings.origin,
         trusted_proxies=settings.trusted_proxies,
     )
-
-
-def open_office() -> Office:
-    """Return what carries out the commands of the command line."""
-    return Office(make_database)
-
-
-def main() -> None:
-    """Run the command line."""
-    atelier.run(open_office)
-
-
-if __name__ == "__main__":
-    main()

@@ -61,10 +61,23 @@ MAX_DESCRIPTORS = 65_536
 """The soft limit on open files where the system has no hard one."""
 
 
+def make_database(settings: Settings) -> SqlDatabase:
+    """Return the database that the settings name."""
+    # A driver and what SQLAlchemy knows of its database take memory, which one of them is worth.
+    path = settings.sqlite_path
+    if path is None:
+        from adapters.sql.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.url)
+    from adapters.sql.sqlite import SqliteDatabase
+
+    return SqliteDatabase(path)
+
+
 class Office(cli.Office):
     """What the command line can have done."""
 
-    def __init__(self, make_database: Callable[[Settings], SqlDatabase]) -> None:
+    def __init__(self, make_database: Callable[[Settings], SqlDatabase] = make_database) -> None:
         self._make_database = make_database
         try:
             self.settings = configuration.load()

@@ -32,6 +32,13 @@ CONTEXTS = {
 """Words in the names of the modules that test a context."""
 
 
+LONG = ("test_schemathesis", "tests/browser", "test_stockroom", "test_demo")
+"""What takes minutes, by a part of the name."""
+
+TOGETHER = ("tests/browser", "integration/test_demo", "test_pictures", "test_generated_client")
+"""What one process runs, since its tests share something that takes long to make."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--context",
@@ -40,12 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes minutes; leave out what the option `--context` does not ask for.
 
     A promise of the contract belongs to the module that it is written in, wherever it is run.
     """
-    items.sort(key=lambda item: "schemathesis" not in item.nodeid)
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
+    for item in items:
+        for name in TOGETHER:
+            if name in item.nodeid:
+                item.add_marker(pytest.mark.xdist_group(name))
     context = config.getoption("--context")
     if context is None:
         return

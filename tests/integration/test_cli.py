@@ -249,7 +249,7 @@ def test_an_admin_is_made_on_either_database(place: Path | URL, tmp_path: Path) 
 
 def test_a_password_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bootstrap", "create-admin", "eve", "eve@example.org",
+        [sys.executable, "-m", "atelier", "create-admin", "eve", "eve@example.org",
          "--password-stdin"],
         cwd=tmp_path, env=environment(), input=b"\xff\xfe long enough\n", capture_output=True,
         timeout=300, check=False,

@@ -12,10 +12,9 @@ import pytest
 
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import HEAD, REVISIONS
-from bootstrap import make_database
 from domain.users import User
 from entrypoints import cli
-from office import Office
+from office import Office, make_database
 from support.backends import database_at, sql_backend
 from support.service import free_port
 

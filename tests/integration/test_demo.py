@@ -319,7 +319,7 @@ def test_killed_in_the_middle_it_leaves_nothing_and_can_be_run_again(
     # Somebody who watches at a terminal sees how far it is.
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bootstrap", "demo"],
+        [sys.executable, "-m", "atelier", "demo"],
         cwd=tmp_path,
         env=environment(**settings) | {"TERM": "xterm", "COLUMNS": "100"},
         stdout=subprocess.PIPE,

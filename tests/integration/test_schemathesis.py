@@ -1,13 +1,13 @@
 """Schemathesis reads the OpenAPI document and tries to catch the service breaking its word.
 
-Each person and each database has its turn here; the other two pairs are in `tests/nightly`.
+`tests/nightly` tries more, as each person and on each database.
 """
 
 from pathlib import Path
 
 from sqlalchemy import URL
 
-from support.people import ADMIN, MEMBER
+from support.people import ADMIN
 from support.schemathesis_run import find_nothing
 
 
@@ -15,9 +15,3 @@ def test_no_case_that_an_admin_can_make_of_the_document_finds_anything_on_postgr
     postgres_place: URL, tmp_path: Path
 ) -> None:
     print(find_nothing(ADMIN, postgres_place, tmp_path, examples=8, scenarios=12))
-
-
-def test_no_case_that_a_member_can_make_of_the_document_finds_anything_on_sqlite(
-    sqlite_place: Path, tmp_path: Path
-) -> None:
-    print(find_nothing(MEMBER, sqlite_place, tmp_path, examples=8, scenarios=12))

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from dependency_injector import providers
 from fastapi import FastAPI
 from sqlalchemy import URL
-from starlette.testclient import TestClient
 
 from adapters.markdown import WorkerMarkdown
 from adapters.memory.pictures import MemoryPictures
@@ -53,7 +52,7 @@ from service_layer.queries.users import UserQueries
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
-from support.clients import Client
+from support.clients import AppClient, Client
 from support.people import NOON, populate
 
 T = TypeVar("T")
@@ -193,5 +192,5 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
 @contextmanager
 def client_of(app: FastAPI) -> Iterator[Client]:
     """Return a client that talks to the application in this process."""
-    with TestClient(app, raise_server_exceptions=False) as http:
+    with AppClient(app) as http:
         yield Client(http)

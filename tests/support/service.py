@@ -53,7 +53,7 @@ def atelier(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "bootstrap", *arguments],
+        [sys.executable, "-m", "atelier", *arguments],
         cwd=folder,
         env=environment(**settings),
         input=input,
@@ -96,7 +96,7 @@ class Service:
     def start(self) -> "Service":
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bootstrap", "serve", *self.arguments],
+                [sys.executable, "-m", "atelier", "serve", *self.arguments],
                 cwd=self.folder,
                 env=environment(**self.settings),
                 stderr=log,

@@ -74,7 +74,7 @@ def test_a_stranger_is_told_so_before_any_of_the_body_is_read(
         "raw_path": path.encode(), "query_string": b"", "headers": headers, "state": {},
         "client": ("127.0.0.1", 1), "server": ("x", 80), "scheme": "http", "root_path": "",
     }  # fmt: skip
-    client.http.portal.call(app, scope, receive, send)  # type: ignore[attr-defined]
+    client.http.process.await_(app(scope, receive, send))  # type: ignore[attr-defined]
     assert sent[0]["status"] == 401
 
 

@@ -12,7 +12,6 @@ import pytest
 from dependency_injector import providers
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from adapters import passwords
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
@@ -23,7 +22,7 @@ from domain.login_throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, LOGIN_AT_ADDRESS
 from service_layer import access
 from service_layer.errors import DatabaseUnavailable
 from support.backends import NOON, Clock, client_of, memory_app
-from support.clients import Answer, Client
+from support.clients import Answer, AppClient, Client
 from support.pages import Browser
 from support.people import ADMIN, MEMBER, OTHER, PASSWORD
 from support.throttle import fail_from_address
@@ -46,11 +45,11 @@ def sign_in(client: Client, username: str = "bob", password: str = PASSWORD) -> 
 @contextmanager
 def coming_from(client: Client, address: str) -> Iterator[None]:
     """Let the client's requests come from another address."""
-    assert isinstance(client.http, TestClient)
-    transport: Any = client.http._transport
-    before, transport.client = transport.client, (address, 50_000)
+    assert isinstance(client.http, AppClient)
+    process = client.http.process
+    before, process.client = process.client, (address, 50_000)
     yield
-    transport.client = before
+    process.client = before
 
 
 def guess(client: Client, username: str, times: int) -> list[tuple[int, str | None]]:
