@@ -25,21 +25,21 @@ from fastapi import Request  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
 from domain.errors import DomainError  # noqa: E402
-from entrypoints.http import bodies, conditional, lists  # noqa: E402
-from entrypoints.http.access import SignIn  # noqa: E402
-from entrypoints.http.checking import (  # noqa: E402
+from entrypoints.api.access import SignIn  # noqa: E402
+from entrypoints.api.devices import Heartbeat  # noqa: E402
+from entrypoints.api.posts import NewPost  # noqa: E402
+from entrypoints.api.products import NewProduct  # noqa: E402
+from entrypoints.api.tasks import NewTask, TaskParameters  # noqa: E402
+from entrypoints.pages import sessions, uploads  # noqa: E402
+from entrypoints.server.protocol import Protocol  # noqa: E402
+from entrypoints.web import bodies, conditional, lists  # noqa: E402
+from entrypoints.web.checking import (  # noqa: E402
     checked,
     place_in_body,
     place_in_query,
     query_parameters,
 )
-from entrypoints.http.devices import Heartbeat  # noqa: E402
-from entrypoints.http.errors import Refused  # noqa: E402
-from entrypoints.http.posts import NewPost  # noqa: E402
-from entrypoints.http.products import NewProduct  # noqa: E402
-from entrypoints.http.protocol import Protocol  # noqa: E402
-from entrypoints.http.tasks import NewTask, TaskParameters  # noqa: E402
-from entrypoints.pages import sessions, uploads  # noqa: E402
+from entrypoints.web.errors import Refused  # noqa: E402
 from support.wire import answering, exchange, of_length  # noqa: E402
 
 BOUND = 0.25

@@ -20,13 +20,14 @@ from typing import Any
 from sqlalchemy import insert, make_url, text
 
 from adapters.ids import new_id
-from adapters.sql import postgres, sqlite
 from adapters.sql.database import SqlDatabase
-from adapters.sql.migrations import migrate
-from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.postgres import database as postgres
+from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.queries.catalogue import SqlProductQueries
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.tables import products
+from adapters.sql.schema.migrations import migrate
+from adapters.sql.schema.tables import products
+from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite.database import SqliteDatabase
 from domain.base import Slice
 from domain.catalogue import SORTS, ProductFilter
 from domain.values import fold, search_text

@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations; `adapters.sql.migrations` gives it the connection."""
+"""How Alembic runs the migrations; `adapters.sql.schema.migrations` gives it the connection."""
 
 from typing import Any, Literal
 
@@ -7,9 +7,9 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CHAR, DateTime, text
 
-from adapters.sql import types
-from adapters.sql.search import keeps
-from adapters.sql.tables import PARTIAL_INDEXES, metadata
+from adapters.sql.schema import types
+from adapters.sql.schema.search import keeps
+from adapters.sql.schema.tables import PARTIAL_INDEXES, metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -33,7 +33,7 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
     if isinstance(item, types.OneOf):
         return "sa.Text()"
     name = type(item).__name__
-    autogen_context.imports.add(f"from adapters.sql.types import {name}")
+    autogen_context.imports.add(f"from adapters.sql.schema.types import {name}")
     return f"{name}()"
 
 

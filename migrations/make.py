@@ -1,4 +1,4 @@
-"""Write the migration that brings the newest schema to the tables of `adapters.sql.tables`.
+"""Write the migration that brings the newest schema to the tables of `adapters.sql.schema.tables`.
 
 Run as `make migration NAME=task_colour`; the name is the revision. It compares with a fresh SQLite
 database, so a database in use is neither needed nor touched.
@@ -15,8 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import migrations
-from adapters.sql import database, sqlite
-from adapters.sql.migrations import config, migrate
+from adapters.sql import database
+from adapters.sql.schema.migrations import config, migrate
+from adapters.sql.sqlite import database as sqlite
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
 

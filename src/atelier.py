@@ -27,7 +27,7 @@ def main() -> None:
 
 def _open_office() -> "CommandLineOffice":
     begin_to_load()
-    from office import Office
+    from commands import Office
 
     _end_loading()
     return Office()

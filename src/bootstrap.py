@@ -16,8 +16,8 @@ from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from entrypoints.http.frontdoor import REQUEST_ID
-from office import make_database
+from commands import make_database
+from entrypoints.web.frontdoor import REQUEST_ID
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing

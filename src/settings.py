@@ -31,7 +31,7 @@ from adapters.env_file import UnreadableFile
 from adapters.sql import database_url
 from domain.currencies import Currency
 from domain.errors import Unacceptable
-from entrypoints.http.origins import Origin
+from entrypoints.web.origins import Origin
 
 DEFAULT_URL = "sqlite:///atelier.db"
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.types import Time
+from adapters.sql.schema.types import Time
 
 revision = "0001"
 down_revision = None

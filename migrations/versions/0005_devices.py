@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.types import Instant, Time
+from adapters.sql.schema.types import Instant, Time
 
 revision = "0005"
 down_revision = "0004"

@@ -1,4 +1,4 @@
-"""Indexes of trigrams for searching, in SQLite; `adapters.sql.search` makes those of PostgreSQL."""
+"""Indexes of trigrams for searching, in SQLite; `adapters.sql.schema.search` makes PostgreSQL's."""
 
 import sqlalchemy as sa
 from alembic import op

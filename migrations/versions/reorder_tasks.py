@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from migrations.alter import alter_table
 
-from adapters.sql.types import Time
+from adapters.sql.schema.types import Time
 
 revision = "reorder_tasks"
 down_revision = "0009"

@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.currencies import Currency
 from domain.errors import DomainError
-from entrypoints import memory, pages
-from entrypoints.http import (
+from entrypoints.api import (
     access,
     categories,
     devices,
@@ -27,25 +26,27 @@ from entrypoints.http import (
     tasks,
     users,
 )
-from entrypoints.http.cors import cors
-from entrypoints.http.directory import Directory
-from entrypoints.http.errors import Refused
-from entrypoints.http.frontdoor import FrontDoor
-from entrypoints.http.openapi import describe
-from entrypoints.http.operations import Operation
-from entrypoints.http.origins import Origin
-from entrypoints.http.policy import ANYBODY, POLICY
-from entrypoints.http.ports import Ports
-from entrypoints.http.prices import CURRENCY
-from entrypoints.http.proxies import TrustedProxies
-from entrypoints.http.turns import Turns
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
+from entrypoints.pages.routers import ROUTERS as PAGE_ROUTERS
 from entrypoints.pages.routes import Page
+from entrypoints.server.directory import Directory
+from entrypoints.web import memory
+from entrypoints.web.cors import cors
+from entrypoints.web.errors import Refused
+from entrypoints.web.frontdoor import FrontDoor
+from entrypoints.web.openapi import describe
+from entrypoints.web.operations import Operation
+from entrypoints.web.origins import Origin
+from entrypoints.web.policy import ANYBODY, POLICY
+from entrypoints.web.ports import Ports
+from entrypoints.web.prices import CURRENCY
+from entrypoints.web.proxies import TrustedProxies
+from entrypoints.web.turns import Turns
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 # Operations are found by the directory; whatever else there is, is looked through in this order.
 ROUTERS = (
-    *pages.ROUTERS,
+    *PAGE_ROUTERS,
     tasks.router,
     users.router,
     posts.router,

@@ -16,7 +16,7 @@ from support.workshop import make_admin, token_of
 
 API = "/api/v1"
 
-PICTURE = ROOT / "src/entrypoints/http/static/default.png"
+PICTURE = ROOT / "src/entrypoints/api/static/default.png"
 
 # Of these every page is looked at, not only the lists.
 SHARPEST = 12

@@ -76,7 +76,7 @@ sys.meta_path.insert(0, Finder)
         ("serve", "fastapi"),
         ("serve", "entrypoints.app"),
         ("migrate", "alembic"),
-        ("demo", "service_layer.demo.trade"),
+        ("demo", "entrypoints.demo.trade"),
     ],
 )
 def test_ctrl_c_while_a_command_starts_ends_it_quietly_with_130(

@@ -12,9 +12,9 @@ import pytest
 
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import HEAD, REVISIONS
+from commands import Office, make_database
 from domain.users import User
 from entrypoints import cli
-from office import Office, make_database
 from support.backends import database_at, sql_backend
 from support.service import free_port
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.postgres.database import PostgresDatabase
 from settings import load
 
 

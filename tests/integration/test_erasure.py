@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.sql.sqlite import SqliteDatabase, connect
+from adapters.sql.sqlite.database import SqliteDatabase, connect
 from domain.users import User
 from service_layer import people
 from service_layer.unit_of_work import UnitOfWork

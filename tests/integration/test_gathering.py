@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql import gathering
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.fast import gathering
+from adapters.sql.postgres.database import PostgresDatabase
 from domain.access import digest_of
 from domain.base import Slice
 from domain.tasks import TaskFilter

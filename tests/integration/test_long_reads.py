@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Integer, func, literal, select
 
 from adapters.sql.database import Row, Statement
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.sqlite.database import SqliteDatabase
 from domain.base import Slice
 from domain.tasks import TaskFilter
 from service_layer import planning

@@ -19,11 +19,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql import postgres, sqlite
 from adapters.sql.database import REVISIONS as KNOWN
-from adapters.sql.migrations import config, migrate
-from adapters.sql.search import SEARCHED, keeps
-from adapters.sql.tables import metadata
+from adapters.sql.postgres import database as postgres
+from adapters.sql.schema.migrations import config, migrate
+from adapters.sql.schema.search import SEARCHED, keeps
+from adapters.sql.schema.tables import metadata
+from adapters.sql.sqlite import database as sqlite
 from domain.base import Slice
 from domain.catalogue import ProductFilter
 from domain.tasks import TaskFilter
@@ -488,14 +489,15 @@ def test_texts_are_migrated_in_batches(
 
 # A contributor's new column, in a copy of the source.
 
-TABLES = "src/adapters/sql/tables.py"
+TABLES = "src/adapters/sql/schema/tables.py"
 MIGRATE = """
 import sys
 from pathlib import Path
 from alembic import command
 from sqlalchemy import make_url
-from adapters.sql import postgres, sqlite
-from adapters.sql.migrations import config, migrate
+from adapters.sql.postgres import database as postgres
+from adapters.sql.sqlite import database as sqlite
+from adapters.sql.schema.migrations import config, migrate
 
 url = make_url(sys.argv[1])
 if url.drivername == "sqlite":

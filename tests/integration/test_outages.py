@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.sqlite import SqliteDatabase, connect
+from adapters.sql.sqlite.database import SqliteDatabase, connect
 from service_layer import planning
 from service_layer.errors import DatabaseUnavailable
 from support.backends import NOON, sql_backend

@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import URL
 
 from adapters.sql.database import Statement, Values
-from adapters.sql.listing import Shape, page_values
-from adapters.sql.postgres import READING
+from adapters.sql.postgres.database import READING
 from adapters.sql.queries.catalogue import SqlProductQueries
+from adapters.sql.queries.listing import Shape, page_values
 from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
-from adapters.sql.sqlite import connect
+from adapters.sql.sqlite.database import connect
 from domain.base import Slice
 from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.postgres import arguments
-from adapters.sql.postgres_reader import PostgresReader
-from adapters.sql.prepared import MOST_PREPARED
+from adapters.sql.fast.postgres_reader import PostgresReader
+from adapters.sql.fast.prepared import MOST_PREPARED
+from adapters.sql.postgres.database import arguments
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from psycopg.errors import ForeignKeyViolation, InFailedSqlTransaction
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-from adapters.sql.postgres import arguments
-from adapters.sql.postgres_writer import WritingConnection
-from adapters.sql.prepared import MOST_PREPARED
+from adapters.sql.fast.postgres_writer import WritingConnection
+from adapters.sql.fast.prepared import MOST_PREPARED
+from adapters.sql.postgres.database import arguments
 
 
 @pytest.fixture

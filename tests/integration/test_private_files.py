@@ -10,8 +10,8 @@ import pytest
 
 from adapters.pictures import FolderPictures
 from adapters.private_files import exposed
-from adapters.sql.migrations import migrate
-from adapters.sql.sqlite import make_engine
+from adapters.sql.schema.migrations import migrate
+from adapters.sql.sqlite.database import make_engine
 
 
 @pytest.fixture(params=[0o000, 0o277], ids=oct)

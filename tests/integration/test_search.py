@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy import URL, insert, text
 
 from adapters.ids import new_id
-from adapters.sql import indexing
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.migrations import migrate
-from adapters.sql.postgres import PostgresDatabase, make_engine
-from adapters.sql.search import SEARCHED
-from adapters.sql.sqlite import SqliteDatabase, connect
-from adapters.sql.sqlite import make_engine as make_sqlite_engine
-from adapters.sql.tables import tasks
+from adapters.sql.postgres import indexing
+from adapters.sql.postgres.database import PostgresDatabase, make_engine
+from adapters.sql.schema.migrations import migrate
+from adapters.sql.schema.search import SEARCHED
+from adapters.sql.schema.tables import tasks
+from adapters.sql.sqlite.database import SqliteDatabase, connect
+from adapters.sql.sqlite.database import make_engine as make_sqlite_engine
 from domain.base import Slice
 from domain.tasks import SORTS, TaskFilter
 from service_layer import planning

@@ -12,8 +12,8 @@ from sqlalchemy import URL
 
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.postgres.database import PostgresDatabase
+from adapters.sql.sqlite.database import SqliteDatabase
 from bootstrap import Container
 from entrypoints.app import make_app
 from service_layer import blog

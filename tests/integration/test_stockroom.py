@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import URL, delete
 
 from adapters.memory.store import MemoryStore
-from adapters.sql.tables import categories, movements, products, tasks
+from adapters.sql.schema.tables import categories, movements, products, tasks
 from domain.catalogue import Product
 from domain.categories import Category
 from domain.stock import Movement

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.sqlite import SqliteDatabase, connect
+from adapters.sql.sqlite.database import SqliteDatabase, connect
 from domain.base import Slice
 from domain.tasks import TaskFilter
 from service_layer import planning

@@ -30,7 +30,7 @@ from adapters.memory.queries import (
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from adapters.passwords import Argon2Passwords
 from adapters.sql.database import SqlDatabase
-from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -38,7 +38,7 @@ from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.sqlite.database import SqliteDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.app import make_app

@@ -18,9 +18,10 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 from testcontainers.community.postgres import PostgresContainer
 
-from adapters.sql import postgres, sqlite
-from adapters.sql.migrations import migrate
-from adapters.sql.tables import metadata
+from adapters.sql.postgres import database as postgres
+from adapters.sql.schema.migrations import migrate
+from adapters.sql.schema.tables import metadata
+from adapters.sql.sqlite import database as sqlite
 from support.backends import database_at, sql_backend
 from support.people import populate
 

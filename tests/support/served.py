@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from entrypoints.http.protocol import Protocol
+from entrypoints.server.protocol import Protocol
 
 
 @contextmanager

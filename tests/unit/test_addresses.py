@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.http.ports import origin
+from entrypoints.web.ports import origin
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from entrypoints.http.bodies import read
-from entrypoints.http.protocol import (
+from entrypoints.server.protocol import (
     IDLE_SECONDS,
     MAX_HEAD,
     MAX_TURNED_AWAY,
     SPREAD_SECONDS,
     Protocol,
 )
+from entrypoints.web.bodies import read
 from support.backends import Clock, memory_app
 from support.wire import GET, LAST, Wire, answering, echo, exchange, in_leaps, of_length
 

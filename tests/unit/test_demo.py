@@ -15,7 +15,7 @@ from domain.posts import Post
 from domain.stock import Movement
 from domain.tasks import Task
 from domain.users import User
-from service_layer.demo import workshop
+from entrypoints.demo import workshop
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 

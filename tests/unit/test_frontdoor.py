@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from entrypoints.http.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
-from entrypoints.http.errors import Refused
-from entrypoints.http.protocol import Protocol
+from entrypoints.server.protocol import Protocol
+from entrypoints.web.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
+from entrypoints.web.errors import Refused
 from support.backends import Clock, memory_app
 from support.clients import Answer
 

@@ -7,7 +7,7 @@ import pytest
 
 from bootstrap import Container
 from service_layer import planning, stockroom
-from service_layer.jobs import named_by
+from service_layer.group_commit.jobs import named_by
 from service_layer.receipts import once
 from service_layer.runner import Runner
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from adapters.sql.nearness import Nearness
+from adapters.sql.fast.nearness import Nearness
 
 
 def processors() -> set[int]:

@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from entrypoints.http.protocol import IDLE_SECONDS, Protocol
+from entrypoints.server.protocol import IDLE_SECONDS, Protocol
 from support.backends import Clock, memory_app
 from support.people import MEMBER
 from support.wire import (

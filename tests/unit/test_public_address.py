@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from entrypoints.http.origins import Origin
-from entrypoints.http.proxies import TrustedProxies
+from entrypoints.web.origins import Origin
+from entrypoints.web.proxies import TrustedProxies
 from support.backends import Clock, memory_app
 from support.people import MEMBER, PASSWORD
 

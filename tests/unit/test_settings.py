@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql.postgres import arguments
+from adapters.sql.postgres.database import arguments
 from settings import Settings, UnusableSettings, load
 
 Load = Callable[..., Settings]

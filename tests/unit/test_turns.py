@@ -9,8 +9,8 @@ from typing import Any
 
 import uvloop
 
-from entrypoints.http.event_loop import EventLoop
-from entrypoints.http.turns import ROUND_SECONDS, Turns
+from entrypoints.web.event_loop import EventLoop
+from entrypoints.web.turns import ROUND_SECONDS, Turns
 
 LIVE = "/health/live"
 

@@ -21,7 +21,6 @@ from domain.tasks import Task, TaskFilter
 from domain.users import USERNAME, User, UserFilter
 from domain.values import fold
 from service_layer.ports import Database, Schema
-from service_layer.queries import Queries, View
 from service_layer.queries.access import (
     AccessQueries,
     Credentials,
@@ -29,6 +28,7 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.base import Queries, View
 from service_layer.queries.catalogue import (
     CategoryQueries,
     CategoryView,

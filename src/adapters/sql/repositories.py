@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.repository import SqlRepository
-from adapters.sql.tables import (
+from adapters.sql.schema.tables import (
     attempts,
     categories,
     devices,
@@ -28,7 +28,7 @@ from adapters.sql.tables import (
     tokens,
     users,
 )
-from adapters.sql.types import finer_than
+from adapters.sql.schema.types import finer_than
 from domain.access import Purpose, Token, TokenRepository
 from domain.actors import Role
 from domain.catalogue import Product, ProductRepository

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-import adapters.sql.mapping  # noqa: F401  (makes the mapping)
+import adapters.sql.schema.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
+from adapters.sql.fast.work import Work
+from adapters.sql.fast.writing import write
 from adapters.sql.repositories import (
     SqlCategories,
     SqlDevices,
@@ -23,8 +25,6 @@ from adapters.sql.repositories import (
     SqlUsers,
 )
 from adapters.sql.repository import SqlRepository
-from adapters.sql.work import Work
-from adapters.sql.writing import write
 from domain.base import Event
 from domain.users import User
 from service_layer.unit_of_work import UnitOfWork

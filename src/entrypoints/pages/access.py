@@ -8,17 +8,17 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.access import AlreadySetUp
-from entrypoints.http.access import SignIn
-from entrypoints.http.bodies import SMALL_BODY
-from entrypoints.http.errors import NOWHERE, Refused, refusal
-from entrypoints.http.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
-from entrypoints.http.users import NewUser
+from entrypoints.api.access import SignIn
+from entrypoints.api.users import NewUser
 from entrypoints.pages import sessions
 from entrypoints.pages.addresses import local
 from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
+from entrypoints.web.bodies import SMALL_BODY
+from entrypoints.web.errors import NOWHERE, Refused, refusal
+from entrypoints.web.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
 from service_layer import access, people
 from service_layer.access import Issued
 from service_layer.authentication import Authenticator

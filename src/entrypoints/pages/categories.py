@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import InUse, Stale
-from entrypoints.http.categories import CategoryParameters, CategoryPatch, NewCategory
-from entrypoints.http.errors import refusal
-from entrypoints.http.ports import By, Categories, Now, Run, ports
+from entrypoints.api.categories import CategoryParameters, CategoryPatch, NewCategory
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.web.errors import refusal
+from entrypoints.web.ports import By, Categories, Now, Run, ports
 from service_layer import receipts, stockroom
 from service_layer.queries.catalogue import CategoryView
 

@@ -16,13 +16,13 @@ from domain.base import Slice
 from domain.categories import CategoryFilter
 from domain.users import UserFilter
 from domain.values import fold
-from entrypoints.http.errors import invalid, pointer
-from entrypoints.http.fields import ID
-from entrypoints.http.ports import ports
 from entrypoints.pages.forms import THEIRS, Form
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.errors import invalid, pointer
+from entrypoints.web.fields import ID
+from entrypoints.web.ports import ports
 from service_layer.queries.users import PublicUser, UserView
 
 router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=Page)

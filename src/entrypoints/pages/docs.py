@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
-from entrypoints.http.kinds import KINDS
-from entrypoints.http.ports import ports
 from entrypoints.pages.markdown import rendered
 from entrypoints.pages.rendering import HEADERS, render
+from entrypoints.web.kinds import KINDS
+from entrypoints.web.ports import ports
 
 router = APIRouter(include_in_schema=False)
 

@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from domain.base import Expected
 from domain.errors import DomainError
-from entrypoints.http.checking import checked, place_in_body
-from entrypoints.http.errors import Refused, refusal
 from entrypoints.pages.addresses import local
 from entrypoints.pages.rendering import digest
+from entrypoints.web.checking import checked, place_in_body
+from entrypoints.web.errors import Refused, refusal
 
 T = TypeVar("T")
 

@@ -13,9 +13,7 @@ from starlette.responses import Response
 
 from domain.devices import Presence, Status
 from domain.errors import Stale
-from entrypoints.http.devices import DeviceParameters, DevicePatch, NewDevice
-from entrypoints.http.errors import refusal
-from entrypoints.http.ports import By, Devices, Now, Run, ports
+from entrypoints.api.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
@@ -23,7 +21,9 @@ from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secr
 from entrypoints.pages.plots import Kind, Part, parts
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.errors import refusal
+from entrypoints.web.ports import By, Devices, Now, Run, ports
 from service_layer import fleet, receipts
 from service_layer.queries.devices import DeviceView
 

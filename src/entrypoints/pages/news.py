@@ -19,17 +19,17 @@ from domain.posts import (
     may_change,
     require_author_or_admin,
 )
-from entrypoints.http.errors import refusal
-from entrypoints.http.fields import Search
-from entrypoints.http.lists import ListParameters
-from entrypoints.http.ports import By, MarkdownPort, Now, Posts, Run, ports
-from entrypoints.http.posts import NewPost, PostParameters, PostPatch
+from entrypoints.api.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
+from entrypoints.web.errors import refusal
+from entrypoints.web.fields import Search
+from entrypoints.web.lists import ListParameters
+from entrypoints.web.ports import By, MarkdownPort, Now, Posts, Run, ports
 from service_layer import blog, receipts
 from service_layer.queries.posts import PostQueries, PostView
 

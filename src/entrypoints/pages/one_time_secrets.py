@@ -14,9 +14,9 @@ from hmac import compare_digest
 from fastapi import Request
 from starlette.responses import Response
 
-from entrypoints.http.origins import cookie_name, public_origin
 from entrypoints.pages.rendering import see_other
 from entrypoints.pages.sessions import cookie, secret_of
+from entrypoints.web.origins import cookie_name, public_origin
 
 SECONDS = 60
 """How long the browser has to follow the redirect."""

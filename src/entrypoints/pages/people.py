@@ -12,15 +12,15 @@ from starlette.responses import Response
 from domain.actors import Actor, Role
 from domain.errors import Forbidden, Stale
 from domain.users import UNKNOWN_CITY, UserChanges
-from entrypoints.http.errors import refusal
-from entrypoints.http.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
-from entrypoints.http.users import NewUser, UserParameters, UserPatch
+from entrypoints.api.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import known_city, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.errors import refusal
+from entrypoints.web.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
 from service_layer import people, receipts
 from service_layer.queries.users import MemberUser, UserView
 

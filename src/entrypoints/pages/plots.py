@@ -14,8 +14,8 @@ from typing import Literal
 from markupsafe import Markup, escape
 
 from entrypoints.pages.rendering import day, digest, number
-from entrypoints.pages.texts import say
 from entrypoints.pages.ticks import MOST, ticks
+from entrypoints.pages.translation import say
 
 _ABOVE, _HIGH, _BELOW = 20, 140, 22
 """The room for a number above the marks, for the marks, and for what stands below them."""

@@ -8,9 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import InUse, Stale
-from entrypoints.http.errors import refusal
-from entrypoints.http.ports import By, InCurrency, Now, Products, Run
-from entrypoints.http.products import NewProduct, ProductPatch
+from entrypoints.api.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.forms import WRONG, Form, Sent
@@ -18,6 +16,8 @@ from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.stock import HERE
+from entrypoints.web.errors import refusal
+from entrypoints.web.ports import By, InCurrency, Now, Products, Run
 from service_layer import receipts, stockroom
 from service_layer.queries.catalogue import ProductView
 

@@ -11,10 +11,20 @@ from domain.access import MOST_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import Slice
 from domain.errors import NotFound, Stale
-from entrypoints.http.access import NewToken
-from entrypoints.http.errors import refusal
-from entrypoints.http.pictures import change_picture
-from entrypoints.http.ports import (
+from entrypoints.api.access import NewToken
+from entrypoints.api.pictures import change_picture
+from entrypoints.api.users import PasswordChange, UserPatch
+from entrypoints.pages import sessions
+from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.merging import merge_page
+from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
+from entrypoints.pages.people import profile_changes, profile_form
+from entrypoints.pages.rendering import page, see_other
+from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.translation import say
+from entrypoints.pages.uploads import uploaded
+from entrypoints.web.errors import refusal
+from entrypoints.web.ports import (
     Address,
     AuthenticatorPort,
     By,
@@ -27,16 +37,6 @@ from entrypoints.http.ports import (
     Users,
     ports,
 )
-from entrypoints.http.users import PasswordChange, UserPatch
-from entrypoints.pages import sessions
-from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
-from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
-from entrypoints.pages.people import profile_changes, profile_form
-from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.texts import say
-from entrypoints.pages.uploads import uploaded
 from service_layer import access, people
 from service_layer.queries.users import UserView
 

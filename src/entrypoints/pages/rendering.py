@@ -14,11 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
 from domain.users import UNKNOWN_CITY
-from entrypoints.http.conditional import is_known, listed, tag_of
-from entrypoints.http.origins import public_origin
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.conditional import is_known, listed, tag_of
+from entrypoints.web.origins import public_origin
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"

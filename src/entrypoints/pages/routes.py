@@ -12,16 +12,16 @@ from starlette.types import Receive, Scope, Send
 
 from domain.actors import Role
 from domain.errors import DomainError, Forbidden
-from entrypoints.http.bodies import MAX_BODY, parse_form, read, require_media_type
-from entrypoints.http.checking import checked, place_in_query
-from entrypoints.http.errors import Refused
-from entrypoints.http.operations import FORM, announces_body
-from entrypoints.http.policy import PAGES
-from entrypoints.http.ports import ports
 from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import SECRETS, Form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.sessions import known, require_same_origin
+from entrypoints.web.bodies import MAX_BODY, parse_form, read, require_media_type
+from entrypoints.web.checking import checked, place_in_query
+from entrypoints.web.errors import Refused
+from entrypoints.web.operations import FORM, announces_body
+from entrypoints.web.policy import PAGES
+from entrypoints.web.ports import ports
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant
 

@@ -13,15 +13,15 @@ from starlette.responses import Response
 
 from domain.base import Slice
 from domain.posts import PostFilter
-from entrypoints.http.checking import checked, place_in_query
-from entrypoints.http.errors import Refused
-from entrypoints.http.lists import Limit, ListParameters, encode
-from entrypoints.http.ports import MarkdownPort, Posts, Users
 from entrypoints.pages import sessions
 from entrypoints.pages.access import awaits_setup
 from entrypoints.pages.markdown import excerpts, rendered
 from entrypoints.pages.rendering import cached, cached_page, origin_of, page, render, see_other
 from entrypoints.pages.routes import Asking, Page
+from entrypoints.web.checking import checked, place_in_query
+from entrypoints.web.errors import Refused
+from entrypoints.web.lists import Limit, ListParameters, encode
+from entrypoints.web.ports import MarkdownPort, Posts, Users
 from service_layer.queries.posts import PostQueries, PostView
 
 router = APIRouter(include_in_schema=False, route_class=Page)

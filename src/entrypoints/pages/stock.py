@@ -18,18 +18,18 @@ from domain.errors import Invalid, Stale
 from domain.stock import MOST_PIECES, InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskFilter
 from domain.values import Whole
-from entrypoints.http.errors import Refused, refusal
-from entrypoints.http.fields import whole
-from entrypoints.http.movements import MovementParameters, Note
-from entrypoints.http.ports import By, Now, Products, Run, ports
-from entrypoints.http.products import ProductParameters, Stock
+from entrypoints.api.movements import MovementParameters, Note
+from entrypoints.api.products import ProductParameters, Stock
 from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.plots import steps
 from entrypoints.pages.rendering import number, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.errors import Refused, refusal
+from entrypoints.web.fields import whole
+from entrypoints.web.ports import By, Now, Products, Run, ports
 from service_layer import receipts, stockroom
 from service_layer.queries.catalogue import ProductView
 from service_layer.queries.tasks import TaskView

@@ -11,18 +11,18 @@ from starlette.responses import Response
 from domain.actors import Actor
 from domain.errors import Stale
 from domain.tasks import TaskFilter
-from entrypoints.http.errors import refusal
-from entrypoints.http.fields import Search
-from entrypoints.http.lists import ListParameters
-from entrypoints.http.ports import By, Now, Run, Tasks, ports
-from entrypoints.http.tasks import NewTask, TaskPatch
+from entrypoints.api.tasks import NewTask, TaskPatch
 from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.choices import PEOPLE
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.texts import say
+from entrypoints.pages.translation import say
+from entrypoints.web.errors import refusal
+from entrypoints.web.fields import Search
+from entrypoints.web.lists import ListParameters
+from entrypoints.web.ports import By, Now, Run, Tasks, ports
 from service_layer import planning, receipts
 from service_layer.queries.tasks import TaskView
 

@@ -7,10 +7,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from domain.errors import Invalid
-from entrypoints.http.bodies import read
-from entrypoints.http.errors import Refused
-from entrypoints.http.operations import MAX_PICTURE
 from entrypoints.pages.routes import MULTIPART
+from entrypoints.web.bodies import read
+from entrypoints.web.errors import Refused
+from entrypoints.web.operations import MAX_PICTURE
 
 # What stands around the file: the boundaries and its name.
 _AROUND = 8 * 1024

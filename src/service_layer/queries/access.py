@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.access import Scope, Token, TokenFilter
 from domain.actors import Actor
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 from service_layer.queries.users import PublicUser
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.catalogue import Product, ProductFilter
 from domain.categories import Category, CategoryFilter
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.devices import Device, DeviceFilter, DeviceRepository, Presence, Status
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.posts import Post, PostFilter
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 from service_layer.queries.users import PublicUser
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.tasks import Task, TaskFilter
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 from service_layer.queries.users import PublicUser
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.actors import Actor, Role
 from domain.users import User, UserFilter
-from service_layer.queries import Queries, View
+from service_layer.queries.base import Queries, View
 
 DEFAULT_PICTURE = "default.png"
 """The picture of whoever has uploaded none; it comes with the application."""

@@ -7,13 +7,12 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, bindparam, select
 
 from adapters.sql.database import Row, SqlDatabase, Statement
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.tables import attempts, tokens, users
+from adapters.sql.schema.tables import attempts, tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
-from service_layer.queries import holding
 from service_layer.queries.access import (
     AccessQueries,
     Credentials,
@@ -21,6 +20,7 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
+from service_layer.queries.base import holding
 
 _personal = tokens.c.purpose == Purpose.PERSONAL
 

@@ -3,14 +3,14 @@
 from sqlalchemy import Uuid, bindparam, select
 
 from adapters.sql.database import Row
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
-from adapters.sql.search import contains
-from adapters.sql.tables import categories, products
-from adapters.sql.types import Money
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
+from adapters.sql.schema.search import contains
+from adapters.sql.schema.tables import categories, products
+from adapters.sql.schema.types import Money
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.catalogue import (
     CategoryQueries,
     CategoryView,

@@ -18,13 +18,13 @@ from sqlalchemy import (
 from sqlalchemy import type_coerce as coerced
 
 from adapters.sql.database import Row, SqlDatabase, Statement
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
-from adapters.sql.search import contains
-from adapters.sql.tables import devices
-from adapters.sql.types import Instant, OneOf
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
+from adapters.sql.schema.search import contains
+from adapters.sql.schema.tables import devices
+from adapters.sql.schema.types import Instant, OneOf
 from domain.devices import DeviceFilter, Presence, Status
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=Instant())

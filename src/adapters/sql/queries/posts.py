@@ -3,13 +3,13 @@
 from sqlalchemy import Uuid, bindparam, or_, select
 
 from adapters.sql.database import Row, SqlDatabase
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.search import contains
-from adapters.sql.tables import posts, users
+from adapters.sql.schema.search import contains
+from adapters.sql.schema.tables import posts, users
 from domain.posts import PostFilter, is_slug
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.posts import PostQueries, PostView
 
 

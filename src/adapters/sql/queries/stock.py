@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import Integer, Uuid, bindparam, select
 
 from adapters.sql.database import Row, SqlDatabase, Statement
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.tables import movements, users
+from adapters.sql.schema.tables import movements, users
 from domain.stock import MovementFilter
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.stock import MovementQueries, MovementView, StockAt
 
 

@@ -20,15 +20,15 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Row, SqlDatabase, Statement
-from adapters.sql.listing import Filters, Shape, Sort
-from adapters.sql.queries import SqlQueries
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Filters, Shape, Sort
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.search import contains
-from adapters.sql.tables import tasks, users
-from adapters.sql.types import Time
+from adapters.sql.schema.search import contains
+from adapters.sql.schema.tables import tasks, users
+from adapters.sql.schema.types import Time
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, select
 
 from adapters.sql.database import Row, SqlDatabase
-from adapters.sql.listing import Sort
-from adapters.sql.queries import SqlQueries
-from adapters.sql.search import contains
-from adapters.sql.tables import users
+from adapters.sql.queries.base import SqlQueries
+from adapters.sql.queries.listing import Sort
+from adapters.sql.schema.search import contains
+from adapters.sql.schema.tables import users
 from domain.users import USERNAME, UserFilter
 from domain.values import fold
-from service_layer.queries import holding
+from service_layer.queries.base import holding
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 

@@ -1,0 +1,1 @@
+"""The optional fast lane: reads and writes that go past SQLAlchemy."""

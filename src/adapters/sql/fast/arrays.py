@@ -1,0 +1,83 @@
+"""Arrays: how PostgreSQL is given many rows at once."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    FromClause,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from adapters.sql.fast.rows import WAS, WHICH, Rows, RowWriter
+
+
+class ArrayWriter(RowWriter):
+    """Writes many rows by one statement of PostgreSQL, which is given each column as an array.
+
+    It costs us half of what a statement for each row does, and the database less as well.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._statement = lru_cache(maxsize=256)(self._made)
+
+    def insert(self, connection: Connection, table: Table, rows: Rows) -> None:
+        if len(rows) == 1:
+            super().insert(connection, table, rows)
+        else:
+            self._execute(connection, table, rows)
+
+    def update(self, connection: Connection, table: Table, rows: Rows) -> int:
+        if len(rows) == 1:
+            return super().update(connection, table, rows)
+        return self._execute(connection, table, rows)
+
+    def _execute(self, connection: Connection, table: Table, rows: Rows) -> int:
+        sql, columns = self._statement(table, tuple(rows[0]))
+        arrays = {
+            name: [process(row[name]) for row in rows] if process else [row[name] for row in rows]
+            for name, process in columns
+        }
+        written: int = connection.exec_driver_sql(sql, arrays).rowcount
+        return written
+
+    def _made(self, table: Table, names: tuple[str, ...]) -> tuple[str, list[tuple[str, Any]]]:
+        """Return a statement, and what makes of the values of each column what the driver takes."""
+        types = {name: _column(table, name).type for name in names}
+        arrays = (bindparam(name, type_=ARRAY(type)) for name, type in types.items())
+        given = func.unnest(*arrays).table_valued(*(column(n, t) for n, t in types.items()))
+        made = (_updating_from if WHICH in names else _inserting_from)(
+            table, given.render_derived()
+        )
+        # An array of numbers or times is shorter, and quicker to make, when it is not text.
+        sql = re.sub(r"%\((\w+)\)s", r"%(\1)b", str(made.compile(dialect=self._dialect)))
+        return sql, [
+            (name, type.dialect_impl(self._dialect).bind_processor(self._dialect))
+            for name, type in types.items()
+        ]
+
+
+def _column(table: Table, name: str) -> Any:
+    return table.c[{WHICH: "id", WAS: "version"}.get(name, name)]
+
+
+def _inserting_from(table: Table, given: FromClause) -> Insert:
+    return insert(table).from_select([each.key for each in given.c], select(given))
+
+
+def _updating_from(table: Table, given: FromClause) -> Update:
+    values = {each.key: each for each in given.c if each.key not in (WHICH, WAS)}
+    same = (table.c.id == given.c[WHICH], table.c.version == given.c[WAS])
+    return update(table).where(*same).values(values)

@@ -1,0 +1,135 @@
+"""A held connection to PostgreSQL that reads by prepared statements, on the shortest way.
+
+psycopg's own cursors do far more for each statement than is needed here, and twice as long; this
+takes its connections, its wrapper of libpq and its conversions, and nothing in between.
+"""
+
+import asyncio
+from typing import Any, Self
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import Transformer
+
+from adapters.sql.database import Row, Values
+from adapters.sql.fast.prepared import LOST, MOST_PREPARED, judged, numbered
+from adapters.sql.statement_log import log_statement
+
+
+class PostgresReader:
+    """One connection, for one read at a time."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+        self._libpq = connection.pgconn
+        self._convert = Transformer(connection)
+        self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._answered: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        # To begin and end listening with each statement would cost two system calls.
+        self._socket = self._libpq.socket
+        self._loop.add_reader(self._socket, self._hear)
+        self.listens = True
+
+    @classmethod
+    async def connect(cls, **arguments: Any) -> Self:
+        """Return a reader of a new connection, whose reads commit by themselves."""
+        return cls(await psycopg.AsyncConnection.connect(autocommit=True, **arguments))
+
+    async def close(self) -> None:
+        """Close the connection, even amid a read."""
+        self._end()
+        await self._connection.close()
+
+    async def read(self, sql: str, values: Values) -> list[Row]:
+        """Return the rows.
+
+        Raises:
+            psycopg.Error: what the database says, after which it can be asked again; or
+                `OperationalError` when the connection is lost. Whatever else interrupts a read, the
+                reader is to be closed.
+        """
+        log_statement(sql)
+        query, names, formats = numbered(sql)
+        given = self._convert.dump_sequence([values[name] for name in names], formats)
+        types = self._convert.types or ()
+        name = self._prepared.get((sql, types)) or await self._prepare(sql, query, types)
+        self._libpq.send_query_prepared(
+            name, given, self._convert.formats, result_format=pq.Format.BINARY
+        )
+        result = await self._result()
+        self._convert.set_pgresult(result, format=pq.Format.BINARY)
+        return self._convert.load_rows(0, result.ntuples, tuple)
+
+    async def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
+        """Prepare a statement for values of some types, and return its name."""
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.clear()
+            self._libpq.send_query(b"DEALLOCATE ALL")
+            await self._result()
+        name = b"read_%d" % len(self._prepared)
+        self._libpq.send_prepare(name, query, types)
+        await self._result()
+        self._prepared[sql, types] = name
+        return name
+
+    async def _result(self) -> pq.abc.PGresult:
+        """Return the result of what was sent.
+
+        Raises:
+            psycopg.Error: the database's, or `OperationalError` if the connection is lost.
+        """
+        await self._sent()
+        results = []
+        while (result := await self._next()) is not None:
+            results.append(result)
+        if self._libpq.status != pq.ConnStatus.OK:
+            raise psycopg.OperationalError(LOST)
+        (result,) = results
+        return judged(self._libpq, result)
+
+    async def _sent(self) -> None:
+        """Wait until all of a statement is sent; only a very long one takes more than one go."""
+        while self._libpq.flush():
+            room = self._loop.create_future()
+            self._loop.add_writer(self._socket, _done, room)
+            try:
+                await room
+            finally:
+                self._loop.remove_writer(self._socket)
+
+    async def _next(self) -> pq.abc.PGresult | None:
+        """Return the next result, or `None` after the last one."""
+        while self._libpq.is_busy():
+            self._answered = self._loop.create_future()
+            try:
+                await self._answered
+            finally:
+                self._answered = None
+        return self._libpq.get_result()
+
+    def _end(self) -> None:
+        """Listen no more; the socket's number may soon be another's."""
+        if self.listens:
+            self._loop.remove_reader(self._socket)
+            self.listens = False
+
+    def _hear(self) -> None:
+        """Take in what has come; also what comes unasked, such as the end of the connection."""
+        error: psycopg.Error | None = None
+        try:
+            self._libpq.consume_input()
+        except psycopg.Error as lost:
+            self._end()
+            error = lost
+        answered = self._answered
+        if answered is not None and not answered.done():
+            if error is not None:
+                answered.set_exception(error)
+            elif not self._libpq.is_busy():
+                answered.set_result(None)
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

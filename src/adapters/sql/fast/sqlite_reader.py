@@ -1,0 +1,83 @@
+"""A connection to SQLite that only reads, and only for so long."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from adapters.sql.database import TOO_LONG, Row, Statement, Values
+from adapters.sql.sqlite.driver import sqlite3
+from adapters.sql.sqlite.troubles import told
+from adapters.sql.statement_log import log_statement
+
+
+class Long(Exception):
+    """A read has not come to its end in the time that it had."""
+
+
+# SQLITE_BUSY and SQLITE_INTERRUPT (sqlite.org/rescode.html).
+_IN_NO_TIME = (5, 9)
+
+
+class Reader:
+    """A connection that only reads, opened when it is first needed; for one thread at a time."""
+
+    def __init__(self, connect: Callable[[], Any], seconds: float) -> None:
+        self._open = connect
+        self._seconds = seconds
+        self._end = 0.0
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def _connect(self) -> Any:
+        """Return a new connection that asks every so often whether a read has had its time."""
+        made = self._open()
+        made.set_progress_handler(lambda: time.monotonic() > self._end, 1_000)
+        made.execute(f"PRAGMA busy_timeout = {int(self._seconds * 1000)}")
+        return made
+
+    def begin(self) -> None:
+        """Let all reads until `end` see the same state, which spares them asking what that is."""
+        self.end()
+        self.read("BEGIN", {})
+
+    def end(self) -> None:
+        """Let the next reads see what has been written meanwhile."""
+        with self._lock:
+            try:
+                if self._connection is not None and self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+            except sqlite3.Error:
+                # Nothing was lost, and whoever reads next is told whether a new connection works.
+                self._close()
+
+    def fetch(self, statement: Statement, values: Values) -> list[Row]:
+        return [statement.row(row) for row in self.read(statement.sql, values)]
+
+    def read(self, sql: str, values: Values) -> list[Row]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                log_statement(sql)
+                self._end = time.monotonic() + self._seconds
+                rows: list[Row] = self._connection.execute(sql, values).fetchall()
+                return rows
+            except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorcode", None)
+                if self._seconds < TOO_LONG and code is not None and code & 0xFF in _IN_NO_TIME:
+                    raise Long from None
+                trouble = told(error)
+                if trouble is None:
+                    raise
+                self._close()
+                raise trouble from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

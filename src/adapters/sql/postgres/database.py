@@ -1,0 +1,218 @@
+"""PostgreSQL, through psycopg 3."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import URL, ColumnElement, Engine, create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from adapters.sql.database import (
+    TOO_LONG,
+    Lookup,
+    Row,
+    Selected,
+    SqlDatabase,
+    Statement,
+    Values,
+    schema_of,
+)
+from adapters.sql.fast.arrays import ArrayWriter
+from adapters.sql.fast.gathering import GatheredLookup, Gathering
+from adapters.sql.fast.nearness import Nearness
+from adapters.sql.fast.postgres_reader import PostgresReader
+from adapters.sql.fast.postgres_writer import WritingConnection
+from adapters.sql.postgres.indexing import Indexing
+from adapters.sql.postgres.troubles import told
+from adapters.sql.statement_log import log_statements_of
+from adapters.sql.troubles import AWAY
+from service_layer.errors import DatabaseUnavailable, Unreachable
+from service_layer.ports import Schema
+
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
+
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 3,
+    # A peer that vanished without a word is noticed in seconds instead of minutes.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": int(TOO_LONG * 1000),
+    "application_name": "atelier",
+}
+_OPTIONS = (
+    f"-c TimeZone=UTC -c statement_timeout={int(TOO_LONG)}s -c lock_timeout={int(TOO_LONG)}s"
+    f" -c idle_in_transaction_session_timeout={int(TOO_LONG) * 3}s"
+)
+
+
+def arguments(url: URL) -> dict[str, Any]:
+    """Return what psycopg connects with: what the address says, then what we add to it."""
+    said = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
+    return {**_CONNECT, **said, "options": f"{said.get('options', '')} {_OPTIONS}"}
+
+
+HURRY = 0.03
+"""Seconds that a hurried unit of work waits for a lock: a change that is being committed is soon
+over, and what takes longer is not worth keeping others waiting for."""
+
+
+# A read names few rows and what belongs to them: to look that up row by row is best, and PostgreSQL
+# is spared thinking about other ways. It would take one for as many rows as a page might have.
+READING = "-c enable_hashjoin=off -c enable_mergejoin=off"
+# What is prepared is planned for all values alike after some time: the same for words that are
+# everywhere and nowhere.
+_PLANNING = "-c plan_cache_mode=force_custom_plan"
+
+
+def make_engine(url: URL, *, hurried: bool = False) -> Engine:
+    """Return an engine for the units of work of one process."""
+    said = arguments(url)
+    connection: type[psycopg.Connection[Any]] = psycopg.Connection
+    if hurried:
+        said["options"] += f" -c lock_timeout={int(HURRY * 1000)}"
+        connection = WritingConnection
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connection.connect(**said),
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=TOO_LONG,
+        # Errors end up in logs, and what is written does not belong there.
+        hide_parameters=True,
+    )
+    log_statements_of(engine)
+    return engine
+
+
+READERS, LONG_READERS, SEARCHERS = 4, 4, 8
+"""How many connections read what an index leads to, what may take longer, and search."""
+
+
+class _Readers:
+    """A few held connections for reads: a read is a prepared statement and one round trip."""
+
+    def __init__(self, said: dict[str, Any], options: str, number: int) -> None:
+        self._arguments = {**said, "options": f"{said['options']} {options}"}
+        self._free: deque[PostgresReader | None] = deque([None] * number)
+        self._turn = asyncio.Semaphore(number)
+
+    async def close(self) -> None:
+        for reader in self._free:
+            if reader is not None:
+                await reader.close()
+        self._free = deque([None] * len(self._free))
+
+    async def read(self, sql: str, values: Values) -> list[Row]:
+        """Return the rows; if a connection broke while it was idle, another is made for this read.
+
+        Raises:
+            DatabaseUnavailable: when the database cannot be reached or takes too long.
+        """
+        try:
+            async with asyncio.timeout(TOO_LONG), self._turn:
+                try:
+                    return await self._read_once(sql, values)
+                except Unreachable:
+                    return await self._read_once(sql, values, anew=True)
+        except TimeoutError:
+            raise DatabaseUnavailable(AWAY) from None
+
+    async def _read_once(self, sql: str, values: Values, *, anew: bool = False) -> list[Row]:
+        """Read by the connection at hand, or by a new one: where one broke the others have too."""
+        reader = self._free.popleft()
+        try:
+            if reader is not None and anew:
+                await reader.close()
+                reader = None
+            if reader is None:
+                reader = await PostgresReader.connect(**self._arguments)
+            rows = await reader.read(sql, values)
+            self._free.appendleft(reader)
+            return rows
+        except BaseException as error:
+            trouble = told(error, may_be_committed=False)
+            if isinstance(error, psycopg.DataError):
+                # What was asked for is wrong, and not the connection.
+                self._free.appendleft(reader)
+                raise
+            self._free.append(None)
+            if reader is not None:
+                await reader.close()
+            if trouble is None:
+                raise
+            raise trouble from error
+
+
+class PostgresDatabase(SqlDatabase):
+    """A pool of transactions for writes, and connections for reads that commit by themselves."""
+
+    dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    driver_error = psycopg.Error
+    writer = ArrayWriter(dialect)
+    enough = 12  # measured: docs/decisions/0022-turns-for-company.md
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.engine = make_engine(url)
+        self._hurried = make_engine(url, hurried=True)
+        self._indexing = Indexing(self.engine)
+        self._nearness = Nearness()
+        self._readers = _Readers(arguments(url), READING, READERS)
+        self._long_readers = _Readers(arguments(url), READING, LONG_READERS)
+        self._searchers = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
+
+    async def open(self) -> None:
+        # Connections are made when they are first needed.
+        self._nearness.to_this_thread()
+        self._indexing.start()
+
+    async def close(self) -> None:
+        await self._readers.close()
+        await self._long_readers.close()
+        await self._searchers.close()
+        self._indexing.close()
+        self.engine.dispose()
+        self._hurried.dispose()
+
+    @property
+    def hurried(self) -> Engine:
+        return self._hurried
+
+    def making_engine(self) -> Engine:
+        return make_engine(self._url)
+
+    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return told(error, may_be_committed=may_be_committed)
+
+    def begin(self) -> None:
+        self._nearness.keep()
+
+    def check(self) -> None:
+        """What PostgreSQL has committed it keeps."""
+
+    def end(self) -> None:
+        self._indexing.is_due()
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        readers = self._readers if short else self._long_readers
+        if statement.depends:
+            readers = self._searchers
+        rows = await readers.read(statement.sql, statement.values(given))
+        return [statement.row(row) for row in rows]
+
+    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
+        return GatheredLookup(self, rows, key)
+
+    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        gathering: Gathering[G, R] = Gathering(lambda group, _: ask(group))
+        return lambda group: gathering(group, ())
+
+    async def schema(self) -> Schema:
+        if (await self._readers.read("SELECT to_regclass('alembic_version')", {}))[0][0] is None:
+            return Schema.EMPTY
+        rows = await self._readers.read("SELECT version_num FROM alembic_version", {})
+        return schema_of([row[0] for row in rows])

@@ -1,0 +1,1 @@
+"""Tables, their mapping to the entities, search indexes, and the migrations' runner."""

@@ -1,0 +1,75 @@
+"""The imperative mapping of the aggregates to their tables; importing this module makes it."""
+
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.orm import class_mapper, registry
+
+from adapters.sql.schema.tables import (
+    attempts,
+    categories,
+    devices,
+    movements,
+    posts,
+    products,
+    receipts,
+    tasks,
+    tokens,
+    users,
+)
+from domain.access import Token
+from domain.base import Entity
+from domain.catalogue import Product
+from domain.categories import Category
+from domain.devices import Device
+from domain.login_throttle import LoginThrottle
+from domain.posts import Post
+from domain.receipts import Receipt
+from domain.stock import Movement
+from domain.tasks import Task
+from domain.users import User
+
+_registry = registry()
+
+TABLES: dict[type[Entity], Table] = {}
+
+DERIVED: dict[type[Entity], tuple[str, ...]] = {}
+"""The properties of each aggregate that are kept in columns as well."""
+
+
+def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> None:
+    """Map an aggregate; the columns of its `derived` properties show what was kept of them."""
+    _registry.map_imperatively(
+        entity,
+        table,
+        version_id_col=table.c.version,
+        # What the database derives by itself is for its queries alone.
+        exclude_properties=[column.key for column in table.c if column.computed is not None],
+        properties={f"_{name}": table.c[name] for name in derived},
+    )
+    # Whoever calls the class calls a function of SQLAlchemy's, which has the parameters of the
+    # dataclass's own and leaves the rest to that.
+    assert not hasattr(entity, "__post_init__")
+    class_mapper(entity, configure=False).class_manager.original_init = _hold
+    TABLES[entity], DERIVED[entity] = table, derived
+
+
+def _hold(entity: Entity, **members: Any) -> None:
+    """Give a new aggregate its members, all at once.
+
+    The dataclass's own way sets one after the other, and SQLAlchemy takes note each time of what
+    has changed, which of something new it need not know.
+    """
+    vars(entity).update(members)
+
+
+_map(Task, tasks, derived=("title_key", "search_text"))
+_map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
+_map(Token, tokens)
+_map(LoginThrottle, attempts)
+_map(Receipt, receipts)
+_map(Post, posts, derived=("title_key", "search_text"))
+_map(Category, categories, derived=("own_key", "name_key"))
+_map(Product, products, derived=("name_key", "sku_key", "search_text"))
+_map(Movement, movements)
+_map(Device, devices, derived=("name_key", "kind_key", "serial_key", "search_text"))

@@ -1,0 +1,392 @@
+"""SQLite: an embedded database in one file."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.pool import QueuePool
+
+from adapters import private_files
+from adapters.sql.database import (
+    TOO_LONG,
+    Lookup,
+    Row,
+    Selected,
+    SqlDatabase,
+    Statement,
+    Values,
+    schema_of,
+)
+from adapters.sql.fast.sqlite_reader import Long, Reader
+from adapters.sql.sqlite.driver import sqlite3
+from adapters.sql.sqlite.troubles import told
+from adapters.sql.statement_log import log_statements_of
+from adapters.sql.troubles import BUSY
+from service_layer.errors import Congested, DatabaseUnavailable
+from service_layer.ports import Schema
+
+log = logging.getLogger("atelier.database")
+
+G = TypeVar("G", bound=Hashable)
+R = TypeVar("R")
+
+PRAGMAS = (
+    # Readers and the writer do not wait for each other.
+    "PRAGMA journal_mode = WAL",
+    # A commit is on the disk before it is acknowledged, even if the power goes next.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # What is deleted or overwritten is overwritten with zeros, in free pages as well.
+    "PRAGMA secure_delete = ON",
+    f"PRAGMA busy_timeout = {int(TOO_LONG * 1000)}",
+)
+
+NEAR = 0.005
+"""Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
+
+ERASURE_SECONDS = 0.2
+"""How long the writer waits for readers in order to empty the write-ahead log."""
+
+UNKNOWN = object()
+
+GONE = "The database file is gone; nothing is written until it is back."
+REPLACED = "The database file was replaced by another; the service now turns to that one."
+FOREIGN = "The database file was replaced by one that this version cannot use."
+
+
+def connect(path: Path, mode: str) -> Any:
+    """Open the file in one of SQLite's modes: `ro`, `rw`, or `rwc` to create it."""
+    if mode == "rwc":
+        # SQLite would create it as the umask says. What it puts beside it gets the same mode.
+        _create(path)
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _create(path: Path) -> None:
+    # What cannot be created SQLite cannot open either, and it says why as it says all else.
+    with suppress(OSError):
+        private_files.create_file(path)
+
+
+def make_engine(path: Path, mode: str) -> Engine:
+    """Return an engine whose transactions take the write lock at once.
+
+    A transaction that reads first and writes later fails as soon as another has written in
+    between, however long it would be willing to wait; `BEGIN IMMEDIATE` waits its turn instead.
+    """
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: connect(path, mode),
+        module=sqlite3,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=TOO_LONG,
+        # Errors end up in logs, and what is written does not belong there.
+        hide_parameters=True,
+    )
+    log_statements_of(engine)
+
+    @event.listens_for(engine, "begin")
+    def begin_immediate(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def leave_no_transaction_open(raw: Any, record: Any) -> None:
+        # A commit that fails leaves SQLite in its transaction, and SQLAlchemy takes it for over.
+        if raw is not None and raw.in_transaction:
+            raw.rollback()
+
+    return engine
+
+
+class SqliteDatabase(SqlDatabase):
+    """One file: one writer, one connection for short reads, one for long reads in a thread.
+
+    The file may be deleted or replaced under a running service. SQLite would go on writing into
+    the old one, which nobody would ever open again; so the file's identity is compared before and
+    after each transaction, and nothing is acknowledged that is not in the file of that name.
+    """
+
+    dialect = SQLiteDialect_pysqlite(paramstyle="named")
+    driver_error = sqlite3.Error
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = make_engine(path, "rw")
+        self._identity: tuple[int, int] | None = None
+        # Held by a unit of work from its begin to its end: the file is not changed under it.
+        self._working = threading.RLock()
+        # Held while the service takes another file over; nobody opens anything meanwhile.
+        self._taking_over = threading.Lock()
+        self._near = Reader(self._connect_reader, NEAR)
+        self._far = Reader(self._connect_reader, TOO_LONG)
+        self._in_turn = False
+        self._answers: dict[Any, Any] = {}
+        self._overran: WeakSet[Statement] = WeakSet()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
+        # Set while the write-ahead log may hold personal data of a deleted user.
+        self._must_empty_log = False
+
+    async def open(self) -> None:
+        self._identity = self._found()
+        # The writer's connection holds on to this very file from now on; see `_let_go`.
+        self.engine.connect().close()
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._let_go()
+
+    def making_engine(self) -> Engine:
+        return make_engine(self.path, "rwc")
+
+    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return told(error)
+
+    def begin(self) -> None:
+        if not self._working.acquire(timeout=TOO_LONG):
+            raise Congested(BUSY)
+        try:
+            self.check()
+        except BaseException:
+            self._working.release()
+            raise
+
+    def end(self) -> None:
+        # Whoever changes something finds it changed, in the same turn of the event loop as well.
+        self._in_turn = False
+        try:
+            if self._must_empty_log:
+                self._empty_log()
+        finally:
+            self._working.release()
+
+    def erase_deleted_users(self, connection: Connection) -> None:
+        # A deletion leaves the trigrams of the name in the index, marked as deleted, until FTS5
+        # merges them. Merging all of them now removes them for good. FTS5's own `secure-delete`
+        # would do so as well, but makes the index unreadable to SQLite before 3.42.
+        connection.exec_driver_sql("INSERT INTO users_search (users_search) VALUES ('optimize')")
+        self._must_empty_log = True
+
+    def _empty_log(self) -> None:
+        """Write the log into the database and truncate it, or leave that to the next unit of work.
+
+        A reader whose transaction began before the last commit is waited for only briefly.
+        """
+        try:
+            with self.engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute(f"PRAGMA busy_timeout = {int(ERASURE_SECONDS * 1000)}")
+                try:
+                    busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    raw.execute(PRAGMAS[-1])
+            self._must_empty_log = bool(busy)
+        except Exception as error:
+            # The change itself is committed, and whether the file can be used the next one tells.
+            if self.translated(error, may_be_committed=False) is None:
+                raise
+
+    def check(self) -> None:
+        if self._found() == self._identity:
+            return
+        # Whoever notices sees to it, unless somebody is in the middle of a unit of work.
+        if self._working.acquire(blocking=False):
+            try:
+                self._take_over()
+            finally:
+                self._working.release()
+        raise DatabaseUnavailable(REPLACED)
+
+    def _found(self) -> tuple[int, int]:
+        """Return the identity of the file that has the name now."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            raise DatabaseUnavailable(GONE) from None
+        return status.st_dev, status.st_ino
+
+    def _take_over(self) -> None:
+        """Let go of the old file, and hold on to the one that has its name now."""
+        with self._taking_over:
+            self._let_go()
+            found = self._found()
+            if self._schema() is not Schema.CURRENT:
+                raise DatabaseUnavailable(FOREIGN)
+            self.engine.connect().close()
+            self._identity = found
+
+    def _let_go(self) -> None:
+        """Close every connection, leaving nothing in the log that another file could inherit.
+
+        The write-ahead log lies beside the database under a fixed name. Were the new file opened
+        while changes to the old one are still in it, SQLite would write them into the new one.
+        """
+        self._near.close()
+        self._far.close()
+        if self._pool.checkedin():
+            try:
+                with self.engine.connect() as connection:
+                    raw: Any = connection.connection.dbapi_connection
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except Exception as error:
+                if self.translated(error, may_be_committed=False) is None:
+                    raise
+        self.engine.dispose()
+
+    def _connect_reader(self) -> Any:
+        if not self._taking_over.acquire(blocking=False):
+            raise DatabaseUnavailable(REPLACED)
+        try:
+            if self._found() != self._identity:
+                raise DatabaseUnavailable(REPLACED)
+            connection = connect(self.path, "rw")
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+        finally:
+            self._taking_over.release()
+
+    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+        values = statement.values(given)
+        # What once took long is taken to do so again, unless it is known that an index serves it. A
+        # search is not even tried: SQLite does not ask for the time while it goes through trigrams.
+        if short or not (statement.depends or statement in self._overran):
+            try:
+                self.answers()
+                return self._near.fetch(statement, values)
+            except Long:
+                self._overran.add(statement)
+                log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._read_far, statement, values
+        )
+
+    def answers(self) -> dict[Any, Any]:
+        """Return the answers to what has been asked in this turn of the event loop.
+
+        Whoever is called in this turn was due before its first read, and so finds all that had been
+        acknowledged by then. What becomes due after that is called when the turn is over. So the
+        file, and what is in it, is looked at once for all of them.
+        """
+        if not self._in_turn:
+            self.check()
+            asyncio.get_running_loop().call_soon(self._end_turn)
+            self._in_turn = True
+            # An answer that comes after the turn goes where nobody looks.
+            self._answers = {}
+            self._near.begin()
+        return self._answers
+
+    def _end_turn(self) -> None:
+        self._in_turn = False
+        self._near.end()
+
+    def _read_far(self, statement: Statement, values: Values) -> list[Row]:
+        self.check()
+        return self._far.fetch(statement, values)
+
+    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
+        return _DirectLookup(self, rows, key)
+
+    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        async def answer(asked: G) -> R:
+            answers = self.answers()
+            found: Any = answers.get((ask, asked), UNKNOWN)
+            if found is UNKNOWN:
+                found = answers[ask, asked] = await ask(asked)
+            answer: R = found
+            return answer
+
+        return answer
+
+    async def schema(self) -> Schema:
+        return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
+
+    def _checked_schema(self) -> Schema:
+        if self._identity is not None:  # that is, while serving
+            self.check()
+        return self._schema()
+
+    def _schema(self) -> Schema:
+        """Look at the file without leaving a trace in it, whatever it may be."""
+        if not self.path.exists():
+            return Schema.EMPTY
+        try:
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+            try:
+                tables = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
+                if not connection.execute(tables).fetchall():
+                    return Schema.EMPTY
+                revisions = connection.execute("SELECT version_num FROM alembic_version")
+                return schema_of([row[0] for row in revisions.fetchall()])
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise told(error) or error from error
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool
+
+
+class _DirectLookup(Lookup):
+    """Rows by keys, a statement for each who asks: it takes microseconds."""
+
+    def __init__(self, database: SqliteDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
+        super().__init__(database, rows, key)
+        self._turns = database
+        self._several = database.shared(self._look_up)
+        # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
+        # for, which takes longer than to ask it. It does not look into a select.
+        one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
+        self._one = Statement(one, database.dialect)
+        self._statement = lru_cache(maxsize=8)(self._statement_for)
+
+    async def row(self, key: Any, given: Values) -> Row | None:
+        answers = self._turns.answers()
+        asked = (self, key, *given.values())
+        found: Any = answers.get(asked, UNKNOWN)
+        if found is UNKNOWN:
+            rows = await self._database.fetch(self._one, {"key": key, **given}, short=True)
+            found = answers[asked] = rows[0] if rows else None
+        row: Row | None = found
+        return row
+
+    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
+        return await self._several((frozenset(keys), tuple(given.items())))
+
+    async def _look_up(self, asked: tuple[frozenset[Any], Sequence[Any]]) -> Mapping[Any, Row]:
+        return await super().rows(asked[0], dict(asked[1]))
+
+    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+        numbered = {f"key_{place}": key for place, key in enumerate(keys)}
+        return self._statement(len(keys)), {**numbered, **given}
+
+    def _statement_for(self, number: int) -> Statement:
+        keys = (bindparam(f"key_{place}", type_=self._key.type) for place in range(number))
+        some = self._rows.where(or_(*(self._key == key for key in keys)))
+        return Statement(some, self._database.dialect)

@@ -1,0 +1,37 @@
+"""What the module of SQLite raises, told in the service layer's words."""
+
+from adapters.sql.sqlite.driver import sqlite3
+from adapters.sql.troubles import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
+from service_layer.errors import ConcurrentChange
+
+# Somebody else was quicker; see `SqlDatabase.told`.
+_COLLISIONS = {
+    787,  # SQLITE_CONSTRAINT_FOREIGNKEY; at the end of a transaction 19 is all that is told
+    1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
+    2067,  # SQLITE_CONSTRAINT_UNIQUE
+}
+
+# sqlite.org/rescode.html: primary result codes.
+_CODES = {
+    5: BUSY,  # SQLITE_BUSY
+    6: BUSY,  # SQLITE_LOCKED
+    8: READ_ONLY,  # SQLITE_READONLY
+    9: SLOW,  # SQLITE_INTERRUPT
+    10: UNUSABLE,  # SQLITE_IOERR
+    11: "The database file is damaged.",  # SQLITE_CORRUPT
+    13: FULL,  # SQLITE_FULL
+    14: "The database file cannot be opened.",  # SQLITE_CANTOPEN
+    26: "The database file is not a database.",  # SQLITE_NOTADB
+}
+
+
+def told(error: BaseException) -> Exception | None:
+    """Return the error to raise in place of the module's one, or `None` to let it be."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in _COLLISIONS or (code == 19 and "FOREIGN KEY" in str(error)):
+        return ConcurrentChange()
+    if code is not None and (detail := _CODES.get(code & 0xFF)):
+        return unavailable(detail)
+    return None

@@ -1,0 +1,438 @@
+"""The command line's office: what each command has done, on the database of the settings."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import resource
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+import settings as configuration
+from adapters import clock, logs, private_files
+from adapters.passwords import Argon2Passwords
+from adapters.sql.database import AHEAD, HEAD, SqlDatabase
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.catalogue import PricesTooFine
+from domain.currencies import Currency
+from domain.errors import DomainError, Invalid, Unacceptable
+from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
+from entrypoints import cli
+from entrypoints.cli import Failed, Migration
+from entrypoints.server.protocol import Protocol
+from entrypoints.web.frontdoor import REQUEST_ID
+from service_layer import access, people, stockroom
+from service_layer.errors import DatabaseUnavailable, MigrationFailed
+from service_layer.ports import Schema
+from service_layer.runner import Runner
+from service_layer.unit_of_work import UnitOfWork
+from settings import Settings, UnusableSettings
+
+log = logging.getLogger("atelier")
+
+T = TypeVar("T")
+
+SHUTDOWN_SECONDS = 20
+"""How long requests in flight may take to be answered once the service is told to stop."""
+
+WORKER_SECONDS = 30
+"""How long a worker may leave its parent without an answer before another takes its place.
+
+A busy machine makes its start long, and to begin another one then only makes it longer. But as long
+as it waits for an answer the parent does nothing else, not even stop.
+"""
+
+RESERVED_DESCRIPTORS = 150
+"""Open files that a process needs beside its connections, and for those that it turns away."""
+
+MAX_DESCRIPTORS = 65_536
+"""The soft limit on open files where the system has no hard one."""
+
+
+def make_database(settings: Settings) -> SqlDatabase:
+    """Return the database that the settings name."""
+    # A driver and what SQLAlchemy knows of its database take memory, which one of them is worth.
+    path = settings.sqlite_path
+    if path is None:
+        from adapters.sql.postgres.database import PostgresDatabase
+
+        return PostgresDatabase(settings.url)
+    from adapters.sql.sqlite.database import SqliteDatabase
+
+    return SqliteDatabase(path)
+
+
+class Office(cli.Office):
+    """What the command line can have done."""
+
+    def __init__(self, make_database: Callable[[Settings], SqlDatabase] = make_database) -> None:
+        self._make_database = make_database
+        try:
+            self.settings = configuration.load()
+        except UnusableSettings as error:
+            raise Failed(str(error)) from None
+        logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
+
+    def tell_settings(self) -> Iterator[tuple[str, str, str]]:
+        for told in configuration.tell(self.settings):
+            yield told.name, told.value, told.source
+
+    def migrate(self, to: str = "head", *, may_lose: bool = False) -> Migration:
+        # A tenth of the memory of a process that serves, which has nothing to do with it.
+        from adapters.sql.schema.migrations import migrate
+
+        path = self.settings.sqlite_path
+        if path is not None and not path.parent.is_dir():
+            raise Failed(f"The folder {path.parent} does not exist.")
+        database = self._make_database(self.settings)
+        engine = database.making_engine()
+        # A service that runs would go on with tables that are not there any more.
+        with _plainly(database), _alone(path if to != "head" else None):
+            try:
+                before, after = migrate(engine, to, may_lose=may_lose)
+            finally:
+                engine.dispose()
+        return Migration(before, after, HEAD, undone_by_serving=path is not None)
+
+    def serve(self, *, migrate_first: bool) -> None:
+        listener = _listen(self.settings.host, self.settings.port)
+        self._require_folder(self.settings.media)
+        with _alone(self.settings.sqlite_path):
+            if migrate_first or self.settings.sqlite_path:
+                self._migrate_if_need_be()
+            self._require_current_schema()
+            self._require_prices_fit()
+            self._warn_of_exposed_files()
+            self._tell_how_to_set_up()
+            self._run(listener)
+
+    def check_admin(self, *, username: str, email: str, name: str) -> None:
+        profile = Profile(username=username, email=email, name=name)
+        with _checked():
+            check_profile(**profile)
+            self._require_tables()
+            self._perform(people.check_new_user, now=clock.utc_now(), **profile)
+
+    def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        with _checked():
+            password = PASSWORD(password)
+            require_unlike_logins(password, "password", username=username, email=email)
+            hash = asyncio.run(Argon2Passwords().hash(password))
+            self._perform(
+                people.create_admin,
+                username=username,
+                email=email,
+                name=name,
+                password_hash=hash,
+                now=clock.utc_now(),
+            )
+
+    def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
+        self._require_tables()
+        from entrypoints.demo import workshop
+
+        # The others' password is known to nobody, so they can share its hash. An admin can give
+        # each of them another.
+        password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
+        passwords = Argon2Passwords()
+
+        def tell(uow: UnitOfWork, step: Callable[[], None]) -> str | None:
+            def told(share: float) -> None:
+                step()
+                progress(share)
+
+            hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
+            return workshop.tell(uow, told, now=clock.utc_now(), currency=self._currency, **hashes)
+
+        with _checked(), self._runner() as runner:
+            hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
+            username = runner.perform_in_steps(tell)
+        return None if username is None else (username, password)
+
+    def _migrate_if_need_be(self) -> None:
+        if self._schema() is not Schema.CURRENT:
+            self.migrate()
+
+    def _tell_how_to_set_up(self) -> None:
+        """Print the address at which the first admin can be made, as long as there is none."""
+        secret = self._perform(access.prepare_setup, now=clock.utc_now())
+        if secret is not None:
+            address = f"{self.settings.address}/setup"
+            print(
+                "There is no admin yet. Make the first one with `atelier create-admin`, or open"
+                f" this address in a browser; it works once:\n  {address}?secret={secret}",
+                flush=True,
+            )
+
+    def _require_prices_fit(self) -> None:
+        try:
+            self._perform(stockroom.require_prices_fit, currency=self._currency)
+        except PricesTooFine as error:
+            raise Failed(f"ATELIER_CURRENCY: {error}") from None
+
+    @property
+    def _currency(self) -> Currency:
+        return Currency.of(self.settings.currency)
+
+    def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
+        """Run a use case in a transaction of its own."""
+        with self._runner() as runner:
+            return runner.perform(use_case, **arguments)
+
+    @contextmanager
+    def _runner(self) -> Iterator[Runner]:
+        """Open the database for as long as it takes."""
+        database = self._make_database(self.settings)
+        with _plainly(database):
+            asyncio.run(database.open())
+            runner = Runner(lambda: SqlUnitOfWork(database))
+            try:
+                yield runner
+            finally:
+                runner.close()
+                asyncio.run(database.close())
+
+    def _require_folder(self, folder: Path) -> None:
+        """Make sure that uploads can be kept, before somebody sends one."""
+        try:
+            private_files.create_folder(folder)
+        except OSError as error:
+            raise Failed(f"ATELIER_MEDIA: {(error.strerror or 'no access').lower()}.") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise Failed("ATELIER_MEDIA: permission denied.")
+
+    def _warn_of_exposed_files(self) -> None:
+        """Log which files and folders of the service other accounts of the machine may open.
+
+        Their modes are left alone: an operator may have given them on purpose.
+        """
+        path = self.settings.sqlite_path
+        paths = [self.settings.media]
+        if path is not None:
+            # SQLite puts its files beside the one that a link leads to.
+            paths += (Path(f"{path.resolve()}{end}") for end in ("", "-wal", "-shm", ".lock"))
+        if exposed := private_files.exposed(paths):
+            log.warning("files open to other accounts", extra={"paths": [*map(str, exposed)]})
+
+    def _schema(self) -> Schema:
+        database = self._make_database(self.settings)
+
+        async def ask() -> Schema:
+            try:
+                return await database.schema()
+            finally:
+                await database.close()
+
+        with _plainly(database):
+            return asyncio.run(ask())
+
+    def _require_tables(self) -> None:
+        """Make the tables of an embedded database that has none; a PostgreSQL one has to."""
+        if self.settings.sqlite_path is not None and self._schema() is Schema.EMPTY:
+            self.migrate()
+        self._require_current_schema()
+
+    def _require_current_schema(self) -> None:
+        schema = self._schema()
+        if schema is Schema.AHEAD:
+            raise Failed(AHEAD)
+        if schema is not Schema.CURRENT:
+            raise Failed(f"The database's schema is {schema}: run `atelier migrate` first.")
+
+    def _run(self, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            "bootstrap:application",
+            factory=True,
+            workers=self.settings.workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # The application has a middleware of its own for them.
+            proxy_headers=False,
+            # Of several workers, one that takes all connections that wait would have all the work.
+            loop="entrypoints.web.event_loop:EventLoop" if self.settings.workers == 1 else "uvloop",
+            http=Protocol,
+            ws="none",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_worker_healthcheck=WORKER_SECONDS,
+            limit_concurrency=self._connection_limit(),
+        )
+        address = self.settings.local_address
+        log.info(
+            "serving",
+            extra={
+                "version": cli.version(),
+                "address": address,
+                "database": configuration.shown(self.settings.url),
+            },
+        )
+        if self.settings.workers > 1:
+            workers = _Workers(config, sockets=[listener])
+            workers.run()
+            started = all(each.exitcode != STARTUP_FAILURE for each in workers.processes)
+        else:
+            server = _Server(config)
+            for wanted in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(wanted, server.end_start)
+            server.run(sockets=[listener])
+            started = server.started
+        if not started:
+            raise Failed("The service could not start; the log says why.")
+        log.info("stopped")
+
+    def _connection_limit(self) -> int:
+        """Return how many connections a process may serve: as set, if it may open as many files."""
+        wanted = self.settings.connections
+        descriptors = _raise_descriptor_limit()
+        available = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2)
+        if available < wanted:
+            log.warning("fewer connections than set", extra={"set": wanted, "possible": available})
+        return min(wanted, available)
+
+
+def _raise_descriptor_limit() -> int:
+    """Raise the soft limit on open files to what the hard limit allows, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        return soft  # a system may have a lower limit of its own
+    return wanted
+
+
+class _Server(uvicorn.Server):
+    """A server that ends well when told to stop, and at once while it is still starting."""
+
+    served = False
+
+    async def main_loop(self) -> None:
+        self.served = True
+        await super().main_loop()
+
+    def end_start(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal that comes before uvicorn handles it, or that uvicorn raises again."""
+        if self.served:
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+
+class _Workers(Multiprocess):
+    """Processes that serve, and others in the place of those that end."""
+
+    def init_processes(self) -> None:
+        with _interrupts_blocked():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        # Who has the workers' ends of the pipes open, too, is not told when they are gone.
+        for worker in self.processes:
+            worker.child_conn.close()
+        with _interrupts_blocked():
+            super().keep_subprocess_alive()
+
+    def restart_all(self) -> None:
+        with _interrupts_blocked():
+            super().restart_all()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: a terminal sends it to all of them at once.
+
+    A process inherits the mask. The parent handles the interrupt as soon as it is unblocked, and
+    stops its workers by another signal.
+    """
+    # Python starts this with the first process, and unblocks the signal then.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is done, so that a mistake in it costs nothing."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        listener = socket.create_server((host, port), family=found[0][0], backlog=2048)
+    except OSError as error:
+        # A name that cannot be looked up has a negative number.
+        known = (error.errno or -1) > 0
+        reason = os.strerror(error.errno or 0) if known else "there is no such address"
+        place = configuration.host_and_port(host, port)
+        raise Failed(f"Cannot listen on {place}: {reason.lower()}.") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def _alone(path: Path | None) -> Iterator[None]:
+    """Let one `serve` alone have an embedded database.
+
+    The lock is on a file beside the database, since closing any descriptor of the database itself
+    would drop the locks that SQLite holds on it. The system lets go of it when the process ends.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        lock = private_files.opener(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise Failed(f"Cannot use {path}: {(error.strerror or 'no access').lower()}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Failed(f"Another `atelier serve` is using {path} already.") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Tell in one line what is wrong with what was given."""
+    try:
+        yield
+    except Invalid as error:
+        raise Failed(f"{error.field}: {error}") from None
+    except Unacceptable as error:
+        raise Failed(f"password: {error}") from None
+    except DomainError as error:
+        raise Failed(str(error)) from None
+
+
+@contextmanager
+def _plainly(database: SqlDatabase) -> Iterator[None]:
+    """Tell trouble with the database in one line."""
+    try:
+        yield
+    except MigrationFailed as error:
+        raise Failed(str(error)) from None
+    except Exception as error:
+        trouble = database.translated(error, may_be_committed=False) or error
+        cause = trouble.__cause__ or error
+        cause = getattr(cause, "orig", None) or cause
+        if not isinstance(cause, database.driver_error | DatabaseUnavailable):
+            raise
+        told = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
+        said = str(cause).strip().partition("\n")[0]
+        raise Failed(f"{told} ({said})" if said and said != str(told) else str(told)) from None

@@ -1,0 +1,193 @@
+"""`/auth`, `/tokens` and `/setup`: how one comes in."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.access import SESSION, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
+from domain.errors import NotFound, Unidentified
+from entrypoints.api.users import NewUser, ToldPassword
+from entrypoints.web.bodies import SMALL_BODY
+from entrypoints.web.fields import Moment, text, told
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation, problems
+from entrypoints.web.ports import (
+    Address,
+    AuthenticatorPort,
+    By,
+    Granted,
+    Hashing,
+    IfMatch,
+    Now,
+    Run,
+    Tokens,
+    ports,
+)
+from service_layer import access, people
+from service_layer.queries.access import Grant, TokenView
+from service_layer.queries.users import UserView
+
+router = APIRouter(prefix="/api/v1", tags=["access"], route_class=Operation)
+
+
+class SignIn(BaseModel):
+    """OAuth 2.0's password grant (RFC 6749, 4.3.2); what it says of the client is passed over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Annotated[str, told(200)] = Field(description="A username or an e-mail address.")
+    password: ToldPassword
+    grant_type: Literal["password"] = "password"
+    scope: str = Field("", max_length=1_000)
+    client_id: str = Field("", max_length=1_000)
+    client_secret: str = Field("", max_length=1_000)
+
+
+class SignedIn(TypedDict):
+    """A token for the next hours (RFC 6749, 5.1); `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: int
+
+
+class NewToken(BaseModel):
+    """A personal token to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, text(TOKEN_NAME)]
+    scope: Scope
+    expires_at: Moment | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedToken(TokenView):
+    """A personal token with its secret, which is shown this once."""
+
+    token: str
+
+
+class TokenParameters(ListParameters):
+    """How one's personal tokens are listed."""
+
+    sorts = {"created_at": datetime}
+
+    sort: Literal["created_at", "-created_at"] = "created_at"
+
+
+class FirstAdmin(NewUser):
+    """The first admin, and the secret that the server printed when it started."""
+
+    secret: Annotated[str, told(100)] | None = None
+
+
+class SetupParameters(BaseModel):
+    """The secret, for whoever uses the address as the server printed it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    secret: Annotated[str, told(100)] | None = Field(
+        None, description="The one-time secret, when the body does not have it."
+    )
+
+
+async def _look(request: Request, token_id: UUID) -> TokenView | None:
+    grant: Grant = request.scope["grant"]
+    return await ports(request).token_queries().owned(token_id, grant.actor.id)
+
+
+async def _awaited(request: Request) -> None:
+    """Answer as if there were nothing here once the workshop is set up."""
+    if not await ports(request).access_queries().awaits_setup():
+        raise AlreadySetUp
+
+
+TokenId = Annotated[UUID, Path(description="The token's id."), Names("token", _look)]
+
+
+@router.post(
+    "/auth/token",
+    openapi_extra=problems("unauthenticated", "too-many-requests"),
+    max_body_size=SMALL_BODY,
+)
+async def sign_in(
+    form: Annotated[SignIn, Form()], authenticator: AuthenticatorPort, address: Address
+) -> SignedIn:
+    """Sign in with a password: hand out a token for the next hours."""
+    issued = await authenticator.sign_in(form.username, form.password, address)
+    return {
+        "access_token": issued.secret,
+        "token_type": "bearer",
+        "expires_in": int(SESSION.total_seconds()),
+    }
+
+
+@router.delete("/auth/token", status_code=204)
+async def sign_out(grant: Granted, run: Run, now: Now) -> None:
+    """End the token that this request came with."""
+    await run(access.end_token, grant.token_id, actor=grant.actor, now=now)
+
+
+@router.get("/tokens")
+async def list_tokens(
+    asked: Annotated[TokenParameters, Query()], tokens: Tokens, by: By
+) -> Listing[TokenView]:
+    """List one's personal tokens, a page at a time."""
+    return asked.listing(await tokens.list(TokenFilter(user_id=by.id), asked.slice()))
+
+
+@router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
+async def create_token(new: NewToken, grant: Granted, run: Run, now: Now) -> IssuedToken:
+    """Make a personal token. Its secret is in this answer and nowhere else."""
+    issued = await run(
+        access.create_token, **vars(new), actor=grant.actor, known_by=grant.token_id, now=now
+    )
+    return IssuedToken(**asdict(TokenView.of(issued.token)), token=issued.secret)
+
+
+@router.get("/tokens/{token_id:id}")
+async def read_token(token_id: TokenId, tokens: Tokens, by: By) -> TokenView:
+    """Read one of one's personal tokens."""
+    token = await tokens.owned(token_id, by.id)
+    if token is None:
+        raise NotFound("token", token_id)
+    return token
+
+
+@router.delete("/tokens/{token_id:id}", status_code=204)
+async def delete_token(token_id: TokenId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+    """End one of one's personal tokens."""
+    await run(access.revoke_token, token_id, actor=by, now=now, expected=expected)
+
+
+@router.post(
+    "/setup",
+    max_body_size=SMALL_BODY,
+    status_code=201,
+    openapi_extra=problems("unauthenticated", "not-found", "already-taken", "too-many-requests"),
+)
+async def set_up(
+    new: FirstAdmin,
+    asked: Annotated[SetupParameters, Query()],
+    awaited: Annotated[None, Depends(_awaited)],
+    hashing: Hashing,
+    run: Run,
+    now: Now,
+) -> UserView:
+    """Make the first admin, with the secret that the server printed when it first started."""
+    profile = dict(new)
+    secret = profile.pop("secret") or asked.secret
+    if secret is None:
+        raise Unidentified("Send the secret that the server printed when it started.")
+    password = profile.pop("password")
+    password_hash = await hashing.for_first_admin(
+        secret, username=new.username, email=new.email, password=password
+    )
+    user = await run(people.set_up, secret, **profile, password_hash=password_hash, now=now)
+    return UserView.of(user)

@@ -1,0 +1,105 @@
+"""`/categories`: the kinds of products there are."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.categories import NAME, CategoryFilter
+from entrypoints.web.fields import Search, text
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation, problems
+from entrypoints.web.ports import By, Categories, IfMatch, Now, Run, ports
+from service_layer import stockroom
+from service_layer.queries.catalogue import CategoryView
+
+router = APIRouter(prefix="/api/v1/categories", tags=["categories"], route_class=Operation)
+
+
+async def _look(request: Request, category_id: UUID) -> CategoryView | None:
+    return await ports(request).category_queries().get(category_id, ports(request).clock()())
+
+
+CategoryId = Annotated[UUID, Path(description="The category's id."), Names("category", _look)]
+Name = Annotated[str, text(NAME)]
+
+
+class NewCategory(BaseModel):
+    """A category to be added."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+
+
+class CategoryPatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: Name
+
+
+class CategoryParameters(ListParameters):
+    """Which categories are listed, and how."""
+
+    sorts = {"created_at": datetime, "name": str}
+
+    q: Search | None = Field(None, description="Looked for in the name.")
+    sort: Literal["created_at", "-created_at", "name", "-name"] = "created_at"
+
+    def filter(self) -> CategoryFilter:
+        """Return the filter that is meant."""
+        return CategoryFilter(q=self.q)
+
+
+@router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
+async def create_category(new: NewCategory, run: Run, by: By, now: Now) -> CategoryView:
+    """Add a category."""
+    return CategoryView.of(await run(stockroom.add_category, **vars(new), actor=by, now=now))
+
+
+@router.get("")
+async def list_categories(
+    asked: Annotated[CategoryParameters, Query()], categories: Categories
+) -> Listing[CategoryView]:
+    """List categories, a page at a time."""
+    return asked.listing(await categories.list(asked.filter(), asked.slice()))
+
+
+@router.get("/{category_id:id}")
+async def read_category(category_id: CategoryId, categories: Categories, now: Now) -> CategoryView:
+    """Read a category."""
+    return await categories.one(category_id, now)
+
+
+@router.patch("/{category_id:id}", openapi_extra=problems("already-taken"))
+async def edit_category(
+    category_id: CategoryId,
+    patch: Annotated[CategoryPatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    by: By,
+    now: Now,
+) -> CategoryView:
+    """Give a category another name."""
+    category = await run(
+        stockroom.rename_category,
+        category_id,
+        name=patch.get("name"),
+        actor=by,
+        now=now,
+        expected=expected,
+    )
+    return CategoryView.of(category)
+
+
+@router.delete("/{category_id:id}", status_code=204, openapi_extra=problems("in-use"))
+async def delete_category(
+    category_id: CategoryId, expected: IfMatch, run: Run, by: By, now: Now
+) -> None:
+    """Strike a category off the list, if there are no products in it."""
+    await run(stockroom.remove_category, category_id, actor=by, now=now, expected=expected)

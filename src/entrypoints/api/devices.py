@@ -1,0 +1,197 @@
+"""`/devices`: the machines, their keys and their heartbeats."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.devices import (
+    AGENT_VERSION,
+    HEARTBEAT_EVERY,
+    KIND,
+    LOCATION,
+    METRICS,
+    NAME,
+    SERIAL,
+    DeviceFilter,
+    Presence,
+    Retired,
+    Status,
+)
+from domain.values import Text
+from entrypoints.web.fields import Search, document, text, whole
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation, problems
+from entrypoints.web.ports import By, Devices, IfMatch, KeyDigest, Now, Run, ports
+from service_layer import fleet
+from service_layer.queries.devices import DeviceView
+
+router = APIRouter(prefix="/api/v1/devices", tags=["devices"], route_class=Operation)
+
+
+async def _look(request: Request, device_id: UUID) -> DeviceView | None:
+    return await ports(request).device_queries().get(device_id, ports(request).clock()())
+
+
+async def _look_in_service(request: Request, device_id: UUID) -> DeviceView | None:
+    """Look at a device that sends a heartbeat: a retired one is told so before anything else."""
+    device = await _look(request, device_id)
+    if device is not None and device.status is Status.RETIRED:
+        raise Retired
+    return device
+
+
+DeviceId = Annotated[UUID, Path(description="The device's id."), Names("device", _look)]
+BeatingId = Annotated[UUID, Path(description="The device's id."), Names("device", _look_in_service)]
+Name = Annotated[str, text(NAME)]
+Kind = Annotated[str, text(KIND)]
+Serial = Annotated[str, text(SERIAL)]
+Location = Annotated[str, text(LOCATION)]
+HeartbeatEvery = Annotated[int, whole(HEARTBEAT_EVERY)]
+
+
+class NewDevice(BaseModel):
+    """A device to be put on the list. `heartbeat_every` is in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    kind: Kind | None = None
+    serial: Serial | None = None
+    location: Location | None = None
+    status: Status = Status.ACTIVE
+    heartbeat_every: HeartbeatEvery = 60
+
+
+class DevicePatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept, `null` clears."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: Name
+    kind: Kind | None
+    serial: Serial | None
+    location: Location | None
+    status: Status
+    heartbeat_every: HeartbeatEvery
+
+
+class Heartbeat(TypedDict, total=False):
+    """What a device tells of itself: an absent member is kept, `null` clears.
+
+    `metrics` is an object of at most 2 KiB, whatever is in it.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    agent_version: Annotated[str, text(AGENT_VERSION)] | None
+    metrics: Annotated[dict[str, Any], document(METRICS)] | None
+
+
+MAX_HEARTBEAT = 16 * 1024
+"""The largest body of a heartbeat in bytes."""
+
+NOTHING_TOLD: Heartbeat = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyedDevice(DeviceView):
+    """A device with its new key, which is shown this once."""
+
+    key: str
+
+
+class DeviceParameters(ListParameters):
+    """Which devices are listed, and how."""
+
+    sorts = {"created_at": datetime, "name": str, "last_seen_at": datetime | None}
+
+    status: Status | None = Field(None, description="With this status.")
+    presence: Presence | None = Field(None, description="With this presence at the moment.")
+    kind: Annotated[str, text(Text(1, KIND.max))] | None = Field(
+        None, description="Contained in the kind."
+    )
+    q: Search | None = Field(None, description="Looked for in name, kind, serial and location.")
+    sort: Literal["created_at", "-created_at", "name", "-name", "last_seen_at", "-last_seen_at"] = (
+        "created_at"
+    )
+
+    def filter(self, now: datetime) -> DeviceFilter:
+        """Return the filter that is meant at a moment."""
+        return DeviceFilter(
+            now=now, status=self.status, presence=self.presence, kind=self.kind, q=self.q
+        )
+
+
+@router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
+async def create_device(new: NewDevice, run: Run, by: By, now: Now) -> DeviceView:
+    """Put a device on the list."""
+    device = await run(fleet.add_device, **vars(new), actor=by, now=now)
+    return DeviceView.of(device, now)
+
+
+@router.get("")
+async def list_devices(
+    asked: Annotated[DeviceParameters, Query()], devices: Devices, now: Now
+) -> Listing[DeviceView]:
+    """List devices, a page at a time."""
+    return asked.listing(await devices.list(asked.filter(now), asked.slice()))
+
+
+@router.get("/{device_id:id}")
+async def read_device(device_id: DeviceId, devices: Devices, now: Now) -> DeviceView:
+    """Read a device."""
+    return await devices.one(device_id, now)
+
+
+@router.patch("/{device_id:id}", openapi_extra=problems("already-taken"))
+async def edit_device(
+    device_id: DeviceId,
+    patch: Annotated[DevicePatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    by: By,
+    now: Now,
+) -> DeviceView:
+    """Give members of a device other values."""
+    device = await run(fleet.edit_device, device_id, patch, actor=by, now=now, expected=expected)
+    return DeviceView.of(device, now)
+
+
+@router.delete("/{device_id:id}", status_code=204)
+async def delete_device(device_id: DeviceId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+    """Strike a device off the list."""
+    await run(fleet.remove_device, device_id, actor=by, now=now, expected=expected)
+
+
+@router.post("/{device_id:id}/key", status_code=201)
+async def create_device_key(
+    device_id: DeviceId, expected: IfMatch, run: Run, by: By, now: Now
+) -> KeyedDevice:
+    """Make a new key for a device, which ends the one before.
+
+    It is in this answer and nowhere else. It has no address of its own: `Location` is the device's.
+    """
+    keyed = await run(fleet.make_key, device_id, actor=by, now=now, expected=expected)
+    return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
+
+
+@router.post(
+    "/{device_id:id}/heartbeat",
+    status_code=204,
+    openapi_extra=problems("gone"),
+    max_body_size=MAX_HEARTBEAT,
+)
+async def send_heartbeat(
+    device_id: BeatingId,
+    key_digest: KeyDigest,
+    run: Run,
+    now: Now,
+    told: Annotated[Heartbeat, Body()] = NOTHING_TOLD,
+) -> None:
+    """Tell that a device lives, by its own key; a body is not needed."""
+    await run(fleet.note_heartbeat, device_id, key_digest, told, now=now)

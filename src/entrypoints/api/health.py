@@ -1,0 +1,63 @@
+"""`/health`: whether the process runs, and whether it can do its work."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from typing_extensions import TypedDict
+
+from entrypoints.web.errors import RETRY_AFTER, Refused
+from entrypoints.web.kinds import KINDS
+from entrypoints.web.operations import Operation
+from entrypoints.web.ports import DatabasePort
+from service_layer.errors import DatabaseUnavailable
+from service_layer.ports import Schema
+
+READY_WITHIN = 3.0
+"""Seconds in which a service that is ready hears from its database."""
+
+router = APIRouter(prefix="/health", tags=["operation"], route_class=Operation)
+
+
+class Live(TypedDict):
+    """The process runs."""
+
+    status: str
+
+
+class Ready(TypedDict):
+    """The service can do its work."""
+
+    status: str
+    database: str
+    schema: str
+
+
+async def health(request: Request) -> RedirectResponse:
+    """Redirect to the readiness probe."""
+    return RedirectResponse("/health/ready")
+
+
+router.add_route("/health", health, include_in_schema=False)
+
+
+@router.get("/live")
+async def live() -> Live:
+    """Tell that the process runs."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", responses={503: {"description": KINDS["schema-not-current"].title}})
+async def ready(database: DatabasePort) -> Ready:
+    """Tell whether the database can be reached and has the tables of this version."""
+    asking = asyncio.ensure_future(database.schema())
+    done, _ = await asyncio.wait({asking}, timeout=READY_WITHIN)
+    if not done:
+        # It gives up by itself in time. To cancel it would be to wait for the database again.
+        asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        raise DatabaseUnavailable("The database does not answer.")
+    schema = asking.result()
+    if schema is not Schema.CURRENT:
+        detail = f"The database's schema is {schema}."
+        raise Refused("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})
+    return {"status": "ok", "database": "reachable", "schema": schema}

@@ -1,0 +1,77 @@
+"""`/products/{id}/movements`: the ledger of what came and went."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+
+from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
+from entrypoints.api.products import ProductId
+from entrypoints.web.fields import text, whole
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Operation, problems
+from entrypoints.web.ports import By, Movements, Now, People, Products, Run
+from service_layer import stockroom
+from service_layer.queries.stock import MovementView
+
+router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=Operation)
+
+Quantity = Annotated[int, whole(QUANTITY)]
+Note = Annotated[str, text(NOTE)]
+
+
+class NewMovement(BaseModel):
+    """Pieces that came, or went if `quantity` is negative."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quantity: Quantity
+    # Not `counted`: whoever has counted says how many there are, by a patch of the product.
+    reason: Literal["received", "sold", "used", "returned", "lost"]
+    note: Note | None = None
+
+
+class MovementParameters(ListParameters):
+    """Which part of the ledger is listed, and how."""
+
+    sorts = {"created_at": datetime}
+
+    sort: Literal["created_at", "-created_at"] = "created_at"
+
+
+@router.post(
+    "/{product_id:id}/movements",
+    status_code=201,
+    openapi_extra=problems("insufficient-stock", "conflict"),
+)
+async def create_movement(
+    product_id: ProductId, new: NewMovement, run: Run, people: People, by: By, now: Now
+) -> MovementView:
+    """Take pieces in, or give them out; the answer's Location is that of the ledger."""
+    movement = await run(
+        stockroom.move_stock,
+        product_id,
+        quantity=new.quantity,
+        reason=Reason(new.reason),
+        note=new.note,
+        actor=by,
+        now=now,
+    )
+    return MovementView.of(movement, await people(by.id))
+
+
+@router.get("/{product_id:id}/movements")
+async def list_movements(
+    product_id: ProductId,
+    asked: Annotated[MovementParameters, Query()],
+    products: Products,
+    movements: Movements,
+    now: Now,
+) -> Listing[MovementView]:
+    """List the movements of a product, a page at a time, the newest last."""
+    page = await movements.list(MovementFilter(product_id=product_id), asked.slice())
+    if not page.items:
+        # What has movements is there; of what has none it is yet to be told.
+        await products.one(product_id, now)
+    return asked.listing(page)

@@ -1,0 +1,171 @@
+"""`/posts`: the news."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.actors import Actor
+from domain.errors import NotFound
+from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
+from entrypoints.api.users import UserId
+from entrypoints.web.fields import Flag, Id, Search, text
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation
+from entrypoints.web.policy import Visitor, visitor
+from entrypoints.web.ports import (
+    By,
+    IfMatch,
+    Now,
+    People,
+    PeopleNamed,
+    Posts,
+    Run,
+    Users,
+    ports,
+)
+from service_layer import blog
+from service_layer.queries.posts import PostView
+
+router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=Operation)
+
+
+async def _look(request: Request, post_id: UUID) -> PostView | None:
+    post = await ports(request).post_queries().get(post_id, ports(request).clock()())
+    return _seen_by(await visitor(request), post)
+
+
+def _seen_by(actor: Actor | None, post: PostView | None) -> PostView | None:
+    """Return the post if it is for somebody's eyes."""
+    if post is None or not is_visible(actor, post.author_id, published=post.published):
+        return None
+    return post
+
+
+PostId = Annotated[UUID, Path(description="The post's id."), Names("post", _look)]
+Title = Annotated[str, text(TITLE)]
+Content = Annotated[str, text(CONTENT)]
+
+
+class NewPost(BaseModel):
+    """A draft to be written; `content` is Markdown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title
+    content: Content
+
+
+class PostPatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    title: Title
+    content: Content
+
+
+class PostParameters(ListParameters):
+    """Which posts of somebody's are listed, and how."""
+
+    sorts = {"created_at": datetime, "published_at": datetime | None, "title": str}
+
+    published: Flag | None = Field(None, description="Only published posts, or only drafts.")
+    q: Search | None = Field(None, description="Looked for in title and content.")
+    sort: Literal[
+        "created_at", "-created_at", "published_at", "-published_at", "title", "-title"
+    ] = "-created_at"
+
+
+class AllPostParameters(PostParameters):
+    """Which posts are listed, and how."""
+
+    author_id: Id | None = Field(None, description="Written by this user.")
+
+
+@router.post("/posts", status_code=201)
+async def create_post(new: NewPost, run: Run, people: People, by: By, now: Now) -> PostView:
+    """Write a draft."""
+    return await _seen(await run(blog.write_post, **vars(new), actor=by, now=now), people)
+
+
+@router.get("/posts")
+async def list_posts(
+    asked: Annotated[AllPostParameters, Query()], posts: Posts, visitor: Visitor
+) -> Listing[PostView]:
+    """List the posts that one may see, a page at a time."""
+    meant = PostFilter.of(visitor, published=asked.published, author_id=asked.author_id, q=asked.q)
+    return asked.listing(await posts.list(meant, asked.slice()))
+
+
+@router.get("/posts/{post_id:id}")
+async def read_post(post_id: PostId, posts: Posts, visitor: Visitor, now: Now) -> PostView:
+    """Read a post; a draft is there for its author and for admins alone."""
+    post = _seen_by(visitor, await posts.get(post_id, now))
+    if post is None:
+        raise NotFound(Post.kind, post_id)
+    return post
+
+
+@router.patch("/posts/{post_id:id}")
+async def edit_post(
+    post_id: PostId,
+    patch: Annotated[PostPatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    people: People,
+    by: By,
+    now: Now,
+) -> PostView:
+    """Give members of a post other values."""
+    post = await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+    return await _seen(post, people)
+
+
+@router.delete("/posts/{post_id:id}", status_code=204)
+async def delete_post(post_id: PostId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+    """Throw a post away."""
+    await run(blog.remove_post, post_id, actor=by, now=now, expected=expected)
+
+
+@router.post("/posts/{post_id:id}/publish")
+async def publish_post(
+    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+) -> PostView:
+    """Let everybody read a post."""
+    post = await run(blog.publish_post, post_id, actor=by, now=now, expected=expected)
+    return await _seen(post, people)
+
+
+@router.post("/posts/{post_id:id}/unpublish")
+async def unpublish_post(
+    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+) -> PostView:
+    """Make a post a draft again."""
+    post = await run(blog.unpublish_post, post_id, actor=by, now=now, expected=expected)
+    return await _seen(post, people)
+
+
+@router.get("/users/{user_id:id}/posts")
+async def list_posts_of_user(
+    user_id: UserId,
+    asked: Annotated[PostParameters, Query()],
+    posts: Posts,
+    users: Users,
+    visitor: Visitor,
+) -> Listing[PostView]:
+    """List the posts of a user that one may see, a page at a time."""
+    meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
+    page = await posts.list(meant, asked.slice())
+    # Whoever has posts is there.
+    if not page.items and not await users.public({user_id}):
+        raise NotFound("user", user_id)
+    return asked.listing(page)
+
+
+async def _seen(post: Post, people: PeopleNamed) -> PostView:
+    """Return a post that was just written as it is seen, with its author."""
+    return PostView.of(post, await people(post.author_id))

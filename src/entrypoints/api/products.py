@@ -1,0 +1,206 @@
+"""`/products`: what the workshop has pieces of."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.catalogue import (
+    DESCRIPTION,
+    NAME,
+    REORDER_LEVEL,
+    SKU,
+    Product,
+    ProductFilter,
+)
+from domain.currencies import Currency
+from domain.stock import STOCK
+from entrypoints.web import prices
+from entrypoints.web.fields import (
+    Flag,
+    Id,
+    Search,
+    text,
+    whole,
+)
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation, problems
+from entrypoints.web.ports import By, Categories, IfMatch, InCurrency, Now, Products, Run, ports
+from service_layer import stockroom
+from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView
+
+router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=Operation)
+
+
+async def _look(request: Request, product_id: UUID) -> ProductView | None:
+    return await ports(request).product_queries().get(product_id, ports(request).clock()())
+
+
+ProductId = Annotated[UUID, Path(description="The product's id."), Names("product", _look)]
+Name = Annotated[str, text(NAME)]
+Sku = Annotated[str, text(SKU)]
+Description = Annotated[str, text(DESCRIPTION)]
+Price = Annotated[Decimal, prices.IN_BODY]
+PriceParameter = Annotated[Decimal, prices.IN_QUERY]
+Stock = Annotated[int, whole(STOCK)]
+ReorderLevel = Annotated[int, whole(REORDER_LEVEL)]
+
+
+class NewProduct(BaseModel):
+    """A product to be added; its `stock` is received by a first movement."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    sku: Sku | None = None
+    description: Description | None = None
+    price: Price
+    stock: Stock = 0
+    reorder_level: ReorderLevel = 0
+    category_id: Id | None = None
+
+
+class ProductPatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept, `null` clears.
+
+    `stock` is taken for what was counted: a movement of the difference is recorded.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: Name
+    sku: Sku | None
+    description: Description | None
+    price: Price
+    stock: Stock
+    reorder_level: ReorderLevel
+    category_id: Id | None
+
+
+class ProductParameters(ListParameters):
+    """Which products are listed, and how."""
+
+    sorts = {"created_at": datetime, "name": str, "price": Decimal, "stock": int}
+
+    category_id: Id | None = Field(None, description="In this category.")
+    min_price: PriceParameter | None = Field(None, description="At this price or above.")
+    max_price: PriceParameter | None = Field(None, description="At this price or below.")
+    in_stock: Flag | None = Field(None, description="Only products in stock, or only the others.")
+    low_stock: Flag | None = Field(None, description="Only products low in stock, or the others.")
+    archived: Flag = Field(False, description="Whether those that are archived, or the others.")
+    q: Search | None = Field(None, description="Looked for in name, SKU and description.")
+    sort: Literal[
+        "created_at", "-created_at", "name", "-name", "price", "-price", "stock", "-stock"
+    ] = "created_at"
+
+    def filter(self) -> ProductFilter:
+        """Return the filter that is meant."""
+        return ProductFilter(
+            archived=self.archived,
+            category_id=self.category_id,
+            min_price=self.min_price,
+            max_price=self.max_price,
+            in_stock=self.in_stock,
+            low_stock=self.low_stock,
+            q=self.q,
+        )
+
+
+async def _seen(
+    product: Product, categories: CategoryQueries, now: datetime, currency: Currency
+) -> ProductView:
+    """Return a product that was just written as it is seen, with the category it is in."""
+    id = product.category_id
+    category = None if id is None else await categories.get(id, now)
+    return prices.shown(ProductView.of(product, ProductCategory.of(category)), currency)
+
+
+@router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
+async def create_product(
+    new: NewProduct, run: Run, categories: Categories, by: By, now: Now, currency: InCurrency
+) -> ProductView:
+    """Add a product."""
+    product = await run(stockroom.add_product, **vars(new), currency=currency, actor=by, now=now)
+    return await _seen(product, categories, now, currency)
+
+
+@router.get("")
+async def list_products(
+    asked: Annotated[ProductParameters, Query()], products: Products
+) -> Listing[ProductView]:
+    """List products, a page at a time: those that are offered, or those that are archived."""
+    return asked.listing(await products.list(asked.filter(), asked.slice()))
+
+
+@router.get("/{product_id:id}")
+async def read_product(product_id: ProductId, products: Products, now: Now) -> ProductView:
+    """Read a product."""
+    return await products.one(product_id, now)
+
+
+@router.patch("/{product_id:id}", openapi_extra=problems("already-taken"))
+async def edit_product(
+    product_id: ProductId,
+    patch: Annotated[ProductPatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    categories: Categories,
+    by: By,
+    now: Now,
+    currency: InCurrency,
+) -> ProductView:
+    """Give members of a product other values, or its stock the number that was counted."""
+    changes: Any = {name: value for name, value in patch.items() if name != "stock"}
+    product = await run(
+        stockroom.edit_product,
+        product_id,
+        changes,
+        stock=patch.get("stock"),
+        currency=currency,
+        actor=by,
+        now=now,
+        expected=expected,
+    )
+    return await _seen(product, categories, now, currency)
+
+
+@router.delete("/{product_id:id}", status_code=204, openapi_extra=problems("in-use"))
+async def delete_product(
+    product_id: ProductId, expected: IfMatch, run: Run, by: By, now: Now
+) -> None:
+    """Strike a product off the list, if nothing of it ever came or went."""
+    await run(stockroom.remove_product, product_id, actor=by, now=now, expected=expected)
+
+
+@router.post("/{product_id:id}/archive")
+async def archive_product(
+    product_id: ProductId,
+    expected: IfMatch,
+    run: Run,
+    categories: Categories,
+    by: By,
+    now: Now,
+    currency: InCurrency,
+) -> ProductView:
+    """Offer a product no longer."""
+    product = await run(stockroom.archive_product, product_id, actor=by, now=now, expected=expected)
+    return await _seen(product, categories, now, currency)
+
+
+@router.post("/{product_id:id}/restore")
+async def restore_product(
+    product_id: ProductId,
+    expected: IfMatch,
+    run: Run,
+    categories: Categories,
+    by: By,
+    now: Now,
+    currency: InCurrency,
+) -> ProductView:
+    """Offer a product again."""
+    product = await run(stockroom.restore_product, product_id, actor=by, now=now, expected=expected)
+    return await _seen(product, categories, now, currency)

@@ -1,0 +1,155 @@
+"""`/tasks`: what has to be done."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
+from entrypoints.web.fields import Day, Flag, Id, Search, text, whole, whole_parameter
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation
+from entrypoints.web.ports import By, IfMatch, Now, People, PeopleNamed, Run, Tasks, ports
+from service_layer import planning
+from service_layer.queries.tasks import TaskCounts, TaskView
+
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation)
+
+
+async def _look(request: Request, task_id: UUID) -> TaskView | None:
+    return await ports(request).task_queries().get(task_id, ports(request).clock()())
+
+
+TaskId = Annotated[UUID, Path(description="The task's id."), Names("task", _look)]
+Title = Annotated[str, text(TITLE)]
+Description = Annotated[str, text(DESCRIPTION)]
+Priority = Annotated[int, whole(PRIORITY)]
+PriorityParameter = Annotated[int, whole_parameter(PRIORITY)]
+
+
+class NewTask(BaseModel):
+    """A task to be written down."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title
+    description: Description | None = None
+    priority: Priority = 0
+    due_on: Day | None = None
+    assignee_id: Id | None = None
+
+
+class TaskPatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept, `null` clears."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    title: Title
+    description: Description | None
+    priority: Priority
+    due_on: Day | None
+    assignee_id: Id | None
+
+
+class TaskFilters(BaseModel):
+    """Which tasks are meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    completed: Flag | None = Field(None, description="Only completed tasks, or only open ones.")
+    priority: PriorityParameter | None = Field(None, description="Exactly this priority.")
+    min_priority: PriorityParameter | None = Field(None, description="This priority or a higher.")
+    assignee_id: Id | None = Field(None, description="Assigned to this user.")
+    due_before: Day | None = Field(None, description="Due before this date.")
+    overdue: Flag | None = Field(None, description="Only overdue tasks, or only the others.")
+    q: Search | None = Field(None, description="Looked for in title and description.")
+
+    def filter(self, now: datetime) -> TaskFilter:
+        """Return the filter that is meant at a moment."""
+        return TaskFilter(
+            today=now.date(), **{name: getattr(self, name) for name in TaskFilters.model_fields}
+        )
+
+
+class TaskParameters(TaskFilters, ListParameters):
+    """Which tasks are listed, and how."""
+
+    sorts = {"created_at": datetime, "priority": int, "due_on": date | None, "title": str}
+
+    sort: Literal[
+        "created_at", "-created_at", "priority", "-priority", "due_on", "-due_on", "title", "-title"
+    ] = "created_at"
+
+
+async def _seen(task: Task, people: PeopleNamed, now: datetime) -> TaskView:
+    """Return a task that was just written as it is seen, with the people it names."""
+    return TaskView.of(task, now.date(), await people(task.assignee_id, task.created_by_id))
+
+
+@router.post("", status_code=201)
+async def create_task(new: NewTask, run: Run, people: People, by: By, now: Now) -> TaskView:
+    """Write a task down."""
+    task = await run(planning.add_task, **vars(new), actor=by, now=now)
+    return await _seen(task, people, now)
+
+
+@router.get("")
+async def list_tasks(
+    asked: Annotated[TaskParameters, Query()], tasks: Tasks, now: Now
+) -> Listing[TaskView]:
+    """List tasks, a page at a time."""
+    return asked.listing(await tasks.list(asked.filter(now), asked.slice()))
+
+
+@router.get("/count")
+async def count_tasks(asked: Annotated[TaskFilters, Query()], tasks: Tasks, now: Now) -> TaskCounts:
+    """Count the tasks that the filters mean."""
+    return await tasks.count(asked.filter(now))
+
+
+@router.get("/{task_id:id}")
+async def read_task(task_id: TaskId, tasks: Tasks, now: Now) -> TaskView:
+    """Read a task."""
+    return await tasks.one(task_id, now)
+
+
+@router.patch("/{task_id:id}")
+async def edit_task(
+    task_id: TaskId,
+    patch: Annotated[TaskPatch, Body()],
+    expected: IfMatch,
+    run: Run,
+    people: People,
+    by: By,
+    now: Now,
+) -> TaskView:
+    """Give members of a task other values."""
+    task = await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+    return await _seen(task, people, now)
+
+
+@router.delete("/{task_id:id}", status_code=204)
+async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+    """Strike a task off the list."""
+    await run(planning.remove_task, task_id, actor=by, now=now, expected=expected)
+
+
+@router.post("/{task_id:id}/complete")
+async def complete_task(
+    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+) -> TaskView:
+    """Mark a task as done."""
+    task = await run(planning.complete_task, task_id, actor=by, now=now, expected=expected)
+    return await _seen(task, people, now)
+
+
+@router.post("/{task_id:id}/reopen")
+async def reopen_task(
+    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+) -> TaskView:
+    """Mark a task as still to be done."""
+    task = await run(planning.reopen_task, task_id, actor=by, now=now, expected=expected)
+    return await _seen(task, people, now)

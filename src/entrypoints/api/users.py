@@ -1,0 +1,214 @@
+"""`/users`: the people."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from typing_extensions import TypedDict
+
+from domain.actors import Role
+from domain.base import Page
+from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
+from entrypoints.web.bodies import SMALL_BODY
+from entrypoints.web.fields import Flag, Search, new_password, text, told, whole, word
+from entrypoints.web.lists import Listing, ListParameters
+from entrypoints.web.operations import Names, Operation, Tagged, problems
+from entrypoints.web.policy import Visitor
+from entrypoints.web.ports import (
+    Address,
+    By,
+    Hashing,
+    IfMatch,
+    Now,
+    PicturesPort,
+    Run,
+    Users,
+    ports,
+)
+from service_layer import people
+from service_layer.queries.users import MemberUser, PublicUser, UserView
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation)
+
+
+async def _look(request: Request, user_id: UUID) -> UserView | None:
+    return await ports(request).user_queries().get(user_id, ports(request).clock()())
+
+
+UserId = Annotated[UUID, Path(description="The user's id."), Names("user", _look)]
+Username = Annotated[str, word(USERNAME)]
+Email = Annotated[str, word(EMAIL)]
+Name = Annotated[str, text(NAME)]
+Age = Annotated[int, whole(AGE)]
+City = Annotated[str, text(CITY)]
+NewPassword = Annotated[str, new_password(PASSWORD)]
+ToldPassword = Annotated[str, told(1_000, format="password")]
+
+
+class Profile(BaseModel):
+    """Who somebody is, as they are taken in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username
+    email: Email
+    name: Name
+    age: Age | None = None
+    city: City = UNKNOWN_CITY
+
+
+class NewUser(Profile):
+    """A user to be taken in."""
+
+    password: NewPassword
+
+
+class UserPatch(TypedDict, total=False):
+    """Members to change (RFC 7396): an absent one is kept, `null` clears.
+
+    `role`, `is_active`, and somebody else's `password`, are for admins.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    username: Username
+    email: Email
+    name: Name
+    age: Age | None
+    city: City
+    role: Role
+    is_active: StrictBool
+    password: NewPassword
+
+
+class PasswordChange(BaseModel):
+    """A new password, and the current one to show that it is oneself who wants it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current: ToldPassword
+    new: NewPassword
+
+
+class UserParameters(ListParameters):
+    """Which users are listed, and how."""
+
+    sorts = {"created_at": datetime, "username": str, "name": str}
+
+    name: Search | None = Field(None, description="Contained in the name.")
+    city: Search | None = Field(None, description="Contained in the city.")
+    is_active: Flag | None = Field(None, description="Only active users, or only inactive ones.")
+    q: Search | None = Field(None, description="Looked for in username, name and city.")
+    sort: Literal["created_at", "-created_at", "username", "-username", "name", "-name"] = (
+        "created_at"
+    )
+
+    def filter(self) -> UserFilter:
+        """Return the filter that is meant."""
+        return UserFilter(name=self.name, city=self.city, is_active=self.is_active, q=self.q)
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=problems("already-taken", "too-many-requests"),
+    max_body_size=SMALL_BODY,
+)
+async def create_user(
+    new: NewUser, visitor: Visitor, hashing: Hashing, run: Run, address: Address, now: Now
+) -> UserView:
+    """Take somebody in: an admin does, or they themselves if registration is open."""
+    profile = dict(new)
+    password_hash = await hashing.for_new_user(
+        username=new.username,
+        email=new.email,
+        password=profile.pop("password"),
+        actor=visitor,
+        address=address,
+    )
+    user = await run(
+        people.register_user, **profile, password_hash=password_hash, now=now, actor=visitor
+    )
+    return UserView.of(user)
+
+
+@router.get("")
+async def list_users(
+    asked: Annotated[UserParameters, Query()], users: Users, by: By
+) -> Listing[UserView | MemberUser]:
+    """List users, a page at a time; all of each is for admins to see."""
+    page = await users.list(asked.filter(), asked.slice())
+    seen = [user if by.is_admin else user.member() for user in page.items]
+    return asked.listing(Page(items=seen, last=page.last, total=page.total))
+
+
+@router.get("/me")
+async def read_me(users: Users, by: By, now: Now) -> UserView:
+    """Read one's own profile."""
+    return await users.one(by.id, now)
+
+
+@router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
+async def change_password(
+    change: PasswordChange, hashing: Hashing, run: Run, by: By, now: Now
+) -> None:
+    """Change one's password, which ends every session and token one has."""
+    password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
+    await run(
+        people.change_password,
+        actor=by,
+        confirmation=confirmation,
+        password_hash=password_hash,
+        now=now,
+    )
+
+
+@router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
+async def read_user(user_id: UserId, users: Users, visitor: Visitor, now: Now) -> Tagged:
+    """Read a user: all of it, what members see, or what everybody sees."""
+    user = await users.one(user_id, now)
+    return Tagged(user.seen_by(visitor), user.version)
+
+
+@router.patch(
+    "/{user_id:id}",
+    openapi_extra=problems("already-taken", "last-admin", "too-many-requests"),
+)
+async def edit_user(
+    user_id: UserId,
+    patch: Annotated[UserPatch, Body()],
+    expected: IfMatch,
+    hashing: Hashing,
+    run: Run,
+    by: By,
+    now: Now,
+) -> UserView:
+    """Give members of a profile other values."""
+    changes: Any = {name: value for name, value in patch.items() if name != "password"}
+    password_hash = None
+    if "password" in patch:
+        password_hash = await hashing.for_user(
+            user_id, patch["password"], changes=changes, actor=by, expected=expected
+        )
+    user = await run(
+        people.edit_user,
+        user_id,
+        changes,
+        password_hash=password_hash,
+        actor=by,
+        now=now,
+        expected=expected,
+    )
+    return UserView.of(user)
+
+
+@router.delete("/{user_id:id}", status_code=204, openapi_extra=problems("in-use", "last-admin"))
+async def delete_user(
+    user_id: UserId, expected: IfMatch, pictures: PicturesPort, run: Run, by: By, now: Now
+) -> None:
+    """Strike somebody off the list, if nothing refers to them."""
+    picture = await run(people.remove_user, user_id, actor=by, now=now, expected=expected)
+    if picture is not None:
+        await pictures.discard(picture)

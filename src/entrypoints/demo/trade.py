@@ -1,0 +1,174 @@
+"""The demo's stock: what is sold and used, runs low, is ordered anew, and is counted."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from domain.actors import Actor
+from domain.stock import Reason
+from domain.tasks import TaskChanges
+from entrypoints.demo.stage import DAYS, Stage, read
+from service_layer import planning, stockroom
+
+SEASON = (0.7, 0.8, 0.9, 1.0, 1.1, 0.5, 0.9, 1.1, 1.6, 1.1, 1.2, 1.5)
+"""How busy the weeks are: there are holidays in the sixth, and an open day in the ninth."""
+
+COUNTS = (30, 69)
+"""The days on which some of the stock is counted."""
+
+BUYER = "lukasz.wojcik"
+
+NOTES = {
+    Reason.SOLD: (None, None, None, "At the desk.", "Paid by card.", "On the member's account."),
+    Reason.USED: (None, None, "For the course.", "Repair café.", "For our own machines."),
+    Reason.RETURNED: ("Bought too many.", "The wrong size.", "Left over from the course."),
+    Reason.LOST: ("Broken in the store.", "Fell behind the rack.", "Damp."),
+}
+
+
+@dataclass(eq=False)
+class Article:
+    """A product as those know it who trade with it; they never miscount."""
+
+    id: UUID
+    name: str
+    usual: int
+    stock: int
+    reorder_level: int
+    weight: float
+    archived: bool = False
+    ordered: bool = False
+
+
+def open_store(stage: Stage) -> None:
+    """Plan the whole trade: the catalogue, the customers, the counts, and what comes to an end."""
+    store = Store(stage)
+    for number, category in enumerate(read("products")["categories"]):
+        stage.plan(stage.at(0, 9 + number / 3), partial(store.fill, **category))
+    for day in range(2, DAYS):
+        customers = stage.chance.uniform(4, 9) * SEASON[day * len(SEASON) // DAYS]
+        for _ in range(round(customers)):
+            stage.plan(stage.any_time(day), store.serve)
+    for day in COUNTS:
+        stage.plan(stage.at(day, 20), store.count)
+    stage.plan(stage.at(55, 19.5), store.give_up)
+    stage.plan(stage.at(DAYS - 4, 19.5), store.sell_out)
+
+
+class Store:
+    """The shelves of the workshop, and what happens at them."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.articles: list[Article] = []
+
+    @property
+    def buyer(self) -> Actor:
+        """Who sees to it that there is enough."""
+        return self.stage.actors[BUYER]
+
+    @property
+    def offered(self) -> list[Article]:
+        """What can be had."""
+        return [article for article in self.articles if not article.archived]
+
+    def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
+        """Add a category, with the products in it."""
+        uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
+        category = stockroom.add_category(uow, name=name, now=now, actor=by)
+        for number, (product, price, stock, reorder_level, description) in enumerate(products):
+            id = stockroom.add_product(
+                uow,
+                name=product,
+                sku=f"{prefix}-{1010 + 10 * number}",
+                description=description or None,
+                price=currency.amount(Decimal(price)),
+                currency=currency,
+                stock=stock,
+                reorder_level=reorder_level,
+                category_id=category.id,
+                now=now + timedelta(seconds=40 * number),
+                actor=by,
+            ).id
+            # A few things are wanted all the time, most of them now and then.
+            weight = min(self.stage.chance.paretovariate(1.3), 12)
+            self.articles.append(Article(id, product, stock, stock, reorder_level, weight))
+
+    def serve(self, now: datetime) -> None:
+        """Have somebody take a few things, or bring one back."""
+        chance, offered = self.stage.chance, self.offered
+        weights = [article.weight for article in offered]
+        wanted = chance.choices(offered, weights, k=chance.choice((1, 1, 2, 2, 3, 4)))
+        actor = self.stage.somebody()
+        for article in dict.fromkeys(wanted):
+            (reason,) = chance.choices(list(NOTES), (60, 34, 4, 2))
+            pieces = max(1, round(article.usual * chance.uniform(0.01, 0.09)))
+            quantity = 1 if reason is Reason.RETURNED else -min(pieces, article.stock)
+            self._move(article, quantity, reason, chance.choice(NOTES[reason]), now, actor)
+
+    def _move(
+        self,
+        article: Article,
+        quantity: int,
+        reason: Reason,
+        note: str | None,
+        now: datetime,
+        actor: Actor,
+    ) -> None:
+        """Move pieces, if there are any to move."""
+        if quantity:
+            moved: Any = {"quantity": quantity, "reason": reason, "note": note}
+            stockroom.move_stock(self.stage.uow, article.id, now=now, actor=actor, **moved)
+            article.stock += quantity
+            self._look_after(article, now)
+
+    def count(self, now: datetime) -> None:
+        """Have some of the stock counted, and set right."""
+        chance = self.stage.chance
+        for article in chance.sample(self.offered, 30):
+            stock = max(0, article.stock + chance.choice((-2, -1, -1, 0, 0, 1)))
+            stockroom.edit_product(
+                self.stage.uow, article.id, {}, stock=stock, now=now, actor=self.buyer
+            )
+            article.stock = stock
+            self._look_after(article, now)
+
+    def _look_after(self, article: Article, now: datetime) -> None:
+        """Order what is low, if it is not on its way; some suppliers take longer than the story."""
+        if article.stock > article.reorder_level or article.ordered:
+            return
+        article.ordered = True
+        self.stage.plan_later(now, 1, partial(self._order, article))
+        if self.stage.chance.random() < 0.7:
+            days = self.stage.chance.randint(4, 9)
+            self.stage.plan_later(now, days, partial(self._receive, article))
+
+    def _order(self, article: Article, now: datetime) -> None:
+        """Have the buyer take on what the workshop itself has written down."""
+        due_on = (now + timedelta(days=14)).date()
+        changes = TaskChanges(assignee_id=self.buyer.id, priority=5, due_on=due_on)
+        task = self.stage.uow.tasks.open_reorder(article.id)
+        if task is not None:
+            planning.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
+
+    def _receive(self, article: Article, now: datetime) -> None:
+        """Take in what was ordered, which completes the task to order it."""
+        article.ordered = False
+        note = f"Delivery {self.stage.chance.randint(24_000, 25_000)}"
+        self._move(article, article.usual, Reason.RECEIVED, note, now, self.buyer)
+
+    def give_up(self, now: datetime) -> None:
+        """Offer a few things no longer."""
+        for article in self.stage.chance.sample(self.offered, 7):
+            article.archived = True
+            stockroom.archive_product(self.stage.uow, article.id, now=now, actor=self.buyer)
+
+    def sell_out(self, now: datetime) -> None:
+        """Have a few things go to the last piece, shortly before the end."""
+        left = [article for article in self.offered if article.stock]
+        for article in self.stage.chance.sample(left, 5):
+            note = "All that was left, for the school's week."
+            self._move(article, -article.stock, Reason.USED, note, now, self.buyer)

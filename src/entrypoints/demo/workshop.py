@@ -1,0 +1,172 @@
+"""The demo's story: who is there, what they write, what they have to do, and their machines."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.access import digest_of
+from domain.actors import Actor, Role
+from domain.currencies import DEFAULT, Currency
+from domain.devices import Status
+from domain.errors import DomainError
+from entrypoints.demo.stage import DAYS, Stage, read
+from entrypoints.demo.trade import open_store
+from service_layer import blog, fleet, people, planning
+from service_layer.unit_of_work import UnitOfWork
+
+
+class NotEmpty(DomainError):
+    """The workshop has begun its work already, and is not to be mixed up with another."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is not empty; the demo is for one that is.")
+
+
+def tell(
+    uow: UnitOfWork,
+    step: Callable[[float], None],
+    *,
+    now: datetime,
+    password_hash: str,
+    unknown_hash: str,
+    currency: Currency = DEFAULT,
+) -> str | None:
+    """Fill an empty database with a small workshop that has a past.
+
+    After each step `step` is told how much of the story has been told, from 0 to 1. All passwords
+    have the `unknown_hash`; but if nobody can come in yet, the first admin has `password_hash`.
+
+    Returns:
+        the username of that admin; `None` if there was an admin before.
+
+    Raises:
+        NotEmpty: when there is anything but admins.
+    """
+    kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices)
+    if uow.users.any_member() or any(one.any() for one in kept):
+        raise NotEmpty
+    nobody_can_come_in = not uow.users.active_admins()
+    stage = Stage(uow, now, currency)
+    everybody = read("people")["people"]
+    for number, person in enumerate(everybody):
+        known = nobody_can_come_in and number == 0
+        _have_join(stage, password_hash if known else unknown_hash, **person)
+    for post in read("posts")["posts"]:
+        _have_written(stage, **post)
+    for device in read("devices")["devices"]:
+        _have_set_up(stage, **device)
+    tasks = read("tasks")["tasks"]
+    for number, task in enumerate(tasks):
+        _have_done(stage, DAYS * number // len(tasks), *task)
+    open_store(stage)
+    stage.play(step)
+    return everybody[0]["username"] if nobody_can_come_in else None
+
+
+def _have_join(
+    stage: Stage, hash: str, joined: int, left: int | None = None, role: str = "", **who: Any
+) -> None:
+    """Plan when somebody joins, and when they leave."""
+    username = who["username"]
+    profile = {**who, "email": f"{username}@atelier.example", "password_hash": hash}
+
+    def join(now: datetime) -> None:
+        if role:
+            user = people.create_admin(stage.uow, now=now, **profile)
+        else:
+            user = people.register_user(stage.uow, actor=_admin(stage), now=now, **profile)
+        stage.actors[username] = Actor(id=user.id, role=user.role)
+
+    def leave(now: datetime) -> None:
+        gone = stage.actors.pop(username)
+        change: Any = {"is_active": False}
+        people.edit_user(stage.uow, gone.id, change, actor=_admin(stage), now=now)
+
+    stage.plan(stage.at(joined, 8), join)
+    if left is not None:
+        stage.plan(stage.at(left, 20), leave)
+
+
+def _admin(stage: Stage) -> Actor:
+    return next(actor for actor in stage.actors.values() if actor.role is Role.ADMIN)
+
+
+def _have_written(
+    stage: Stage, title: str, content: str, author: str, day: int, published: int | None = None
+) -> None:
+    """Plan when a post is written, and when it is published."""
+    chance = stage.chance
+
+    def write(now: datetime) -> None:
+        actor = stage.actors[author]
+        post = blog.write_post(stage.uow, title=title, content=content, actor=actor, now=now)
+        if published is not None:
+
+            def publish(now: datetime) -> None:
+                blog.publish_post(stage.uow, post.id, actor=actor, now=now)
+
+            stage.plan(stage.at(day + published, chance.uniform(15.5, 19)), publish)
+
+    stage.plan(stage.at(day, chance.uniform(9, 15)), write)
+
+
+def _have_done(stage: Stage, day: int, title: str, priority: int, description: str) -> None:
+    """Plan when a task is written down, by when and by whom it is to be done, and when it is."""
+    chance = stage.chance
+
+    def write_down(now: datetime) -> None:
+        due_on = (now + timedelta(days=chance.randint(2, 18))).date()
+        assignee = stage.somebody()
+        task = planning.add_task(
+            stage.uow,
+            title=title,
+            description=description or None,
+            priority=priority,
+            due_on=due_on if chance.random() < 0.75 else None,
+            assignee_id=assignee.id if chance.random() < 0.8 else None,
+            now=now,
+            actor=stage.somebody(),
+        )
+
+        def complete(now: datetime) -> None:
+            planning.complete_task(stage.uow, task.id, actor=stage.somebody(), now=now)
+
+        # Now and then something is forgotten.
+        if chance.random() < 0.92:
+            stage.plan_later(now, chance.randint(1, 12), complete)
+
+    stage.plan(stage.any_time(day), write_down)
+
+
+def _have_set_up(
+    stage: Stage,
+    status: str = "active",
+    every: int = 60,
+    seen: float | None = None,
+    agent: str | None = None,
+    metrics: dict[str, Any] | None = None,
+    **device: Any,
+) -> None:
+    """Plan when a machine is put on the list, was heard of last, and went out of service."""
+    when = stage.any_time(stage.chance.randrange(DAYS - 15, DAYS))
+
+    def put_on_the_list(now: datetime) -> None:
+        actor = stage.actors["zhang.wei"]
+        id = fleet.add_device(stage.uow, heartbeat_every=every, actor=actor, now=now, **device).id
+        if seen is not None:
+            key = digest_of(fleet.make_key(stage.uow, id, actor=actor, now=now).key)
+
+            def beat(now: datetime) -> None:
+                told: Any = {"agent_version": agent, "metrics": metrics}
+                fleet.note_heartbeat(stage.uow, id, key, told, now=now)
+
+            stage.plan(stage.now - timedelta(hours=seen), beat)
+
+        def take_out_of_service(now: datetime) -> None:
+            change: Any = {"status": Status(status)}
+            fleet.edit_device(stage.uow, id, change, actor=actor, now=now)
+
+        if status != "active":
+            stage.plan(when, take_out_of_service)
+
+    stage.plan(stage.at(1, 9.5), put_on_the_list)

@@ -1,1 +1,0 @@
-"""The REST API: what `docs/api.md` promises, built once for all resources."""

@@ -1,0 +1,148 @@
+"""Lists: cursors, `skip`, `sort`, `count`, and the Link to the next page."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Generic, NotRequired, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from domain.base import COUNT_LIMIT, Page, Slice
+from domain.values import Whole
+from entrypoints.web.errors import Refused, invalid
+from entrypoints.web.fields import Flag, opaque, whole_parameter
+from entrypoints.web.prices import read_price, write_price
+
+V = TypeVar("V")
+
+Limit = Annotated[int, whole_parameter(Whole(1, 100))]
+Skip = Annotated[int, whole_parameter(Whole(0, 10_000))]
+Cursor = Annotated[str, opaque("cursor")]
+
+
+class Listing(TypedDict, Generic[V]):
+    """A part of a list. `total` counts up to 10,000; `total_exact` tells whether it got there."""
+
+    items: list[V]
+    next: str | None
+    total: NotRequired[int]
+    total_exact: NotRequired[bool]
+
+
+class ListParameters(BaseModel):
+    """The parameters that every list takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sorts: ClassVar[Mapping[str, Any]]
+    """The fields to sort by, each with the type of its values."""
+
+    limit: Limit = Field(20, description="How many items a page holds at most.")
+    cursor: Cursor | None = Field(None, description="Where to go on: `next` of the page before.")
+    skip: Skip | None = Field(
+        None, description="How many items to jump over instead; not together with a cursor."
+    )
+    count: Flag = Field(False, description="Whether to count all items, up to 10,000.")
+    sort: str
+
+    def slice(self) -> Slice:
+        """Return the part of the list that is asked for.
+
+        Raises:
+            Refused: 400 for a cursor that is none of ours, 422 for one that does not fit.
+        """
+        name = self.sort.lstrip("-")
+        descending = self.sort.startswith("-")
+        after = None
+        if self.cursor is not None:
+            order, value, id = decode(self.cursor)
+            if self.skip is not None:
+                raise invalid({"parameter": "skip", "detail": "Give a cursor or skip, not both."})
+            if order != self.sort:
+                raise invalid(
+                    {"parameter": "cursor", "detail": "This cursor belongs to another sort."}
+                )
+            after = (_value(value, self.sorts[name]), id)
+        return Slice(
+            sort=name,
+            descending=descending,
+            after=after,
+            skip=self.skip or 0,
+            limit=self.limit,
+            count=self.count,
+        )
+
+    def listing(self, page: Page[V]) -> Listing[V]:
+        """Return the answer for a page."""
+        next = None if page.last is None else encode(self.sort, *page.last)
+        made: Listing[V] = {"items": page.items, "next": next}
+        if page.total is not None:
+            made["total"] = min(page.total, COUNT_LIMIT)
+            made["total_exact"] = page.total <= COUNT_LIMIT
+        return made
+
+
+def next_link(path: str, parameters: Mapping[str, str], cursor: str) -> str:
+    """Return the Link header (RFC 8288) that leads to the next page."""
+    kept = {name: value for name, value in parameters.items() if name not in ("cursor", "skip")}
+    return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'
+
+
+@lru_cache(maxsize=64)
+def encode(sort: str, value: Any, id: UUID) -> str:
+    """Return the cursor behind an item."""
+    told = value.isoformat() if isinstance(value, date) else value
+    told = write_price(value) if isinstance(value, Decimal) else told
+    document = json.dumps([sort, told, id.hex], separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
+
+
+def decode(cursor: str) -> tuple[str, Any, UUID]:
+    """Return the order, the sort value and the id that a cursor holds.
+
+    Raises:
+        Refused: 400 when it is none of ours.
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        sort, value, id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        if not isinstance(sort, str) or not isinstance(id, str):
+            raise ValueError
+        return sort, value, UUID(hex=id)
+    except (ValueError, TypeError, RecursionError):
+        raise _malformed() from None
+
+
+def _value(value: Any, kind: Any) -> Any:
+    """Return the sort value of a cursor in its type."""
+    try:
+        if isinstance(kind, UnionType):
+            if value is None:
+                return None
+            kind = kind.__args__[0]
+        if kind is datetime:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        if kind is date:
+            return date.fromisoformat(value)
+        if kind is Decimal:
+            return read_price(value)
+        if type(value) is not kind:
+            raise ValueError
+        if kind is int and not -(2**31) <= value < 2**31:
+            raise ValueError
+        if kind is str and "\0" in value.encode().decode():
+            raise ValueError
+        return value
+    except (ValueError, TypeError, OverflowError):
+        raise _malformed() from None
+
+
+def _malformed() -> Refused:
+    return Refused("malformed-cursor", "This is no cursor that a page has handed out.")

@@ -1,0 +1,301 @@
+"""`/openapi.json`: what FastAPI knows of the operations, completed by what the route class adds."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, get_args
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from domain.currencies import Currency
+from entrypoints.api.examples import EXAMPLES, PROPERTIES
+from entrypoints.web.errors import MEDIA_TYPE
+from entrypoints.web.kinds import KINDS
+from entrypoints.web.operations import PICTURE, Operation, problems_of
+from entrypoints.web.policy import Visitor
+from entrypoints.web.prices import pattern_of, schema_of
+
+Json = dict[str, Any]
+
+PROBLEM: Json = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": "A path here that explains the problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What went wrong, for a person."},
+        "code": {"type": "string", "enum": sorted(KINDS)},
+        "instance": {"type": "string", "description": "The request id."},
+        "available": {
+            "type": "integer",
+            "description": "How many pieces there are, where there are too few.",
+        },
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "A member of the body."},
+                    "parameter": {"type": "string", "description": "A parameter of the query."},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "errors_omitted": {
+            "type": "integer",
+            "description": "How many more errors there are than `errors` lists.",
+        },
+    },
+}
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "required": True, "schema": {"type": "string"}}
+
+
+SECURITY: Json = {
+    "password": {
+        "type": "oauth2",
+        "description": "Sign in with a username, or an e-mail address, and a password.",
+        "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "scopes": {}}},
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token from signing in, or a personal one from /api/v1/tokens.",
+    },
+    "device_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The key of a device: good for its own heartbeat and nothing else.",
+    },
+}
+
+# Who makes a client knows bytes by this format, the one of OpenAPI 3.0; to 3.1 it says no more.
+BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
+
+COMPONENTS = {
+    "Presence": "DevicePresence",
+    "Reason": "MovementReason",
+    "Role": "UserRole",
+    "Scope": "TokenScope",
+    "Status": "DeviceStatus",
+}
+"""The names of schemas whose class is understood by its module, which no document shows.
+
+Component names and operation ids are a promise to generated clients and stay as they are.
+"""
+
+_LIST = re.compile(r"Listing_(?:Union_)?([A-Z][a-z]+)View_\w*")
+
+_VISITOR = get_args(Visitor)[1].dependency
+
+REQUEST_ID = _header("The id of this request, in the logs too.")
+ETAG = _header("The validator of this representation.")
+LOCATION = _header("Where the new thing is.")
+RETRY = _header("Seconds to wait before trying again.")
+CHALLENGE = _header("What would make the caller known (RFC 6750).")
+SORT = "The field to sort by, descending with `-`; the id breaks ties, and null comes last."
+LINK: Json = {"description": "The next page (RFC 8288).", "schema": {"type": "string"}}
+
+
+def describe(app: FastAPI) -> Json:
+    """Return the OpenAPI document of the application, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            license_info={"name": "MIT", "identifier": "MIT"},
+            servers=[{"url": str(app.state.origin or "/")}],
+            routes=app.routes,
+            separate_input_output_schemas=False,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schemas["Problem"] = PROBLEM
+        document["components"]["securitySchemes"] = SECURITY
+        _tell_prices(document, app.state.currency)
+        for schema in schemas.values():
+            # All lists have the same title, and who makes a client from this goes by it.
+            schema.pop("title", None)
+        for route in app.routes:
+            if isinstance(route, Operation) and route.include_in_schema:
+                for method in route.methods or ():
+                    operation = document["paths"][route.path_format][method.lower()]
+                    _complete(operation, route)
+                    _secure(operation, route, registration_open=app.state.registration_open)
+        _add_examples(schemas, app.state.currency)
+        _write_whole_bounds(document)
+        app.openapi_schema = _name_components(document)
+    return app.openapi_schema
+
+
+def _add_examples(schemas: Json, currency: Currency) -> None:
+    """Add an example to each request body, as a whole and for each of its properties."""
+    for name, written in EXAMPLES.items():
+        example = dict(written)
+        if "price" in example:
+            example["price"] = str(currency.amount(Decimal(example["price"])))
+        schemas[name]["examples"] = [example]
+        for member, value in {**example, **PROPERTIES.get(name, {})}.items():
+            schemas[name]["properties"][member]["examples"] = [value]
+
+
+def _write_whole_bounds(part: Any) -> None:
+    """Write bounds of integers as integers: FastAPI makes `9.0` of `9`."""
+    children = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for child in children:
+        _write_whole_bounds(child)
+    if isinstance(part, dict):
+        for bound in ("minimum", "maximum"):
+            value = part.get(bound)
+            if isinstance(value, float) and value.is_integer():
+                part[bound] = int(value)
+
+
+def _component_name(name: str) -> str:
+    """Return the name of a schema in the document: `Listing_TaskView_` is a `TaskList`."""
+    found = _LIST.fullmatch(name)
+    return f"{found[1]}List" if found else COMPONENTS.get(name, name)
+
+
+def _name_components(document: Json) -> Json:
+    """Return the document with the names that schemas have for clients."""
+    schemas = document["components"]["schemas"]
+    renamed = {_component_name(name): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = dict(sorted(renamed.items()))
+    text = re.sub(
+        r'(?<="#/components/schemas/)\w+(?=")',
+        lambda found: _component_name(found[0]),
+        json.dumps(document),
+    )
+    named: Json = json.loads(text)
+    return named
+
+
+def _tell_prices(document: Json, currency: Currency) -> None:
+    """Tell how prices are written, and what they are in."""
+    # A view has its prices as numbers, which JSON shows as texts.
+    written: Json = {"type": "string", "pattern": pattern_of(currency, all_decimals=True)}
+    for name, schema in document["components"]["schemas"].items():
+        members = schema.get("properties", {})
+        if "price" in members:
+            told = written if name.endswith("View") else schema_of(currency)
+            members["price"] = {**told, "description": f"In {currency}."}
+    asked = pattern_of(currency)
+    for parameter in document["paths"]["/api/v1/products"]["get"]["parameters"]:
+        if parameter["name"] in ("min_price", "max_price"):
+            for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+                if "pattern" in schema:
+                    schema["pattern"] = asked
+
+
+def _complete(operation: Json, route: Operation) -> None:
+    """Add to an operation what FastAPI cannot know of it."""
+    operation["operationId"] = route.name
+    responses: Json = operation["responses"]
+    responses.pop("422", None)
+    success = responses[str(route.status_code or 200)]
+    success["headers"] = {"X-Request-ID": REQUEST_ID}
+    if route.tagged:
+        success["headers"]["ETag"] = ETAG
+    if route.status_code == 201:
+        success["headers"]["Location"] = LOCATION
+    if route.paged:
+        success["headers"]["Link"] = LINK
+    if "GET" in (route.methods or ()):
+        _add_parameter(operation, "If-None-Match", "Answer 304 if this is still the tag.")
+        responses["304"] = {
+            "description": "Unchanged.",
+            "headers": {"X-Request-ID": REQUEST_ID, "ETag": ETAG},
+        }
+    if route.conditional:
+        description = "Change it only if this is still its tag."
+        _add_parameter(operation, "If-Match", description, pattern=_IF_MATCH)
+    operation.pop("x-problems", None)
+    if route.body_name:
+        content = operation["requestBody"]["content"]
+        (schema,) = content.values()
+        if route.accepts is PICTURE:
+            schema = BYTES
+        content.clear()
+        for media_type in sorted(route.accepts):
+            content[media_type.decode()] = schema
+        operation["requestBody"]["required"] = route.needs_body
+        operation["requestBody"]["description"] = f"At most {route.body_limit:,} bytes."
+    for code in sorted(problems_of(route)):
+        _add_problem(responses, code)
+    if route.reads_body:
+        operation["x-max-body-bytes"] = route.body_limit
+        responses["413"]["description"] += f": more than {route.body_limit:,} bytes"
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "sort":
+            parameter["description"] = SORT
+        _drop_null(parameter)
+        _name_values(parameter)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _secure(operation: Json, route: Operation, *, registration_open: bool) -> None:
+    """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
+    operation["security"] = []
+    if route.who.by_device_key:
+        operation["security"] = [{"device_key": []}]
+        return
+    for_anybody = route.who.is_anybody or (route.who.or_newcomers and registration_open)
+    if not for_anybody or any(call is _VISITOR for _, call in route.needs):
+        operation["security"] = [{"password": []}, {"token": []}, *([{}] if for_anybody else [])]
+
+
+_ENTITY_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+# A list may have empty elements (RFC 9110, 5.6.1).
+_IF_MATCH = rf"^[\t ]*(?:\*|[\t ,]*{_ENTITY_TAG}(?:[\t ]*,[\t ,]*{_ENTITY_TAG})*[\t ,]*)$"
+
+
+def _add_parameter(operation: Json, name: str, description: str, **more: str) -> None:
+    schema = {"type": "string", "format": "etag", **more}
+    parameter = {"name": name, "in": "header", "required": False, "description": description}
+    operation.setdefault("parameters", []).append({**parameter, "schema": schema})
+
+
+def _add_problem(responses: Json, code: str) -> None:
+    status, title = str(KINDS[code].status), KINDS[code].title
+    headers = {"X-Request-ID": REQUEST_ID}
+    if status in ("429", "503"):
+        headers["Retry-After"] = RETRY
+    elif code == "conflict":
+        headers["Retry-After"] = {**RETRY, "required": False}
+    elif status == "401":
+        headers["WWW-Authenticate"] = CHALLENGE
+    others = responses.get(status, {})
+    said = others.get("description")
+    responses[status] = {
+        "description": f"{said}, {title}" if said else title,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "headers": {**others.get("headers", {}), **headers},
+    }
+
+
+def _drop_null(parameter: Json) -> None:
+    """An optional parameter may be left out; there is no way of writing null in a query."""
+    schema = parameter["schema"]
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        del schema["anyOf"]
+        schema.update(options[0])
+
+
+def _name_values(parameter: Json) -> None:
+    """Name the values of a sort for those who make a client: `-name` is nothing to call it by."""
+    schema = parameter["schema"]
+    if any(value.startswith("-") for value in schema.get("enum", ())):
+        schema["x-enum-varnames"] = [
+            f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
+            for value in schema["enum"]
+        ]

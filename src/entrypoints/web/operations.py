@@ -1,0 +1,364 @@
+"""The route class: how every operation reads its request, and writes its answer.
+
+FastAPI by itself parses a body before anything else is looked at, echoes what it does not like, and
+ignores what it does not know. This class takes the endpoint's signature as FastAPI has read it and
+judges in the order that the contract gives: 401, 403, 413 and 415, then 404 of the object, 412 and
+428, 400, 422. Dependencies are `async def` functions of the request, and nothing more.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, params
+from fastapi.routing import APIRoute
+from pydantic import ConfigDict, TypeAdapter
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.types import Receive, Scope, Send
+from typing_extensions import TypedDict
+
+from domain.base import Expected
+from domain.errors import DomainError, NotFound, Stale
+from entrypoints.web.bodies import MAX_BODY, parse, parse_form, read, require_media_type
+from entrypoints.web.checking import (
+    NO_MEMBER,
+    NO_PARAMETER,
+    checked,
+    place_in_body,
+    place_in_query,
+    query_parameters,
+    unknown,
+)
+from entrypoints.web.conditional import WEAK, has_weak_tag, is_known, listed, tag_of
+from entrypoints.web.errors import Refused
+from entrypoints.web.fields import ID
+from entrypoints.web.lists import decode, next_link
+from entrypoints.web.policy import POLICY, Named, admit, require_key
+from entrypoints.web.ports import if_match
+from entrypoints.web.prices import CURRENCY
+from service_layer.queries.base import View
+
+SHORT_QUERY = 500
+"""How many bytes a query of a list may have to be remembered; many ask for the same."""
+
+WrittenPage = tuple[bytes, str, bytes]
+"""The body of a page, its tag, and the link to the next one, if there is any."""
+
+
+class IdConvertor(Convertor[UUID]):
+    """An id in a path; what is not written like one leads nowhere (404)."""
+
+    regex = ID.pattern
+
+    def convert(self, value: str) -> UUID:
+        return UUID(value)
+
+    def to_string(self, value: UUID) -> str:
+        return str(value)
+
+
+register_url_convertor("id", IdConvertor())
+
+
+@dataclass(frozen=True)
+class Names:
+    """Tells of an id in a path which thing it names, and how to look at it."""
+
+    kind: str
+    look: Callable[[Request, UUID], Awaitable[View | None]]
+
+
+class Nothing(TypedDict):
+    """An object without members."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """An answer whose body does not tell the version that its tag has."""
+
+    body: Any
+    version: int
+
+
+COMMANDS = {
+    "completed": "POST to …/complete or …/reopen sets this.",
+    "published": "POST to …/publish or …/unpublish sets this.",
+    "product_id": "The workshop sets this as it creates a task to reorder a product.",
+    "archived": "POST to …/archive or …/restore sets this.",
+}
+"""What sets a member that no body takes."""
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"application/json",)
+MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
+FORM = (b"application/x-www-form-urlencoded",)
+CONTENT = (b"content-type", b"application/json")
+# A cache may keep it, but asks each time whether it still holds.
+ASK_AGAIN = (b"cache-control", b"private, no-cache")
+KEEP_NOTHING = (b"cache-control", b"no-store")
+PICTURE = (b"image/png", b"image/jpeg", b"image/webp")
+MAX_PICTURE = 2 * 1024 * 1024
+"""The largest picture in bytes."""
+
+
+def problems(*codes: str) -> dict[str, Any]:
+    """Return what a route says of the problems that only its own use case has."""
+    return {"x-problems": list(codes)}
+
+
+class Operation(APIRoute):
+    """One operation of the API."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(path, endpoint, **kwargs)
+        if self.name not in POLICY:
+            raise TypeError(f"{self.name}: policy.py does not say who may use it")
+        self.who = POLICY[self.name]
+        given = self.dependant
+        self.body_name, self.body_type = _only(given.body_params)
+        self.needs_body = any(field.field_info.is_required() for field in given.body_params)
+        self.query_name, self.query_type = _only(given.query_params)
+        self.accepts = self._accepted()
+        self.body_limit = self._body_limit()
+        self.named = [
+            (field.name, names)
+            for field in given.path_params
+            for names in field.field_info.metadata
+            if isinstance(names, Names)
+        ]
+        self.needs = [(need.name or "", need.call) for need in given.dependencies]
+        self.conditional = any(call is if_match for _, call in self.needs)
+        self.paged = bool(self.query_name) and hasattr(self.query_type, "listing")
+        nested = any(need.dependencies for need in given.dependencies)
+        if given.header_params or given.cookie_params or given.request_param_name or nested:
+            raise TypeError(f"{self.name}: dependencies are functions of the request alone")
+        self.cached = "GET" in (self.methods or ())
+        self.tagged = bool(self.response_model) and (self.cached or _has_version(self))
+        # An operation that takes no body accepts an empty object, and judges whatever else comes.
+        self.reads_body = "GET" not in (self.methods or ())
+        self._read_body = TypeAdapter(self.body_type or Nothing)
+        self._read_query = TypeAdapter(self.query_type) if self.query_name else None
+        self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
+        shown = getattr(self.response_model, "__dataclass_fields__", {})
+        self._shown_members = frozenset(shown)
+        self._asked_before = lru_cache(maxsize=64)(lambda query, _: self._asked(query))
+        self._last_page: tuple[Any, bytes, WrittenPage] = None, b"", (b"", "", b"")
+        self.app = self.serve
+
+    def _accepted(self) -> tuple[bytes, ...]:
+        """Return the media types of the body."""
+        if self.body_type is bytes:
+            return PICTURE
+        if any(isinstance(field.field_info, params.Form) for field in self.dependant.body_params):
+            return FORM
+        return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
+
+    def _body_limit(self) -> int:
+        """Return the size of the largest body that the operation reads, in bytes."""
+        if self.max_body_size is not None:
+            return self.max_body_size
+        return MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request = Request(scope, receive)
+        values: dict[str, Any] = dict(scope["path_params"])
+        named = self._named_by(values)
+        await admit(self.who, request, named)
+        if self.who.by_device_key and named is not None and announces_body(headers):
+            # Nothing is read for a stranger. Without a body, the use case asks for the key anyway.
+            await require_key(request, named.id)
+        try:
+            result = await self._result(scope, headers, request, values)
+        except (Refused, DomainError) as error:
+            if self.who.by_device_key and named is not None:
+                await require_key(request, named.id)
+            if isinstance(error, Stale) and has_weak_tag(listed(scope["headers"], b"if-match")):
+                raise Refused("precondition-failed", WEAK) from None
+            raise
+        status, told, body = self._answer(scope, headers, result)
+        await send({"type": "http.response.start", "status": status, "headers": told})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _result(
+        self, scope: Scope, headers: dict[bytes, bytes], request: Request, values: dict[str, Any]
+    ) -> Any:
+        """Return what the endpoint returns for the request."""
+        body = b""
+        if self.reads_body:
+            if self.needs_body or announces_body(headers):
+                require_media_type(headers, self.accepts)
+            body = await read(headers, request.receive, self.body_limit)
+        try:
+            for name, call in self.needs:
+                values[name] = await call(request)  # type: ignore[misc]
+            if self.conditional:
+                self._require_precondition(request, headers)
+            if self.needs_body or body:
+                values |= self._read_value(body)
+            if self._read_query is not None or scope["query_string"]:
+                self._take_query(scope, values)
+            return await self.dependant.call(**values)  # type: ignore[misc]
+        except Refused:
+            await self._judge_object_first(request, values)
+            raise
+
+    def _named_by(self, values: dict[str, Any]) -> Named | None:
+        """Return what the path names first."""
+        for name, names in self.named:
+            return Named(values[name], names.look)
+        return None
+
+    def _read_value(self, body: bytes) -> dict[str, Any]:
+        """Return the value of the body, by the name that the endpoint has for it."""
+        if self.accepts is PICTURE:
+            # What it is shows when it is decoded; for now it is bytes.
+            return {self.body_name: body}
+        said = parse_form(body) if self.accepts is FORM else parse(body)
+        value = checked(self._read_body, said, place_in_body, self._about_member)
+        return {self.body_name: value} if self.body_name else {}
+
+    def _about_member(self, name: str) -> str:
+        """Return what is said of a member that the body does not take."""
+        if name not in self._shown_members:
+            return NO_MEMBER
+        return COMMANDS.get(name, "This is read-only.")
+
+    def _require_precondition(self, request: Request, headers: dict[bytes, bytes]) -> None:
+        if b"if-match" not in headers and request.app.state.require_if_match:
+            raise Refused(
+                "precondition-required", "Send the ETag of what you have seen in If-Match."
+            )
+
+    def _take_query(self, scope: Scope, values: dict[str, Any]) -> None:
+        query = scope["query_string"]
+        if self._read_query is None:
+            for name in query_parameters(query):
+                raise unknown(name)
+        elif self.paged and len(query) <= SHORT_QUERY:
+            # A price is read by the currency of the application, of which a process may have more.
+            values[self.query_name] = self._asked_before(query, CURRENCY.get())
+        else:
+            values[self.query_name] = self._asked(query)
+
+    def _asked(self, query: bytes) -> Any:
+        """Return the value of a query."""
+        assert self._read_query is not None
+        parameters = query_parameters(query)
+        try:
+            return checked(self._read_query, parameters, place_in_query, lambda name: NO_PARAMETER)
+        except Refused:
+            if self.paged and "cursor" in parameters:
+                decode(parameters["cursor"])  # what is wrong with it is told first, by a 400
+            raise
+
+    async def _judge_object_first(self, request: Request, values: dict[str, Any]) -> None:
+        """Raise what comes before a fault in the request: no such thing, or a newer one."""
+        for name, names in self.named:
+            view = await names.look(request, values[name])
+            if view is None:
+                raise NotFound(names.kind, values[name])
+            expected: Expected = await if_match(request) if self.conditional else None
+            if expected is not None and view.version not in expected:
+                raise Stale(names.kind, view.version)
+
+    def _written(self, seen: Any, version: int | None) -> tuple[bytes, str]:
+        """Return the body that shows something, and its tag."""
+        assert self._write is not None
+        body = self._write.to_json(seen)
+        return body, tag_of(body, version)
+
+    def _written_page(self, scope: Scope, listing: Any) -> WrittenPage:
+        """Return a page as it is written; those who share the items share all of this as well."""
+        items, query, written = self._last_page
+        if items is not listing["items"] or query != scope["query_string"]:
+            items, query = listing["items"], scope["query_string"]
+            body, tag = self._written(listing, None)
+            link = listing["next"] and next_link(
+                scope["path"], query_parameters(query), listing["next"]
+            )
+            written = body, tag, (link or "").encode()
+            self._last_page = items, query, written
+        return written
+
+    def _answer(
+        self, scope: Scope, headers: dict[bytes, bytes], result: Any
+    ) -> tuple[int, Headers, bytes]:
+        """Return the answer that shows a result: its status, headers and body."""
+        status = self.status_code or 200
+        sent: Headers = []
+        body = b""
+        if self._write is not None:
+            seen = result.body if isinstance(result, Tagged) else result
+            version = result.version if isinstance(result, View | Tagged) else None
+            link = b""
+            if self.paged:
+                body, tag, link = self._written_page(scope, seen)
+            else:
+                body, tag = self._written(seen, version)
+            sent = [CONTENT]
+            if version is not None or self.cached:
+                sent.append((b"etag", tag.encode()))
+            if status == 201:
+                location = f"/api/v1/{result.place}"
+                sent.append((b"location", location.encode()))
+            if link:
+                sent.append((b"link", link))
+            if scope["method"] == "GET":
+                sent.append(ASK_AGAIN)
+                if b"if-none-match" in headers:
+                    known = listed(scope["headers"], b"if-none-match")
+                    if is_known(known, tag):
+                        status, body = 304, b""
+            else:
+                sent.append(KEEP_NOTHING)
+        if status not in (204, 304):
+            sent.append((b"content-length", b"%d" % len(body)))
+        return status, sent, body
+
+
+def _has_version(operation: Operation) -> bool:
+    answer = operation.response_model
+    return isinstance(answer, type) and issubclass(answer, View)
+
+
+def _only(fields: list[Any]) -> tuple[str, Any]:
+    """Return the name and the type of the one field there may be."""
+    if not fields:
+        return "", None
+    (field,) = fields
+    annotation = field.field_info.annotation
+    return field.name, annotation
+
+
+def announces_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether the head of a request says that a body follows (RFC 9112, 6)."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def problems_of(operation: Operation) -> set[str]:
+    """Return the codes of the problems that an operation can answer with."""
+    codes = {"invalid", "internal-error", "database-unavailable"}
+    # The server may answer any request with these before the application sees it.
+    codes |= {"request-timeout", "headers-too-large", "overloaded"}
+    if operation.named:
+        codes.add("not-found")
+    if not operation.who.is_anybody:
+        codes.add("unauthenticated")
+    if operation.who.role is not None:
+        codes.add("forbidden")
+    if operation.reads_body:
+        codes |= {"too-large", "unsupported-media-type", "conflict"}
+        if operation.accepts in (JSON, MERGE_PATCH):
+            codes.add("malformed-json")
+    if operation.paged:
+        codes.add("malformed-cursor")
+    if operation.conditional:
+        codes |= {"precondition-failed", "precondition-required", "malformed-precondition"}
+    return codes | set((operation.openapi_extra or {}).get("x-problems", ()))

@@ -1,0 +1,311 @@
+"""Who may use which operation: all of it is here, and what is not here does not start.
+
+The rules that depend on the object in question are the domain's; this module only says where they
+are asked. They are asked again within the use case.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from domain.access import MAX_SECRET, Scope, digest_of
+from domain.actors import Actor, Role, require_self_or_admin, require_session
+from domain.errors import Forbidden
+from domain.posts import require_author_or_admin
+from entrypoints.web.errors import Refused, unauthenticated
+from entrypoints.web.ports import ports
+from service_layer.queries.access import Grant
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a path names, by its id, and how to look at it."""
+
+    id: UUID
+    look: Callable[[Request, UUID], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who may use an operation: those in a role or above it, anybody if there is none.
+
+    A rule is asked about the thing that the path names: about its id, so that nobody learns
+    whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
+    `or_newcomers` lets in everybody while registration is open. `by_device_key` lets in the device
+    that the path names, by its key, and no user. `in_session` shuts out personal tokens.
+    """
+
+    role: Role | None = None
+    rule: Callable[[Actor, UUID], None] | None = None
+    view_rule: Callable[[Actor, Any], None] | None = None
+    or_newcomers: bool = False
+    by_device_key: bool = False
+    in_session: bool = False
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether nobody has to be known for it."""
+        return self.role is None and not self.by_device_key
+
+
+ANYBODY = Who()
+MEMBERS = Who(Role.MEMBER)
+MEMBERS_IN_SESSION = Who(Role.MEMBER, in_session=True)
+THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
+ADMINS = Who(Role.ADMIN)
+AUTHORS = Who(
+    Role.MEMBER, view_rule=lambda actor, post: require_author_or_admin(actor, post.author_id)
+)
+DEVICE_KEY = Who(by_device_key=True)
+
+POLICY: Mapping[str, Who] = {
+    # Operation
+    "health": ANYBODY,
+    "live": ANYBODY,
+    "ready": ANYBODY,
+    "openapi": ANYBODY,
+    "docs": ANYBODY,
+    "asset": ANYBODY,
+    "start": ANYBODY,
+    "problem": ANYBODY,
+    "picture": ANYBODY,
+    "static_file": ANYBODY,
+    # Access
+    "sign_in": ANYBODY,
+    "sign_out": MEMBERS,
+    "list_tokens": MEMBERS,
+    "create_token": MEMBERS_IN_SESSION,
+    "read_token": MEMBERS,
+    "delete_token": MEMBERS_IN_SESSION,
+    "set_up": ANYBODY,
+    # People
+    "create_user": Who(Role.ADMIN, or_newcomers=True),
+    "list_users": MEMBERS,
+    "read_me": MEMBERS,
+    "change_password": MEMBERS_IN_SESSION,
+    "read_user": ANYBODY,
+    "edit_user": THEMSELVES,
+    "delete_user": ADMINS,
+    "put_image": THEMSELVES,
+    "delete_image": THEMSELVES,
+    # News
+    "create_post": MEMBERS,
+    "list_posts": ANYBODY,
+    "read_post": ANYBODY,
+    "edit_post": AUTHORS,
+    "delete_post": AUTHORS,
+    "publish_post": AUTHORS,
+    "unpublish_post": AUTHORS,
+    "list_posts_of_user": ANYBODY,
+    # Tasks
+    "create_task": MEMBERS,
+    "list_tasks": MEMBERS,
+    "count_tasks": MEMBERS,
+    "read_task": MEMBERS,
+    "edit_task": MEMBERS,
+    "delete_task": MEMBERS,
+    "complete_task": MEMBERS,
+    "reopen_task": MEMBERS,
+    # Catalogue and stock
+    "create_category": MEMBERS,
+    "list_categories": MEMBERS,
+    "read_category": MEMBERS,
+    "edit_category": MEMBERS,
+    "delete_category": MEMBERS,
+    "create_product": MEMBERS,
+    "list_products": MEMBERS,
+    "read_product": MEMBERS,
+    "edit_product": MEMBERS,
+    "delete_product": MEMBERS,
+    "archive_product": MEMBERS,
+    "restore_product": MEMBERS,
+    "create_movement": MEMBERS,
+    "list_movements": MEMBERS,
+    # Devices
+    "create_device": MEMBERS,
+    "list_devices": MEMBERS,
+    "read_device": MEMBERS,
+    "edit_device": MEMBERS,
+    "delete_device": MEMBERS,
+    "create_device_key": MEMBERS,
+    "send_heartbeat": DEVICE_KEY,
+}
+
+PAGES: Mapping[str, Who] = {
+    # Access
+    "show_sign_in": ANYBODY,
+    "sign_in": ANYBODY,
+    "sign_out": ANYBODY,
+    "show_setup": ANYBODY,
+    "set_up": ANYBODY,
+    "show_registration": ANYBODY,
+    "register": ANYBODY,
+    # The site
+    "show_home": ANYBODY,
+    "show_article": ANYBODY,
+    "show_posts_of_person": ANYBODY,
+    "show_feed": ANYBODY,
+    "show_robots": ANYBODY,
+    # The office
+    "suggest_people": MEMBERS,
+    "suggest_categories": MEMBERS,
+    "show_office": MEMBERS,
+    # News
+    "show_posts": MEMBERS,
+    "show_new_post": MEMBERS,
+    "add_post": MEMBERS,
+    "preview_post": MEMBERS,
+    "show_post": MEMBERS,
+    "save_post": MEMBERS,
+    "delete_post": MEMBERS,
+    # Tasks
+    "show_tasks": MEMBERS,
+    "add_task": MEMBERS,
+    "show_task": MEMBERS,
+    "save_task": MEMBERS,
+    "complete_task": MEMBERS,
+    "reopen_task": MEMBERS,
+    "delete_task": MEMBERS,
+    # Stock
+    "show_stock": MEMBERS,
+    "show_product": MEMBERS,
+    "move_stock": MEMBERS,
+    "count_stock": MEMBERS,
+    "show_new_product": MEMBERS,
+    "add_product": MEMBERS,
+    "show_product_form": MEMBERS,
+    "save_product": MEMBERS,
+    "archive_product": MEMBERS,
+    "restore_product": MEMBERS,
+    "delete_product": MEMBERS,
+    "show_categories": MEMBERS,
+    "add_category": MEMBERS,
+    "show_category": MEMBERS,
+    "save_category": MEMBERS,
+    "delete_category": MEMBERS,
+    # Machines
+    "show_machines": MEMBERS,
+    "add_machine": MEMBERS,
+    "show_machine": MEMBERS,
+    "save_machine": MEMBERS,
+    "make_machine_key": MEMBERS,
+    "show_machine_key": MEMBERS,
+    "delete_machine": MEMBERS,
+    # People
+    "show_people": MEMBERS,
+    "add_person": ADMINS,
+    "show_person": MEMBERS,
+    "save_person": ADMINS,
+    "deactivate_person": ADMINS,
+    "reactivate_person": ADMINS,
+    "set_password_of_person": ADMINS,
+    "delete_person": ADMINS,
+    # One's own corner
+    "show_profile": MEMBERS,
+    "save_profile": MEMBERS,
+    "show_another_picture": MEMBERS,
+    "remove_picture": MEMBERS,
+    "show_password": MEMBERS,
+    "change_own_password": MEMBERS,
+    "show_tokens": MEMBERS,
+    "make_token": MEMBERS,
+    "show_token": MEMBERS,
+    "end_own_token": MEMBERS,
+}
+"""Who may open which page, and send which form; what anybody may see is the same for everybody."""
+
+
+def _secret(request: Request) -> str | None:
+    """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if len(given) != 1:
+        return None
+    kind, _, secret = given[0].decode("latin-1").partition(" ")
+    secret = secret.strip()
+    return secret if kind.lower() == "bearer" and len(secret) <= MAX_SECRET else None
+
+
+async def identify(request: Request) -> Grant | None:
+    """Return what the bearer of the request's token is granted, `None` without a valid one."""
+    secret = _secret(request)
+    if secret is None:
+        return None
+    here = ports(request)
+    changing = request.scope["method"] != "GET"
+    grant = await here.authenticator().grant(secret, here.clock()(), fresh=changing)
+    if grant is not None:
+        request.scope["user_id"] = grant.actor.id  # for the log
+    return grant
+
+
+async def visitor(request: Request) -> Actor | None:
+    """Return who asks, if they say so with a valid token."""
+    grant: Grant | None = request.scope.get("grant") or await identify(request)
+    return grant.actor if grant else None
+
+
+Visitor = Annotated[Actor | None, Depends(visitor)]
+"""Whoever asks where anybody may."""
+
+
+async def admit(who: Who, request: Request, named: Named | None) -> None:
+    """Let whoever asks go on, if they may; `named` is what the path names.
+
+    Raises:
+        Refused: 401 to a stranger where one has to be known.
+        Forbidden: to somebody who may not do this, or not by this token.
+    """
+    if who.by_device_key:
+        _admit_device(request)
+        return
+    if who.role is None:
+        return
+    newcomers_may = who.or_newcomers and request.app.state.registration_open
+    grant = request.scope["grant"] = await identify(request)
+    if grant is None:
+        if newcomers_may:
+            return
+        raise _stranger(request, "Sign in first.")
+    if who.role is Role.ADMIN and not (grant.actor.is_admin or newcomers_may):
+        raise Forbidden("Only an admin may do this.")
+    if grant.scope is Scope.READ and request.method != "GET":
+        raise Forbidden("This token is for reading only.")
+    if who.in_session:
+        require_session(grant.actor)
+    if named is None:
+        return
+    if who.rule is not None:
+        who.rule(grant.actor, named.id)
+    if who.view_rule is not None and (view := await named.look(request, named.id)) is not None:
+        who.view_rule(grant.actor, view)
+
+
+def _admit_device(request: Request) -> None:
+    """Let a device go on that shows a key; whether it is its own shows when that is used.
+
+    The key is looked at where the heartbeat is written, so that one statement does for both; and
+    the one before is worth nothing at once, in every process.
+    """
+    secret = _secret(request)
+    if secret is None:
+        raise _stranger(request, "Send the key of this device.")
+    request.scope["key_digest"] = digest_of(secret)
+
+
+async def require_key(request: Request, device_id: UUID) -> None:
+    """Make sure that a device shows its own key, before anything else is said to it.
+
+    Raises:
+        Refused: 401 when it does not.
+    """
+    devices = ports(request).device_queries()
+    if not await devices.has_key(device_id, request.scope["key_digest"]):
+        raise _stranger(request, "Send the key of this device.")
+
+
+def _stranger(request: Request, detail: str) -> Refused:
+    presented = "authorization" in request.headers
+    return unauthenticated(detail, "invalid_token" if presented else "")

@@ -1,0 +1,221 @@
+"""What the endpoints are given: the ports, by name, through small dependencies."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from domain.actors import Actor
+from domain.base import Expected
+from domain.currencies import Currency
+from entrypoints.web.conditional import expected_versions, listed
+from entrypoints.web.prices import priced
+from service_layer.authentication import Authenticator
+from service_layer.database_monitor import DatabaseMonitor
+from service_layer.password_hashing import PasswordHashing
+from service_layer.ports import Clock, Database, Markdown, Pictures
+from service_layer.queries.access import AccessQueries, Grant, TokenQueries
+from service_layer.queries.catalogue import CategoryQueries, ProductQueries
+from service_layer.queries.devices import DeviceQueries
+from service_layer.queries.posts import PostQueries
+from service_layer.queries.stock import MovementQueries
+from service_layer.queries.tasks import TaskQueries
+from service_layer.queries.users import PublicUser, UserQueries
+from service_layer.runner import Runner
+
+
+class Ports(Protocol):
+    """What the composition root provides; each is called to get the thing itself."""
+
+    @property
+    def clock(self) -> Callable[[], Clock]: ...
+    @property
+    def database(self) -> Callable[[], Database]: ...
+    @property
+    def database_monitor(self) -> Callable[[], DatabaseMonitor]: ...
+    @property
+    def runner(self) -> Callable[[], Runner]: ...
+    @property
+    def authenticator(self) -> Callable[[], Authenticator]: ...
+    @property
+    def password_hashing(self) -> Callable[[], PasswordHashing]: ...
+    @property
+    def pictures(self) -> Callable[[], Pictures]: ...
+    @property
+    def markdown(self) -> Callable[[], Markdown]: ...
+    @property
+    def task_queries(self) -> Callable[[], TaskQueries]: ...
+    @property
+    def post_queries(self) -> Callable[[], PostQueries]: ...
+    @property
+    def user_queries(self) -> Callable[[], UserQueries]: ...
+    @property
+    def category_queries(self) -> Callable[[], CategoryQueries]: ...
+    @property
+    def product_queries(self) -> Callable[[], ProductQueries]: ...
+    @property
+    def movement_queries(self) -> Callable[[], MovementQueries]: ...
+    @property
+    def device_queries(self) -> Callable[[], DeviceQueries]: ...
+    @property
+    def token_queries(self) -> Callable[[], TokenQueries]: ...
+    @property
+    def access_queries(self) -> Callable[[], AccessQueries]: ...
+
+
+def ports(request: Request) -> Ports:
+    """Return the application's ports."""
+    made: Ports = request.scope["ports"]
+    return made
+
+
+async def _runner(request: Request) -> Runner:
+    return ports(request).runner()
+
+
+async def _now(request: Request) -> datetime:
+    return ports(request).clock()()
+
+
+async def _database(request: Request) -> Database:
+    return ports(request).database()
+
+
+async def _tasks(request: Request) -> TaskQueries:
+    return ports(request).task_queries()
+
+
+async def _users(request: Request) -> UserQueries:
+    return ports(request).user_queries()
+
+
+async def _posts(request: Request) -> PostQueries:
+    return ports(request).post_queries()
+
+
+async def _categories(request: Request) -> CategoryQueries:
+    return ports(request).category_queries()
+
+
+async def _products(request: Request) -> ProductQueries:
+    return priced(ports(request).product_queries(), request.app.state.currency)
+
+
+async def _currency(request: Request) -> Currency:
+    currency: Currency = request.app.state.currency
+    return currency
+
+
+async def _movements(request: Request) -> MovementQueries:
+    return ports(request).movement_queries()
+
+
+async def _devices(request: Request) -> DeviceQueries:
+    return ports(request).device_queries()
+
+
+async def _key_digest(request: Request) -> str:
+    digest: str = request.scope["key_digest"]
+    return digest
+
+
+async def _tokens(request: Request) -> TokenQueries:
+    return ports(request).token_queries()
+
+
+async def _authenticator(request: Request) -> Authenticator:
+    return ports(request).authenticator()
+
+
+async def _password_hashing(request: Request) -> PasswordHashing:
+    return ports(request).password_hashing()
+
+
+async def _pictures(request: Request) -> Pictures:
+    return ports(request).pictures()
+
+
+async def _markdown(request: Request) -> Markdown:
+    return ports(request).markdown()
+
+
+async def _grant(request: Request) -> Grant:
+    grant: Grant = request.scope["grant"]
+    return grant
+
+
+async def _actor(request: Request) -> Actor:
+    grant: Grant = request.scope["grant"]
+    return grant.actor
+
+
+class PeopleNamed:
+    """What the public sees of the people whom the answer to a change names.
+
+    Who asks for a change is looked up with the request; only the others are still to be.
+    """
+
+    def __init__(self, users: UserQueries, asking: PublicUser) -> None:
+        self._users = users
+        self._asking = asking
+
+    async def __call__(self, *ids: UUID | None) -> Mapping[UUID, PublicUser]:
+        """Return what the public sees of them, by their ids."""
+        others = {id for id in ids if id is not None and id != self._asking.id}
+        return {**await self._users.public(others), self._asking.id: self._asking}
+
+
+async def _people(request: Request) -> PeopleNamed:
+    grant: Grant = request.scope["grant"]
+    return PeopleNamed(ports(request).user_queries(), grant.public)
+
+
+async def _address(request: Request) -> str:
+    return origin(request.client.host) if request.client else ""
+
+
+def origin(host: str) -> str:
+    """Return by what attempts from an address are counted.
+
+    Of IPv6 it is the network that one customer is given (RFC 6177), as they can change the rest.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        network = ip_network(f"{address}/64", strict=False)
+        return str(address.ipv4_mapped or network)
+    return str(address)
+
+
+async def if_match(request: Request) -> Expected:
+    """Return the versions that the client would change."""
+    return expected_versions(listed(request.scope["headers"], b"if-match"))
+
+
+Run = Annotated[Runner, Depends(_runner)]
+Now = Annotated[datetime, Depends(_now)]
+DatabasePort = Annotated[Database, Depends(_database)]
+Tasks = Annotated[TaskQueries, Depends(_tasks)]
+Users = Annotated[UserQueries, Depends(_users)]
+People = Annotated[PeopleNamed, Depends(_people)]
+Posts = Annotated[PostQueries, Depends(_posts)]
+Categories = Annotated[CategoryQueries, Depends(_categories)]
+Products = Annotated[ProductQueries, Depends(_products)]
+InCurrency = Annotated[Currency, Depends(_currency)]
+Movements = Annotated[MovementQueries, Depends(_movements)]
+Devices = Annotated[DeviceQueries, Depends(_devices)]
+KeyDigest = Annotated[str, Depends(_key_digest)]
+Tokens = Annotated[TokenQueries, Depends(_tokens)]
+AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
+Hashing = Annotated[PasswordHashing, Depends(_password_hashing)]
+PicturesPort = Annotated[Pictures, Depends(_pictures)]
+MarkdownPort = Annotated[Markdown, Depends(_markdown)]
+Granted = Annotated[Grant, Depends(_grant)]
+By = Annotated[Actor, Depends(_actor)]
+Address = Annotated[str, Depends(_address)]
+IfMatch = Annotated[Expected, Depends(if_match)]

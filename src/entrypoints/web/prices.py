@@ -1,0 +1,104 @@
+"""Prices as they are sent and shown: with as many decimals as the currency has."""
+
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import core_schema
+
+from domain.base import Page, Slice
+from domain.catalogue import PRICE, ProductFilter, price_rule
+from domain.currencies import DEFAULT, Currency
+from domain.values import CENT
+from entrypoints.web.fields import AMOUNT, STRING, Json, Rule
+from service_layer.queries.catalogue import ProductQueries, ProductView
+
+CURRENCY: ContextVar[Currency] = ContextVar("currency", default=DEFAULT)
+"""The currency of the application that is answering.
+
+Schemas are made once for all applications of a process, and are not told which one reads by them.
+"""
+
+
+def read_price(value: str, quote: str = "") -> Decimal:
+    """Return the price in a text.
+
+    Raises:
+        ValueError: when it is none, or has more decimals than the currency.
+    """
+    currency = CURRENCY.get()
+    if not AMOUNT.fullmatch(value) or len(value.partition(".")[2]) > currency.digits:
+        raise ValueError(f"Give an amount as in {quote}{currency.example}{quote}.")
+    return price_rule(currency)(Decimal(value))
+
+
+def write_price(value: Decimal) -> str:
+    """Return a price with all decimals of the currency."""
+    return str(CURRENCY.get().amount(value))
+
+
+def _read(value: Any) -> Decimal:
+    if type(value) in (int, Decimal):
+        return price_rule(CURRENCY.get())(Decimal(value))
+    return read_price(value if type(value) is str else "", '"')
+
+
+def pattern_of(currency: Currency, *, all_decimals: bool = False) -> str:
+    """Return the pattern of a price as a text, with as many digits as the largest has."""
+    more = len(str(int(PRICE.max))) - 1
+    fraction = ""
+    if currency.digits:
+        least = currency.digits if all_decimals else 1
+        fraction = rf"\.[0-9]{{{least},{currency.digits}}}"
+        fraction = fraction if all_decimals else f"(?:{fraction})?"
+    return rf"^(?:0|[1-9][0-9]{{0,{more}}}){fraction}$"
+
+
+@lru_cache(maxsize=8)
+def schema_of(currency: Currency) -> Json:
+    """Return the JSON schema of a price in a body."""
+    number: Json = {"type": "number", "minimum": 0, "maximum": float(PRICE.max)}
+    return {"anyOf": [{"type": "string", "pattern": pattern_of(currency)}, number]}
+
+
+IN_BODY = Rule(core_schema.any_schema(), _read, schema_of(DEFAULT))
+"""A price in a body: a text, or a number, which is read digit by digit."""
+
+IN_QUERY = Rule(STRING, read_price, {"type": "string", "pattern": pattern_of(DEFAULT)})
+"""A price in a query."""
+
+
+def shown(view: ProductView, currency: Currency) -> ProductView:
+    """Return a product whose price has the decimals of the currency."""
+    if view.price.as_tuple().exponent == -currency.digits:
+        return view
+    return replace(view, price=currency.amount(view.price))
+
+
+class PricedProducts(ProductQueries):
+    """Reads of products whose prices have the decimals of the currency.
+
+    A database keeps amounts and no currency, and returns them with two decimals or more.
+    """
+
+    def __init__(self, products: ProductQueries, currency: Currency) -> None:
+        self._products = products
+        self._currency = currency
+
+    async def get(self, id: UUID, now: datetime) -> ProductView | None:
+        view = await self._products.get(id, now)
+        return None if view is None else shown(view, self._currency)
+
+    async def list(self, filter: ProductFilter, slice: Slice) -> Page[ProductView]:
+        page = await self._products.list(filter, slice)
+        return replace(page, items=[shown(view, self._currency) for view in page.items])
+
+
+def priced(products: ProductQueries, currency: Currency) -> ProductQueries:
+    """Return reads that show prices in a currency; most currencies need no more than is read."""
+    has_cents = currency.step == CENT
+    return products if has_cents else PricedProducts(products, currency)

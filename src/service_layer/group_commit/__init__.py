@@ -1,0 +1,1 @@
+"""The optional fast lane: several use cases share one transaction."""
