@@ -32,14 +32,20 @@ from entrypoints.api.products import NewProduct  # noqa: E402
 from entrypoints.api.tasks import NewTask, TaskParameters  # noqa: E402
 from entrypoints.pages import sessions, uploads  # noqa: E402
 from entrypoints.server.protocol import Protocol  # noqa: E402
-from entrypoints.web import bodies, conditional, lists  # noqa: E402
-from entrypoints.web.checking import (  # noqa: E402
+from entrypoints.web import etags, pagination  # noqa: E402
+from entrypoints.web.body import (  # noqa: E402
+    parse,
+    parse_form,
+    read,
+    require_media_type,
+)
+from entrypoints.web.problems import Refused  # noqa: E402
+from entrypoints.web.validation import (  # noqa: E402
     checked,
     place_in_body,
     place_in_query,
     query_parameters,
 )
-from entrypoints.web.errors import Refused  # noqa: E402
 from support.wire import answering, exchange, of_length  # noqa: E402
 
 BOUND = 0.25
@@ -211,13 +217,13 @@ BODIES: dict[str, Make] = {
 def body_of(model: Any) -> Parse:
     """Return what reads a body of the API by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    return lambda body: checked(adapter, bodies.parse(body), place_in_body)
+    return lambda body: checked(adapter, parse(body), place_in_body)
 
 
 def form_of(model: Any) -> Parse:
     """Return what reads a form by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    return lambda body: checked(adapter, bodies.parse_form(body), place_in_body)
+    return lambda body: checked(adapter, parse_form(body), place_in_body)
 
 
 def query(query: bytes) -> None:
@@ -225,7 +231,7 @@ def query(query: bytes) -> None:
     adapter = TypeAdapter(TaskParameters)
     parameters = query_parameters(query)
     if "cursor" in parameters:
-        lists.decode(parameters["cursor"])
+        pagination.decode(parameters["cursor"])
     checked(adapter, parameters, place_in_query).slice()
 
 
@@ -267,7 +273,7 @@ def trickled(body: bytes) -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
 
-    asyncio.run(bodies.read({}, receive))
+    asyncio.run(read({}, receive))
 
 
 def connection(sent: bytes) -> None:
@@ -296,7 +302,7 @@ def inputs() -> Iterator[tuple[str, str, Parse, Make, int]]:
         yield "priority", f"many {shape}", body_of(NewTask), priority, MIB
     for shape, make in FORMS.items():
         yield "form of the API", shape, form_of(SignIn), make, 64 * 1024
-        yield "form of a page", shape, lambda body: bodies.parse_form(body, 100), make, MIB
+        yield "form of a page", shape, lambda body: parse_form(body, 100), make, MIB
     for shape, make in UPLOADS.items():
         yield "upload", shape, upload, make, 2 * MIB
     yield "upload", "parameters in its head", boundary, filled(b";a", b"multipart/form-data"), HEAD
@@ -326,26 +332,26 @@ def filled_in(make: Make) -> Make:
 
 def matched(header: bytes) -> None:
     """Read If-Match."""
-    conditional.expected_versions(header.decode("latin-1"))
+    etags.expected_versions(header.decode("latin-1"))
 
 
 def compared(header: bytes) -> None:
     """Compare If-None-Match."""
-    conditional.is_known(header.decode("latin-1"), '"1-b"')
+    etags.is_known(header.decode("latin-1"), '"1-b"')
 
 
 def typed(header: bytes) -> None:
     """Look at Content-Type."""
-    bodies.require_media_type({b"content-type": header}, (b"application/json",))
+    require_media_type({b"content-type": header}, (b"application/json",))
 
 
-def spent(parse: Parse, sent: bytes) -> float:
+def spent(parser: Parse, sent: bytes) -> float:
     """Return the seconds of processor time that it takes to parse something, or to refuse it."""
     best = float("inf")
     for _ in range(3):
         started = time.process_time()
         with contextlib.suppress(Refused, DomainError):
-            parse(sent)
+            parser(sent)
         best = min(best, time.process_time() - started)
         if best > 2:
             break
@@ -362,10 +368,10 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     rows, failed = [], 0
-    for name, shape, parse, make, size in inputs():
+    for name, shape, parser, make, size in inputs():
         if not re.search(asked.only, f"{name}: {shape}"):
             continue
-        half, full = spent(parse, make(size // 2)), spent(parse, make(size))
+        half, full = spent(parser, make(size // 2)), spent(parser, make(size))
         growth = full / half if half else 1.0
         wrong = full > BOUND or (full > TELLING and growth > GROWTH)
         failed += wrong

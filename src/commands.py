@@ -32,8 +32,8 @@ from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.server.protocol import Protocol
-from entrypoints.web.frontdoor import REQUEST_ID
-from service_layer import access, people, stockroom
+from entrypoints.web.middleware import REQUEST_ID
+from service_layer import access, stockroom, users
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -123,7 +123,7 @@ class Office(cli.Office):
         with _checked():
             check_profile(**profile)
             self._require_tables()
-            self._perform(people.check_new_user, now=clock.utc_now(), **profile)
+            self._perform(users.check_new_user, now=clock.utc_now(), **profile)
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
         with _checked():
@@ -131,7 +131,7 @@ class Office(cli.Office):
             require_unlike_logins(password, "password", username=username, email=email)
             hash = asyncio.run(Argon2Passwords().hash(password))
             self._perform(
-                people.create_admin,
+                users.create_admin,
                 username=username,
                 email=email,
                 name=name,

@@ -19,8 +19,8 @@ from entrypoints.api import (
     categories,
     devices,
     health,
+    images,
     movements,
-    pictures,
     posts,
     products,
     tasks,
@@ -29,18 +29,18 @@ from entrypoints.api import (
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routers import ROUTERS as PAGE_ROUTERS
 from entrypoints.pages.routes import Page
-from entrypoints.server.directory import Directory
-from entrypoints.web import memory
+from entrypoints.server.route_table import Directory
+from entrypoints.web import process_memory
 from entrypoints.web.cors import cors
-from entrypoints.web.errors import Refused
-from entrypoints.web.frontdoor import FrontDoor
+from entrypoints.web.dependencies import Ports
+from entrypoints.web.middleware import FrontDoor
 from entrypoints.web.openapi import describe
-from entrypoints.web.operations import Operation
 from entrypoints.web.origins import Origin
 from entrypoints.web.policy import ANYBODY, POLICY
-from entrypoints.web.ports import Ports
 from entrypoints.web.prices import CURRENCY
+from entrypoints.web.problems import Refused
 from entrypoints.web.proxies import TrustedProxies
+from entrypoints.web.route import Operation
 from entrypoints.web.turns import Turns
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
@@ -53,10 +53,10 @@ ROUTERS = (
     products.router,
     movements.router,
     categories.router,
-    pictures.router,
+    images.router,
     access.router,
     devices.router,
-    pictures.media,
+    images.media,
     health.router,
 )
 
@@ -168,8 +168,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ports: Ports = app.state.ports
     await ports.database().open()
     ports.database_monitor().start()
-    memory.settle()
-    giving_back = asyncio.create_task(memory.give_back_every_minute())
+    process_memory.settle()
+    giving_back = asyncio.create_task(process_memory.give_back_every_minute())
     try:
         yield
     finally:

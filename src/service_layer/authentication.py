@@ -21,11 +21,11 @@ from domain.users import PASSWORD, RoleChanged, UserDeactivated, UserReactivated
 from service_layer import access
 from service_layer.access import Issued
 from service_layer.errors import DatabaseUnavailable
-from service_layer.people import Confirmation
 from service_layer.ports import Clock, Passwords
 from service_layer.queries.access import AccessQueries, Grant
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
+from service_layer.users import Confirmation
 
 log = logging.getLogger("atelier.access")
 

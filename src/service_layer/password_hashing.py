@@ -9,11 +9,11 @@ from domain.errors import NotFound, Stale, Taken, Unidentified
 from domain.login_throttle import address_counters
 from domain.users import User, UserChanges, require_may_set_password, require_unlike_logins
 from service_layer.authentication import Authenticator
-from service_layer.people import Confirmation
 from service_layer.ports import Clock, Passwords
 from service_layer.queries.access import AccessQueries
 from service_layer.queries.users import UserQueries
 from service_layer.throttle import Throttle
+from service_layer.users import Confirmation
 
 
 class PasswordHashing:

@@ -8,8 +8,8 @@ from domain.catalogue import ProductArchived, ProductRemoved
 from domain.stock import StockRanLow, StockRecovered
 from domain.users import PasswordChanged, UserDeactivated
 from service_layer.access import end_access
-from service_layer.planning import unassign_tasks
 from service_layer.stockroom import complete_reorder, plan_reorder, release_reorders
+from service_layer.tasks import unassign_tasks
 from service_layer.unit_of_work import UnitOfWork
 
 Reactions = Mapping[type[Event], tuple[Callable[[UnitOfWork, Any], None], ...]]

@@ -20,7 +20,7 @@ from service_layer.errors import (
     Unreachable,
     Unsettled,
 )
-from service_layer.group_commit.jobs import Job, Outcome, named_by, tell_callers
+from service_layer.group_commit.job import Job, Outcome, named_by, tell_callers
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
 

@@ -20,7 +20,7 @@ from domain.errors import Invalid
 from domain.stock import Movement, Reason, StockRanLow, StockRecovered
 from domain.tasks import TITLE
 from service_layer.access import require_somebody
-from service_layer.planning import add_task
+from service_layer.tasks import add_task
 from service_layer.unit_of_work import UnitOfWork
 
 

@@ -11,9 +11,9 @@ from domain.base import Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
+from domain.idempotency import ReceiptRepository
 from domain.login_throttle import LoginThrottleRepository
 from domain.posts import PostRepository
-from domain.receipts import ReceiptRepository
 from domain.stock import MovementRepository
 from domain.tasks import TaskRepository
 from domain.users import UserRepository

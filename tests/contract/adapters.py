@@ -17,7 +17,8 @@ from domain.base import COUNT_LIMIT, Entity, Event, Slice
 from domain.errors import InUse, Invalid, NotFound, Stale, Taken
 from domain.tasks import SORTS, Task, TaskAdded, TaskCompleted, TaskEdited, TaskFilter
 from domain.values import CENT
-from service_layer import access, planning, stockroom
+from service_layer import access, stockroom
+from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import PublicUser
@@ -37,7 +38,7 @@ FIRST = Slice(sort="created_at", limit=100)
 def add(backend: Backend, title: str = "Sharpen the chisels", **members: Any) -> UUID:
     members.setdefault("now", NOON)
     with backend.open() as uow:
-        task = planning.add_task(uow, title=title, **members)
+        task = task_use_cases.add_task(uow, title=title, **members)
         uow.commit()
     return task.id
 
@@ -74,7 +75,7 @@ def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
 
 def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
     with backend.open() as uow:
-        id = planning.add_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.add_task(uow, title="Never", now=NOON).id
 
     assert get(backend, id) is None
 
@@ -82,8 +83,8 @@ def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
 def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) -> None:
     kept = add(backend, "Kept")
     with pytest.raises(RuntimeError), backend.open() as uow:
-        planning.edit_task(uow, kept, {"title": "Changed"}, now=NOON)
-        planning.add_task(uow, title="Added", now=NOON)
+        task_use_cases.edit_task(uow, kept, {"title": "Changed"}, now=NOON)
+        task_use_cases.add_task(uow, title="Added", now=NOON)
         raise RuntimeError
 
     assert [task.title for task in items(backend)] == ["Kept"]
@@ -92,7 +93,7 @@ def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) ->
 def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        added = planning.add_task(uow, title="Another", now=NOON)
+        added = task_use_cases.add_task(uow, title="Another", now=NOON)
         assert uow.tasks.get(id) is uow.tasks.get(id)
         assert uow.tasks.get(added.id) is added
 
@@ -100,7 +101,7 @@ def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
 def test_a_removed_task_is_gone(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        planning.remove_task(uow, id, now=NOON)
+        task_use_cases.remove_task(uow, id, now=NOON)
         with pytest.raises(NotFound):
             uow.tasks.get(id)
         uow.commit()
@@ -116,7 +117,7 @@ def test_each_change_counts_the_version_and_no_change_does_not(backend: Backend)
     versions = []
     for changes in ({"title": "Once"}, {"title": "Once"}, {"title": "Twice", "priority": 3}):
         with backend.open() as uow:
-            task = planning.edit_task(uow, id, changes, now=later)  # type: ignore[arg-type]
+            task = task_use_cases.edit_task(uow, id, changes, now=later)  # type: ignore[arg-type]
             uow.commit()
         versions.append(task.version)
 
@@ -166,7 +167,7 @@ def test_of_concurrent_changes_to_what_was_seen_only_one_wins(backend: Backend) 
     def change(number: int) -> str:
         try:
             runner.perform(
-                planning.edit_task, id, {"title": f"by {number}"}, now=NOON, expected={1}
+                task_use_cases.edit_task, id, {"title": f"by {number}"}, now=NOON, expected={1}
             )
         except Stale:
             return "stale"
@@ -186,7 +187,7 @@ def test_concurrent_changes_of_different_members_are_all_kept(backend: Backend) 
     runner = backend.runner()
     changes: list[Any] = [{"title": "New"}, {"priority": 7}, {"description": "Because"}]
 
-    in_threads(3, lambda n: runner.perform(planning.edit_task, id, changes[n], now=NOON))
+    in_threads(3, lambda n: runner.perform(task_use_cases.edit_task, id, changes[n], now=NOON))
 
     found = get(backend, id)
     assert found is not None
@@ -215,7 +216,7 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
     thread = threading.Thread(target=slow)
     thread.start()
     seen.wait()
-    backend.runner().perform(planning.edit_task, id, {"description": "Quick"}, now=NOON)
+    backend.runner().perform(task_use_cases.edit_task, id, {"description": "Quick"}, now=NOON)
     changed.set()
     thread.join()
 
@@ -229,22 +230,22 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
 def test_a_reaction_happens_with_the_change_that_it_follows(backend: Backend) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            planning.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
 
     runner = backend.runner({TaskAdded: (follow_up,)})
-    runner.perform(planning.add_task, title="Plane the board", now=NOON)
+    runner.perform(task_use_cases.add_task, title="Plane the board", now=NOON)
 
     assert [task.title for task in items(backend)] == ["Plane the board", "Sweep up"]
 
 
 def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
     def fail(uow: UnitOfWork, event: Event) -> None:
-        planning.add_task(uow, title="Half done", now=NOON)
+        task_use_cases.add_task(uow, title="Half done", now=NOON)
         raise RuntimeError
 
     runner = backend.runner({TaskAdded: (fail,)})
     with pytest.raises(RuntimeError):
-        runner.perform(planning.add_task, title="Never", now=NOON)
+        runner.perform(task_use_cases.add_task, title="Never", now=NOON)
 
     assert items(backend) == []
 
@@ -254,15 +255,15 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
 ) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            planning.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
 
     def long(uow: UnitOfWork, step: Callable[[], None]) -> list[str]:
-        id = planning.add_task(uow, title="Plane the board", now=NOON).id
+        id = task_use_cases.add_task(uow, title="Plane the board", now=NOON).id
         step()
-        planning.edit_task(uow, id, {"priority": 1}, now=NOON)
-        planning.edit_task(uow, id, {"priority": 2}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"priority": 1}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"priority": 2}, now=NOON)
         step()
-        planning.complete_task(uow, id, now=NOON)
+        task_use_cases.complete_task(uow, id, now=NOON)
         step()
         return [task.title for task in uow.tasks.pending_of(None)]
 
@@ -280,7 +281,7 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
 
 def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -> None:
     def long(uow: UnitOfWork, step: Callable[[], None]) -> None:
-        id = planning.add_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.add_task(uow, title="Never", now=NOON).id
         step()
         assert uow.tasks.any()
         uow.tasks.get(id, expected=(7,))
@@ -363,7 +364,9 @@ class Together:
 
 def test_use_cases_that_wait_together_share_a_transaction(backend: Backend) -> None:
     together = Together(backend)
-    made = together.run(*(partial(planning.add_task, title=f"t{n}", now=NOON) for n in range(20)))
+    made = together.run(
+        *(partial(task_use_cases.add_task, title=f"t{n}", now=NOON) for n in range(20))
+    )
 
     assert together.transactions == 2
     assert [task.title for task in items(backend)] == [f"t{n}" for n in range(20)]
@@ -376,16 +379,16 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
     id = add(backend, "Kept")
 
     def half_done(uow: UnitOfWork) -> None:
-        planning.add_task(uow, title="Never", now=NOON)
+        task_use_cases.add_task(uow, title="Never", now=NOON)
         uow.tasks.get(id).edit({"title": "Never"}, NOON)
         raise NotFound("task", id)
 
     together = Together(backend)
     one, two, three, four = together.run(
-        partial(planning.add_task, title="One", now=NOON),
+        partial(task_use_cases.add_task, title="One", now=NOON),
         half_done,
-        partial(planning.edit_task, task_id=id, changes={"title": ""}, now=NOON),
-        partial(planning.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
+        partial(task_use_cases.edit_task, task_id=id, changes={"title": ""}, now=NOON),
+        partial(task_use_cases.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
     )
 
     assert together.transactions == 2
@@ -396,13 +399,13 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
 
 def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Backend) -> None:
     def defect(uow: UnitOfWork) -> None:
-        planning.add_task(uow, title="Never", now=NOON)
+        task_use_cases.add_task(uow, title="Never", now=NOON)
         raise RuntimeError
 
     one, two, three = Together(backend).run(
-        partial(planning.add_task, title="One", now=NOON),
+        partial(task_use_cases.add_task, title="One", now=NOON),
         defect,
-        partial(planning.add_task, title="Three", now=NOON),
+        partial(task_use_cases.add_task, title="Three", now=NOON),
     )
 
     assert (one.title, type(two), three.title) == ("One", RuntimeError, "Three")
@@ -415,11 +418,17 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
     id = add(backend)
     together = Together(backend)
     first, second, stale, removed, gone = together.run(
-        partial(planning.edit_task, task_id=id, changes={"title": "a"}, now=NOON, expected={1}),
-        partial(planning.edit_task, task_id=id, changes={"priority": 5}, now=NOON, expected={2}),
-        partial(planning.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}),
-        partial(planning.remove_task, task_id=id, now=NOON, expected={3}),
-        partial(planning.complete_task, task_id=id, now=NOON),
+        partial(
+            task_use_cases.edit_task, task_id=id, changes={"title": "a"}, now=NOON, expected={1}
+        ),
+        partial(
+            task_use_cases.edit_task, task_id=id, changes={"priority": 5}, now=NOON, expected={2}
+        ),
+        partial(
+            task_use_cases.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}
+        ),
+        partial(task_use_cases.remove_task, task_id=id, now=NOON, expected={3}),
+        partial(task_use_cases.complete_task, task_id=id, now=NOON),
     )
 
     assert together.transactions == 2
@@ -437,7 +446,7 @@ def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case
     ids = [add(backend, f"t{n}") for n in range(5)]
 
     def edit(id: UUID, title: str, expected: int) -> Callable[[UnitOfWork], Any]:
-        use_case: Any = planning.edit_task
+        use_case: Any = task_use_cases.edit_task
         return partial(use_case, id, {"title": title}, now=NOON, expected={expected})
 
     together = Together(backend)
@@ -496,7 +505,7 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
         return task
 
     one, two = Together(backend).run(
-        partial(planning.edit_task, task_id=id, changes={"title": "a"}, now=NOON), meddle
+        partial(task_use_cases.edit_task, task_id=id, changes={"title": "a"}, now=NOON), meddle
     )
 
     assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
@@ -506,7 +515,7 @@ def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: 
     together = Together(backend)
     together.runner.WAITING = 3
     outcomes = together.run(
-        *(partial(planning.add_task, title=f"t{n}", now=NOON) for n in range(5))
+        *(partial(task_use_cases.add_task, title=f"t{n}", now=NOON) for n in range(5))
     )
 
     assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False] * 3 + [True] * 2
@@ -521,14 +530,14 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     held, go = threading.Event(), threading.Event()
 
     def hold(uow: UnitOfWork) -> None:
-        planning.add_task(uow, title="Held", now=NOON)
+        task_use_cases.add_task(uow, title="Held", now=NOON)
         held.set()
         go.wait()
 
     async def wait_too_long() -> tuple[Any, Any]:
         first = asyncio.ensure_future(runner(hold))
         await asyncio.to_thread(held.wait)
-        second = runner(planning.add_task, title="Never", now=NOON)
+        second = runner(task_use_cases.add_task, title="Never", now=NOON)
         return await asyncio.gather(first, second, return_exceptions=True)
 
     begun, waiting = backend.ask(wait_too_long())
@@ -550,7 +559,7 @@ def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backe
     together = Together(backend)
     together.runner.after_commit(fail)
     together.runner.PATIENCE = 5.0
-    add_task = partial(planning.add_task, now=NOON)
+    add_task = partial(task_use_cases.add_task, now=NOON)
     told = together.run(
         *(partial(add_task, title=title) for title in "ab"), then=[partial(add_task, title="c")]
     )
@@ -668,7 +677,7 @@ def make_tasks(uow: UnitOfWork, some: list[Any]) -> tuple[list[Task], list[UUID]
         some
     ):
         now = NOON + timedelta(seconds=number // 2)
-        task = planning.add_task(
+        task = task_use_cases.add_task(
             uow, title=title, description=description, priority=priority, due_on=due_on,
             assignee_id=assignee, now=now,
         )  # fmt: skip
@@ -757,8 +766,8 @@ def test_completed_tasks_are_listed_by_when_they_were_completed(
     with backend.open() as uow:
         # The first three at the same moment, and one of them not at all in the end.
         for n, id in enumerate(reversed(ids)):
-            planning.complete_task(uow, id, now=NOON + timedelta(minutes=max(n, 3)))
-        planning.reopen_task(uow, ids[7], now=NOON + timedelta(hours=1))
+            task_use_cases.complete_task(uow, id, now=NOON + timedelta(minutes=max(n, 3)))
+        task_use_cases.reopen_task(uow, ids[7], now=NOON + timedelta(hours=1))
         uow.commit()
     done = replace(ALL, completed=True)
     order = Slice(sort="completed_at", descending=descending, limit=2)
@@ -795,7 +804,7 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
         add(backend, f"t {step % 7}", priority=step % 4, due_on=due(step))
         if gone:
             with backend.open() as uow:
-                planning.remove_task(uow, gone.pop(), now=NOON)
+                task_use_cases.remove_task(uow, gone.pop(), now=NOON)
                 uow.commit()
 
     assert len(seen) == len(set(seen))
@@ -805,7 +814,7 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) -> None:
     with backend.open() as uow:
         for number in range(COUNT_LIMIT + 5):
-            planning.add_task(uow, title=f"task {number}", now=NOON)
+            task_use_cases.add_task(uow, title=f"task {number}", now=NOON)
         uow.commit()
 
     for q in (None, "task", "a"):
@@ -836,7 +845,7 @@ def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend:
     for number, moment in enumerate(done_at):
         id = add(backend, f"t{number}", now=MONDAY - 50 * week)
         with backend.open() as uow:
-            planning.complete_task(uow, id, now=moment)
+            task_use_cases.complete_task(uow, id, now=moment)
             uow.commit()
     add(backend, "still to be done", now=NOON)
 
@@ -863,10 +872,10 @@ def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> N
     ]
     id = add(backend)
     with backend.open() as uow:
-        planning.complete_task(uow, id, now=NOON)
+        task_use_cases.complete_task(uow, id, now=NOON)
         uow.commit()
     with backend.open() as uow:
-        planning.reopen_task(uow, id, now=NOON)
+        task_use_cases.reopen_task(uow, id, now=NOON)
         uow.commit()
     assert backend.ask(backend.tasks.done_per_week(NOON, 60)) == told
 
@@ -890,8 +899,8 @@ def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
 
 def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> None:
     with backend.open() as uow:
-        task = planning.add_task(uow, title="Changed my mind", now=NOON)
-        planning.remove_task(uow, task.id, now=NOON)
+        task = task_use_cases.add_task(uow, title="Changed my mind", now=NOON)
+        task_use_cases.remove_task(uow, task.id, now=NOON)
         uow.commit()
 
     assert items(backend) == []

@@ -21,7 +21,8 @@ from domain.currencies import Currency
 from domain.errors import InUse, Invalid, NotFound, Stale, Taken
 from domain.stock import InsufficientStock, MovementFilter, Reason, StockRanLow
 from domain.tasks import ReorderOpen, TaskFilter
-from service_layer import people, planning, stockroom
+from service_layer import stockroom, users
+from service_layer import tasks as task_use_cases
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
 from service_layer.queries.stock import MovementView, StockAt
 from service_layer.queries.tasks import TaskView
@@ -336,7 +337,7 @@ def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
     id = add(backend)
     move(backend, id, 3, actor=MEMBER.actor)
     with pytest.raises(InUse):
-        perform(backend, people.remove_user, MEMBER.id, actor=ADMIN.actor)
+        perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor)
 
 
 # Stock cannot lie
@@ -503,7 +504,7 @@ def test_an_edit_that_keeps_a_product_low_makes_no_second_task_once_a_person_com
 ) -> None:
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (task,) = reorders(backend, id)
-    perform(backend, planning.complete_task, task.id, actor=MEMBER.actor)
+    perform(backend, task_use_cases.complete_task, task.id, actor=MEMBER.actor)
     perform(backend, stockroom.edit_product, id, {"reorder_level": 1}, stock=1)
     move(backend, id, -1)
     assert [one.completed for one in reorders(backend, id)] == [True]
@@ -514,9 +515,9 @@ def test_a_task_is_found_by_its_product_whatever_its_title_or_the_products_name(
 ) -> None:
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (task,) = reorders(backend, id)
-    perform(backend, planning.edit_task, task.id, {"title": "Ask Eve for glue"})
+    perform(backend, task_use_cases.edit_task, task.id, {"title": "Ask Eve for glue"})
     perform(backend, stockroom.edit_product, id, {"name": "Wood glue"})
-    perform(backend, planning.add_task, title="Reorder Wood glue")
+    perform(backend, task_use_cases.add_task, title="Reorder Wood glue")
     move(backend, id, 10)
     assert [(one.id, one.completed) for one in reorders(backend, id)] == [(task.id, True)]
 
@@ -525,11 +526,11 @@ def test_a_second_reorder_task_is_not_reopened_while_another_is_open(backend: Ba
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (first,) = reorders(backend, id)
     move(backend, id, 5)
-    perform(backend, planning.reopen_task, first.id)
-    perform(backend, planning.complete_task, first.id)
+    perform(backend, task_use_cases.reopen_task, first.id)
+    perform(backend, task_use_cases.complete_task, first.id)
     move(backend, id, -5)
     with pytest.raises(ReorderOpen):
-        perform(backend, planning.reopen_task, first.id)
+        perform(backend, task_use_cases.reopen_task, first.id)
     assert [one.completed for one in reorders(backend, id)] == [True, False]
 
 
@@ -545,7 +546,7 @@ def test_of_many_who_reopen_or_cause_a_reorder_at_once_one_task_is_open(backend:
     def work(number: int) -> bool:
         if number < len(closed):
             try:
-                perform(backend, planning.reopen_task, closed[number])
+                perform(backend, task_use_cases.reopen_task, closed[number])
             except ReorderOpen:
                 return False
         else:

@@ -7,7 +7,8 @@ from typing import Any
 
 from contract.adapters import add, get
 from contract.fleet import add_one, look, new_key
-from service_layer import blog, fleet, planning
+from service_layer import devices, tasks
+from service_layer import posts as post_use_cases
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import MEMBER
@@ -46,12 +47,14 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
     digest = new_key(backend, id)
 
     def change(number: int) -> None:
-        backend.usual.perform(fleet.note_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1))
+        backend.usual.perform(
+            devices.note_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1)
+        )
         rival: Any = {"heartbeat_every": 100 + number}
-        backend.usual.perform(fleet.edit_device, id, rival, now=NOON)
+        backend.usual.perform(devices.edit_device, id, rival, now=NOON)
 
     rivals = Rivals(change)
-    backend.usual.perform(rivals.run, fleet.edit_device, id, {"location": "Hall"}, now=NOON)
+    backend.usual.perform(rivals.run, devices.edit_device, id, {"location": "Hall"}, now=NOON)
 
     edits = rivals.end()
     found = look(backend, id)
@@ -65,11 +68,11 @@ def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
     id = add(backend)
 
     def change(number: int) -> None:
-        backend.usual.perform(planning.edit_task, id, {"description": f"{number}"}, now=NOON)
+        backend.usual.perform(tasks.edit_task, id, {"description": f"{number}"}, now=NOON)
 
     rivals = Rivals(change)
     runner = backend.runner()
-    backend.ask(runner(rivals.run, planning.edit_task, id, {"title": "Mine"}, now=NOON))
+    backend.ask(runner(rivals.run, tasks.edit_task, id, {"title": "Mine"}, now=NOON))
     runner.close()
 
     edits = rivals.end()
@@ -86,10 +89,10 @@ def test_a_post_is_written_however_many_of_its_title_are_written_meanwhile(
     slugs: list[str] = []
 
     def change(number: int) -> None:
-        slugs.append(backend.usual.perform(blog.write_post, **members).slug)
+        slugs.append(backend.usual.perform(post_use_cases.write_post, **members).slug)
 
     rivals = Rivals(change)
-    slugs.append(backend.usual.perform(rivals.run, blog.write_post, **members).slug)
+    slugs.append(backend.usual.perform(rivals.run, post_use_cases.write_post, **members).slug)
 
     posts = rivals.end() + 1
     assert sorted(slugs) == ["news", *(f"news-{number}" for number in range(2, posts + 1))]

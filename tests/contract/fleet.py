@@ -28,7 +28,7 @@ from domain.devices import (
     Status,
 )
 from domain.errors import Invalid, NotFound, Stale, Taken, Unidentified
-from service_layer import fleet
+from service_layer import devices
 from service_layer.queries.devices import DeviceView
 from support.backends import NOON, Backend
 from support.people import ADMIN
@@ -45,18 +45,18 @@ def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs
 
 
 def add_one(backend: Backend, name: str = "Lathe", **members: Any) -> UUID:
-    id: UUID = perform(backend, fleet.add_device, name=name, **members).id
+    id: UUID = perform(backend, devices.add_device, name=name, **members).id
     return id
 
 
 def new_key(backend: Backend, id: UUID) -> str:
-    return digest_of(perform(backend, fleet.make_key, id).key)
+    return digest_of(perform(backend, devices.make_key, id).key)
 
 
 def beat(
     backend: Backend, id: UUID, digest: str, at: datetime = NOON, report: Report | None = None
 ) -> None:
-    perform(backend, fleet.note_heartbeat, id, digest, report or {}, now=at)
+    perform(backend, devices.note_heartbeat, id, digest, report or {}, now=at)
 
 
 def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
@@ -114,8 +114,8 @@ def test_what_happens_to_a_device_is_told_and_a_heartbeat_is_nothing_that_happen
     beat(backend, id, digest)
     changes: Any = {"name": "Mill", "heartbeat_every": 60}
     for _ in range(2):
-        perform(backend, fleet.edit_device, id, changes, actor=ADMIN.actor)
-    perform(backend, fleet.remove_device, id, actor=ADMIN.actor)
+        perform(backend, devices.edit_device, id, changes, actor=ADMIN.actor)
+    perform(backend, devices.remove_device, id, actor=ADMIN.actor)
 
     by_admin: dict[str, Any] = {"subject": id, "at": NOON, "by": ADMIN.id}
     assert happened == [
@@ -161,7 +161,7 @@ def test_what_is_expected_of_a_device_moves_the_bounds_of_its_presence(backend: 
     assert told(backend, id, now) is Presence.LATE
 
     for every, presence in ((100, Presence.ONLINE), (10, Presence.OFFLINE), (34, Presence.LATE)):
-        perform(backend, fleet.edit_device, id, {"heartbeat_every": every})
+        perform(backend, devices.edit_device, id, {"heartbeat_every": every})
         assert told(backend, id, now) is presence
 
 
@@ -174,7 +174,7 @@ def test_the_devices_in_service_are_counted_by_their_presence(backend: Backend) 
             id = add_one(backend, heartbeat_every=60)
             if ago is not None:
                 beat(backend, id, new_key(backend, id), NOON - timedelta(seconds=ago))
-            perform(backend, fleet.edit_device, id, {"status": status})
+            perform(backend, devices.edit_device, id, {"status": status})
 
     add_seen(Status.ACTIVE, None, None, 0, 60, 90, 91, 180, 181, 9_000, 99_000)
     for out_of_service in (Status.MAINTENANCE, Status.RETIRED):
@@ -206,7 +206,7 @@ def test_a_heartbeat_is_no_change_of_the_device(backend: Backend) -> None:
 
     seen: dict[str, Any] = {"last_seen_at": at, "agent_version": "1.2", "metrics": metrics}
     assert look(backend, id, at) == replace(before, presence=Presence.ONLINE, **seen)
-    edited = perform(backend, fleet.edit_device, id, {"name": "Mill"}, expected={before.version})
+    edited = perform(backend, devices.edit_device, id, {"name": "Mill"}, expected={before.version})
     assert (edited.version, edited.last_seen_at) == (before.version + 1, at)
 
 
@@ -258,14 +258,14 @@ def test_a_heartbeat_is_noted_by_the_devices_own_key_alone(backend: Backend) -> 
 def test_a_retired_device_is_told_so_by_its_own_key_and_nothing_is_noted(backend: Backend) -> None:
     id = add_one(backend)
     digest = new_key(backend, id)
-    perform(backend, fleet.edit_device, id, {"status": Status.RETIRED})
+    perform(backend, devices.edit_device, id, {"status": Status.RETIRED})
 
     with pytest.raises(Retired):
         beat(backend, id, digest, report={"agent_version": "1"})
     with pytest.raises(Unidentified):
         beat(backend, id, digest_of("x"))
     assert (look(backend, id).last_seen_at, look(backend, id).agent_version) == (None, None)
-    perform(backend, fleet.edit_device, id, {"status": Status.MAINTENANCE})
+    perform(backend, devices.edit_device, id, {"status": Status.MAINTENANCE})
     beat(backend, id, digest)
     assert look(backend, id).presence is Presence.ONLINE
 
@@ -280,10 +280,10 @@ def test_twenty_heartbeats_and_twenty_edits_at_once_are_all_kept(backend: Backen
     def work(number: int) -> None:
         if number % 2:
             at = NOON + timedelta(seconds=number)
-            runner.perform(fleet.note_heartbeat, id, digest, {"metrics": {"n": number}}, now=at)
+            runner.perform(devices.note_heartbeat, id, digest, {"metrics": {"n": number}}, now=at)
         else:
             changes: Any = {"location": places[number // 2], "heartbeat_every": 100 + number}
-            seen.add(runner.perform(fleet.edit_device, id, changes, now=NOON).version)
+            seen.add(runner.perform(devices.edit_device, id, changes, now=NOON).version)
 
     in_threads(40, work)
 
@@ -306,12 +306,12 @@ def test_a_heartbeat_between_an_edits_look_and_its_commit_does_not_disturb_it(
     digest = new_key(backend, id)
     at = NOON + timedelta(seconds=5)
     together = Together(backend)
-    edit = partial(fleet.edit_device, device_id=id, now=NOON)
+    edit = partial(devices.edit_device, device_id=id, now=NOON)
     one, two, three, four, five = together.run(
         partial(edit, changes={"name": "a"}, expected={2}),
-        partial(fleet.note_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
+        partial(devices.note_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
         partial(edit, changes={"heartbeat_every": 10}, expected={3}),
-        partial(fleet.note_heartbeat, device_id=id, key_digest="x", report={}, now=NOON),
+        partial(devices.note_heartbeat, device_id=id, key_digest="x", report={}, now=NOON),
         partial(edit, changes={"name": "b"}, expected={3}),
     )
 
@@ -330,11 +330,11 @@ def test_while_keys_are_made_a_heartbeat_by_an_ended_one_is_never_noted(backend:
 
     def work(number: int) -> None:
         if number % 4 == 0:
-            digest = digest_of(runner.perform(fleet.make_key, id, now=NOON).key)
+            digest = digest_of(runner.perform(devices.make_key, id, now=NOON).key)
         else:
             digest = first
         try:
-            runner.perform(fleet.note_heartbeat, id, digest, {}, now=NOON)
+            runner.perform(devices.note_heartbeat, id, digest, {}, now=NOON)
         except Unidentified:
             outcomes.setdefault(digest, []).append("refused")
         else:
@@ -361,12 +361,12 @@ def test_a_serial_number_is_one_devices_whatever_the_case(backend: Backend) -> N
     with pytest.raises(Taken) as adding:
         add_one(backend, serial="aB-1")
     with pytest.raises(Taken) as editing:
-        perform(backend, fleet.edit_device, other, {"serial": "AB-1"})
+        perform(backend, devices.edit_device, other, {"serial": "AB-1"})
     assert adding.value.field == editing.value.field == "serial"
     # One's own, in another case, is not another's.
-    perform(backend, fleet.edit_device, one, {"serial": "AB-1"})
-    perform(backend, fleet.edit_device, one, {"serial": None})
-    perform(backend, fleet.edit_device, other, {"serial": "ab-1"})
+    perform(backend, devices.edit_device, one, {"serial": "AB-1"})
+    perform(backend, devices.edit_device, one, {"serial": None})
+    perform(backend, devices.edit_device, other, {"serial": "ab-1"})
     assert (look(backend, one).serial, look(backend, other).serial) == (None, "ab-1")
     add_one(backend, serial="Ö-1")
     add_one(backend, serial="O-1")
@@ -436,7 +436,7 @@ def make_devices(backend: Backend, made: list[Any]) -> list[UUID]:
     ids: list[UUID] = []
     with backend.open() as uow:
         for number, (name, kind, location, status, every, _) in enumerate(made):
-            device = fleet.add_device(
+            device = devices.add_device(
                 uow, name=name, kind=kind, location=location, status=status, heartbeat_every=every,
                 serial=f"77-{number}" if number % 2 else None, now=NOON + timedelta(number // 2),
             )  # fmt: skip
@@ -500,13 +500,13 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
 def test_a_removed_device_is_gone_and_its_key_with_it(backend: Backend) -> None:
     id = add_one(backend)
     digest = new_key(backend, id)
-    perform(backend, fleet.remove_device, id, expected={2})
+    perform(backend, devices.remove_device, id, expected={2})
 
     assert backend.ask(backend.devices.get(id, NOON)) is None
     with pytest.raises(Unidentified):
         beat(backend, id, digest)
     with pytest.raises(NotFound):
-        perform(backend, fleet.make_key, id)
+        perform(backend, devices.make_key, id)
 
 
 def test_a_device_has_the_bounds_that_a_read_tells(backend: Backend) -> None:

@@ -44,7 +44,8 @@ from domain.login_throttle import (
 )
 from domain.tasks import TaskFilter
 from domain.users import SORTS, LastAdmin, User, UserFilter
-from service_layer import access, login_throttle, people, planning
+from service_layer import access, login_throttle, tasks
+from service_layer import users as user_use_cases
 from service_layer.errors import ConcurrentChange
 from service_layer.queries.users import UserView
 from service_layer.unit_of_work import UnitOfWork
@@ -60,7 +61,7 @@ def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
     members.setdefault("name", username.title() + "!")
     members.setdefault("now", NOON)
     user = backend.usual.perform(
-        people.register_user, username=username, password_hash=PASSWORD_HASH, **members
+        user_use_cases.register_user, username=username, password_hash=PASSWORD_HASH, **members
     )
     return user.id
 
@@ -122,11 +123,11 @@ def test_a_name_or_an_address_is_one_persons_whatever_the_case(
         register(backend, **wanted)
     eve = register(backend, "eve")
     with pytest.raises(Taken) as editing:
-        perform(backend, people.edit_user, eve, members, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, eve, members, actor=ADMIN.actor, now=NOON)
     assert registering.value.field == editing.value.field == field
     assert get(backend, eve).username == "eve"
     # One's own, in another case, is not another's.
-    perform(backend, people.edit_user, dora, members, actor=ADMIN.actor, now=NOON)
+    perform(backend, user_use_cases.edit_user, dora, members, actor=ADMIN.actor, now=NOON)
 
 
 def test_of_twenty_who_register_one_address_at_once_one_gets_it(backend: Backend) -> None:
@@ -155,7 +156,9 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
         ) -> str:
             actor = replace(ADMIN.actor, id=pair[1 - place])
             try:
-                perform(backend, people.edit_user, pair[place], change, actor=actor, now=NOON)
+                perform(
+                    backend, user_use_cases.edit_user, pair[place], change, actor=actor, now=NOON
+                )
             except (LastAdmin, Forbidden, Unidentified):
                 # Or whoever asked is no admin any more themselves.
                 return "stays"
@@ -169,33 +172,43 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
         # Everything as before, for the next round.
         actor = replace(ADMIN.actor, id=left[0].id)
         back = {"role": Role.ADMIN, "is_active": True}
-        perform(backend, people.edit_user, ADMIN.id, back, actor=actor, now=NOON)
-        perform(backend, people.edit_user, other, {"role": Role.MEMBER}, actor=actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, ADMIN.id, back, actor=actor, now=NOON)
+        perform(
+            backend, user_use_cases.edit_user, other, {"role": Role.MEMBER}, actor=actor, now=NOON
+        )
 
 
 def test_the_last_active_admin_cannot_be_demoted_deactivated_or_deleted(backend: Backend) -> None:
     gone = register(backend, "gone", role=Role.ADMIN)
-    perform(backend, people.edit_user, gone, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+    perform(
+        backend, user_use_cases.edit_user, gone, {"is_active": False}, actor=ADMIN.actor, now=NOON
+    )
 
     for change in ({"role": Role.MEMBER}, {"is_active": False}):
         with pytest.raises(LastAdmin):
-            perform(backend, people.edit_user, ADMIN.id, change, actor=ADMIN.actor, now=NOON)
+            perform(
+                backend, user_use_cases.edit_user, ADMIN.id, change, actor=ADMIN.actor, now=NOON
+            )
     with pytest.raises(LastAdmin):
-        perform(backend, people.remove_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.remove_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
     assert get(backend, ADMIN.id).version == 1
 
 
 def test_people_change_their_own_profile_and_only_admins_that_of_others(backend: Backend) -> None:
-    perform(backend, people.edit_user, MEMBER.id, {"city": "X"}, actor=MEMBER.actor, now=NOON)
-    perform(backend, people.edit_user, MEMBER.id, {"age": 7}, actor=ADMIN.actor, now=NOON)
+    perform(
+        backend, user_use_cases.edit_user, MEMBER.id, {"city": "X"}, actor=MEMBER.actor, now=NOON
+    )
+    perform(backend, user_use_cases.edit_user, MEMBER.id, {"age": 7}, actor=ADMIN.actor, now=NOON)
     for changes in ({"role": Role.ADMIN}, {"is_active": True}, {"city": "X", "role": Role.MEMBER}):
         with pytest.raises(Forbidden):
-            perform(backend, people.edit_user, MEMBER.id, changes, actor=MEMBER.actor, now=NOON)
+            perform(
+                backend, user_use_cases.edit_user, MEMBER.id, changes, actor=MEMBER.actor, now=NOON
+            )
     for use_case, arguments in (
-        (people.edit_user, ({"city": "Y"},)),
-        (people.edit_user, ({},)),
-        (people.show_picture, ("x.png",)),
-        (people.remove_user, ()),
+        (user_use_cases.edit_user, ({"city": "Y"},)),
+        (user_use_cases.edit_user, ({},)),
+        (user_use_cases.show_picture, ("x.png",)),
+        (user_use_cases.remove_user, ()),
     ):
         with pytest.raises(Forbidden):
             perform(backend, use_case, MEMBER.id, *arguments, actor=OTHER.actor, now=NOON)
@@ -205,14 +218,14 @@ def test_people_change_their_own_profile_and_only_admins_that_of_others(backend:
 
 def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend) -> None:
     written = perform(
-        backend, planning.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
+        backend, tasks.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
     )
     for person in (MEMBER, OTHER):
         with pytest.raises(InUse):
-            perform(backend, people.remove_user, person.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, planning.remove_task, written.id, actor=ADMIN.actor, now=NOON)
+            perform(backend, user_use_cases.remove_user, person.id, actor=ADMIN.actor, now=NOON)
+    perform(backend, tasks.remove_task, written.id, actor=ADMIN.actor, now=NOON)
     for person in (MEMBER, OTHER):
-        perform(backend, people.remove_user, person.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.remove_user, person.id, actor=ADMIN.actor, now=NOON)
         assert backend.ask(backend.access.grant(digest_of(person.token))) is None
     assert [user.id for user in users(backend)] == [ADMIN.id]
 
@@ -226,9 +239,9 @@ def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
         def meet(place: int, id: UUID = id) -> str:
             try:
                 if place:
-                    perform(backend, people.remove_user, id, actor=ADMIN.actor, now=NOON)
+                    perform(backend, user_use_cases.remove_user, id, actor=ADMIN.actor, now=NOON)
                     return "deleted"
-                perform(backend, planning.add_task, title="x", assignee_id=id, now=NOON)
+                perform(backend, tasks.add_task, title="x", assignee_id=id, now=NOON)
                 return "given"
             except (InUse, Invalid) as error:
                 return type(error).__name__
@@ -245,45 +258,57 @@ def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) ->
     id = UUID("01900000-0000-7000-8000-00000000ffff")
     if who != "nobody":
         id = register(backend)
-        perform(backend, people.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+        perform(
+            backend, user_use_cases.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON
+        )
     with pytest.raises(Invalid) as adding:
-        perform(backend, planning.add_task, title="x", assignee_id=id, now=NOON)
-    task = perform(backend, planning.add_task, title="x", now=NOON)
+        perform(backend, tasks.add_task, title="x", assignee_id=id, now=NOON)
+    task = perform(backend, tasks.add_task, title="x", now=NOON)
     with pytest.raises(Invalid) as editing:
-        perform(backend, planning.edit_task, task.id, {"assignee_id": id}, now=NOON)
+        perform(backend, tasks.edit_task, task.id, {"assignee_id": id}, now=NOON)
     assert adding.value.field == editing.value.field == "assignee_id"
 
 
 def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Backend) -> None:
-    task = perform(backend, planning.add_task, title="x", assignee_id=MEMBER.id, now=NOON)
+    task = perform(backend, tasks.add_task, title="x", assignee_id=MEMBER.id, now=NOON)
     with backend.open() as uow:
         # Not through the use case, which may come to take the task away from them.
         uow.users.get(MEMBER.id).is_active = False
         uow.commit()
     changes = {"title": "y", "assignee_id": MEMBER.id}
-    edited = perform(backend, planning.edit_task, task.id, changes, now=NOON)
+    edited = perform(backend, tasks.edit_task, task.id, changes, now=NOON)
     assert (edited.title, edited.assignee_id) == ("y", MEMBER.id)
 
 
 def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None:
     mine = [
-        perform(backend, planning.add_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
+        perform(backend, tasks.add_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
         for n in range(3)
     ]
-    others = perform(backend, planning.add_task, title="x", assignee_id=OTHER.id, now=NOON).id
-    perform(backend, planning.complete_task, mine[0], now=NOON)
+    others = perform(backend, tasks.add_task, title="x", assignee_id=OTHER.id, now=NOON).id
+    perform(backend, tasks.complete_task, mine[0], now=NOON)
     later = NOON + timedelta(hours=1)
     perform(
-        backend, people.edit_user, MEMBER.id, {"is_active": False}, actor=ADMIN.actor, now=later
+        backend,
+        user_use_cases.edit_user,
+        MEMBER.id,
+        {"is_active": False},
+        actor=ADMIN.actor,
+        now=later,
     )
     seen = [backend.ask(backend.tasks.get(id, NOON)) for id in (*mine, others)]
     assert [task and task.assignee_id for task in seen] == [MEMBER.id, None, None, OTHER.id]
     assert [task and task.version for task in seen] == [2, 2, 2, 1]
     # The last admin stays, and so does what they have to do.
-    task = perform(backend, planning.add_task, title="x", assignee_id=ADMIN.id, now=NOON)
+    task = perform(backend, tasks.add_task, title="x", assignee_id=ADMIN.id, now=NOON)
     with pytest.raises(LastAdmin):
         perform(
-            backend, people.edit_user, ADMIN.id, {"is_active": False}, actor=ADMIN.actor, now=NOON
+            backend,
+            user_use_cases.edit_user,
+            ADMIN.id,
+            {"is_active": False},
+            actor=ADMIN.actor,
+            now=NOON,
         )
     found = backend.ask(backend.tasks.get(task.id, NOON))
     assert found is not None
@@ -291,9 +316,7 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
 
 
 def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
-    perform(
-        backend, planning.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
-    )
+    perform(backend, tasks.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON)
     (task,) = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), FIRST)).items
     assert task.assignee is not None
     assert task.created_by is not None
@@ -319,7 +342,7 @@ def make_users(uow: UnitOfWork, made: list[Any]) -> list[User]:
     """Make users, and return them."""
     entities: list[User] = []
     for number, (name, city, is_active) in enumerate(made):
-        user = people.register_user(
+        user = user_use_cases.register_user(
             uow,
             username=f"{'uU'[number % 2]}ser{number}",
             email=f"user{number}@example.org",
@@ -481,13 +504,17 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
     runner = backend.runner()
     runner.after_commit(happened.extend)
     if way == "deactivated":
-        runner.perform(people.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON)
+        runner.perform(
+            user_use_cases.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON
+        )
         back: dict[str, Any] = {"is_active": True}
-        perform(backend, people.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, id, back, actor=ADMIN.actor, now=NOON)
     elif way == "deleted":
-        runner.perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+        runner.perform(user_use_cases.remove_user, id, actor=ADMIN.actor, now=NOON)
     else:
-        runner.perform(people.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON)
+        runner.perform(
+            user_use_cases.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON
+        )
     assert not any(granted(backend, secret) for secret in secrets)
     assert sum(isinstance(event, TokenRevoked) for event in happened) == 3
     assert granted(backend, MEMBER.token)
@@ -505,7 +532,9 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
             try:
                 if place == 0:
                     change = {"is_active": False}
-                    perform(backend, people.edit_user, id, change, actor=ADMIN.actor, now=NOON)
+                    perform(
+                        backend, user_use_cases.edit_user, id, change, actor=ADMIN.actor, now=NOON
+                    )
                     return None
                 if place == 1:
                     issued = perform(backend, access.open_session, id, PASSWORD_HASH, {}, now=NOON)
@@ -527,7 +556,7 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
         secrets = [secret for secret in in_threads(3, meet) if secret]
 
         back: dict[str, Any] = {"is_active": True}
-        perform(backend, people.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, id, back, actor=ADMIN.actor, now=NOON)
         assert not any(granted(backend, secret) for secret in secrets)
 
 
@@ -536,17 +565,17 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
     boss = replace(ADMIN.actor, id=other)
     known_by = _token_of(backend, other)
     demoted: dict[str, Any] = {"role": Role.MEMBER}
-    perform(backend, people.edit_user, other, demoted, actor=ADMIN.actor, now=NOON)
+    perform(backend, user_use_cases.edit_user, other, demoted, actor=ADMIN.actor, now=NOON)
     new = {"username": "x", "email": "x@example.org", "name": "xx", "password_hash": "-"}
     for use_case, arguments in (
-        (people.edit_user, (other, {"role": Role.ADMIN})),
-        (people.edit_user, (MEMBER.id, {"is_active": False})),
-        (people.remove_user, (MEMBER.id,)),
+        (user_use_cases.edit_user, (other, {"role": Role.ADMIN})),
+        (user_use_cases.edit_user, (MEMBER.id, {"is_active": False})),
+        (user_use_cases.remove_user, (MEMBER.id,)),
     ):
         with pytest.raises(Forbidden):
             perform(backend, use_case, *arguments, actor=boss, now=NOON)
     with pytest.raises(Forbidden):
-        perform(backend, people.register_user, **new, actor=boss, now=NOON)
+        perform(backend, user_use_cases.register_user, **new, actor=boss, now=NOON)
     perform(backend, access.end_token, known_by, actor=boss, now=NOON)
     with pytest.raises(Unidentified):
         personal_by = replace(boss, role=Role.MEMBER)
@@ -566,10 +595,10 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
 def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: Backend) -> None:
     together = Together(backend)
     gone, theirs, others, again = together.run(
-        partial(people.remove_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
-        partial(planning.add_task, title="Theirs", actor=MEMBER.actor, now=NOON),
-        partial(planning.add_task, title="Others", actor=OTHER.actor, now=NOON),
-        partial(planning.add_task, title="Again", actor=MEMBER.actor, now=NOON),
+        partial(user_use_cases.remove_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
+        partial(tasks.add_task, title="Theirs", actor=MEMBER.actor, now=NOON),
+        partial(tasks.add_task, title="Others", actor=OTHER.actor, now=NOON),
+        partial(tasks.add_task, title="Again", actor=MEMBER.actor, now=NOON),
     )
     assert gone is None
     assert (type(theirs), type(again)) == (Unidentified, Unidentified)
@@ -579,10 +608,10 @@ def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: 
 def test_a_commit_that_the_database_refuses_leaves_nothing_behind(backend: Backend) -> None:
     for _ in range(3):
         with contextlib.suppress(ConcurrentChange), backend.open() as uow:
-            task = planning.add_task(uow, title="Of nobody", now=NOON)
+            task = tasks.add_task(uow, title="Of nobody", now=NOON)
             task.created_by_id = UUID(int=7)
             uow.commit()
-        kept = perform(backend, planning.add_task, title="Kept", now=NOON)
+        kept = perform(backend, tasks.add_task, title="Kept", now=NOON)
         assert backend.ask(backend.tasks.get(kept.id, NOON)) is not None
 
 
@@ -600,7 +629,7 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
     counted = counters(hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
-            people.remove_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
+            user_use_cases.remove_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
         elif meanwhile == "inactive":
             uow.users.get(MEMBER.id).is_active = False
         else:
@@ -611,9 +640,9 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
     with pytest.raises(Invalid if meanwhile == "another password" else Unidentified):
         perform(
             backend,
-            people.change_password,
+            user_use_cases.change_password,
             actor=MEMBER.actor,
-            confirmation=people.Confirmation("not this one", counted),
+            confirmation=user_use_cases.Confirmation("not this one", counted),
             password_hash="new",
             now=NOON,
         )
@@ -668,9 +697,9 @@ def test_a_right_password_that_was_judged_beyond_the_limit_opens_no_session(
     with pytest.raises(TooManyAttempts):
         perform(
             backend,
-            people.change_password,
+            user_use_cases.change_password,
             actor=MEMBER.actor,
-            confirmation=people.Confirmation(PASSWORD_HASH, counted),
+            confirmation=user_use_cases.Confirmation(PASSWORD_HASH, counted),
             password_hash="new",
             now=NOON,
         )
@@ -767,7 +796,7 @@ def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: B
     def set_up(secret: str, name: str = "eve") -> Any:
         return perform(
             backend,
-            people.set_up,
+            user_use_cases.set_up,
             secret,
             username=name,
             email=f"{name}@example.org",
@@ -801,7 +830,7 @@ def test_of_many_who_set_up_at_once_one_does(backend: Backend) -> None:
             try:
                 user = perform(
                     backend,
-                    people.set_up,
+                    user_use_cases.set_up,
                     secret,
                     username=name,
                     email=f"{name}@example.org",

@@ -16,7 +16,8 @@ from contract.users import USERS, path_of
 from domain.base import Slice
 from domain.errors import InUse
 from domain.posts import SORTS, Post, PostFilter
-from service_layer import blog, people
+from service_layer import posts as post_use_cases
+from service_layer import users
 from service_layer.queries.posts import PostView
 from service_layer.queries.users import PublicUser
 from service_layer.unit_of_work import UnitOfWork
@@ -37,7 +38,7 @@ def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs
 
 def write(backend: Backend, title: str = "News", **members: Any) -> Any:
     members = {"content": "Text", "actor": MEMBER.actor, "now": NOON, **members}
-    return perform(backend, blog.write_post, title=title, **members)
+    return perform(backend, post_use_cases.write_post, title=title, **members)
 
 
 def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend: Backend) -> None:
@@ -50,9 +51,9 @@ def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend:
 def test_a_user_with_posts_cannot_be_deleted(backend: Backend) -> None:
     post = write(backend)
     with pytest.raises(InUse):
-        perform(backend, people.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, blog.remove_post, post.id, actor=MEMBER.actor, now=NOON)
-    perform(backend, people.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
+    perform(backend, post_use_cases.remove_post, post.id, actor=MEMBER.actor, now=NOON)
+    perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
 
 
 some_posts = st.lists(
@@ -71,7 +72,9 @@ def make_posts(uow: UnitOfWork, made: list[Any]) -> list[Post]:
     entities: list[Post] = []
     for number, (title, content, author, published) in enumerate(made):
         now = NOON + timedelta(seconds=number // 2)
-        post = blog.write_post(uow, title=title, content=content, actor=author.actor, now=now)
+        post = post_use_cases.write_post(
+            uow, title=title, content=content, actor=author.actor, now=now
+        )
         if published:
             post.publish(now, by=author.actor)
         # Each is settled, so that the next one sees its address taken.
@@ -137,7 +140,7 @@ def test_a_post_is_found_by_its_slug_and_by_nothing_else(backend: Backend) -> No
 def test_a_draft_that_is_renamed_is_no_longer_found_where_it_was(backend: Backend) -> None:
     draft = write(backend, "First idea")
     changes: Any = {"title": "Second idea"}
-    perform(backend, blog.edit_post, draft.id, changes, actor=MEMBER.actor, now=NOON)
+    perform(backend, post_use_cases.edit_post, draft.id, changes, actor=MEMBER.actor, now=NOON)
 
     assert backend.ask(backend.posts.by_slug("first-idea")) is None
     found = backend.ask(backend.posts.by_slug("second-idea"))

@@ -11,10 +11,11 @@ from contract.adapters import Together, in_threads
 from domain.actors import Actor
 from domain.base import Event, Slice
 from domain.errors import Invalid
-from domain.receipts import Receipt
+from domain.idempotency import Receipt
 from domain.tasks import Task, TaskAdded, TaskFilter
-from service_layer import people, planning
-from service_layer.receipts import once
+from service_layer import tasks as task_use_cases
+from service_layer import users
+from service_layer.idempotency import once
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
@@ -39,7 +40,9 @@ def send(
 ) -> str:
     """Have a task written down once, and return where it is."""
     perform = (runner or backend.usual).perform
-    return perform(once, key, planning.add_task, title=title, place=place_of, actor=actor, now=now)
+    return perform(
+        once, key, task_use_cases.add_task, title=title, place=place_of, actor=actor, now=now
+    )
 
 
 def tasks(backend: Backend) -> dict[str, str]:
@@ -87,7 +90,7 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
         return backend.usual.perform(
             once,
             username,
-            people.register_user,
+            users.register_user,
             username=username,
             email=f"{username}@example.org",
             name="Some user",
@@ -113,7 +116,7 @@ def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Bac
     sent = partial(once, place=place_of, actor=MEMBER.actor, now=NOON)
 
     def sends(title: str) -> Callable[[UnitOfWork], str]:
-        return lambda uow: sent(uow, "k", planning.add_task, title=title)
+        return lambda uow: sent(uow, "k", task_use_cases.add_task, title=title)
 
     refused, *places = together.run(sends(""), *(sends(f"t{n}") for n in range(5)))
 
@@ -144,11 +147,11 @@ def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
         perform: Callable[..., str] = backend.usual.perform
         return perform(once, "k", use_case, id, actor=MEMBER.actor, **told)
 
-    assert done(planning.complete_task, task) == f"{task} True"
-    assert done(planning.complete_task, other) == f"{other} True"
-    assert done(planning.reopen_task, task) == f"{task} False"
+    assert done(task_use_cases.complete_task, task) == f"{task} True"
+    assert done(task_use_cases.complete_task, other) == f"{other} True"
+    assert done(task_use_cases.reopen_task, task) == f"{task} False"
     # What is sent again is not done again.
-    assert done(planning.complete_task, task) == f"{task} True"
+    assert done(task_use_cases.complete_task, task) == f"{task} True"
     with backend.open() as uow:
         assert [uow.tasks.get(id).completed for id in (task, other)] == [False, True]
 
@@ -203,7 +206,7 @@ def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
 
     def add(uow: UnitOfWork, *, title: str, actor: Actor, now: datetime) -> Task:
         runs.append(title)
-        return planning.add_task(uow, title=title, actor=actor, now=now)
+        return task_use_cases.add_task(uow, title=title, actor=actor, now=now)
 
     def send_new(number: int) -> str:
         key, now, actor = f"new {number}", NOON + DAY, MEMBER.actor

@@ -11,7 +11,7 @@ from contract.adapters import ALL, FIRST, add, items, walk
 from domain.base import Slice
 from domain.tasks import Task, TaskFilter
 from domain.values import fold
-from service_layer import planning
+from service_layer import tasks as task_use_cases
 from service_layer.queries.tasks import TaskView
 from support.backends import NOON, Backend
 from support.clients import Client
@@ -42,7 +42,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     tasks: list[Task] = []
     with backend.open() as uow:
         for text in texts:
-            tasks.append(planning.add_task(uow, title="x", description=f"x{text}", now=NOON))
+            tasks.append(task_use_cases.add_task(uow, title="x", description=f"x{text}", now=NOON))
         uow.commit()
     try:
         parts = [other, texts[0], fold(texts[0])[1:5]]
@@ -60,7 +60,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     finally:
         with backend.open() as uow:
             for task in tasks:
-                planning.remove_task(uow, task.id, now=NOON)
+                task_use_cases.remove_task(uow, task.id, now=NOON)
             uow.commit()
 
 
@@ -72,15 +72,15 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
         return [task.id for task in items(backend, replace(ALL, q=q))]
 
     with backend.open() as uow:
-        planning.edit_task(uow, id, {"title": "Oil the lathe"}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"title": "Oil the lathe"}, now=NOON)
         uow.commit()
     assert (found("sharpen"), found("lathe"), found("BOTH")) == ([kept], [id], [id])
     with backend.open() as uow:
-        planning.edit_task(uow, id, {"priority": 3}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"priority": 3}, now=NOON)
         uow.commit()
     assert (found("lathe"), found("chisels")) == ([id], [])
     with backend.open() as uow:
-        planning.remove_task(uow, id, now=NOON)
+        task_use_cases.remove_task(uow, id, now=NOON)
         uow.commit()
     assert (found("lathe"), found("sharpen"), found("he")) == ([], [kept], [kept])
     again = add(backend, "Oil the lathe")
@@ -89,7 +89,7 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
 
 def test_what_is_undone_is_not_found(backend: Backend) -> None:
     with backend.open() as uow:
-        planning.add_task(uow, title="Never", now=NOON)
+        task_use_cases.add_task(uow, title="Never", now=NOON)
         uow.settle()
     assert items(backend, replace(ALL, q="never")) == []
 
@@ -99,7 +99,7 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
         for number in range(1_500):
             words = ["every"] + ["many"] * (number % 5 > 0) + ["few"] * (number % 300 == 1)
             title = f"{number * 7 % 10} {' '.join(words)}"
-            planning.add_task(uow, title=title, priority=number % 3, now=NOON)
+            task_use_cases.add_task(uow, title=title, priority=number % 3, now=NOON)
         uow.commit()
 
     for q, number in (("every", 1_500), ("many", 1_200), ("few", 5), ("ma", 1_200), ("fe", 5)):

@@ -15,7 +15,8 @@ from domain.errors import Invalid, NotFound, Stale
 from domain.stock import InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskAdded, TaskEdited, TaskFilter, TaskRemoved
 from domain.values import CENT
-from service_layer import blog, fleet, people, planning, stockroom
+from service_layer import devices, posts, stockroom, users
+from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
@@ -51,11 +52,11 @@ KINDS = {
     for kind in (
         Kind(
             "tasks",
-            by(planning.add_task, title="One"),
-            planning.edit_task,
+            by(task_use_cases.add_task, title="One"),
+            task_use_cases.edit_task,
             {"title": "a"},
             {"priority": 5},
-            planning.remove_task,
+            task_use_cases.remove_task,
         ),
         Kind(
             "products",
@@ -75,27 +76,27 @@ KINDS = {
         ),
         Kind(
             "posts",
-            by(blog.write_post, title="One", content="One"),
-            blog.edit_post,
+            by(posts.write_post, title="One", content="One"),
+            posts.edit_post,
             {"title": "a"},
             {"content": "b"},
-            blog.remove_post,
+            posts.remove_post,
         ),
         Kind(
             "devices",
-            by(fleet.add_device, name="One"),
-            fleet.edit_device,
+            by(devices.add_device, name="One"),
+            devices.edit_device,
             {"name": "a"},
             {"serial": "b"},
-            fleet.remove_device,
+            devices.remove_device,
         ),
         Kind(
             "users",
-            by(people.register_user, password_hash=PASSWORD_HASH, **NEW_USER),
-            people.edit_user,
+            by(users.register_user, password_hash=PASSWORD_HASH, **NEW_USER),
+            users.edit_user,
             {"city": "a"},
             {"email": "b@example.org"},
-            people.remove_user,
+            users.remove_user,
         ),
     )
 }
@@ -148,13 +149,16 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
     backend: Backend,
 ) -> None:
     with backend.open() as uow:
-        ids = [by(planning.add_task, title=t, priority=3)(uow).id for t in ("One", "Two", "Three")]
+        ids = [
+            by(task_use_cases.add_task, title=t, priority=3)(uow).id
+            for t in ("One", "Two", "Three")
+        ]
         uow.commit()
     together = Together(backend)
     together.run(
-        by(planning.edit_task, ids[0], {"title": "Gluing"}),
-        by(planning.edit_task, ids[1], {"priority": 5}),
-        by(planning.edit_task, ids[2], {"description": "Uno", "due_on": NOON.date()}),
+        by(task_use_cases.edit_task, ids[0], {"title": "Gluing"}),
+        by(task_use_cases.edit_task, ids[1], {"priority": 5}),
+        by(task_use_cases.edit_task, ids[2], {"description": "Uno", "due_on": NOON.date()}),
     )
 
     assert together.transactions == 2
@@ -244,14 +248,14 @@ def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
     backend: Backend,
 ) -> None:
     perform = backend.usual.perform
-    one, two = (perform(planning.add_task, title=title, now=NOON).id for title in ("1", "2"))
+    one, two = (perform(task_use_cases.add_task, title=title, now=NOON).id for title in ("1", "2"))
     give: dict[str, Any] = {"assignee_id": MEMBER.id}
 
     together = Together(backend)
     given, inactive, refused = together.run(
-        by(planning.edit_task, one, give),
-        by(people.edit_user, MEMBER.id, {"is_active": False}),
-        by(planning.edit_task, two, give),
+        by(task_use_cases.edit_task, one, give),
+        by(users.edit_user, MEMBER.id, {"is_active": False}),
+        by(task_use_cases.edit_task, two, give),
     )
 
     assert together.transactions == 2
@@ -269,21 +273,21 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
     meddled = [] if again else [None]
 
     def meddle(uow: UnitOfWork) -> None:
-        planning.add_task(uow, title="Never", now=NOON)
+        task_use_cases.add_task(uow, title="Never", now=NOON)
         if not meddled:
             meddled.append(None)
             raise ConcurrentChange
         raise NotFound("task", ADMIN.id)
 
-    id = backend.usual.perform(planning.add_task, title="One", now=NOON).id
+    id = backend.usual.perform(task_use_cases.add_task, title="One", now=NOON).id
     told: list[Event] = []
     together = Together(backend)
     together.runner.after_commit(told.extend)
     added, _, _, _ = together.run(
-        by(planning.add_task, title="Two"),
+        by(task_use_cases.add_task, title="Two"),
         meddle,
-        by(planning.edit_task, id, {"title": "New"}),
-        by(planning.remove_task, id),
+        by(task_use_cases.edit_task, id, {"title": "New"}),
+        by(task_use_cases.remove_task, id),
     )
 
     assert [(type(event), event.subject) for event in told] == [
@@ -300,8 +304,8 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
     together = Together(backend)
     together.runner.MEETING = 10.0
     made = together.run(
-        *(by(planning.add_task, title=title) for title in "ab"),
-        then=[by(planning.add_task, title=title) for title in "cde"],
+        *(by(task_use_cases.add_task, title=title) for title in "ab"),
+        then=[by(task_use_cases.add_task, title=title) for title in "cde"],
     )
 
     # One of them holds the writer until the first two wait for it.
@@ -314,8 +318,8 @@ def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
     together.runner.enough, together.runner.TURNS, together.runner.MEETING = 3, 1_000_000_000, 20.0
     began = time.monotonic()
     together.run(
-        *(by(planning.add_task, title=title) for title in "ab"),
-        then=[by(planning.add_task, title=title) for title in "cde"],
+        *(by(task_use_cases.add_task, title=title) for title in "ab"),
+        then=[by(task_use_cases.add_task, title=title) for title in "cde"],
     )
 
     assert time.monotonic() - began < together.runner.MEETING

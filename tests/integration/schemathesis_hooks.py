@@ -28,8 +28,8 @@ from domain.common_passwords import COMMON_PASSWORDS
 from domain.devices import METRICS
 from domain.errors import Unacceptable
 from entrypoints.app import ROUTERS
-from entrypoints.web.lists import ListParameters, decode, encode
-from entrypoints.web.operations import Operation
+from entrypoints.web.pagination import ListParameters, decode, encode
+from entrypoints.web.route import Operation
 
 Case = schemathesis.Case[Any]
 

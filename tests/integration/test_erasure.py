@@ -8,7 +8,7 @@ import pytest
 
 from adapters.sql.sqlite.database import SqliteDatabase, connect
 from domain.users import User
-from service_layer import people
+from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, sql_backend
 from support.people import ADMIN, PASSWORD_HASH
@@ -25,7 +25,7 @@ def backend(sqlite_place: Path) -> Iterator[Backend]:
 
 
 def register(uow: UnitOfWork, username: str, name: str) -> User:
-    return people.register_user(
+    return users.register_user(
         uow,
         username=username,
         email=f"{username}@example.org",
@@ -51,11 +51,11 @@ def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
     for n in range(12):
         ids.append(perform(register, f"zykx{n}", f"{LETTERS} {'x' * n}").id)
         perform(register, f"other{n}", f"Somebody Else {n}")
-    perform(people.edit_user, ids[3], {"name": LETTERS[::-1]}, actor=ADMIN.actor, now=NOON)
+    perform(users.edit_user, ids[3], {"name": LETTERS[::-1]}, actor=ADMIN.actor, now=NOON)
     assert len(remaining(sqlite_place)) == len(LETTERS) + 1
 
     for id in ids:
-        perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+        perform(users.remove_user, id, actor=ADMIN.actor, now=NOON)
 
     assert remaining(sqlite_place) == []
 
@@ -69,7 +69,7 @@ def test_a_long_read_puts_the_erasure_off_until_the_next_change(
     reader.execute("BEGIN")
     reader.execute("SELECT name FROM users").fetchall()
 
-    perform(people.remove_user, id, actor=ADMIN.actor, now=NOON)
+    perform(users.remove_user, id, actor=ADMIN.actor, now=NOON)
     assert remaining(sqlite_place) != []
 
     reader.close()

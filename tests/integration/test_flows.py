@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from domain.access import digest_of
-from service_layer import fleet
+from service_layer import devices as device_use_cases
 from support.backends import database_at, sql_backend
 from support.clients import Answer, Client
 from support.databases import text
@@ -299,9 +299,12 @@ def test_a_registry_of_devices_knows_them_all_after_a_restart(
         with sql_backend(database_at(place)) as backend:
             for number, passed in ago.items():
                 backend.usual.perform(
-                    fleet.note_heartbeat, UUID(devices[number]["id"]), digest_of(keys[number]), {},
+                    device_use_cases.note_heartbeat,
+                    UUID(devices[number]["id"]),
+                    digest_of(keys[number]),
+                    {},
                     now=datetime.now(UTC) - passed,
-                )  # fmt: skip
+                )
 
         service.start()
         with service.client() as client:

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import URL
 
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.fast import gathering
+from adapters.sql.fast import batching
 from adapters.sql.postgres.database import PostgresDatabase
 from domain.access import digest_of
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer import planning
+from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
 from support.backends import NOON, Backend, sql_backend
 from support.databases import execute, text
@@ -59,7 +59,7 @@ def ids(backend: Backend) -> list[UUID]:
 
     with backend.open() as uow:
         made = [
-            planning.add_task(
+            tasks.add_task(
                 uow, title=str(n), due_on=NOON.date() + timedelta(n), now=NOON, actor=MEMBER.actor
             ).id
             for n in range(40)
@@ -105,7 +105,7 @@ def test_who_reads_while_another_read_is_under_way_shares_the_next_statement(
             await asyncio.sleep(0)
         return list(await asyncio.gather(*first, *others))
 
-    few = ids[: gathering.Gathering.ENOUGH - 2]
+    few = ids[: batching.Gathering.ENOUGH - 2]
     database.statements.clear()
     found = backend.ask(read())
 
@@ -125,7 +125,7 @@ def test_enough_of_them_do_not_wait_for_what_is_under_way_and_the_rest_share_the
         return set(keys)
 
     async def ask() -> None:
-        numbers = gathering.Gathering(answer)
+        numbers = batching.Gathering(answer)
         first = started(numbers("these", [0]))
         while not asked:
             await asyncio.sleep(0)
@@ -156,7 +156,7 @@ def test_a_third_question_is_not_asked_beside_two() -> None:
         return set(keys)
 
     async def ask() -> None:
-        numbers = gathering.Gathering(answer)
+        numbers = batching.Gathering(answer)
         questions = started(*(numbers("these", [n]) for n in range(3 * numbers.ENOUGH)))
         for _ in range(10 * numbers.TURNS):
             await asyncio.sleep(0)
@@ -210,7 +210,7 @@ def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
         while len(database.answered) < 2:
             await asyncio.sleep(0.01)
         with backend.open() as uow:
-            planning.edit_task(uow, ids[0], {"title": "new"}, now=NOON, actor=MEMBER.actor)
+            tasks.edit_task(uow, ids[0], {"title": "new"}, now=NOON, actor=MEMBER.actor)
             uow.commit()
         after = asyncio.ensure_future(read())
         await asyncio.sleep(0)
@@ -323,7 +323,7 @@ def test_a_question_that_is_broken_off_before_it_is_asked_stops_nobody_who_comes
         return set(keys)
 
     async def ask() -> set[int]:
-        numbers = gathering.Gathering(answer)
+        numbers = batching.Gathering(answer)
         (first,) = started(numbers("these", [1]))
         while len(asyncio.all_tasks()) < 3:
             await asyncio.sleep(0)
@@ -348,7 +348,7 @@ def test_a_question_that_is_broken_off_while_others_wait_for_the_next_stops_nobo
         return set(keys)
 
     async def ask() -> list[set[int]]:
-        numbers = gathering.Gathering(answer)
+        numbers = batching.Gathering(answer)
         first = started(numbers("these", [1]))
         while not asked:
             await asyncio.sleep(0)
@@ -464,7 +464,7 @@ def test_those_who_wait_are_told_when_the_database_takes_too_long(
         # Whoever is connected has nothing else to wait for.
         await backend.tasks.one(ids[0], NOON)
         with locked(postgres_place), monkeypatch.context() as patched:
-            patched.setattr(gathering, "TOO_LONG", 2.0)
+            patched.setattr(batching, "TOO_LONG", 2.0)
             asked = started(backend.tasks.one(ids[0], NOON))
             await until_it_waits(postgres_place)
             asked += started(*(backend.tasks.one(id, NOON) for id in ids[:3]))

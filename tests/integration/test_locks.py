@@ -13,7 +13,8 @@ from sqlalchemy import URL
 from contract.adapters import Together
 from domain.stock import Reason
 from domain.values import CENT
-from service_layer import planning, stockroom
+from service_layer import stockroom
+from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
 from support.people import ADMIN
@@ -131,7 +132,7 @@ def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
 ) -> None:
     # That there is such a user is looked at when it is committed, and waited for then.
     titles = ["One", "Two", "Three"]
-    add_task = partial(planning.add_task, now=NOON, actor=ADMIN.actor)
+    add_task = partial(task_use_cases.add_task, now=NOON, actor=ADMIN.actor)
     with (
         sql_backend(database_at(postgres_place)) as backend,
         psycopg.connect(text(postgres_place)) as holder,

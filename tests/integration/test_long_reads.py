@@ -11,7 +11,7 @@ from adapters.sql.database import Row, Statement
 from adapters.sql.sqlite.database import SqliteDatabase
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer import planning
+from service_layer import tasks
 from support.backends import NOON, sql_backend
 from support.people import MEMBER
 
@@ -60,7 +60,7 @@ def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
         with backend.open() as uow:
             for n in range(600):
                 missing = words[n % len(words)]
-                planning.add_task(
+                tasks.add_task(
                     uow,
                     title=everything.replace(missing, "") if n else everything,
                     now=NOON,

@@ -29,7 +29,7 @@ from domain.base import Slice
 from domain.catalogue import ProductFilter
 from domain.tasks import TaskFilter
 from domain.values import CENT, caseless, fold
-from service_layer import planning
+from service_layer import tasks as task_use_cases
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
 from support.backends import NOON, database_at, sql_backend
@@ -143,7 +143,7 @@ def test_migrating_again_changes_nothing_and_loses_no_row(empty: Path | URL) -> 
     engine = engine_of(empty)
     migrate(engine)
     with sql_backend(database_at(empty)) as backend, backend.open() as uow:
-        planning.add_task(uow, title="Kept", now=NOON)
+        task_use_cases.add_task(uow, title="Kept", now=NOON)
         uow.commit()
     migrate(engine)
     with engine.connect() as connection:
@@ -573,7 +573,7 @@ def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it
     with sql_backend(database_at(empty)) as backend:
 
         def add_and_find(title: str) -> int:
-            backend.usual.perform(planning.add_task, title=title, now=NOON)
+            backend.usual.perform(task_use_cases.add_task, title=title, now=NOON)
             wanted = TaskFilter(today=NOON.date(), q="saw")
             return len(backend.ask(backend.tasks.list(wanted, Slice(sort="title"))).items)
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL
 
 from adapters.sql.sqlite.database import SqliteDatabase, connect
-from service_layer import planning
+from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
 from support.backends import NOON, sql_backend
 from support.clients import Answer, Client
@@ -339,7 +339,7 @@ def test_a_commit_into_a_file_that_was_taken_away_meanwhile_is_not_acknowledged(
 ) -> None:
     with sql_backend(SqliteDatabase(sqlite_place)) as backend:
         with backend.open() as uow:
-            planning.add_task(uow, title="lost", now=NOON)
+            tasks.add_task(uow, title="lost", now=NOON)
             sqlite_place.rename(tmp_path / "aside.db")
             with pytest.raises(DatabaseUnavailable, match="gone"):
                 uow.commit()

@@ -26,7 +26,7 @@ from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post
 from domain.stock import Reason
 from domain.tasks import SORTS, TaskFilter
-from service_layer import people, planning, stockroom
+from service_layer import stockroom, tasks, users
 from service_layer.queries.tasks import weeks_until
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, database_at, sql_backend
@@ -68,7 +68,7 @@ def populate_names(place: Path | URL, open: Callable[[], UnitOfWork]) -> None:
     """
     with open() as uow:
         for n in range(500):
-            people.register_user(
+            users.register_user(
                 uow, username=f"extra{n}", email=f"extra{n}@example.org", name="Somebody",
                 password_hash="-", now=NOON,
             )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             for n in range(ROWS):
                 due_on = TODAY + timedelta(n % 300) if n % 2 else None
                 now = NOON + timedelta(seconds=n)
-                planning.add_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
+                tasks.add_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
@@ -132,7 +132,7 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
         with backend.open() as uow:
             for n in range(1_200):
                 now = NOON + timedelta(seconds=n)
-                task = planning.add_task(uow, title=f"t{n}", now=now)
+                task = tasks.add_task(uow, title=f"t{n}", now=now)
                 if n % 2:
                     task.complete(now + timedelta(days=n % 7))
             uow.commit()
@@ -213,7 +213,7 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
     with sql_backend(database) as backend, backend.open() as uow:
         for n in range(400):
             name, email, now = f"user{n}", f"user{n}@example.org", NOON - timedelta(days=n)
-            people.register_user(
+            users.register_user(
                 uow, username=name, email=email, name="Some user", password_hash="-", now=now
             )
             uow.posts.add(
@@ -222,8 +222,8 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
                     slug=f"x-{n}", author_id=MEMBER.id,
                 )
             )  # fmt: skip
-            planning.add_task(uow, title="x", now=now).complete(now)
-            planning.add_task(uow, title="still to be done", now=now)
+            tasks.add_task(uow, title="x", now=now).complete(now)
+            tasks.add_task(uow, title="still to be done", now=now)
         uow.commit()
     weeks = weeks_until(NOON, 3)
     begins = {f"begin_{n}": begin for n, begin in enumerate([weeks[0][0], *(b for _, b in weeks)])}

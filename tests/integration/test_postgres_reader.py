@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.fast.postgres_reader import PostgresReader
+from adapters.sql.fast.libpq_reader import PostgresReader
 from adapters.sql.fast.prepared import MOST_PREPARED
 from adapters.sql.postgres.database import arguments
 

@@ -16,7 +16,7 @@ from psycopg.errors import ForeignKeyViolation, InFailedSqlTransaction
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-from adapters.sql.fast.postgres_writer import WritingConnection
+from adapters.sql.fast.libpq_cursor import WritingConnection
 from adapters.sql.fast.prepared import MOST_PREPARED
 from adapters.sql.postgres.database import arguments
 

@@ -16,7 +16,7 @@ from sqlalchemy import URL, insert, text
 
 from adapters.ids import new_id
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.postgres import indexing
+from adapters.sql.postgres import gin_cleaner
 from adapters.sql.postgres.database import PostgresDatabase, make_engine
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.search import SEARCHED
@@ -25,7 +25,7 @@ from adapters.sql.sqlite.database import SqliteDatabase, connect
 from adapters.sql.sqlite.database import make_engine as make_sqlite_engine
 from domain.base import Slice
 from domain.tasks import SORTS, TaskFilter
-from service_layer import planning
+from service_layer import tasks as task_use_cases
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.databases import execute, new_postgres
 from support.databases import text as address
@@ -181,7 +181,7 @@ def test_what_was_written_is_soon_indexed_without_whoever_writes_next(
             """Write, and return how many pages are left to be indexed."""
             with backend.open() as uow:
                 for n in range(100):
-                    planning.add_task(uow, title=f"Zirconia {n} {seconds}", now=NOON)
+                    task_use_cases.add_task(uow, title=f"Zirconia {n} {seconds}", now=NOON)
                 uow.commit()
             time.sleep(seconds)
             (pages,) = connection.execute(clean).fetchone() or (0,)
@@ -194,14 +194,14 @@ def test_what_was_written_is_soon_indexed_without_whoever_writes_next(
 def test_whoever_closes_the_indexing_at_any_moment_does_not_wait_for_ever(
     postgres_place: URL, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(indexing, "EVERY", 0.001)
+    monkeypatch.setattr(gin_cleaner, "EVERY", 0.001)
     engine = make_engine(postgres_place)
     interval = sys.getswitchinterval()
     # So that threads take turns between any two steps.
     request.addfinalizer(lambda: sys.setswitchinterval(interval))
     sys.setswitchinterval(1e-6)
     for number in range(500):
-        made = indexing.Indexing(engine)
+        made = gin_cleaner.Indexing(engine)
         made.start()
         made.is_due()
         time.sleep(0.001 + number % 100 / 1_000_000)
@@ -247,8 +247,8 @@ def test_without_its_extension_postgresql_migrates_and_searches_and_gets_the_ind
     assert migrated() == set()
     with sql_backend(database_at(guest)) as backend:
         with backend.open() as uow:
-            planning.add_task(uow, title="Zirconia", now=NOON)
-            planning.add_task(uow, title="Corundum", now=NOON)
+            task_use_cases.add_task(uow, title="Zirconia", now=NOON)
+            task_use_cases.add_task(uow, title="Corundum", now=NOON)
             uow.commit()
         assert ask(backend, "irc") == ask(backend, "zi") == ask(backend, "RUN") == 1
         assert ask(backend, "nowhere") == 0
@@ -276,6 +276,6 @@ def test_what_was_there_before_the_index_is_found_changed_and_forgotten(
             uow.commit()
         assert (ask(backend, "plane"), ask(backend, "corundum")) == (0, 1)
         with backend.open() as uow:
-            planning.remove_task(uow, row["id"], now=NOON)
+            task_use_cases.remove_task(uow, row["id"], now=NOON)
             uow.commit()
         assert ask(backend, "corundum") == 0

@@ -15,7 +15,7 @@ from contract.adapters import Together, add, get, items
 from domain.errors import Conflict, Invalid
 from domain.stock import Reason
 from domain.values import CENT
-from service_layer import people, planning, stockroom
+from service_layer import stockroom, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.killed import When, share_until_killed
@@ -36,16 +36,16 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     backend: Backend,
 ) -> None:
     def of_nobody(uow: UnitOfWork) -> None:
-        task = planning.add_task(uow, title="Of nobody", now=NOON)
+        task = tasks.add_task(uow, title="Of nobody", now=NOON)
         # There is no such user, which the database looks at when it is told to commit.
         task.created_by_id = UUID(int=7)
 
     id = add(backend, "Kept")
     added, refused, edited, last = Together(backend).run(
-        partial(planning.add_task, title="Added", now=NOON),
+        partial(tasks.add_task, title="Added", now=NOON),
         of_nobody,
-        partial(planning.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
-        partial(planning.add_task, title="Last", now=NOON),
+        partial(tasks.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
+        partial(tasks.add_task, title="Last", now=NOON),
     )
 
     assert (added.title, type(refused), last.title) == ("Added", Conflict, "Last")
@@ -91,7 +91,7 @@ def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: 
     with sql_backend(database) as backend:
         ids = [add(backend, title) for title in "abcd"]
         changes = ({"title": "A"}, {"priority": 1}, {"due_on": NOON.date()}, {"title": "D"})
-        edit: Any = planning.edit_task
+        edit: Any = tasks.edit_task
         Together(backend).run(
             *(partial(edit, id, change, now=NOON) for id, change in zip(ids, changes, strict=True))
         )
@@ -107,15 +107,15 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
         gone: list[object] = []
 
         def assign(uow: UnitOfWork) -> None:
-            planning.add_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
+            tasks.add_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
             if not gone:
-                remove = partial(people.remove_user, user_id=OTHER.id)
+                remove = partial(users.remove_user, user_id=OTHER.id)
                 gone.append(backend.usual.perform(remove, actor=ADMIN.actor, now=NOON))
 
         one, theirs, last = Together(backend).run(
-            partial(planning.add_task, title="One", now=NOON),
+            partial(tasks.add_task, title="One", now=NOON),
             assign,
-            partial(planning.add_task, title="Last", now=NOON),
+            partial(tasks.add_task, title="Last", now=NOON),
         )
 
         assert gone
@@ -138,7 +138,7 @@ def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
     assert process.exitcode == -signal.SIGKILL
     assert titles(backend) == {"before": ["One", "Two"], "after": ["Edited", "Added"]}[when]
     # And nothing of it is in the way of those who come later.
-    later = backend.usual.perform(planning.edit_task, edited, {"priority": 1}, now=NOON)
+    later = backend.usual.perform(tasks.edit_task, edited, {"priority": 1}, now=NOON)
     assert later.version == {"before": 2, "after": 3}[when]
 
 
@@ -152,12 +152,12 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
 
         def another_process(uow: UnitOfWork) -> None:
             if not elsewhere:
-                assign = partial(planning.edit_task, changes={"assignee_id": OTHER.id})
+                assign = partial(tasks.edit_task, changes={"assignee_id": OTHER.id})
                 elsewhere.append(backend.usual.perform(assign, task_id=id, now=NOON))
 
         # By their places the runner knows what they are going to ask for.
-        edit: Any = planning.edit_task
-        shut_out: Any = people.edit_user
+        edit: Any = tasks.edit_task
+        shut_out: Any = users.edit_user
         _, user, edited, _ = Together(backend).run(
             another_process,
             partial(shut_out, OTHER.id, {"is_active": False}, actor=ADMIN.actor, now=NOON),

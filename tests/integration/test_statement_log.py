@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from adapters.logs import CHATTY, configure
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer import planning
+from service_layer import tasks
 from support.backends import NOON, database_at, sql_backend
 
 CANARY = "canary-value"
@@ -52,9 +52,9 @@ def test_statements_are_logged_at_debug_alone_and_without_values(
 ) -> None:
     with logged(level) as records, sql_backend(database_at(place)) as backend:
         runner = backend.runner()
-        task = backend.ask(runner(planning.add_task, title=CANARY, now=NOON))
-        backend.ask(runner(planning.edit_task, task.id, {"title": f"{CANARY} 2"}, now=NOON))
-        runner.perform(planning.edit_task, task.id, {"title": f"{CANARY} 3"}, now=NOON)
+        task = backend.ask(runner(tasks.add_task, title=CANARY, now=NOON))
+        backend.ask(runner(tasks.edit_task, task.id, {"title": f"{CANARY} 2"}, now=NOON))
+        runner.perform(tasks.edit_task, task.id, {"title": f"{CANARY} 3"}, now=NOON)
         assert backend.ask(backend.tasks.get(task.id, NOON)) is not None
         wanted = TaskFilter(today=NOON.date(), q=CANARY)
         assert len(backend.ask(backend.tasks.list(wanted, Slice(sort="title"))).items) == 1

@@ -16,7 +16,7 @@ from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.sqlite.database import SqliteDatabase
 from bootstrap import Container
 from entrypoints.app import make_app
-from service_layer import blog
+from service_layer import posts
 from support.backends import NOON, Clock, client_of, sql_backend
 from support.clients import Client
 from support.people import MEMBER, OTHER
@@ -107,7 +107,7 @@ def test_each_read_that_no_address_answers_is_one_statement_as_well(place: Path 
     database: Any = CountedSqlite(place) if isinstance(place, Path) else CountedPostgres(place)
     with sql_backend(database) as backend:
         with backend.open() as uow:
-            blog.write_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
+            posts.write_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
             uow.commit()
         COUNTED.clear()
         for read in (

@@ -12,7 +12,7 @@ from adapters.sql.database import Row, Statement, Values
 from adapters.sql.sqlite.database import SqliteDatabase, connect
 from domain.base import Slice
 from domain.tasks import TaskFilter
-from service_layer import planning
+from service_layer import tasks as task_use_cases
 from support.backends import NOON, Backend, sql_backend
 from support.people import MEMBER
 
@@ -43,14 +43,14 @@ def backend(database: Counted) -> Iterator[Backend]:
 @pytest.fixture
 def id(backend: Backend) -> UUID:
     with backend.open() as uow:
-        made = planning.add_task(uow, title="old", now=NOON, actor=MEMBER.actor)
+        made = task_use_cases.add_task(uow, title="old", now=NOON, actor=MEMBER.actor)
         uow.commit()
     return made.id
 
 
 def rename(backend: Backend, id: UUID, title: str) -> None:
     with backend.open() as uow:
-        planning.edit_task(uow, id, {"title": title}, now=NOON, actor=MEMBER.actor)
+        task_use_cases.edit_task(uow, id, {"title": title}, now=NOON, actor=MEMBER.actor)
         uow.commit()
 
 
@@ -67,7 +67,9 @@ def test_whoever_is_told_that_a_task_is_made_finds_it_however_many_are_reading(
     async def make(number: int) -> list[bool]:
         found = []
         for n in range(30):
-            made = await run(planning.add_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor)
+            made = await run(
+                task_use_cases.add_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor
+            )
             found.append(await backend.tasks.get(made.id, NOON) is not None)
         return found
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import URL, Engine, event
 
 from contract.adapters import Together
-from service_layer import planning
+from service_layer import tasks
 from support.backends import NOON, database_at, sql_backend
 
 When = Literal["before", "after"]
@@ -42,7 +42,7 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
             # Nobody has been answered then.
             together.runner.after_commit(lambda events: kill() if events else None)
         together.run(
-            partial(planning.add_task, title="Added", now=NOON),
-            partial(planning.edit_task, task_id=edited, changes={"title": "Edited"}, now=NOON),
-            partial(planning.remove_task, task_id=removed, now=NOON),
+            partial(tasks.add_task, title="Added", now=NOON),
+            partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, now=NOON),
+            partial(tasks.remove_task, task_id=removed, now=NOON),
         )

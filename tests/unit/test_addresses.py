@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.web.ports import origin
+from entrypoints.web.dependencies import origin
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from contract.http import problem
-from entrypoints.web.bodies import MAX_DEPTH, MAX_MEMBERS, MAX_VALUES, parse
-from entrypoints.web.checking import urlencoded
-from entrypoints.web.errors import Refused
+from entrypoints.web.body import MAX_DEPTH, MAX_MEMBERS, MAX_VALUES, parse
+from entrypoints.web.problems import Refused
+from entrypoints.web.validation import urlencoded
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.people import MEMBER

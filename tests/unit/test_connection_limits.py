@@ -19,7 +19,7 @@ from entrypoints.server.protocol import (
     SPREAD_SECONDS,
     Protocol,
 )
-from entrypoints.web.bodies import read
+from entrypoints.web.body import read
 from support.backends import Clock, memory_app
 from support.wire import GET, LAST, Wire, answering, echo, exchange, in_leaps, of_length
 

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.queries import MemoryDatabase
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from service_layer import planning
+from service_layer import tasks
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable, Overloaded
 from service_layer.ports import Schema
@@ -88,7 +88,7 @@ def test_a_database_that_refuses_changes_is_back_with_the_next_commit(watched: W
             watched.monitor.request_failed(ChangesRefused("The disk is full."))
         assert await watched.told(Schema.CURRENT) == ["database unavailable"]
         assert await watched.told(Schema.CURRENT) == []
-        await watched.runner(planning.add_task, title="Room again", now=NOON)
+        await watched.runner(tasks.add_task, title="Room again", now=NOON)
         assert await watched.told(Schema.CURRENT) == ["database available again"]
         await watched.monitor.stop()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.errors import Unacceptable
 from domain.values import Text
-from entrypoints.web.fields import text
+from entrypoints.web.schema_types import text
 
 PIECES = (
     *"ab é\t\n\v\x1c\x85\xa0\u2028\u3000\x01\x7f\x9f",

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from entrypoints.server.protocol import Protocol
 from entrypoints.web.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
-from entrypoints.web.errors import Refused
+from entrypoints.web.problems import Refused
 from support.backends import Clock, memory_app
 from support.clients import Answer
 

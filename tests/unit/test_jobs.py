@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from bootstrap import Container
-from service_layer import planning, stockroom
-from service_layer.group_commit.jobs import named_by
-from service_layer.receipts import once
+from service_layer import stockroom, tasks
+from service_layer.group_commit.job import named_by
+from service_layer.idempotency import once
 from service_layer.runner import Runner
 
 ID = UUID(int=1)
@@ -16,12 +16,12 @@ ID = UUID(int=1)
 
 def test_what_a_use_case_is_going_to_change_is_known_by_its_first_arguments() -> None:
     assert named_by(stockroom.move_stock, (ID,)) == (("product", ID),)
-    assert named_by(planning.add_task, ()) == ()
+    assert named_by(tasks.add_task, ()) == ()
 
 
 def test_what_is_to_be_done_once_names_what_it_does() -> None:
     assert named_by(once, ("key", stockroom.move_stock, ID)) == (("product", ID),)
-    assert named_by(once, ("key", planning.add_task)) == ()
+    assert named_by(once, ("key", tasks.add_task)) == ()
 
 
 @pytest.mark.parametrize(

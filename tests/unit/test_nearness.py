@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from adapters.sql.fast.nearness import Nearness
+from adapters.sql.fast.cpu_affinity import Nearness
 
 
 def processors() -> set[int]:

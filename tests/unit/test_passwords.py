@@ -9,7 +9,7 @@ HASH_SOME = """
 import asyncio
 from pathlib import Path
 from adapters.passwords import Argon2Passwords
-from entrypoints.web.memory import settle
+from entrypoints.web.process_memory import settle
 
 def memory():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from entrypoints.pages.plots import Kind, Part, bars, brief, parts, steps
-from entrypoints.pages.ticks import MOST, ticks
+from entrypoints.pages.axis_ticks import MOST, ticks
+from entrypoints.pages.charts import Kind, Part, bars, brief, parts, steps
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 from domain.access import SESSION
 from domain.login_throttle import LOGIN_AT_ADDRESS_LIMIT
 from domain.users import UserChanges
-from service_layer import access, people
+from service_layer import access, users
 from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import HERE, Browser, error_at, form
@@ -198,7 +198,7 @@ def test_what_another_process_ends_no_form_gets_past_and_a_page_for_less_than_a_
         hash = "another" if way == "another password" else None
         with app.state.ports.unit_of_work() as uow:
             by, now = ADMIN.actor, clock()
-            people.edit_user(uow, MEMBER.id, changes, password_hash=hash, actor=by, now=now)
+            users.edit_user(uow, MEMBER.id, changes, password_hash=hash, actor=by, now=now)
             access.end_access_of(uow, MEMBER.id, now=now)
             uow.commit()
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter
 
 from entrypoints import app
-from entrypoints.web.operations import Operation
+from entrypoints.web.route import Operation
 from support.backends import Clock, memory_app
 from support.service import ROOT, environment
 

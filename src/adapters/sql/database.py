@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Select
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.sql.fast.rows import RowWriter
-from adapters.sql.troubles import BUSY
+from adapters.sql.errors import BUSY
+from adapters.sql.fast.bulk_writer import RowWriter
 from service_layer.errors import ConcurrentChange, Congested
 from service_layer.ports import Database, Schema
 

@@ -34,9 +34,9 @@ from domain.actors import Role
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
+from domain.idempotency import Receipt, ReceiptRepository
 from domain.login_throttle import LoginThrottle, LoginThrottleRepository
 from domain.posts import Post, PostRepository
-from domain.receipts import Receipt, ReceiptRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import class_mapper
 
-from adapters.sql.fast.work import Work, key_of
+from adapters.sql.fast.working_set import Work, key_of
 from domain.base import Entity, Repository
 from service_layer.errors import Unsettled
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 import adapters.sql.schema.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
-from adapters.sql.fast.work import Work
-from adapters.sql.fast.writing import write
+from adapters.sql.fast.bulk_flush import write
+from adapters.sql.fast.working_set import Work
 from adapters.sql.repositories import (
     SqlCategories,
     SqlDevices,

@@ -12,11 +12,8 @@ from typing_extensions import TypedDict
 from domain.access import SESSION, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
 from domain.errors import NotFound, Unidentified
 from entrypoints.api.users import NewUser, ToldPassword
-from entrypoints.web.bodies import SMALL_BODY
-from entrypoints.web.fields import Moment, text, told
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation, problems
-from entrypoints.web.ports import (
+from entrypoints.web.body import SMALL_BODY
+from entrypoints.web.dependencies import (
     Address,
     AuthenticatorPort,
     By,
@@ -28,7 +25,10 @@ from entrypoints.web.ports import (
     Tokens,
     ports,
 )
-from service_layer import access, people
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.schema_types import Moment, text, told
+from service_layer import access, users
 from service_layer.queries.access import Grant, TokenView
 from service_layer.queries.users import UserView
 
@@ -136,10 +136,10 @@ async def sign_out(grant: Granted, run: Run, now: Now) -> None:
 
 @router.get("/tokens")
 async def list_tokens(
-    asked: Annotated[TokenParameters, Query()], tokens: Tokens, by: By
+    asked: Annotated[TokenParameters, Query()], token_queries: Tokens, by: By
 ) -> Listing[TokenView]:
     """List one's personal tokens, a page at a time."""
-    return asked.listing(await tokens.list(TokenFilter(user_id=by.id), asked.slice()))
+    return asked.listing(await token_queries.list(TokenFilter(user_id=by.id), asked.slice()))
 
 
 @router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
@@ -152,9 +152,9 @@ async def create_token(new: NewToken, grant: Granted, run: Run, now: Now) -> Iss
 
 
 @router.get("/tokens/{token_id:id}")
-async def read_token(token_id: TokenId, tokens: Tokens, by: By) -> TokenView:
+async def read_token(token_id: TokenId, token_queries: Tokens, by: By) -> TokenView:
     """Read one of one's personal tokens."""
-    token = await tokens.owned(token_id, by.id)
+    token = await token_queries.owned(token_id, by.id)
     if token is None:
         raise NotFound("token", token_id)
     return token
@@ -189,5 +189,5 @@ async def set_up(
     password_hash = await hashing.for_first_admin(
         secret, username=new.username, email=new.email, password=password
     )
-    user = await run(people.set_up, secret, **profile, password_hash=password_hash, now=now)
+    user = await run(users.set_up, secret, **profile, password_hash=password_hash, now=now)
     return UserView.of(user)

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from domain.categories import NAME, CategoryFilter
-from entrypoints.web.fields import Search, text
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation, problems
-from entrypoints.web.ports import By, Categories, IfMatch, Now, Run, ports
+from entrypoints.web.dependencies import By, Categories, IfMatch, Now, Run, ports
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.schema_types import Search, text
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryView
 
@@ -64,16 +64,18 @@ async def create_category(new: NewCategory, run: Run, by: By, now: Now) -> Categ
 
 @router.get("")
 async def list_categories(
-    asked: Annotated[CategoryParameters, Query()], categories: Categories
+    asked: Annotated[CategoryParameters, Query()], category_queries: Categories
 ) -> Listing[CategoryView]:
     """List categories, a page at a time."""
-    return asked.listing(await categories.list(asked.filter(), asked.slice()))
+    return asked.listing(await category_queries.list(asked.filter(), asked.slice()))
 
 
 @router.get("/{category_id:id}")
-async def read_category(category_id: CategoryId, categories: Categories, now: Now) -> CategoryView:
+async def read_category(
+    category_id: CategoryId, category_queries: Categories, now: Now
+) -> CategoryView:
     """Read a category."""
-    return await categories.one(category_id, now)
+    return await category_queries.one(category_id, now)
 
 
 @router.patch("/{category_id:id}", openapi_extra=problems("already-taken"))

@@ -23,11 +23,11 @@ from domain.devices import (
     Status,
 )
 from domain.values import Text
-from entrypoints.web.fields import Search, document, text, whole
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation, problems
-from entrypoints.web.ports import By, Devices, IfMatch, KeyDigest, Now, Run, ports
-from service_layer import fleet
+from entrypoints.web.dependencies import By, Devices, IfMatch, KeyDigest, Now, Run, ports
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.schema_types import Search, document, text, whole
+from service_layer import devices
 from service_layer.queries.devices import DeviceView
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"], route_class=Operation)
@@ -130,22 +130,22 @@ class DeviceParameters(ListParameters):
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_device(new: NewDevice, run: Run, by: By, now: Now) -> DeviceView:
     """Put a device on the list."""
-    device = await run(fleet.add_device, **vars(new), actor=by, now=now)
+    device = await run(devices.add_device, **vars(new), actor=by, now=now)
     return DeviceView.of(device, now)
 
 
 @router.get("")
 async def list_devices(
-    asked: Annotated[DeviceParameters, Query()], devices: Devices, now: Now
+    asked: Annotated[DeviceParameters, Query()], device_queries: Devices, now: Now
 ) -> Listing[DeviceView]:
     """List devices, a page at a time."""
-    return asked.listing(await devices.list(asked.filter(now), asked.slice()))
+    return asked.listing(await device_queries.list(asked.filter(now), asked.slice()))
 
 
 @router.get("/{device_id:id}")
-async def read_device(device_id: DeviceId, devices: Devices, now: Now) -> DeviceView:
+async def read_device(device_id: DeviceId, device_queries: Devices, now: Now) -> DeviceView:
     """Read a device."""
-    return await devices.one(device_id, now)
+    return await device_queries.one(device_id, now)
 
 
 @router.patch("/{device_id:id}", openapi_extra=problems("already-taken"))
@@ -158,14 +158,14 @@ async def edit_device(
     now: Now,
 ) -> DeviceView:
     """Give members of a device other values."""
-    device = await run(fleet.edit_device, device_id, patch, actor=by, now=now, expected=expected)
+    device = await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
     return DeviceView.of(device, now)
 
 
 @router.delete("/{device_id:id}", status_code=204)
 async def delete_device(device_id: DeviceId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
     """Strike a device off the list."""
-    await run(fleet.remove_device, device_id, actor=by, now=now, expected=expected)
+    await run(devices.remove_device, device_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{device_id:id}/key", status_code=201)
@@ -176,7 +176,7 @@ async def create_device_key(
 
     It is in this answer and nowhere else. It has no address of its own: `Location` is the device's.
     """
-    keyed = await run(fleet.make_key, device_id, actor=by, now=now, expected=expected)
+    keyed = await run(devices.make_key, device_id, actor=by, now=now, expected=expected)
     return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
 
 
@@ -194,4 +194,4 @@ async def send_heartbeat(
     told: Annotated[Heartbeat, Body()] = NOTHING_TOLD,
 ) -> None:
     """Tell that a device lives, by its own key; a body is not needed."""
-    await run(fleet.note_heartbeat, device_id, key_digest, told, now=now)
+    await run(devices.note_heartbeat, device_id, key_digest, told, now=now)

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from typing_extensions import TypedDict
 
-from entrypoints.web.errors import RETRY_AFTER, Refused
-from entrypoints.web.kinds import KINDS
-from entrypoints.web.operations import Operation
-from entrypoints.web.ports import DatabasePort
+from entrypoints.web.dependencies import DatabasePort
+from entrypoints.web.problem_types import KINDS
+from entrypoints.web.problems import RETRY_AFTER, Refused
+from entrypoints.web.route import Operation
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 

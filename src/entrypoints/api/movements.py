@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
 from entrypoints.api.products import ProductId
-from entrypoints.web.fields import text, whole
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Operation, problems
-from entrypoints.web.ports import By, Movements, Now, People, Products, Run
+from entrypoints.web.dependencies import By, Movements, Now, People, Products, Run
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Operation, problems
+from entrypoints.web.schema_types import text, whole
 from service_layer import stockroom
 from service_layer.queries.stock import MovementView
 
@@ -65,13 +65,13 @@ async def create_movement(
 async def list_movements(
     product_id: ProductId,
     asked: Annotated[MovementParameters, Query()],
-    products: Products,
-    movements: Movements,
+    product_queries: Products,
+    movement_queries: Movements,
     now: Now,
 ) -> Listing[MovementView]:
     """List the movements of a product, a page at a time, the newest last."""
-    page = await movements.list(MovementFilter(product_id=product_id), asked.slice())
+    page = await movement_queries.list(MovementFilter(product_id=product_id), asked.slice())
     if not page.items:
         # What has movements is there; of what has none it is yet to be told.
-        await products.one(product_id, now)
+        await product_queries.one(product_id, now)
     return asked.listing(page)

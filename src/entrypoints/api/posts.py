@@ -12,11 +12,7 @@ from domain.actors import Actor
 from domain.errors import NotFound
 from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
 from entrypoints.api.users import UserId
-from entrypoints.web.fields import Flag, Id, Search, text
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation
-from entrypoints.web.policy import Visitor, visitor
-from entrypoints.web.ports import (
+from entrypoints.web.dependencies import (
     By,
     IfMatch,
     Now,
@@ -27,7 +23,11 @@ from entrypoints.web.ports import (
     Users,
     ports,
 )
-from service_layer import blog
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.policy import Visitor, visitor
+from entrypoints.web.route import Names, Operation
+from entrypoints.web.schema_types import Flag, Id, Search, text
+from service_layer import posts
 from service_layer.queries.posts import PostView
 
 router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=Operation)
@@ -89,22 +89,22 @@ class AllPostParameters(PostParameters):
 @router.post("/posts", status_code=201)
 async def create_post(new: NewPost, run: Run, people: People, by: By, now: Now) -> PostView:
     """Write a draft."""
-    return await _seen(await run(blog.write_post, **vars(new), actor=by, now=now), people)
+    return await _seen(await run(posts.write_post, **vars(new), actor=by, now=now), people)
 
 
 @router.get("/posts")
 async def list_posts(
-    asked: Annotated[AllPostParameters, Query()], posts: Posts, visitor: Visitor
+    asked: Annotated[AllPostParameters, Query()], post_queries: Posts, visitor: Visitor
 ) -> Listing[PostView]:
     """List the posts that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=asked.author_id, q=asked.q)
-    return asked.listing(await posts.list(meant, asked.slice()))
+    return asked.listing(await post_queries.list(meant, asked.slice()))
 
 
 @router.get("/posts/{post_id:id}")
-async def read_post(post_id: PostId, posts: Posts, visitor: Visitor, now: Now) -> PostView:
+async def read_post(post_id: PostId, post_queries: Posts, visitor: Visitor, now: Now) -> PostView:
     """Read a post; a draft is there for its author and for admins alone."""
-    post = _seen_by(visitor, await posts.get(post_id, now))
+    post = _seen_by(visitor, await post_queries.get(post_id, now))
     if post is None:
         raise NotFound(Post.kind, post_id)
     return post
@@ -121,14 +121,14 @@ async def edit_post(
     now: Now,
 ) -> PostView:
     """Give members of a post other values."""
-    post = await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+    post = await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
 
 @router.delete("/posts/{post_id:id}", status_code=204)
 async def delete_post(post_id: PostId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
     """Throw a post away."""
-    await run(blog.remove_post, post_id, actor=by, now=now, expected=expected)
+    await run(posts.remove_post, post_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/posts/{post_id:id}/publish")
@@ -136,7 +136,7 @@ async def publish_post(
     post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> PostView:
     """Let everybody read a post."""
-    post = await run(blog.publish_post, post_id, actor=by, now=now, expected=expected)
+    post = await run(posts.publish_post, post_id, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
 
@@ -145,7 +145,7 @@ async def unpublish_post(
     post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> PostView:
     """Make a post a draft again."""
-    post = await run(blog.unpublish_post, post_id, actor=by, now=now, expected=expected)
+    post = await run(posts.unpublish_post, post_id, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
 
@@ -153,15 +153,15 @@ async def unpublish_post(
 async def list_posts_of_user(
     user_id: UserId,
     asked: Annotated[PostParameters, Query()],
-    posts: Posts,
-    users: Users,
+    post_queries: Posts,
+    user_queries: Users,
     visitor: Visitor,
 ) -> Listing[PostView]:
     """List the posts of a user that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
-    page = await posts.list(meant, asked.slice())
+    page = await post_queries.list(meant, asked.slice())
     # Whoever has posts is there.
-    if not page.items and not await users.public({user_id}):
+    if not page.items and not await user_queries.public({user_id}):
         raise NotFound("user", user_id)
     return asked.listing(page)
 

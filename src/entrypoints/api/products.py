@@ -20,16 +20,25 @@ from domain.catalogue import (
 from domain.currencies import Currency
 from domain.stock import STOCK
 from entrypoints.web import prices
-from entrypoints.web.fields import (
+from entrypoints.web.dependencies import (
+    By,
+    Categories,
+    IfMatch,
+    InCurrency,
+    Now,
+    Products,
+    Run,
+    ports,
+)
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.schema_types import (
     Flag,
     Id,
     Search,
     text,
     whole,
 )
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation, problems
-from entrypoints.web.ports import By, Categories, IfMatch, InCurrency, Now, Products, Run, ports
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView
 
@@ -121,25 +130,25 @@ async def _seen(
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_product(
-    new: NewProduct, run: Run, categories: Categories, by: By, now: Now, currency: InCurrency
+    new: NewProduct, run: Run, category_queries: Categories, by: By, now: Now, currency: InCurrency
 ) -> ProductView:
     """Add a product."""
     product = await run(stockroom.add_product, **vars(new), currency=currency, actor=by, now=now)
-    return await _seen(product, categories, now, currency)
+    return await _seen(product, category_queries, now, currency)
 
 
 @router.get("")
 async def list_products(
-    asked: Annotated[ProductParameters, Query()], products: Products
+    asked: Annotated[ProductParameters, Query()], product_queries: Products
 ) -> Listing[ProductView]:
     """List products, a page at a time: those that are offered, or those that are archived."""
-    return asked.listing(await products.list(asked.filter(), asked.slice()))
+    return asked.listing(await product_queries.list(asked.filter(), asked.slice()))
 
 
 @router.get("/{product_id:id}")
-async def read_product(product_id: ProductId, products: Products, now: Now) -> ProductView:
+async def read_product(product_id: ProductId, product_queries: Products, now: Now) -> ProductView:
     """Read a product."""
-    return await products.one(product_id, now)
+    return await product_queries.one(product_id, now)
 
 
 @router.patch("/{product_id:id}", openapi_extra=problems("already-taken"))
@@ -148,7 +157,7 @@ async def edit_product(
     patch: Annotated[ProductPatch, Body()],
     expected: IfMatch,
     run: Run,
-    categories: Categories,
+    category_queries: Categories,
     by: By,
     now: Now,
     currency: InCurrency,
@@ -165,7 +174,7 @@ async def edit_product(
         now=now,
         expected=expected,
     )
-    return await _seen(product, categories, now, currency)
+    return await _seen(product, category_queries, now, currency)
 
 
 @router.delete("/{product_id:id}", status_code=204, openapi_extra=problems("in-use"))
@@ -181,14 +190,14 @@ async def archive_product(
     product_id: ProductId,
     expected: IfMatch,
     run: Run,
-    categories: Categories,
+    category_queries: Categories,
     by: By,
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
     """Offer a product no longer."""
     product = await run(stockroom.archive_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, categories, now, currency)
+    return await _seen(product, category_queries, now, currency)
 
 
 @router.post("/{product_id:id}/restore")
@@ -196,11 +205,11 @@ async def restore_product(
     product_id: ProductId,
     expected: IfMatch,
     run: Run,
-    categories: Categories,
+    category_queries: Categories,
     by: By,
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
     """Offer a product again."""
     product = await run(stockroom.restore_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, categories, now, currency)
+    return await _seen(product, category_queries, now, currency)

@@ -9,11 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
-from entrypoints.web.fields import Day, Flag, Id, Search, text, whole, whole_parameter
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation
-from entrypoints.web.ports import By, IfMatch, Now, People, PeopleNamed, Run, Tasks, ports
-from service_layer import planning
+from entrypoints.web.dependencies import (
+    By,
+    IfMatch,
+    Now,
+    People,
+    PeopleNamed,
+    Run,
+    Tasks,
+    ports,
+)
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.route import Names, Operation
+from entrypoints.web.schema_types import Day, Flag, Id, Search, text, whole, whole_parameter
+from service_layer import tasks
 from service_layer.queries.tasks import TaskCounts, TaskView
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation)
@@ -92,28 +101,30 @@ async def _seen(task: Task, people: PeopleNamed, now: datetime) -> TaskView:
 @router.post("", status_code=201)
 async def create_task(new: NewTask, run: Run, people: People, by: By, now: Now) -> TaskView:
     """Write a task down."""
-    task = await run(planning.add_task, **vars(new), actor=by, now=now)
+    task = await run(tasks.add_task, **vars(new), actor=by, now=now)
     return await _seen(task, people, now)
 
 
 @router.get("")
 async def list_tasks(
-    asked: Annotated[TaskParameters, Query()], tasks: Tasks, now: Now
+    asked: Annotated[TaskParameters, Query()], task_queries: Tasks, now: Now
 ) -> Listing[TaskView]:
     """List tasks, a page at a time."""
-    return asked.listing(await tasks.list(asked.filter(now), asked.slice()))
+    return asked.listing(await task_queries.list(asked.filter(now), asked.slice()))
 
 
 @router.get("/count")
-async def count_tasks(asked: Annotated[TaskFilters, Query()], tasks: Tasks, now: Now) -> TaskCounts:
+async def count_tasks(
+    asked: Annotated[TaskFilters, Query()], task_queries: Tasks, now: Now
+) -> TaskCounts:
     """Count the tasks that the filters mean."""
-    return await tasks.count(asked.filter(now))
+    return await task_queries.count(asked.filter(now))
 
 
 @router.get("/{task_id:id}")
-async def read_task(task_id: TaskId, tasks: Tasks, now: Now) -> TaskView:
+async def read_task(task_id: TaskId, task_queries: Tasks, now: Now) -> TaskView:
     """Read a task."""
-    return await tasks.one(task_id, now)
+    return await task_queries.one(task_id, now)
 
 
 @router.patch("/{task_id:id}")
@@ -127,14 +138,14 @@ async def edit_task(
     now: Now,
 ) -> TaskView:
     """Give members of a task other values."""
-    task = await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+    task = await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)
 
 
 @router.delete("/{task_id:id}", status_code=204)
 async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
     """Strike a task off the list."""
-    await run(planning.remove_task, task_id, actor=by, now=now, expected=expected)
+    await run(tasks.remove_task, task_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{task_id:id}/complete")
@@ -142,7 +153,7 @@ async def complete_task(
     task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> TaskView:
     """Mark a task as done."""
-    task = await run(planning.complete_task, task_id, actor=by, now=now, expected=expected)
+    task = await run(tasks.complete_task, task_id, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)
 
 
@@ -151,5 +162,5 @@ async def reopen_task(
     task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
 ) -> TaskView:
     """Mark a task as still to be done."""
-    task = await run(planning.reopen_task, task_id, actor=by, now=now, expected=expected)
+    task = await run(tasks.reopen_task, task_id, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)

@@ -11,12 +11,8 @@ from typing_extensions import TypedDict
 from domain.actors import Role
 from domain.base import Page
 from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
-from entrypoints.web.bodies import SMALL_BODY
-from entrypoints.web.fields import Flag, Search, new_password, text, told, whole, word
-from entrypoints.web.lists import Listing, ListParameters
-from entrypoints.web.operations import Names, Operation, Tagged, problems
-from entrypoints.web.policy import Visitor
-from entrypoints.web.ports import (
+from entrypoints.web.body import SMALL_BODY
+from entrypoints.web.dependencies import (
     Address,
     By,
     Hashing,
@@ -27,7 +23,11 @@ from entrypoints.web.ports import (
     Users,
     ports,
 )
-from service_layer import people
+from entrypoints.web.pagination import Listing, ListParameters
+from entrypoints.web.policy import Visitor
+from entrypoints.web.route import Names, Operation, Tagged, problems
+from entrypoints.web.schema_types import Flag, Search, new_password, text, told, whole, word
+from service_layer import users
 from service_layer.queries.users import MemberUser, PublicUser, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation)
@@ -129,25 +129,25 @@ async def create_user(
         address=address,
     )
     user = await run(
-        people.register_user, **profile, password_hash=password_hash, now=now, actor=visitor
+        users.register_user, **profile, password_hash=password_hash, now=now, actor=visitor
     )
     return UserView.of(user)
 
 
 @router.get("")
 async def list_users(
-    asked: Annotated[UserParameters, Query()], users: Users, by: By
+    asked: Annotated[UserParameters, Query()], user_queries: Users, by: By
 ) -> Listing[UserView | MemberUser]:
     """List users, a page at a time; all of each is for admins to see."""
-    page = await users.list(asked.filter(), asked.slice())
+    page = await user_queries.list(asked.filter(), asked.slice())
     seen = [user if by.is_admin else user.member() for user in page.items]
     return asked.listing(Page(items=seen, last=page.last, total=page.total))
 
 
 @router.get("/me")
-async def read_me(users: Users, by: By, now: Now) -> UserView:
+async def read_me(user_queries: Users, by: By, now: Now) -> UserView:
     """Read one's own profile."""
-    return await users.one(by.id, now)
+    return await user_queries.one(by.id, now)
 
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
@@ -157,7 +157,7 @@ async def change_password(
     """Change one's password, which ends every session and token one has."""
     password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
     await run(
-        people.change_password,
+        users.change_password,
         actor=by,
         confirmation=confirmation,
         password_hash=password_hash,
@@ -166,9 +166,9 @@ async def change_password(
 
 
 @router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
-async def read_user(user_id: UserId, users: Users, visitor: Visitor, now: Now) -> Tagged:
+async def read_user(user_id: UserId, user_queries: Users, visitor: Visitor, now: Now) -> Tagged:
     """Read a user: all of it, what members see, or what everybody sees."""
-    user = await users.one(user_id, now)
+    user = await user_queries.one(user_id, now)
     return Tagged(user.seen_by(visitor), user.version)
 
 
@@ -193,7 +193,7 @@ async def edit_user(
             user_id, patch["password"], changes=changes, actor=by, expected=expected
         )
     user = await run(
-        people.edit_user,
+        users.edit_user,
         user_id,
         changes,
         password_hash=password_hash,
@@ -209,6 +209,6 @@ async def delete_user(
     user_id: UserId, expected: IfMatch, pictures: PicturesPort, run: Run, by: By, now: Now
 ) -> None:
     """Strike somebody off the list, if nothing refers to them."""
-    picture = await run(people.remove_user, user_id, actor=by, now=now, expected=expected)
+    picture = await run(users.remove_user, user_id, actor=by, now=now, expected=expected)
     if picture is not None:
         await pictures.discard(picture)

@@ -10,8 +10,8 @@ from uuid import UUID
 from domain.actors import Actor
 from domain.stock import Reason
 from domain.tasks import TaskChanges
-from entrypoints.demo.stage import DAYS, Stage, read
-from service_layer import planning, stockroom
+from entrypoints.demo.timeline import DAYS, Stage, read
+from service_layer import stockroom, tasks
 
 SEASON = (0.7, 0.8, 0.9, 1.0, 1.1, 0.5, 0.9, 1.1, 1.6, 1.1, 1.2, 1.5)
 """How busy the weeks are: there are holidays in the sixth, and an open day in the ninth."""
@@ -152,7 +152,7 @@ class Store:
         changes = TaskChanges(assignee_id=self.buyer.id, priority=5, due_on=due_on)
         task = self.stage.uow.tasks.open_reorder(article.id)
         if task is not None:
-            planning.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
+            tasks.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
 
     def _receive(self, article: Article, now: datetime) -> None:
         """Take in what was ordered, which completes the task to order it."""

@@ -9,9 +9,9 @@ from domain.actors import Actor, Role
 from domain.currencies import DEFAULT, Currency
 from domain.devices import Status
 from domain.errors import DomainError
-from entrypoints.demo.stage import DAYS, Stage, read
+from entrypoints.demo.timeline import DAYS, Stage, read
 from entrypoints.demo.trade import open_store
-from service_layer import blog, fleet, people, planning
+from service_layer import devices, posts, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -55,9 +55,9 @@ def tell(
         _have_written(stage, **post)
     for device in read("devices")["devices"]:
         _have_set_up(stage, **device)
-    tasks = read("tasks")["tasks"]
-    for number, task in enumerate(tasks):
-        _have_done(stage, DAYS * number // len(tasks), *task)
+    written = read("tasks")["tasks"]
+    for number, task in enumerate(written):
+        _have_done(stage, DAYS * number // len(written), *task)
     open_store(stage)
     stage.play(step)
     return everybody[0]["username"] if nobody_can_come_in else None
@@ -72,15 +72,15 @@ def _have_join(
 
     def join(now: datetime) -> None:
         if role:
-            user = people.create_admin(stage.uow, now=now, **profile)
+            user = users.create_admin(stage.uow, now=now, **profile)
         else:
-            user = people.register_user(stage.uow, actor=_admin(stage), now=now, **profile)
+            user = users.register_user(stage.uow, actor=_admin(stage), now=now, **profile)
         stage.actors[username] = Actor(id=user.id, role=user.role)
 
     def leave(now: datetime) -> None:
         gone = stage.actors.pop(username)
         change: Any = {"is_active": False}
-        people.edit_user(stage.uow, gone.id, change, actor=_admin(stage), now=now)
+        users.edit_user(stage.uow, gone.id, change, actor=_admin(stage), now=now)
 
     stage.plan(stage.at(joined, 8), join)
     if left is not None:
@@ -99,11 +99,11 @@ def _have_written(
 
     def write(now: datetime) -> None:
         actor = stage.actors[author]
-        post = blog.write_post(stage.uow, title=title, content=content, actor=actor, now=now)
+        post = posts.write_post(stage.uow, title=title, content=content, actor=actor, now=now)
         if published is not None:
 
             def publish(now: datetime) -> None:
-                blog.publish_post(stage.uow, post.id, actor=actor, now=now)
+                posts.publish_post(stage.uow, post.id, actor=actor, now=now)
 
             stage.plan(stage.at(day + published, chance.uniform(15.5, 19)), publish)
 
@@ -117,7 +117,7 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
     def write_down(now: datetime) -> None:
         due_on = (now + timedelta(days=chance.randint(2, 18))).date()
         assignee = stage.somebody()
-        task = planning.add_task(
+        task = tasks.add_task(
             stage.uow,
             title=title,
             description=description or None,
@@ -129,7 +129,7 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
         )
 
         def complete(now: datetime) -> None:
-            planning.complete_task(stage.uow, task.id, actor=stage.somebody(), now=now)
+            tasks.complete_task(stage.uow, task.id, actor=stage.somebody(), now=now)
 
         # Now and then something is forgotten.
         if chance.random() < 0.92:
@@ -152,19 +152,19 @@ def _have_set_up(
 
     def put_on_the_list(now: datetime) -> None:
         actor = stage.actors["zhang.wei"]
-        id = fleet.add_device(stage.uow, heartbeat_every=every, actor=actor, now=now, **device).id
+        id = devices.add_device(stage.uow, heartbeat_every=every, actor=actor, now=now, **device).id
         if seen is not None:
-            key = digest_of(fleet.make_key(stage.uow, id, actor=actor, now=now).key)
+            key = digest_of(devices.make_key(stage.uow, id, actor=actor, now=now).key)
 
             def beat(now: datetime) -> None:
                 told: Any = {"agent_version": agent, "metrics": metrics}
-                fleet.note_heartbeat(stage.uow, id, key, told, now=now)
+                devices.note_heartbeat(stage.uow, id, key, told, now=now)
 
             stage.plan(stage.now - timedelta(hours=seen), beat)
 
         def take_out_of_service(now: datetime) -> None:
             change: Any = {"status": Status(status)}
-            fleet.edit_device(stage.uow, id, change, actor=actor, now=now)
+            devices.edit_device(stage.uow, id, change, actor=actor, now=now)
 
         if status != "active":
             stage.plan(when, take_out_of_service)

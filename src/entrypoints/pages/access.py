@@ -16,10 +16,10 @@ from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
-from entrypoints.web.bodies import SMALL_BODY
-from entrypoints.web.errors import NOWHERE, Refused, refusal
-from entrypoints.web.ports import Address, AuthenticatorPort, Hashing, Now, Run, ports
-from service_layer import access, people
+from entrypoints.web.body import SMALL_BODY
+from entrypoints.web.dependencies import Address, AuthenticatorPort, Hashing, Now, Run, ports
+from entrypoints.web.problems import NOWHERE, Refused, refusal
+from service_layer import access, users
 from service_layer.access import Issued
 from service_layer.authentication import Authenticator
 
@@ -120,7 +120,7 @@ async def set_up(
         hash = await hashing.for_first_admin(
             sent["secret"], username=new.username, email=new.email, password=password
         )
-        await run(people.set_up, sent["secret"], **profile, password_hash=hash, now=now)
+        await run(users.set_up, sent["secret"], **profile, password_hash=hash, now=now)
     except AlreadySetUp:
         return see_other("/sign-in")
     except WRONG as error:
@@ -161,7 +161,7 @@ async def register(
         hash = await hashing.for_new_user(
             username=new.username, email=new.email, password=password, actor=None, address=address
         )
-        await run(people.register_user, **profile, password_hash=hash, now=now)
+        await run(users.register_user, **profile, password_hash=hash, now=now)
     except WRONG as error:
         form = sent.refused(error)
         return page(request, "access/register.html", status=refusal(error).status, form=form)

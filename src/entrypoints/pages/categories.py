@@ -10,13 +10,13 @@ from starlette.responses import Response
 from domain.errors import InUse, Stale
 from entrypoints.api.categories import CategoryParameters, CategoryPatch, NewCategory
 from entrypoints.pages.addresses import back_of, list_address, with_back
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.web.errors import refusal
-from entrypoints.web.ports import By, Categories, Now, Run, ports
-from service_layer import receipts, stockroom
+from entrypoints.web.dependencies import By, Categories, Now, Run, ports
+from entrypoints.web.problems import refusal
+from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import CategoryView
 
 router = APIRouter(prefix="/office/stock/categories", include_in_schema=False, route_class=Page)
@@ -43,7 +43,7 @@ async def add_category(request: Asking, sent: Sent, run: Run, by: By, now: Now) 
     try:
         new = sent.read(NewCategory)
         await run(
-            receipts.once,
+            idempotency.once,
             sent.key,
             stockroom.add_category,
             place=_place,
@@ -58,10 +58,10 @@ async def add_category(request: Asking, sent: Sent, run: Run, by: By, now: Now) 
 
 @router.get("/{category_id:id}")
 async def show_category(
-    category_id: UUID, request: Asking, categories: Categories, now: Now
+    category_id: UUID, request: Asking, category_queries: Categories, now: Now
 ) -> Response:
     """Show a category, as a form that renames it."""
-    category = await categories.one(category_id, now)
+    category = await category_queries.one(category_id, now)
     return _edit(request, category, Form.of(category, *FIELDS))
 
 
@@ -70,7 +70,7 @@ async def save_category(
     category_id: UUID,
     request: Asking,
     sent: Sent,
-    categories: Categories,
+    category_queries: Categories,
     run: Run,
     by: By,
     now: Now,
@@ -87,11 +87,11 @@ async def save_category(
             expected=sent.expected,
         )
     except Stale:
-        now_is = Form.of(await categories.one(category_id, now), *FIELDS)
+        now_is = Form.of(await category_queries.one(category_id, now), *FIELDS)
         back = with_back(f"{HERE}/{category_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
     except WRONG as error:
-        category = await categories.one(category_id, now)
+        category = await category_queries.one(category_id, now)
         return _edit(request, category, sent.refused(error), refusal(error).status)
     return see_other(list_address(back_of(request), HERE), "saved")
 
@@ -101,7 +101,7 @@ async def delete_category(
     category_id: UUID,
     request: Asking,
     sent: Sent,
-    categories: Categories,
+    category_queries: Categories,
     run: Run,
     by: By,
     now: Now,
@@ -111,7 +111,7 @@ async def delete_category(
     try:
         await run(stockroom.remove_category, category_id, actor=by, now=now, expected=expected)
     except InUse as error:
-        category = await categories.one(category_id, now)
+        category = await category_queries.one(category_id, now)
         form = Form.of(category, *FIELDS).refused(error)
         return _edit(request, category, form, refusal(error).status)
     return see_other(list_address(back_of(request), HERE), "category-deleted")

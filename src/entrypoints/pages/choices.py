@@ -20,9 +20,9 @@ from entrypoints.pages.forms import THEIRS, Form
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.translation import say
-from entrypoints.web.errors import invalid, pointer
-from entrypoints.web.fields import ID
-from entrypoints.web.ports import ports
+from entrypoints.web.dependencies import ports
+from entrypoints.web.problems import invalid, pointer
+from entrypoints.web.schema_types import ID
 from service_layer.queries.users import PublicUser, UserView
 
 router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=Page)

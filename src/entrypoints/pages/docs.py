@@ -8,8 +8,8 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 
 from entrypoints.pages.markdown import rendered
 from entrypoints.pages.rendering import HEADERS, render
-from entrypoints.web.kinds import KINDS
-from entrypoints.web.ports import ports
+from entrypoints.web.dependencies import ports
+from entrypoints.web.problem_types import KINDS
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.pages.rendering import HEADERS, render
 from entrypoints.pages.sessions import known, secret_of
-from entrypoints.web.errors import Refused, problem_response, refusal, routing_error
+from entrypoints.web.problems import Refused, problem_response, refusal, routing_error
 from service_layer.queries.access import Grant
 from service_layer.queries.users import PublicUser
 

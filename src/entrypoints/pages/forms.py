@@ -18,8 +18,8 @@ from domain.base import Expected
 from domain.errors import DomainError
 from entrypoints.pages.addresses import local
 from entrypoints.pages.rendering import digest
-from entrypoints.web.checking import checked, place_in_body
-from entrypoints.web.errors import Refused, refusal
+from entrypoints.web.problems import Refused, refusal
+from entrypoints.web.validation import checked, place_in_body
 
 T = TypeVar("T")
 

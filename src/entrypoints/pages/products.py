@@ -11,14 +11,14 @@ from domain.errors import InUse, Stale
 from entrypoints.api.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.choices import CATEGORIES
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.stock import HERE
-from entrypoints.web.errors import refusal
-from entrypoints.web.ports import By, InCurrency, Now, Products, Run
-from service_layer import receipts, stockroom
+from entrypoints.web.dependencies import By, InCurrency, Now, Products, Run
+from entrypoints.web.problems import refusal
+from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import ProductView
 
 router = APIRouter(prefix=HERE, include_in_schema=False, route_class=Page)
@@ -42,7 +42,7 @@ async def add_product(
         sent = await CATEGORIES.resolve(request, sent, "category_id")
         new = sent.read(NewProduct)
         place = await run(
-            receipts.once,
+            idempotency.once,
             sent.key,
             stockroom.add_product,
             place=lambda product: f"{HERE}/{product.id}",
@@ -58,10 +58,10 @@ async def add_product(
 
 @router.get("/{product_id:id}/edit")
 async def show_product_form(
-    product_id: UUID, request: Asking, products: Products, now: Now
+    product_id: UUID, request: Asking, product_queries: Products, now: Now
 ) -> Response:
     """Show a product as a form that edits it."""
-    product = await products.one(product_id, now)
+    product = await product_queries.one(product_id, now)
     return await _edit(request, product, Form.of(product, *FIELDS))
 
 
@@ -70,7 +70,7 @@ async def save_product(
     product_id: UUID,
     request: Asking,
     sent: Sent,
-    products: Products,
+    product_queries: Products,
     run: Run,
     by: By,
     now: Now,
@@ -92,9 +92,9 @@ async def save_product(
             expected=expected,
         )
     except Stale:
-        return await _merge(request, await products.one(product_id, now), sent)
+        return await _merge(request, await product_queries.one(product_id, now), sent)
     except WRONG as error:
-        product = await products.one(product_id, now)
+        product = await product_queries.one(product_id, now)
         return await _edit(request, product, sent.refused(error), refusal(error).status)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "saved")
 
@@ -119,14 +119,20 @@ async def restore_product(
 
 @router.post("/{product_id:id}/delete")
 async def delete_product(
-    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+    product_id: UUID,
+    request: Asking,
+    sent: Sent,
+    product_queries: Products,
+    run: Run,
+    by: By,
+    now: Now,
 ) -> Response:
     """Strike a product off the list, if nothing of it ever came or went."""
     expected = sent.expected
     try:
         await run(stockroom.remove_product, product_id, actor=by, now=now, expected=expected)
     except InUse as error:
-        product = await products.one(product_id, now)
+        product = await product_queries.one(product_id, now)
         form = Form.of(product, *FIELDS).refused(error)
         return await _edit(request, product, form, refusal(error).status)
     return see_other(list_address(back_of(request), HERE), "product-deleted")

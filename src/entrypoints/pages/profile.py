@@ -12,19 +12,18 @@ from domain.actors import Actor
 from domain.base import Slice
 from domain.errors import NotFound, Stale
 from entrypoints.api.access import NewToken
-from entrypoints.api.pictures import change_picture
+from entrypoints.api.images import change_picture
 from entrypoints.api.users import PasswordChange, UserPatch
 from entrypoints.pages import sessions
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
-from entrypoints.pages.people import profile_changes, profile_form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.translation import say
 from entrypoints.pages.uploads import uploaded
-from entrypoints.web.errors import refusal
-from entrypoints.web.ports import (
+from entrypoints.pages.users import profile_changes, profile_form
+from entrypoints.web.dependencies import (
     Address,
     AuthenticatorPort,
     By,
@@ -37,7 +36,8 @@ from entrypoints.web.ports import (
     Users,
     ports,
 )
-from service_layer import access, people
+from entrypoints.web.problems import refusal
+from service_layer import access, users
 from service_layer.queries.users import UserView
 
 router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=Page)
@@ -49,40 +49,40 @@ FIELDS = ("name", "username", "email", "city", "age")
 
 
 @router.get("")
-async def show_profile(request: Asking, users: Users, by: By, now: Now) -> Response:
+async def show_profile(request: Asking, user_queries: Users, by: By, now: Now) -> Response:
     """Show one's profile, as a form that edits it."""
-    user = await users.one(by.id, now)
+    user = await user_queries.one(by.id, now)
     return _profile(request, user, profile_form(user, FIELDS))
 
 
 @router.post("")
 async def save_profile(
-    request: Asking, sent: Sent, users: Users, run: Run, by: By, now: Now
+    request: Asking, sent: Sent, user_queries: Users, run: Run, by: By, now: Now
 ) -> Response:
     """Give members of one's profile other values, unless an admin has done so meanwhile."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
-        await run(people.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
+        await run(users.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
     except Stale:
-        now_is = profile_form(await users.one(by.id, now), FIELDS)
+        now_is = profile_form(await user_queries.one(by.id, now), FIELDS)
         return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
     except WRONG as error:
-        user = await users.one(by.id, now)
+        user = await user_queries.one(by.id, now)
         return _profile(request, user, sent.refused(error), refusal(error).status)
     return see_other(HERE, "saved")
 
 
 @router.post("/picture")
 async def show_another_picture(
-    request: Asking, users: Users, pictures: PicturesPort, run: Run, by: By, now: Now
+    request: Asking, user_queries: Users, pictures: PicturesPort, run: Run, by: By, now: Now
 ) -> Response:
     """Show another picture of oneself."""
     try:
         content = await uploaded(request, "picture")
         await change_picture(content, by.id, pictures=pictures, run=run, by=by, now=now)
     except WRONG as error:
-        user = await users.one(by.id, now)
+        user = await user_queries.one(by.id, now)
         refused = refusal(error)
         form = profile_form(user, FIELDS)
         return _profile(request, user, form, refused.status, form.refused(error).wrong)
@@ -92,7 +92,7 @@ async def show_another_picture(
 @router.post("/picture/remove")
 async def remove_picture(pictures: PicturesPort, run: Run, by: By, now: Now) -> Response:
     """Show no picture of oneself but the one that stands for everybody."""
-    _, before = await run(people.show_picture, by.id, None, actor=by, now=now)
+    _, before = await run(users.show_picture, by.id, None, actor=by, now=now)
     if before is not None:
         await pictures.discard(before)
     return see_other(HERE, "picture-removed")
@@ -108,7 +108,7 @@ async def show_password(request: Asking) -> Response:
 async def change_own_password(
     request: Asking,
     sent: Sent,
-    users: Users,
+    user_queries: Users,
     authenticator: AuthenticatorPort,
     hashing: Hashing,
     run: Run,
@@ -121,7 +121,7 @@ async def change_own_password(
         change = sent.read(PasswordChange)
         password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
         await run(
-            people.change_password,
+            users.change_password,
             actor=by,
             confirmation=confirmation,
             password_hash=password_hash,
@@ -130,7 +130,7 @@ async def change_own_password(
     except WRONG as error:
         form = sent.refused(error)
         return page(request, "profile/password.html", status=refusal(error).status, form=form)
-    username = (await users.one(by.id, now)).username
+    username = (await user_queries.one(by.id, now)).username
     try:
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, change.new, address, browser)
@@ -164,9 +164,9 @@ async def make_token(
 
 
 @router.get("/tokens/{token_id:id}")
-async def show_token(token_id: UUID, request: Asking, tokens: Tokens, by: By) -> Response:
+async def show_token(token_id: UUID, request: Asking, token_queries: Tokens, by: By) -> Response:
     """Show the token that was just created, or say that it has been shown."""
-    token = await tokens.owned(token_id, by.id)
+    token = await token_queries.owned(token_id, by.id)
     if token is None:
         raise NotFound(Token.kind, token_id)
     secret = take_secret(request)

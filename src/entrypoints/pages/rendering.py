@@ -17,7 +17,7 @@ from domain.users import UNKNOWN_CITY
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
 from entrypoints.pages.translation import say
-from entrypoints.web.conditional import is_known, listed, tag_of
+from entrypoints.web.etags import is_known, listed, tag_of
 from entrypoints.web.origins import public_origin
 
 CONTENT_POLICY = (

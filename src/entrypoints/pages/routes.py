@@ -16,12 +16,12 @@ from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import SECRETS, Form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.sessions import known, require_same_origin
-from entrypoints.web.bodies import MAX_BODY, parse_form, read, require_media_type
-from entrypoints.web.checking import checked, place_in_query
-from entrypoints.web.errors import Refused
-from entrypoints.web.operations import FORM, announces_body
+from entrypoints.web.body import MAX_BODY, parse_form, read, require_media_type
+from entrypoints.web.dependencies import ports
 from entrypoints.web.policy import PAGES
-from entrypoints.web.ports import ports
+from entrypoints.web.problems import Refused
+from entrypoints.web.route import FORM, announces_body
+from entrypoints.web.validation import checked, place_in_query
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant
 

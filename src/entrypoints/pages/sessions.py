@@ -8,8 +8,8 @@ from starlette.responses import Response
 from domain.access import MAX_SECRET, SESSION
 from domain.errors import Forbidden
 from domain.known_browser import KnownBrowser
+from entrypoints.web.dependencies import ports
 from entrypoints.web.origins import Origin, cookie_name, public_origin
-from entrypoints.web.ports import ports
 from service_layer.access import Issued
 from service_layer.queries.access import Grant
 

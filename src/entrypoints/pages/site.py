@@ -18,10 +18,10 @@ from entrypoints.pages.access import awaits_setup
 from entrypoints.pages.markdown import excerpts, rendered
 from entrypoints.pages.rendering import cached, cached_page, origin_of, page, render, see_other
 from entrypoints.pages.routes import Asking, Page
-from entrypoints.web.checking import checked, place_in_query
-from entrypoints.web.errors import Refused
-from entrypoints.web.lists import Limit, ListParameters, encode
-from entrypoints.web.ports import MarkdownPort, Posts, Users
+from entrypoints.web.dependencies import MarkdownPort, Posts, Users
+from entrypoints.web.pagination import Limit, ListParameters, encode
+from entrypoints.web.problems import Refused
+from entrypoints.web.validation import checked, place_in_query
 from service_layer.queries.posts import PostQueries, PostView
 
 router = APIRouter(include_in_schema=False, route_class=Page)
@@ -63,11 +63,11 @@ class Walked:
 
 
 @router.get("/")
-async def show_home(request: Asking, posts: Posts, markdown: MarkdownPort) -> Response:
+async def show_home(request: Asking, post_queries: Posts, markdown: MarkdownPort) -> Response:
     """Show the news; whoever comes before there is an admin is led to where one is made."""
     if await awaits_setup(request):
         return see_other("/setup")
-    walked = await _walk(request, posts, PostFilter(public=True))
+    walked = await _walk(request, post_queries, PostFilter(public=True))
     if walked is None:
         return see_other("/")
     begins = await excerpts(markdown, walked.items)
@@ -76,10 +76,10 @@ async def show_home(request: Asking, posts: Posts, markdown: MarkdownPort) -> Re
 
 @router.get("/posts/{slug}")
 async def show_article(
-    slug: str, request: Asking, posts: Posts, markdown: MarkdownPort
+    slug: str, request: Asking, post_queries: Posts, markdown: MarkdownPort
 ) -> Response:
     """Show a post; a draft is not there, not even for its author."""
-    post = await posts.by_slug(slug)
+    post = await post_queries.by_slug(slug)
     if post is None or not post.published:
         raise Refused("not-found", "There is no such post.")
     content = await rendered(markdown, post.content)
@@ -89,17 +89,19 @@ async def show_article(
 
 @router.get("/people/{username}")
 async def show_posts_of_person(
-    username: str, request: Asking, posts: Posts, users: Users, markdown: MarkdownPort
+    username: str, request: Asking, post_queries: Posts, user_queries: Users, markdown: MarkdownPort
 ) -> Response:
     """Show somebody's posts, also when they do not work here any more.
 
     Of people who have published nothing strangers are not told that there are such people.
     """
-    user = await users.by_username(username)
+    user = await user_queries.by_username(username)
     # The same is asked for a name that does not exist, so that it takes as long.
     meant = PostFilter(public=True, author_id=user.id if user else _NOBODY)
-    walked = await _walk(request, posts, meant)
-    has_published = bool(walked and walked.items) or bool((await posts.list(meant, _ONE)).items)
+    walked = await _walk(request, post_queries, meant)
+    has_published = bool(walked and walked.items) or bool(
+        (await post_queries.list(meant, _ONE)).items
+    )
     if user is None or not (has_published or await sessions.known(request)):
         raise Refused("not-found", "There is nobody of this name.")
     if walked is None:
@@ -112,10 +114,10 @@ async def show_posts_of_person(
 
 
 @router.get("/feed.atom")
-async def show_feed(request: Asking, posts: Posts, markdown: MarkdownPort) -> Response:
+async def show_feed(request: Asking, post_queries: Posts, markdown: MarkdownPort) -> Response:
     """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
     newest = Slice(sort="published_at", descending=True, limit=IN_FEED)
-    found = (await posts.list(PostFilter(public=True), newest)).items
+    found = (await post_queries.list(PostFilter(public=True), newest)).items
     origin = origin_of(request)
     body = render(
         "site/feed.xml",

@@ -21,16 +21,16 @@ from domain.values import Whole
 from entrypoints.api.movements import MovementParameters, Note
 from entrypoints.api.products import ProductParameters, Stock
 from entrypoints.pages.addresses import back_of, with_back
+from entrypoints.pages.charts import steps
 from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.plots import steps
 from entrypoints.pages.rendering import number, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.translation import say
-from entrypoints.web.errors import Refused, refusal
-from entrypoints.web.fields import whole
-from entrypoints.web.ports import By, Now, Products, Run, ports
-from service_layer import receipts, stockroom
+from entrypoints.web.dependencies import By, Now, Products, Run, ports
+from entrypoints.web.problems import Refused, refusal
+from entrypoints.web.schema_types import whole
+from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import ProductView
 from service_layer.queries.tasks import TaskView
 
@@ -94,7 +94,7 @@ class Counted(BaseModel):
 
 
 @router.get("")
-async def show_stock(request: Asking, products: Products) -> Response:
+async def show_stock(request: Asking, product_queries: Products) -> Response:
     """List products."""
     form = Form({"category_id": request.query_params.get("category_id", "").strip()})
     try:
@@ -107,7 +107,7 @@ async def show_stock(request: Asking, products: Products) -> Response:
     low = ProductFilter(archived=False, low_stock=True)
     found: PageOf[ProductView] = PageOf(items=[])
     if not form.errors:
-        found = await products.list(wanted.filter(), wanted.slice())
+        found = await product_queries.list(wanted.filter(), wanted.slice())
     return page(
         request,
         "stock/list.html",
@@ -115,27 +115,35 @@ async def show_stock(request: Asking, products: Products) -> Response:
         wanted=wanted,
         form=form,
         listing=wanted.listing(found),
-        offered=(await products.list(offered, one)).total,
-        low=(await products.list(low, one)).total,
+        offered=(await product_queries.list(offered, one)).total,
+        low=(await product_queries.list(low, one)).total,
         categories=await CATEGORIES.suggest(request, form["category_id"]),
     )
 
 
 @router.get("/{product_id:id}")
-async def show_product(product_id: UUID, request: Asking, products: Products, now: Now) -> Response:
+async def show_product(
+    product_id: UUID, request: Asking, product_queries: Products, now: Now
+) -> Response:
     """Show a product: what there is of it, its ledger, and forms that add to that."""
-    return await _product(request, await products.one(product_id, now), now)
+    return await _product(request, await product_queries.one(product_id, now), now)
 
 
 @router.post("/{product_id:id}/move")
 async def move_stock(
-    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+    product_id: UUID,
+    request: Asking,
+    sent: Sent,
+    product_queries: Products,
+    run: Run,
+    by: By,
+    now: Now,
 ) -> Response:
     """Take pieces in, or give them out."""
     try:
         moved = sent.read(Moved)
         await run(
-            receipts.once,
+            idempotency.once,
             sent.key,
             stockroom.move_stock,
             product_id,
@@ -151,19 +159,25 @@ async def move_stock(
         about_quantity = isinstance(error, Invalid) and error.field == "quantity"
         if about_quantity or isinstance(error, InsufficientStock):
             form = Form(sent.values, {"pieces": str(error)})
-        product = await products.one(product_id, now)
+        product = await product_queries.one(product_id, now)
         return await _product(request, product, now, move=form, status=refusal(error).status)
     return see_other(_address(request, product_id, moved.reason), "stock-moved")
 
 
 @router.post("/{product_id:id}/count")
 async def count_stock(
-    product_id: UUID, request: Asking, sent: Sent, products: Products, run: Run, by: By, now: Now
+    product_id: UUID,
+    request: Asking,
+    sent: Sent,
+    product_queries: Products,
+    run: Run,
+    by: By,
+    now: Now,
 ) -> Response:
     """Set the stock to what was counted, unless something changed meanwhile."""
     try:
         await run(
-            receipts.once,
+            idempotency.once,
             sent.key,
             stockroom.edit_product,
             product_id,
@@ -175,7 +189,7 @@ async def count_stock(
             now=now,
         )
     except WRONG as error:
-        product = await products.one(product_id, now)
+        product = await product_queries.one(product_id, now)
         form = sent.refused(error)
         if isinstance(error, Stale):
             # What was counted may be from before: it is for who counted to say whether it holds.

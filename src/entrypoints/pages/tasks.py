@@ -14,16 +14,16 @@ from domain.tasks import TaskFilter
 from entrypoints.api.tasks import NewTask, TaskPatch
 from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.choices import PEOPLE
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.translation import say
-from entrypoints.web.errors import refusal
-from entrypoints.web.fields import Search
-from entrypoints.web.lists import ListParameters
-from entrypoints.web.ports import By, Now, Run, Tasks, ports
-from service_layer import planning, receipts
+from entrypoints.web.dependencies import By, Now, Run, Tasks, ports
+from entrypoints.web.pagination import ListParameters
+from entrypoints.web.problems import refusal
+from entrypoints.web.schema_types import Search
+from service_layer import idempotency, tasks
 from service_layer.queries.tasks import TaskView
 
 router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=Page)
@@ -92,7 +92,7 @@ async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         new = sent.read(NewTask)
         await run(
-            receipts.once, sent.key, planning.add_task, place=_place, actor=by, now=now, **vars(new)
+            idempotency.once, sent.key, tasks.add_task, place=_place, actor=by, now=now, **vars(new)
         )
     except WRONG as error:
         return await _list(request, by, now, sent.refused(error), refusal(error).status)
@@ -100,26 +100,26 @@ async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
 
 
 @router.get("/{task_id:id}")
-async def show_task(task_id: UUID, request: Asking, tasks: Tasks, now: Now) -> Response:
+async def show_task(task_id: UUID, request: Asking, task_queries: Tasks, now: Now) -> Response:
     """Show a task, as a form that edits it."""
-    task = await tasks.one(task_id, now)
+    task = await task_queries.one(task_id, now)
     return await _edit(request, task, now, Form.of(task, *FIELDS))
 
 
 @router.post("/{task_id:id}")
 async def save_task(
-    task_id: UUID, request: Asking, sent: Sent, tasks: Tasks, run: Run, by: By, now: Now
+    task_id: UUID, request: Asking, sent: Sent, task_queries: Tasks, run: Run, by: By, now: Now
 ) -> Response:
     """Give members of a task other values, unless somebody else has done so meanwhile."""
     try:
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         patch = sent.read(TaskPatch)
         expected = sent.expected
-        await run(planning.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+        await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
     except Stale:
-        return await _merge(request, await tasks.one(task_id, now), sent)
+        return await _merge(request, await task_queries.one(task_id, now), sent)
     except WRONG as error:
-        task = await tasks.one(task_id, now)
+        task = await task_queries.one(task_id, now)
         return await _edit(request, task, now, sent.refused(error), refusal(error).status)
     return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
 
@@ -127,14 +127,14 @@ async def save_task(
 @router.post("/{task_id:id}/complete")
 async def complete_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
     """Mark a task as done."""
-    await run(planning.complete_task, task_id, actor=by, now=now)
+    await run(tasks.complete_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-completed")
 
 
 @router.post("/{task_id:id}/reopen")
 async def reopen_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
     """Mark a task as still to be done."""
-    await run(planning.reopen_task, task_id, actor=by, now=now)
+    await run(tasks.reopen_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-reopened")
 
 
@@ -143,7 +143,7 @@ async def delete_task(
     task_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
 ) -> Response:
     """Strike a task off the list, unless it has changed since it was looked at."""
-    await run(planning.remove_task, task_id, actor=by, now=now, expected=sent.expected)
+    await run(tasks.remove_task, task_id, actor=by, now=now, expected=sent.expected)
     return see_other(back_of(request) or HERE, "task-deleted")
 
 

@@ -8,9 +8,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from domain.errors import Invalid
 from entrypoints.pages.routes import MULTIPART
-from entrypoints.web.bodies import read
-from entrypoints.web.errors import Refused
-from entrypoints.web.operations import MAX_PICTURE
+from entrypoints.web.body import read
+from entrypoints.web.problems import Refused
+from entrypoints.web.route import MAX_PICTURE
 
 # What stands around the file: the boundaries and its name.
 _AROUND = 8 * 1024

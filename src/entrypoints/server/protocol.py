@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from entrypoints.web.errors import MEDIA_TYPE, RETRY_AFTER, Refused
-from entrypoints.web.frontdoor import SECURITY_HEADERS, STRICT_TRANSPORT
+from entrypoints.web.middleware import SECURITY_HEADERS, STRICT_TRANSPORT
+from entrypoints.web.problems import MEDIA_TYPE, RETRY_AFTER, Refused
 
 log = logging.getLogger("atelier.http")
 

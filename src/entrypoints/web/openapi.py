@@ -10,11 +10,11 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.currencies import Currency
 from entrypoints.api.examples import EXAMPLES, PROPERTIES
-from entrypoints.web.errors import MEDIA_TYPE
-from entrypoints.web.kinds import KINDS
-from entrypoints.web.operations import PICTURE, Operation, problems_of
 from entrypoints.web.policy import Visitor
 from entrypoints.web.prices import pattern_of, schema_of
+from entrypoints.web.problem_types import KINDS
+from entrypoints.web.problems import MEDIA_TYPE
+from entrypoints.web.route import PICTURE, Operation, problems_of
 
 Json = dict[str, Any]
 

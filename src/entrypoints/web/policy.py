@@ -15,8 +15,8 @@ from domain.access import MAX_SECRET, Scope, digest_of
 from domain.actors import Actor, Role, require_self_or_admin, require_session
 from domain.errors import Forbidden
 from domain.posts import require_author_or_admin
-from entrypoints.web.errors import Refused, unauthenticated
-from entrypoints.web.ports import ports
+from entrypoints.web.dependencies import ports
+from entrypoints.web.problems import Refused, unauthenticated
 from service_layer.queries.access import Grant
 
 

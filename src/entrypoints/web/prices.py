@@ -14,7 +14,7 @@ from domain.base import Page, Slice
 from domain.catalogue import PRICE, ProductFilter, price_rule
 from domain.currencies import DEFAULT, Currency
 from domain.values import CENT
-from entrypoints.web.fields import AMOUNT, STRING, Json, Rule
+from entrypoints.web.schema_types import AMOUNT, STRING, Json, Rule
 from service_layer.queries.catalogue import ProductQueries, ProductView
 
 CURRENCY: ContextVar[Currency] = ContextVar("currency", default=DEFAULT)

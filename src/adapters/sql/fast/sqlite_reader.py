@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.sql.database import TOO_LONG, Row, Statement, Values
 from adapters.sql.sqlite.driver import sqlite3
-from adapters.sql.sqlite.troubles import told
+from adapters.sql.sqlite.errors import told
 from adapters.sql.statement_log import log_statement
 
 

@@ -19,15 +19,15 @@ from adapters.sql.database import (
     Values,
     schema_of,
 )
-from adapters.sql.fast.arrays import ArrayWriter
-from adapters.sql.fast.gathering import GatheredLookup, Gathering
-from adapters.sql.fast.nearness import Nearness
-from adapters.sql.fast.postgres_reader import PostgresReader
-from adapters.sql.fast.postgres_writer import WritingConnection
-from adapters.sql.postgres.indexing import Indexing
-from adapters.sql.postgres.troubles import told
+from adapters.sql.errors import AWAY
+from adapters.sql.fast.batching import GatheredLookup, Gathering
+from adapters.sql.fast.cpu_affinity import Nearness
+from adapters.sql.fast.libpq_cursor import WritingConnection
+from adapters.sql.fast.libpq_reader import PostgresReader
+from adapters.sql.fast.unnest import ArrayWriter
+from adapters.sql.postgres.errors import told
+from adapters.sql.postgres.gin_cleaner import Indexing
 from adapters.sql.statement_log import log_statements_of
-from adapters.sql.troubles import AWAY
 from service_layer.errors import DatabaseUnavailable, Unreachable
 from service_layer.ports import Schema
 

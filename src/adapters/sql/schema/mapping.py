@@ -22,9 +22,9 @@ from domain.base import Entity
 from domain.catalogue import Product
 from domain.categories import Category
 from domain.devices import Device
+from domain.idempotency import Receipt
 from domain.login_throttle import LoginThrottle
 from domain.posts import Post
-from domain.receipts import Receipt
 from domain.stock import Movement
 from domain.tasks import Task
 from domain.users import User

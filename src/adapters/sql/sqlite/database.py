@@ -35,11 +35,11 @@ from adapters.sql.database import (
     Values,
     schema_of,
 )
+from adapters.sql.errors import BUSY
 from adapters.sql.fast.sqlite_reader import Long, Reader
 from adapters.sql.sqlite.driver import sqlite3
-from adapters.sql.sqlite.troubles import told
+from adapters.sql.sqlite.errors import told
 from adapters.sql.statement_log import log_statements_of
-from adapters.sql.troubles import BUSY
 from service_layer.errors import Congested, DatabaseUnavailable
 from service_layer.ports import Schema
 

@@ -14,14 +14,23 @@ from domain.errors import Forbidden, Stale
 from domain.users import UNKNOWN_CITY, UserChanges
 from entrypoints.api.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import known_city, page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.translation import say
-from entrypoints.web.errors import refusal
-from entrypoints.web.ports import Address, By, Hashing, Now, PicturesPort, Run, Users, ports
-from service_layer import people, receipts
+from entrypoints.web.dependencies import (
+    Address,
+    By,
+    Hashing,
+    Now,
+    PicturesPort,
+    Run,
+    Users,
+    ports,
+)
+from entrypoints.web.problems import refusal
+from service_layer import idempotency, users
 from service_layer.queries.users import MemberUser, UserView
 
 router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=Page)
@@ -57,9 +66,9 @@ async def add_person(
             address=address,
         )
         place = await run(
-            receipts.once,
+            idempotency.once,
             sent.key,
-            people.register_user,
+            users.register_user,
             place=_place,
             password_hash=hash,
             actor=by,
@@ -72,9 +81,11 @@ async def add_person(
 
 
 @router.get("/{user_id:id}")
-async def show_person(user_id: UUID, request: Asking, users: Users, by: By, now: Now) -> Response:
+async def show_person(
+    user_id: UUID, request: Asking, user_queries: Users, by: By, now: Now
+) -> Response:
     """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
-    user = (await users.one(user_id, now)).seen_by(by)
+    user = (await user_queries.one(user_id, now)).seen_by(by)
     if by.is_admin and isinstance(user, UserView):
         return _person(request, user, profile_form(user, FIELDS))
     return page(request, "people/person.html", user=user)
@@ -82,32 +93,32 @@ async def show_person(user_id: UUID, request: Asking, users: Users, by: By, now:
 
 @router.post("/{user_id:id}")
 async def save_person(
-    user_id: UUID, request: Asking, sent: Sent, users: Users, run: Run, by: By, now: Now
+    user_id: UUID, request: Asking, sent: Sent, user_queries: Users, run: Run, by: By, now: Now
 ) -> Response:
     """Give members of a profile other values, unless somebody else has done so meanwhile."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
         expected = sent.expected
-        await run(people.edit_user, user_id, changes, actor=by, now=now, expected=expected)
+        await run(users.edit_user, user_id, changes, actor=by, now=now, expected=expected)
     except Stale:
-        return _merge(request, await users.one(user_id, now), sent)
+        return _merge(request, await user_queries.one(user_id, now), sent)
     except WRONG as error:
-        user = await users.one(user_id, now)
+        user = await user_queries.one(user_id, now)
         return _person(request, user, sent.refused(error), refusal(error).status)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
 
 
 @router.post("/{user_id:id}/deactivate")
 async def deactivate_person(
-    user_id: UUID, request: Asking, users: Users, run: Run, by: By, now: Now
+    user_id: UUID, request: Asking, user_queries: Users, run: Run, by: By, now: Now
 ) -> Response:
     """Let somebody in no more; what they have done stays."""
     try:
         changes: UserChanges = {"is_active": False}
-        await run(people.edit_user, user_id, changes, actor=by, now=now)
+        await run(users.edit_user, user_id, changes, actor=by, now=now)
     except WRONG as error:
-        return _refused(request, await users.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, now), error)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-deactivated")
 
 
@@ -115,7 +126,7 @@ async def deactivate_person(
 async def reactivate_person(user_id: UUID, request: Asking, run: Run, by: By, now: Now) -> Response:
     """Let somebody in again."""
     changes: UserChanges = {"is_active": True}
-    await run(people.edit_user, user_id, changes, actor=by, now=now)
+    await run(users.edit_user, user_id, changes, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-reactivated")
 
 
@@ -124,7 +135,7 @@ async def set_password_of_person(
     user_id: UUID,
     request: Asking,
     sent: Sent,
-    users: Users,
+    user_queries: Users,
     hashing: Hashing,
     run: Run,
     by: By,
@@ -134,11 +145,11 @@ async def set_password_of_person(
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
         hash = await hashing.for_user(user_id, patch["password"], actor=by)
-        await run(people.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
+        await run(users.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
     except Forbidden as error:
-        return _refused(request, await users.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, now), error)
     except WRONG as error:
-        user = await users.one(user_id, now)
+        user = await user_queries.one(user_id, now)
         password = Form({"password": ""}).refused(error)
         form = profile_form(user, FIELDS)
         return _person(request, user, form, refusal(error).status, password)
@@ -150,7 +161,7 @@ async def delete_person(
     user_id: UUID,
     request: Asking,
     sent: Sent,
-    users: Users,
+    user_queries: Users,
     pictures: PicturesPort,
     run: Run,
     by: By,
@@ -159,9 +170,9 @@ async def delete_person(
     """Strike somebody off the list, if nothing refers to them."""
     try:
         expected = sent.expected
-        picture = await run(people.remove_user, user_id, actor=by, now=now, expected=expected)
+        picture = await run(users.remove_user, user_id, actor=by, now=now, expected=expected)
     except WRONG as error:
-        return _refused(request, await users.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, now), error)
     if picture is not None:
         await pictures.discard(picture)
     return see_other(list_address(back_of(request), HERE), "person-deleted")

@@ -15,16 +15,16 @@ from domain.devices import Presence, Status
 from domain.errors import Stale
 from entrypoints.api.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.pages.addresses import back_of, list_address, with_back
+from entrypoints.pages.charts import Kind, Part, parts
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
-from entrypoints.pages.plots import Kind, Part, parts
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
 from entrypoints.pages.translation import say
-from entrypoints.web.errors import refusal
-from entrypoints.web.ports import By, Devices, Now, Run, ports
-from service_layer import fleet, receipts
+from entrypoints.web.dependencies import By, Devices, Now, Run, ports
+from entrypoints.web.problems import refusal
+from service_layer import devices, idempotency
 from service_layer.queries.devices import DeviceView
 
 router = APIRouter(prefix="/office/machines", include_in_schema=False, route_class=Page)
@@ -57,7 +57,7 @@ async def add_machine(request: Asking, sent: Sent, run: Run, by: By, now: Now) -
     try:
         new = dict(sent.read(NewDevice))
         place = await run(
-            receipts.once, sent.key, fleet.add_device, place=_place, actor=by, now=now, **new
+            idempotency.once, sent.key, devices.add_device, place=_place, actor=by, now=now, **new
         )
     except WRONG as error:
         return await _list(request, now, sent.refused(error), refusal(error).status)
@@ -65,25 +65,33 @@ async def add_machine(request: Asking, sent: Sent, run: Run, by: By, now: Now) -
 
 
 @router.get("/{device_id:id}")
-async def show_machine(device_id: UUID, request: Asking, devices: Devices, now: Now) -> Response:
+async def show_machine(
+    device_id: UUID, request: Asking, device_queries: Devices, now: Now
+) -> Response:
     """Show a machine, with a form that edits it."""
-    device = await devices.one(device_id, now)
+    device = await device_queries.one(device_id, now)
     return _machine(request, device, Form.of(device, *FIELDS))
 
 
 @router.post("/{device_id:id}")
 async def save_machine(
-    device_id: UUID, request: Asking, sent: Sent, devices: Devices, run: Run, by: By, now: Now
+    device_id: UUID,
+    request: Asking,
+    sent: Sent,
+    device_queries: Devices,
+    run: Run,
+    by: By,
+    now: Now,
 ) -> Response:
     """Give members of a machine other values, unless somebody else has done so meanwhile."""
     try:
         patch = sent.read(DevicePatch)
         expected = sent.expected
-        await run(fleet.edit_device, device_id, patch, actor=by, now=now, expected=expected)
+        await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
     except Stale:
-        return _merge(request, await devices.one(device_id, now), sent)
+        return _merge(request, await device_queries.one(device_id, now), sent)
     except WRONG as error:
-        device = await devices.one(device_id, now)
+        device = await device_queries.one(device_id, now)
         return _machine(request, device, sent.refused(error), refusal(error).status)
     return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
 
@@ -93,16 +101,16 @@ async def make_machine_key(
     device_id: UUID, request: Asking, run: Run, by: By, now: Now
 ) -> Response:
     """Create a key for a machine, and redirect to the page that shows it once."""
-    keyed = await run(fleet.make_key, device_id, actor=by, now=now)
+    keyed = await run(devices.make_key, device_id, actor=by, now=now)
     return redirect_with_secret(request, f"{HERE}/{device_id}/key", keyed.key)
 
 
 @router.get("/{device_id:id}/key")
 async def show_machine_key(
-    device_id: UUID, request: Asking, devices: Devices, now: Now
+    device_id: UUID, request: Asking, device_queries: Devices, now: Now
 ) -> Response:
     """Show the key that was just created, or say that it has been shown."""
-    device = await devices.one(device_id, now)
+    device = await device_queries.one(device_id, now)
     key = take_secret(request)
     response = page(request, "machines/key.html", device=device, key=key)
     forget_secret(request, response)
@@ -111,13 +119,19 @@ async def show_machine_key(
 
 @router.post("/{device_id:id}/delete")
 async def delete_machine(
-    device_id: UUID, request: Asking, sent: Sent, devices: Devices, run: Run, by: By, now: Now
+    device_id: UUID,
+    request: Asking,
+    sent: Sent,
+    device_queries: Devices,
+    run: Run,
+    by: By,
+    now: Now,
 ) -> Response:
     """Strike a machine off the list, unless it has changed since it was looked at."""
     try:
-        await run(fleet.remove_device, device_id, actor=by, now=now, expected=sent.expected)
+        await run(devices.remove_device, device_id, actor=by, now=now, expected=sent.expected)
     except Stale as error:
-        device = await devices.one(device_id, now)
+        device = await device_queries.one(device_id, now)
         form = Form.of(device, *FIELDS).refused(error)
         return _machine(request, device, form, refusal(error).status)
     return see_other(list_address(back_of(request), HERE), "machine-deleted")

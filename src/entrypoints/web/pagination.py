@@ -16,9 +16,9 @@ from typing_extensions import TypedDict
 
 from domain.base import COUNT_LIMIT, Page, Slice
 from domain.values import Whole
-from entrypoints.web.errors import Refused, invalid
-from entrypoints.web.fields import Flag, opaque, whole_parameter
 from entrypoints.web.prices import read_price, write_price
+from entrypoints.web.problems import Refused, invalid
+from entrypoints.web.schema_types import Flag, opaque, whole_parameter
 
 V = TypeVar("V")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from domain.base import Expected
-from entrypoints.web.errors import Refused
+from entrypoints.web.problems import Refused
 
 WEAK = (
     "The tag in If-Match is weak (W/…), and only a strong one can guard a change (RFC 9110,"

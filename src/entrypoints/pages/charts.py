@@ -13,8 +13,8 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
+from entrypoints.pages.axis_ticks import MOST, ticks
 from entrypoints.pages.rendering import day, digest, number
-from entrypoints.pages.ticks import MOST, ticks
 from entrypoints.pages.translation import say
 
 _ABOVE, _HIGH, _BELOW = 20, 140, 22

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
-from adapters.sql.fast.rows import WAS, WHICH, RowWriter
+from adapters.sql.fast.bulk_writer import WAS, WHICH, RowWriter
 from adapters.sql.schema.mapping import DERIVED, TABLES
 from domain.base import Entity
 from service_layer.errors import ConcurrentChange

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from adapters.sql.fast.rows import WAS, WHICH, Rows, RowWriter
+from adapters.sql.fast.bulk_writer import WAS, WHICH, Rows, RowWriter
 
 
 class ArrayWriter(RowWriter):

@@ -13,8 +13,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from entrypoints.web.checking import urlencoded
-from entrypoints.web.errors import Refused, invalid, pointer
+from entrypoints.web.problems import Refused, invalid, pointer
+from entrypoints.web.validation import urlencoded
 
 MAX_BODY = 1024 * 1024
 """The largest body in bytes, unless an operation has a limit of its own."""

@@ -21,16 +21,16 @@ from domain.posts import (
 )
 from entrypoints.api.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
+from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import WRONG, Form, Sent
 from entrypoints.pages.markdown import plain, rendered, safe
-from entrypoints.pages.merging import merge_page
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.web.errors import refusal
-from entrypoints.web.fields import Search
-from entrypoints.web.lists import ListParameters
-from entrypoints.web.ports import By, MarkdownPort, Now, Posts, Run, ports
-from service_layer import blog, receipts
+from entrypoints.web.dependencies import By, MarkdownPort, Now, Posts, Run, ports
+from entrypoints.web.pagination import ListParameters
+from entrypoints.web.problems import refusal
+from entrypoints.web.schema_types import Search
+from service_layer import idempotency, posts
 from service_layer.queries.posts import PostQueries, PostView
 
 router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=Page)
@@ -40,8 +40,8 @@ FIELDS = ("title", "content")
 
 # What is to happen with a post once it is saved, and what is told of it then.
 _PUBLISHING = {
-    "yes": (blog.publish_post, "post-published"),
-    "no": (blog.unpublish_post, "post-unpublished"),
+    "yes": (posts.publish_post, "post-published"),
+    "no": (posts.unpublish_post, "post-unpublished"),
 }
 
 
@@ -65,10 +65,10 @@ class Wanted(ListParameters):
 
 
 @router.get("")
-async def show_posts(request: Asking, posts: Posts, by: By) -> Response:
+async def show_posts(request: Asking, post_queries: Posts, by: By) -> Response:
     """List the posts that whoever asks may see."""
     wanted = asked(request, Wanted)
-    listing = wanted.listing(await posts.list(wanted.filter(by), wanted.slice()))
+    listing = wanted.listing(await post_queries.list(wanted.filter(by), wanted.slice()))
     return page(request, "news/list.html", wanted=wanted, listing=listing)
 
 
@@ -85,15 +85,15 @@ async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
         return await _write(request, *_judged(sent))
     try:
         new = dict(sent.read(NewPost))
-        use_case = blog.write_post
+        use_case = posts.write_post
         key = sent.key
-        place = await run(receipts.once, key, use_case, place=_place, actor=by, now=now, **new)
+        place = await run(idempotency.once, key, use_case, place=_place, actor=by, now=now, **new)
     except WRONG as error:
         return await _write(request, sent.refused(error), refusal(error).status)
     done = "post-written"
     if sent["publish"] == "yes":
         done = "post-published"
-        await run(blog.publish_post, UUID(place.rpartition("/")[2]), actor=by, now=now)
+        await run(posts.publish_post, UUID(place.rpartition("/")[2]), actor=by, now=now)
     return see_other(place, done)
 
 
@@ -107,10 +107,10 @@ async def preview_post(request: Asking, sent: Sent) -> Response:
 
 @router.get("/{post_id:id}")
 async def show_post(
-    post_id: UUID, request: Asking, posts: Posts, markdown: MarkdownPort, by: By, now: Now
+    post_id: UUID, request: Asking, post_queries: Posts, markdown: MarkdownPort, by: By, now: Now
 ) -> Response:
     """Show a post, to whoever may change it as a form that does."""
-    post = await _visible(posts, post_id, by, now)
+    post = await _visible(post_queries, post_id, by, now)
     if may_change(by, post.author_id):
         return await _edit(request, post, Form.of(post, *FIELDS))
     return page(
@@ -120,19 +120,19 @@ async def show_post(
 
 @router.post("/{post_id:id}")
 async def save_post(
-    post_id: UUID, request: Asking, sent: Sent, posts: Posts, run: Run, by: By, now: Now
+    post_id: UUID, request: Asking, sent: Sent, post_queries: Posts, run: Run, by: By, now: Now
 ) -> Response:
     """Give a post another title or text, and publish it or take it back if that is wanted."""
-    post = await _visible(posts, post_id, by, now)
+    post = await _visible(post_queries, post_id, by, now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
         return await _edit(request, post, *_judged(sent))
     try:
         patch = sent.read(PostPatch)
         expected = sent.expected
-        await run(blog.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+        await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
     except Stale:
-        now_is = Form.of(await _visible(posts, post_id, by, now), *FIELDS)
+        now_is = Form.of(await _visible(post_queries, post_id, by, now), *FIELDS)
         back = with_back(f"{HERE}/{post_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
     except WRONG as error:
@@ -149,7 +149,7 @@ async def delete_post(
     post_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
 ) -> Response:
     """Throw a post away, unless it has changed since it was looked at."""
-    await run(blog.remove_post, post_id, actor=by, now=now, expected=sent.expected)
+    await run(posts.remove_post, post_id, actor=by, now=now, expected=sent.expected)
     return see_other(list_address(back_of(request), HERE), "post-deleted")
 
 
@@ -157,13 +157,13 @@ def _place(post: Post) -> str:
     return f"{HERE}/{post.id}"
 
 
-async def _visible(posts: PostQueries, post_id: UUID, by: Actor, now: datetime) -> PostView:
+async def _visible(post_queries: PostQueries, post_id: UUID, by: Actor, now: datetime) -> PostView:
     """Return a post to somebody who may see it.
 
     Raises:
         NotFound: when there is none, or not for them.
     """
-    post = await posts.one(post_id, now)
+    post = await post_queries.one(post_id, now)
     if not is_visible(by, post.author_id, published=post.published):
         raise NotFound(Post.kind, post_id)
     return post

@@ -1,7 +1,7 @@
 """What the module of SQLite raises, told in the service layer's words."""
 
+from adapters.sql.errors import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from adapters.sql.sqlite.driver import sqlite3
-from adapters.sql.troubles import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from service_layer.errors import ConcurrentChange
 
 # Somebody else was quicker; see `SqlDatabase.told`.

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from adapters.sql.database import TOO_LONG, Lookup, Row, Selected, SqlDatabase, Statement, Values
-from adapters.sql.troubles import AWAY
+from adapters.sql.errors import AWAY
 from service_layer.errors import DatabaseUnavailable
 
 G = TypeVar("G", bound=Hashable)

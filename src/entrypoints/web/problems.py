@@ -25,7 +25,7 @@ from domain.errors import (
 from domain.stock import InsufficientStock
 from domain.tasks import ReorderOpen
 from domain.users import LastAdmin
-from entrypoints.web.kinds import KINDS
+from entrypoints.web.problem_types import KINDS
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"

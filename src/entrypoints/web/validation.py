@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from entrypoints.web.errors import Refused, invalid, pointer
+from entrypoints.web.problems import Refused, invalid, pointer
 
 _NO_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _MAX_NO_ESCAPES = 1_000

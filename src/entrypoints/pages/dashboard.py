@@ -14,11 +14,11 @@ from domain.catalogue import ProductFilter
 from domain.devices import DeviceFilter, Presence, Status
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
-from entrypoints.pages.plots import Kind, Part, bars, parts
+from entrypoints.pages.charts import Kind, Part, bars, parts
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import Asking, Page
 from entrypoints.pages.translation import say
-from entrypoints.web.ports import By, Now, Ports, ports
+from entrypoints.web.dependencies import By, Now, Ports, ports
 from service_layer.queries.tasks import WeekDone
 
 router = APIRouter(include_in_schema=False, route_class=Page)

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from domain.actors import Actor
 from domain.base import Expected
 from domain.currencies import Currency
-from entrypoints.web.conditional import expected_versions, listed
+from entrypoints.web.etags import expected_versions, listed
 from entrypoints.web.prices import priced
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor

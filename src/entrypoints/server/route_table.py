@@ -6,9 +6,9 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from entrypoints.web.errors import NOWHERE, Refused
-from entrypoints.web.fields import ID
-from entrypoints.web.operations import Operation
+from entrypoints.web.problems import NOWHERE, Refused
+from entrypoints.web.route import Operation
+from entrypoints.web.schema_types import ID
 
 
 class Directory:

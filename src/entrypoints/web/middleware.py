@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.web.errors import DEFECT, Refused, refusal
+from entrypoints.web.problems import DEFECT, Refused, refusal
 
 log = logging.getLogger("atelier.http")
 

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from adapters.sql.troubles import AWAY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
+from adapters.sql.errors import AWAY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Held, Unreachable
 
 # PostgreSQL's documentation, appendix A: error codes, or their classes.

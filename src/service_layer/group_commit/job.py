@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from service_layer.errors import UNKNOWN_OUTCOME, DatabaseUnavailable, Overloaded
-from service_layer.receipts import once
+from service_layer.idempotency import once
 from service_layer.unit_of_work import UnitOfWork
 
 

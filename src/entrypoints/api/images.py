@@ -14,9 +14,9 @@ from domain.base import Expected
 from domain.errors import DomainError, Invalid, Stale, Unacceptable
 from domain.users import User
 from entrypoints.api.users import UserId
-from entrypoints.web.operations import Operation, problems
-from entrypoints.web.ports import By, IfMatch, Now, PicturesPort, Run, Users, ports
-from service_layer import people
+from entrypoints.web.dependencies import By, IfMatch, Now, PicturesPort, Run, Users, ports
+from entrypoints.web.route import Operation, problems
+from service_layer import users
 from service_layer.ports import Pictures
 from service_layer.queries.users import DEFAULT_PICTURE, UserView
 from service_layer.runner import Runner
@@ -36,14 +36,14 @@ async def put_image(
     user_id: UserId,
     content: Annotated[bytes, Body(media_type="image/png")],
     expected: IfMatch,
-    users: Users,
+    user_queries: Users,
     pictures: PicturesPort,
     run: Run,
     by: By,
     now: Now,
 ) -> UserView:
     """Show another picture of somebody: PNG, JPEG or WebP, made anew without its metadata."""
-    user = await users.one(user_id, now)
+    user = await user_queries.one(user_id, now)
     if expected is not None and user.version not in expected:
         raise Stale("user", user.version)
     shown = await change_picture(
@@ -74,7 +74,7 @@ async def change_picture(
         raise Invalid("", str(error)) from None
     try:
         shown, before = await run(
-            people.show_picture, user_id, name, actor=by, now=now, expected=expected
+            users.show_picture, user_id, name, actor=by, now=now, expected=expected
         )
     except DomainError:
         await pictures.discard(name)
@@ -89,7 +89,7 @@ async def delete_image(
     user_id: UserId, expected: IfMatch, pictures: PicturesPort, run: Run, by: By, now: Now
 ) -> None:
     """Show no picture of somebody but the one that stands for everybody."""
-    _, before = await run(people.show_picture, user_id, None, actor=by, now=now, expected=expected)
+    _, before = await run(users.show_picture, user_id, None, actor=by, now=now, expected=expected)
     if before is not None:
         await pictures.discard(before)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from domain.actors import Actor
 from domain.errors import DomainError
-from domain.receipts import Receipt
+from domain.idempotency import Receipt
 from service_layer.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 

@@ -21,8 +21,15 @@ from typing_extensions import TypedDict
 
 from domain.base import Expected
 from domain.errors import DomainError, NotFound, Stale
-from entrypoints.web.bodies import MAX_BODY, parse, parse_form, read, require_media_type
-from entrypoints.web.checking import (
+from entrypoints.web.body import MAX_BODY, parse, parse_form, read, require_media_type
+from entrypoints.web.dependencies import if_match
+from entrypoints.web.etags import WEAK, has_weak_tag, is_known, listed, tag_of
+from entrypoints.web.pagination import decode, next_link
+from entrypoints.web.policy import POLICY, Named, admit, require_key
+from entrypoints.web.prices import CURRENCY
+from entrypoints.web.problems import Refused
+from entrypoints.web.schema_types import ID
+from entrypoints.web.validation import (
     NO_MEMBER,
     NO_PARAMETER,
     checked,
@@ -31,13 +38,6 @@ from entrypoints.web.checking import (
     query_parameters,
     unknown,
 )
-from entrypoints.web.conditional import WEAK, has_weak_tag, is_known, listed, tag_of
-from entrypoints.web.errors import Refused
-from entrypoints.web.fields import ID
-from entrypoints.web.lists import decode, next_link
-from entrypoints.web.policy import POLICY, Named, admit, require_key
-from entrypoints.web.ports import if_match
-from entrypoints.web.prices import CURRENCY
 from service_layer.queries.base import View
 
 SHORT_QUERY = 500
