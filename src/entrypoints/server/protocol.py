@@ -204,11 +204,13 @@ class _Wire:
 
 
 class _Overload:
-    """The connections of one server that take no room, and when the log said so last."""
+    """The connections of one server that take no room or idle, and when the log said so last."""
 
     def __init__(self) -> None:
         # In the order in which they came.
         self.turned_away: dict[Protocol, None] = {}
+        # In the order in which they began to idle.
+        self.idle: dict[Protocol, None] = {}
         # They idled, and are being closed to make room for others.
         self.evicted: set[Protocol] = set()
         self.logged_at = float("-inf")
@@ -253,29 +255,27 @@ class Protocol(HttpToolsProtocol):
         """Set the timer, and see whether there are too many connections."""
         super().connection_made(transport)
         self._since = self.loop.time()
+        overload = _overloads.get(self.server_state)
+        if overload is None:
+            overload = _overloads[self.server_state] = _Overload()
+        self._overload = overload
         limit = self.limit_concurrency
-        if limit is not None and len(self.connections) > limit:
-            overload = _overloads.setdefault(self.server_state, _Overload())
-            if len(self.connections) - overload.number() > limit and not self._evict(overload):
-                self._turn_away(overload, limit)
-                return
+        number = len(self.connections) - overload.number()
+        if limit is not None and number > limit and not self._evict(overload):
+            self._turn_away(overload, limit)
+            return
         self._wait(HEAD_SECONDS + random.random() * SPREAD_SECONDS)
 
     def _evict(self, overload: _Overload) -> bool:
         """Close the connection that has idled for longest; return whether there was one."""
-        idle = [
-            (each._idle_since, id(each), each)
-            for each in self.connections
-            if isinstance(each, Protocol)
-            and each._idle_since is not None
-            and not each.transport.is_closing()
-        ]
-        if not idle:
-            return False
-        *_, longest = min(idle)
-        overload.evicted.add(longest)
-        longest.transport.close()
-        return True
+        while overload.idle:
+            longest = next(iter(overload.idle))
+            del overload.idle[longest]
+            if not longest.transport.is_closing():
+                overload.evicted.add(longest)
+                longest.transport.close()
+                return True
+        return False
 
     def _turn_away(self, overload: _Overload, limit: int) -> None:
         """Have the connection told that there are too many, once it has sent something."""
@@ -298,10 +298,9 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        overload = _overloads.get(self.server_state)
-        if overload is not None:
-            overload.turned_away.pop(self, None)
-            overload.evicted.discard(self)
+        self._overload.turned_away.pop(self, None)
+        self._overload.idle.pop(self, None)
+        self._overload.evicted.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived, in pieces that show when a head is longer than it may be."""
@@ -313,6 +312,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self._idle_since is not None:
             self._idle_since = None
+            self._overload.idle.pop(self, None)
             self._since = self.loop.time()
         rest: bytes | memoryview = data
         while len(rest) > (room := MAX_HEAD + 1 - self._of_head):
@@ -428,7 +428,11 @@ class Protocol(HttpToolsProtocol):
             return
         self._received_before = -1
         if not self._of_head:
-            self._idle_since = self._since
+            self._begin_to_idle()
+
+    def _begin_to_idle(self) -> None:
+        self._idle_since = self._since
+        self._overload.idle[self] = None
 
     def timeout_keep_alive_handler(self) -> None:
         """Look whether something takes too long, or else when it will have."""
@@ -530,7 +534,8 @@ class Protocol(HttpToolsProtocol):
         self._understood = self._between = True
         if self.cycle.response_complete:
             # It was answered before all of it had come; only now the connection is idle.
-            self._idle_since = self.loop.time()
+            self._since = self.loop.time()
+            self._begin_to_idle()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
