@@ -292,8 +292,8 @@ if "--multiprocessing-fork" in sys.argv:
         self.should_exit = True
     LifespanOn.startup = startup
 else:
-    import office
-    office.WORKER_SECONDS = 100_000
+    import commands
+    commands.WORKER_SECONDS = 100_000
 """
 
 
@@ -446,6 +446,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(sqlite_place: Path, tmp_path: 
 
 def test_log_lines_carry_the_request_id_and_no_secret(postgres_place: URL, tmp_path: Path) -> None:
     service = Service(tmp_path, ATELIER_LOG="json", **settings_for(postgres_place))
+    service.interpreter = True
     (tmp_path / "media").mkdir()
     (tmp_path / "media").chmod(0o755)
     with service:
@@ -471,7 +472,9 @@ def test_log_lines_carry_the_request_id_and_no_secret(postgres_place: URL, tmp_p
 
 
 def test_an_interrupt_ends_it_well_too(sqlite_place: Path, tmp_path: Path) -> None:
-    with Service(tmp_path, **settings_for(sqlite_place)) as service:
+    service = Service(tmp_path, **settings_for(sqlite_place))
+    service.interpreter = True
+    with service:
         os.kill(service.pid, signal.SIGINT)
         assert service.wait() == 0
         assert "Traceback" not in service.log.read_text()

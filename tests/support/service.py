@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from support.clients import Client
+from support.started import Forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,16 +74,21 @@ def told_settings(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
 
 
 class Service:
-    """A running `atelier serve`; it can be stopped, killed and started again."""
+    """A running `atelier serve`; it can be stopped, killed and started again.
+
+    It is forked from a process that has loaded the service, unless an interpreter has to start.
+    """
 
     def __init__(self, folder: Path, **settings: str) -> None:
+        # Workers are started by the command line of the interpreter that starts them.
+        self.interpreter = bool({"ATELIER_WORKERS", "PYTHONPATH"} & settings.keys())
         self.folder = folder
         self.port = free_port()
         self.settings = {"ATELIER_PORT": str(self.port), **settings}
         self.log = folder / "serve.log"
         self.arguments: list[str] = []
         self.before_exec: Callable[[], None] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -94,9 +100,29 @@ class Service:
         return self._process.pid
 
     def start(self) -> "Service":
+        arguments = ["serve", *self.arguments]
+        if self.interpreter or self.before_exec:
+            self._process = self._popen(arguments)
+        else:
+            self._process = Forked(arguments, self.folder, environment(**self.settings), self.log)
+        end = time.monotonic() + 180
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                raise AssertionError(f"serve ended:\n{self.log.read_text()}")
+            try:
+                if (
+                    httpx2.get(f"{self.url}/health/live", timeout=10, verify=False).status_code
+                    == 200
+                ):
+                    return self
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
+
+    def _popen(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "atelier", "serve", *self.arguments],
+            return subprocess.Popen(
+                [sys.executable, "-m", "atelier", *arguments],
                 cwd=self.folder,
                 env=environment(**self.settings),
                 stderr=log,
@@ -104,16 +130,6 @@ class Service:
                 preexec_fn=self.before_exec,
                 start_new_session=True,
             )
-        end = time.monotonic() + 180
-        while time.monotonic() < end:
-            if self._process.poll() is not None:
-                raise AssertionError(f"serve ended:\n{self.log.read_text()}")
-            try:
-                if httpx2.get(f"{self.url}/health/live", timeout=10).status_code == 200:
-                    return self
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise AssertionError(f"serve did not answer:\n{self.log.read_text()}")
 
     def client(self) -> Client:
         # To read whom to trust over TLS takes as long as many requests, and none is over TLS.
