@@ -20,10 +20,10 @@ dev: $(VENV)/run ## serve like run, and start again whenever a module in src cha
 
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
 	@echo "$(if $(TESTS),Running $(TESTS) …,Running all tests: about 25 minutes on two processors. \`make test TESTS=tests/unit\` takes three.)"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(TESTS)
 
 nightly: $(VENV)/dev ## run what takes too long to wait for
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(or $(TESTS),tests/nightly)
+	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(or $(TESTS),tests/nightly)
 	@TEST_POSTGRES=package $(BIN)/python -m pytest -n $(JOBS) tests/integration/test_contract.py -k postgres
 	@for newer in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
 		if "$$newer" -c '' 2>/dev/null; then \

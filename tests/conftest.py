@@ -5,10 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import URL
+from xdist.scheduler import LoadScopeScheduling
 
 pytest.register_assert_rewrite("contract", "support")
 
@@ -32,11 +34,29 @@ CONTEXTS = {
 """Words in the names of the modules that test a context."""
 
 
-LONG = ("test_schemathesis", "tests/browser", "test_stockroom", "test_demo")
-"""What takes minutes, by a part of the name."""
+LONG = (
+    "tests/browser",
+    "integration/test_contract",
+    "test_schemathesis",
+    "test_stockroom",
+    "test_demo",
+    "test_pictures",
+    "integration/test_process",
+)
+"""What takes minutes, by a part of the name, the longest first."""
 
-TOGETHER = ("tests/browser", "integration/test_demo", "test_pictures", "test_generated_client")
-"""What one process runs, since its tests share something that takes long to make."""
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Run each module in one process, and the browser's together: they share what they use."""
+    return _ByModule(config, log)
+
+
+class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        if "tests/browser" in nodeid:
+            return "tests/browser"
+        # Those of the contract share nothing, and are many.
+        return nodeid if "test_contract" in nodeid else nodeid.partition("::")[0]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,11 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A promise of the contract belongs to the module that it is written in, wherever it is run.
     """
-    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
-    for item in items:
-        for name in TOGETHER:
-            if name in item.nodeid:
-                item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=_how_long)
     context = config.getoption("--context")
     if context is None:
         return
@@ -69,6 +85,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])
     items[:] = [item for item in items if belongs(item)]
+
+
+def _how_long(item: pytest.Item) -> int:
+    return next((place for place, name in enumerate(LONG) if name in item.nodeid), len(LONG))
 
 
 def pytest_report_header() -> str:
