@@ -20,7 +20,7 @@ from fastapi import Request  # noqa: E402
 from sign_in import sign_in  # noqa: E402
 from starlette.types import Scope  # noqa: E402
 
-from entrypoints.web.policy import MEMBERS, admit  # noqa: E402
+from entrypoints.web.policy import MEMBERS, authorize  # noqa: E402
 from support.backends import memory_app  # noqa: E402
 from support.people import MEMBER, NOON  # noqa: E402
 
@@ -30,7 +30,7 @@ SIGN_IN = "/api/v1/auth/token"
 
 
 async def checking_a_token() -> float:
-    """Return the microseconds of processor time that it takes to admit a request."""
+    """Return the microseconds of processor time that it takes to authorize a request."""
     app = memory_app(lambda: NOON)
     token = MEMBER.token.encode()
     scope: Scope = {
@@ -47,7 +47,7 @@ async def checking_a_token() -> float:
     }
     started = time.process_time()
     for _ in range(ROUNDS):
-        await admit(MEMBERS, Request(dict(scope)), None)
+        await authorize(MEMBERS, Request(dict(scope)), None)
     with_token = time.process_time() - started
     started = time.process_time()
     for _ in range(ROUNDS):

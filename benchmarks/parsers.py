@@ -39,12 +39,12 @@ from entrypoints.web.body import (  # noqa: E402
     read,
     require_media_type,
 )
-from entrypoints.web.problems import Refused  # noqa: E402
+from entrypoints.web.problems import ApiProblem  # noqa: E402
 from entrypoints.web.validation import (  # noqa: E402
-    checked,
-    place_in_body,
-    place_in_query,
+    pointer_in_body,
+    pointer_in_query,
     query_parameters,
+    validated,
 )
 from support.wire import answering, exchange, of_length  # noqa: E402
 
@@ -217,13 +217,13 @@ BODIES: dict[str, Make] = {
 def body_of(model: Any) -> Parse:
     """Return what reads a body of the API by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    return lambda body: checked(adapter, parse(body), place_in_body)
+    return lambda body: validated(adapter, parse(body), pointer_in_body)
 
 
 def form_of(model: Any) -> Parse:
     """Return what reads a form by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    return lambda body: checked(adapter, parse_form(body), place_in_body)
+    return lambda body: validated(adapter, parse_form(body), pointer_in_body)
 
 
 def query(query: bytes) -> None:
@@ -232,7 +232,7 @@ def query(query: bytes) -> None:
     parameters = query_parameters(query)
     if "cursor" in parameters:
         pagination.decode(parameters["cursor"])
-    checked(adapter, parameters, place_in_query).slice()
+    validated(adapter, parameters, pointer_in_query).page_request()
 
 
 APP = SimpleNamespace(state=SimpleNamespace(origin=None))
@@ -337,7 +337,7 @@ def matched(header: bytes) -> None:
 
 def compared(header: bytes) -> None:
     """Compare If-None-Match."""
-    etags.is_known(header.decode("latin-1"), '"1-b"')
+    etags.if_none_match_holds(header.decode("latin-1"), '"1-b"')
 
 
 def typed(header: bytes) -> None:
@@ -350,7 +350,7 @@ def spent(parser: Parse, sent: bytes) -> float:
     best = float("inf")
     for _ in range(3):
         started = time.process_time()
-        with contextlib.suppress(Refused, DomainError):
+        with contextlib.suppress(ApiProblem, DomainError):
             parser(sent)
         best = min(best, time.process_time() - started)
         if best > 2:

@@ -28,9 +28,9 @@ from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.tables import products
 from adapters.sql.sqlite import database as sqlite
 from adapters.sql.sqlite.database import SqliteDatabase
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import SORTS, ProductFilter
-from domain.values import fold, search_text
+from domain.values import search_fold, search_text
 
 MATERIALS = (
     "oak beech ash maple walnut cherry birch pine larch poplar"
@@ -106,8 +106,8 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
             "stock": chance.randint(0, 500),
             "reorder_level": 5,
             "archived": chance.random() < 0.02,
-            "name_key": fold(name),
-            "sku_key": fold(sku),
+            "name_key": search_fold(name),
+            "sku_key": search_fold(sku),
             "search_text": search_text(name, sku, description),
         }
 
@@ -133,20 +133,20 @@ class Timer:
     def __init__(self, queries: SqlProductQueries, times: int) -> None:
         self.queries, self.times = queries, times
 
-    async def milliseconds(self, filter: ProductFilter, slice: Slice) -> float:
+    async def milliseconds(self, filter: ProductFilter, slice: PageRequest) -> float:
         """Return the median of some times; what is slow is asked less often."""
         took: list[float] = []
         while len(took) < self.times and sum(took) < 3_000:
             took.append(await self.once(filter, slice))
         return statistics.median(took)
 
-    async def once(self, filter: ProductFilter, slice: Slice) -> float:
+    async def once(self, filter: ProductFilter, slice: PageRequest) -> float:
         """Return how many milliseconds a page takes."""
         started = time.perf_counter()
         await self.queries.list(filter, slice)
         return (time.perf_counter() - started) * 1000
 
-    async def far(self, order: Slice, page: int) -> tuple[float, float]:
+    async def far(self, order: PageRequest, page: int) -> tuple[float, float]:
         """Return what page 1 takes, and what the page of that number does, reached by cursor."""
         filter = ProductFilter(archived=False)
         # The end of the page before is what the cursor is made of; a long skip finds it as well.
@@ -154,7 +154,7 @@ class Timer:
         last = (await self.queries.list(filter, skipped)).last
         if last is None:
             raise SystemExit(f"There is no page {page:,}; fill in more rows.")
-        took: dict[Slice, list[float]] = {order: [], replace(order, after=last): []}
+        took: dict[PageRequest, list[float]] = {order: [], replace(order, after=last): []}
         for _ in range(self.times * 4):
             # In turn, so that whatever else the machine does meanwhile falls on both alike.
             for each, spent in took.items():
@@ -163,11 +163,11 @@ class Timer:
         return first, far
 
 
-def orders() -> Iterator[tuple[str, Slice]]:
+def orders() -> Iterator[tuple[str, PageRequest]]:
     """Return each sort, both ways."""
     for sort in SORTS:
-        yield sort, Slice(sort=sort)
-        yield f"-{sort}", Slice(sort=sort, descending=True)
+        yield sort, PageRequest(sort=sort)
+        yield f"-{sort}", PageRequest(sort=sort, descending=True)
 
 
 async def report(database: SqlDatabase, times: int, page: int) -> None:
@@ -179,7 +179,7 @@ async def report(database: SqlDatabase, times: int, page: int) -> None:
     for told, q in {"no search": None, **ASKED}.items():
         filter = ProductFilter(archived=False, q=q)
         took = [await timer.milliseconds(filter, order) for _, order in orders()]
-        took.append(await timer.milliseconds(filter, Slice(sort="created_at", count=True)))
+        took.append(await timer.milliseconds(filter, PageRequest(sort="created_at", count=True)))
         print(f"| {told} | " + " | ".join(f"{each:.1f}" for each in took) + " |", flush=True)
     print(f"\n| sort | page 1 | page {page:,} | times |\n|---|--:|--:|--:|")
     for name, order in orders():

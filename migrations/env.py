@@ -27,10 +27,10 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
     if isinstance(item, CHAR) and item.length == 32:
         return "sa.Uuid()"
     if isinstance(item, DateTime):
-        item = types.Time()
+        item = types.UtcDateTime()
     if type(item).__module__ != types.__name__:
         return False
-    if isinstance(item, types.OneOf):
+    if isinstance(item, types.EnumText):
         return "sa.Text()"
     name = type(item).__name__
     autogen_context.imports.add(f"from adapters.sql.schema.types import {name}")

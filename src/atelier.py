@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from entrypoints.cli import Office as CommandLineOffice
+    from entrypoints.cli import CommandBackend as CommandLineOffice
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells give it."""
@@ -27,10 +27,10 @@ def main() -> None:
 
 def _open_office() -> "CommandLineOffice":
     begin_to_load()
-    from commands import Office
+    from commands import Commands
 
     _end_loading()
-    return Office()
+    return Commands()
 
 
 def run(open_office: Callable[[], "CommandLineOffice"]) -> None:

@@ -6,8 +6,8 @@ from fastapi import FastAPI
 import settings as configuration
 from adapters import clock, logs
 from adapters.markdown import WorkerMarkdown
-from adapters.passwords import Argon2Passwords
-from adapters.pictures import FolderPictures
+from adapters.passwords import Argon2PasswordHasher
+from adapters.pictures import FolderImageStore
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -32,9 +32,11 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(clock.utc_now)
     database = providers.Singleton(make_database, settings)
     unit_of_work = providers.Factory(SqlUnitOfWork, database)
-    runner = providers.Singleton(Runner, unit_of_work.provider, enough=database.provided.enough)
-    passwords = providers.Singleton(Argon2Passwords)
-    pictures = providers.Singleton(FolderPictures, settings.provided.media)
+    runner = providers.Singleton(
+        Runner, unit_of_work.provider, full_batch=database.provided.full_batch
+    )
+    passwords = providers.Singleton(Argon2PasswordHasher)
+    pictures = providers.Singleton(FolderImageStore, settings.provided.media)
     markdown = providers.Singleton(WorkerMarkdown)
     task_queries = providers.Singleton(SqlTaskQueries, database)
     post_queries = providers.Singleton(SqlPostQueries, database)

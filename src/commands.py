@@ -22,12 +22,12 @@ from uvicorn.supervisors import Multiprocess
 
 import settings as configuration
 from adapters import clock, logs, private_files
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import AHEAD, HEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
-from domain.errors import DomainError, Invalid, Unacceptable
+from domain.errors import DomainError, InvalidField, InvalidValue
 from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
@@ -74,7 +74,7 @@ def make_database(settings: Settings) -> SqlDatabase:
     return SqliteDatabase(path)
 
 
-class Office(cli.Office):
+class Commands(cli.CommandBackend):
     """What the command line can have done."""
 
     def __init__(self, make_database: Callable[[Settings], SqlDatabase] = make_database) -> None:
@@ -129,7 +129,7 @@ class Office(cli.Office):
         with _checked():
             password = PASSWORD(password)
             require_unlike_logins(password, "password", username=username, email=email)
-            hash = asyncio.run(Argon2Passwords().hash(password))
+            hash = asyncio.run(Argon2PasswordHasher().hash(password))
             self._perform(
                 users.create_admin,
                 username=username,
@@ -146,7 +146,7 @@ class Office(cli.Office):
         # The others' password is known to nobody, so they can share its hash. An admin can give
         # each of them another.
         password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
-        passwords = Argon2Passwords()
+        passwords = Argon2PasswordHasher()
 
         def tell(uow: UnitOfWork, step: Callable[[], None]) -> str | None:
             def told(share: float) -> None:
@@ -412,9 +412,9 @@ def _checked() -> Iterator[None]:
     """Tell in one line what is wrong with what was given."""
     try:
         yield
-    except Invalid as error:
+    except InvalidField as error:
         raise Failed(f"{error.field}: {error}") from None
-    except Unacceptable as error:
+    except InvalidValue as error:
         raise Failed(f"password: {error}") from None
     except DomainError as error:
         raise Failed(str(error)) from None
@@ -428,7 +428,7 @@ def _plainly(database: SqlDatabase) -> Iterator[None]:
     except MigrationFailed as error:
         raise Failed(str(error)) from None
     except Exception as error:
-        trouble = database.translated(error, may_be_committed=False) or error
+        trouble = database.to_service_error(error, may_be_committed=False) or error
         cause = trouble.__cause__ or error
         cause = getattr(cause, "orig", None) or cause
         if not isinstance(cause, database.driver_error | DatabaseUnavailable):

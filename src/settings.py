@@ -30,7 +30,7 @@ from adapters import env_file
 from adapters.env_file import UnreadableFile
 from adapters.sql import database_url
 from domain.currencies import Currency
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 from entrypoints.web.origins import Origin
 
 DEFAULT_URL = "sqlite:///atelier.db"
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
             raise ValueError("ATELIER_WORKERS must be 1 on SQLite; PostgreSQL takes more")
         try:
             Currency.of(self.currency)
-        except Unacceptable:
+        except InvalidValue:
             raise ValueError("ATELIER_CURRENCY takes a code of ISO 4217, such as EUR") from None
         for proxy in self.trusted_proxies:
             try:

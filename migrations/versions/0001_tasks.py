@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.schema.types import Time
+from adapters.sql.schema.types import UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -15,13 +15,13 @@ def upgrade() -> None:
         "tasks",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", Time(), nullable=False),
-        sa.Column("updated_at", Time(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("description", sa.Text()),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("due_on", sa.Date()),
-        sa.Column("completed_at", Time()),
+        sa.Column("completed_at", UtcDateTime()),
         sa.Column("title_key", folded, nullable=False),
         sa.Column("search_text", folded, nullable=False),
         sa.CheckConstraint("length(title) BETWEEN 1 AND 100", name=op.f("ck_tasks_title_length")),

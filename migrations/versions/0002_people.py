@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.schema.types import Time
+from adapters.sql.schema.types import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
@@ -14,8 +14,8 @@ def entity_columns() -> list[sa.Column[object]]:
     return [
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", Time(), nullable=False),
-        sa.Column("updated_at", Time(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
     ]
 
 
@@ -62,8 +62,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text()),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("expires_at", Time()),
-        sa.Column("last_used_at", Time()),
+        sa.Column("expires_at", UtcDateTime()),
+        sa.Column("last_used_at", UtcDateTime()),
         sa.CheckConstraint(
             "purpose IN ('session', 'personal', 'setup')", name=op.f("ck_tokens_purpose_known")
         ),
@@ -93,7 +93,7 @@ def upgrade() -> None:
         "attempts",
         *entity_columns(),
         sa.Column("times", sa.JSON(), nullable=False),
-        sa.Column("forget_at", Time(), nullable=False),
+        sa.Column("forget_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
     op.create_index("ix_attempts_forget_at", "attempts", ["forget_at"])

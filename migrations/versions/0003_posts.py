@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.schema.types import Time
+from adapters.sql.schema.types import UtcDateTime
 
 revision = "0003"
 down_revision = "0002"
@@ -15,14 +15,14 @@ def upgrade() -> None:
         "posts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", Time(), nullable=False),
-        sa.Column("updated_at", Time(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=False),
         sa.Column("published", sa.Boolean(), nullable=False),
-        sa.Column("published_at", Time()),
+        sa.Column("published_at", UtcDateTime()),
         sa.Column("title_key", folded, nullable=False),
         sa.Column("search_text", folded, nullable=False),
         sa.CheckConstraint("length(title) BETWEEN 1 AND 100", name=op.f("ck_posts_title_length")),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.schema.types import Time
+from adapters.sql.schema.types import UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
@@ -14,8 +14,8 @@ def entity_columns() -> list[sa.Column[object]]:
     return [
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", Time(), nullable=False),
-        sa.Column("updated_at", Time(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
     ]
 
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.sql.schema.types import Instant, Time
+from adapters.sql.schema.types import EpochMicros, UtcDateTime
 
 revision = "0005"
 down_revision = "0004"
@@ -15,8 +15,8 @@ def upgrade() -> None:
         "devices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", Time(), nullable=False),
-        sa.Column("updated_at", Time(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text()),
         sa.Column("serial", sa.Text()),
@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("heartbeat_every", sa.BigInteger(), nullable=False),
         sa.Column("key_digest", sa.Text()),
-        sa.Column("last_seen_at", Instant()),
+        sa.Column("last_seen_at", EpochMicros()),
         sa.Column("agent_version", sa.Text()),
         sa.Column("metrics", sa.JSON()),
         sa.Column("name_key", folded, nullable=False),
@@ -33,12 +33,12 @@ def upgrade() -> None:
         sa.Column("search_text", folded, nullable=False),
         sa.Column(
             "online_until",
-            Instant(),
+            EpochMicros(),
             sa.Computed("last_seen_at + heartbeat_every * 1500000", persisted=True),
         ),
         sa.Column(
             "late_until",
-            Instant(),
+            EpochMicros(),
             sa.Computed("last_seen_at + heartbeat_every * 3000000", persisted=True),
         ),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name=op.f("ck_devices_name_length")),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from migrations.alter import alter_table
 
-from adapters.sql.schema.types import Time
+from adapters.sql.schema.types import UtcDateTime
 
 revision = "reorder_tasks"
 down_revision = "0009"
@@ -17,10 +17,10 @@ tasks = sa.table(
     "tasks",
     sa.column("id", sa.Uuid),
     sa.column("version", sa.Integer),
-    sa.column("created_at", Time),
-    sa.column("updated_at", Time),
+    sa.column("created_at", UtcDateTime),
+    sa.column("updated_at", UtcDateTime),
     sa.column("title", sa.Text),
-    sa.column("completed_at", Time),
+    sa.column("completed_at", UtcDateTime),
     sa.column("product_id", sa.Uuid),
 )
 

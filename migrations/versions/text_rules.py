@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import op
 
-from domain.values import NOT_IN_LINE, NOT_IN_LINES, VISIBLE, caseless, fold, search_text
+from domain.values import NOT_IN_LINE, NOT_IN_LINES, VISIBLE, casefold_nfc, search_fold, search_text
 from service_layer.errors import MigrationFailed
 
 revision = "text_rules"
@@ -68,7 +68,7 @@ class Unique:
     text: str
     key: str
     what: str
-    compared: Folding = caseless
+    compared: Folding = casefold_nfc
     renames: bool = True
     """Whether one of two rows may be given another text by a migration."""
 
@@ -112,7 +112,7 @@ TABLES = (
         {},
         ("username", "name", "city"),
         (
-            Unique("username", "username_key", "usernames", fold, renames=False),
+            Unique("username", "username_key", "usernames", search_fold, renames=False),
             Unique("email", "email", "e-mail addresses", renames=False),
         ),
     ),
@@ -199,8 +199,8 @@ def downgrade() -> None:
 def _keys(
     kept: Kept,
     row: Row,
-    fold: Folding = fold,
-    caseless: Folding = caseless,
+    fold: Folding = search_fold,
+    caseless: Folding = casefold_nfc,
     searched: Callable[..., str] = search_text,
 ) -> dict[str, Any]:
     """Return what is compared of the texts of a row, by the columns for it."""
@@ -298,7 +298,7 @@ def _renamed(connection: sa.Connection, kept: Kept, unique: Unique) -> dict[UUID
     for _, *later in same:
         for one in later:
             text = _numbered(connection, column, one.text, line.most, taken)
-            taken.add(caseless(text))
+            taken.add(casefold_nfc(text))
             other[one.id] = text
     return other
 
@@ -314,7 +314,7 @@ def _numbered(
     for number in count(2):
         behind = f" ({number})"
         made = text[: most - len(behind)].rstrip() + behind
-        key = caseless(made)
+        key = casefold_nfc(made)
         found = sa.select(sa.literal(1)).where(column == key).limit(1)
         if key not in taken and connection.execute(found).first() is None:
             return made

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.worker_process import NO_SIDE_EFFECTS, Limits, killed_after, start_worker
-from service_layer.ports import Beginning, Markdown
+from service_layer.ports import Excerpt, MarkdownRenderer
 
 WORKER = Path(__file__).with_name("markdown_worker.py")
 
@@ -64,7 +64,7 @@ class Cache:
                 self.bytes -= self._entries.pop(next(iter(self._entries)))[1]
 
 
-class WorkerMarkdown(Markdown):
+class WorkerMarkdown(MarkdownRenderer):
     """Renders in a worker process, which starts when it is needed and ends when it is idle.
 
     The longest wait is bounded: for its answer after `seconds`, after which the process is killed.
@@ -96,7 +96,7 @@ class WorkerMarkdown(Markdown):
             cached = await self._run(self._render, key, text)
         return cached[0] if cached else None
 
-    async def beginnings(self, texts: Sequence[str]) -> list[Beginning | None]:
+    async def excerpts(self, texts: Sequence[str]) -> list[Excerpt | None]:
         beginnings = [text[:READ_FOR_BEGINNING] for text in texts]
         keys = [_key("beginning", text) for text in beginnings]
         found = {key: self._cache.get(key) for key in keys}
@@ -135,14 +135,14 @@ class WorkerMarkdown(Markdown):
         self._cache.put(key, html, html or "")
         return (html,)
 
-    def _begin(self, texts: dict[bytes, str]) -> dict[bytes, tuple[Beginning | None]]:
+    def _begin(self, texts: dict[bytes, str]) -> dict[bytes, tuple[Excerpt | None]]:
         made = {key: cached for key in texts if (cached := self._cache.get(key)) is not None}
         missing = [key for key in texts if key not in made]
         answer = self._ask("beginnings", [texts[key] for key in missing]) if missing else None
         if answer is None or not isinstance(answer[0], list):
             return made
         for key, each in zip(missing, answer[0], strict=False):
-            begins = None if each is None else Beginning(str(each[0]), bool(each[1]))
+            begins = None if each is None else Excerpt(str(each[0]), bool(each[1]))
             self._cache.put(key, begins, begins.text if begins else "")
             made[key] = (begins,)
         return made

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from domain.errors import TooManyAttempts
-from service_layer.ports import Passwords
+from service_layer.ports import PasswordHasher
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ STRANGERS_NEW_WAITING = 25
 """Queue length from which on new passwords of strangers, who register, are refused."""
 
 
-class Argon2Passwords(Passwords):
+class Argon2PasswordHasher(PasswordHasher):
     """Argon2id (RFC 9106) in threads of its own, off the event loop.
 
     By default with the parameters of OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one
@@ -35,7 +35,9 @@ class Argon2Passwords(Passwords):
     """
 
     def __init__(self, *, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
-        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self._hasher = argon2.PasswordHasher(
+            time_cost=passes, memory_cost=memory_kib, parallelism=1
+        )
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._waiting = 0
         # What nobody's password is compared with, so that it takes as long as somebody's.

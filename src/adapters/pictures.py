@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from adapters import private_files
 from adapters.worker_process import NO_SIDE_EFFECTS, Limits, killed_after, start_worker
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 from service_layer.errors import StorageUnavailable
-from service_layer.ports import Picture, Pictures
+from service_layer.ports import Image, ImageStore
 
 MAX_SIDE = 4096
 """How many pixels a side an upload may have."""
@@ -53,7 +53,7 @@ def new_name(suffix: str) -> str:
     return f"{uuid4().hex}.{suffix}"
 
 
-class Cleaner:
+class ImageCleaner:
     """Makes clean pictures of uploads, in processes of their own: two at once, the others wait.
 
     Nothing of an upload is decoded in this process, whose memory and life are everybody's.
@@ -70,7 +70,7 @@ class Cleaner:
         """Return a picture of the upload's pixels and of nothing else in it, and its suffix.
 
         Raises:
-            Unacceptable: when it is no PNG, JPEG or WebP picture, damaged, or too large.
+            InvalidValue: when it is no PNG, JPEG or WebP picture, damaged, or too large.
             StorageUnavailable: when there was no telling.
         """
         if self._waiting >= WAITING:
@@ -83,7 +83,7 @@ class Cleaner:
             self._waiting -= 1
         word, _, picture = answer.partition(b"\n")
         if word in _REFUSALS:
-            raise Unacceptable(_REFUSALS[word])
+            raise InvalidValue(_REFUSALS[word])
         suffix = word.decode(errors="replace")
         # The suffix becomes part of a path: not even a worker that was taken over may make it up.
         if suffix not in MEDIA_TYPES:
@@ -124,31 +124,31 @@ def _check(code: int) -> None:
     always answers. Nothing is known about the upload in these cases.
     """
     if code < 0 and code != -signal.SIGKILL:
-        raise Unacceptable(_DAMAGED)
+        raise InvalidValue(_DAMAGED)
     if code != 0:
         raise StorageUnavailable(_UNWRITABLE)
 
 
-class FolderPictures(Pictures):
+class FolderImageStore(ImageStore):
     """A file for each picture."""
 
-    def __init__(self, folder: Path, cleaner: Cleaner | None = None) -> None:
+    def __init__(self, folder: Path, cleaner: ImageCleaner | None = None) -> None:
         self._folder = folder
-        self._cleaner = cleaner or Cleaner()
+        self._cleaner = cleaner or ImageCleaner()
 
-    async def keep(self, content: bytes) -> str:
+    async def save(self, content: bytes) -> str:
         picture, suffix = await self._cleaner.clean(content)
         name = new_name(suffix)
         await asyncio.to_thread(self._write, name, picture)
         return name
 
-    async def find(self, name: str) -> Picture | None:
+    async def find(self, name: str) -> Image | None:
         if not _NAME.fullmatch(name):
             return None
         content = await asyncio.to_thread(self._read, name)
-        return None if content is None else Picture(content, MEDIA_TYPES[name.partition(".")[2]])
+        return None if content is None else Image(content, MEDIA_TYPES[name.partition(".")[2]])
 
-    async def discard(self, name: str) -> None:
+    async def delete(self, name: str) -> None:
         if _NAME.fullmatch(name):
             await asyncio.to_thread(self._remove, name)
 

@@ -11,19 +11,19 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError, Invalid
-from domain.values import Text
+from domain.base import Entity, Event, Repository, validate
+from domain.errors import DomainError, InvalidField
+from domain.values import TextRule
 
-TOKEN_NAME = Text(1, 100)
+TOKEN_NAME = TextRule(1, 100)
 
-SESSION = timedelta(hours=12)
+SESSION_LIFETIME = timedelta(hours=12)
 """How long one stays signed in."""
 
-MOST_SESSIONS = 50
+MAX_SESSIONS = 50
 """How often somebody can be signed in at once; beyond that the oldest session ends."""
 
-MOST_TOKENS = 100
+MAX_TOKENS = 100
 """How many personal tokens somebody can have."""
 
 
@@ -61,7 +61,7 @@ class TooManyTokens(DomainError):
     """Somebody has as many personal tokens as one can have."""
 
     def __init__(self) -> None:
-        super().__init__(f"You have {MOST_TOKENS} tokens. Delete one that you do not need.")
+        super().__init__(f"You have {MAX_TOKENS} tokens. Delete one that you do not need.")
 
 
 MAX_SECRET = 100
@@ -88,7 +88,7 @@ class Token(Entity):
     `user_id` is `None` for the one that lets in whoever sets the workshop up.
     """
 
-    kind: ClassVar[str] = "token"
+    entity_name: ClassVar[str] = "token"
 
     purpose: Purpose
     user_id: UUID | None
@@ -114,27 +114,27 @@ class Token(Entity):
         """Make a token of a secret.
 
         Raises:
-            Invalid: when the name breaks its rule, or it would have expired before it is made.
+            InvalidField: when the name breaks its rule, or it would have expired before it is made.
         """
         if expires_at is not None and expires_at <= now:
-            raise Invalid("expires_at", "Give a time that is still to come.")
+            raise InvalidField("expires_at", "Give a time that is still to come.")
         token = cls(
             id=id,
             created_at=now,
             updated_at=now,
             purpose=purpose,
             user_id=user_id,
-            name=checked_by(TOKEN_NAME, "name", name),
+            name=validate(TOKEN_NAME, "name", name),
             scope=scope,
             digest=digest_of(secret),
             expires_at=expires_at,
         )
-        token.record(TokenIssued(subject=id, at=now, by=user_id))
+        token.record(TokenIssued(aggregate_id=id, at=now, by=user_id))
         return token
 
     def revoke(self, now: datetime, by: Actor | None = None) -> None:
         """Say that it is worth nothing any more; its repository no longer keeps it then."""
-        self.record(TokenRevoked(subject=self.id, at=now, by=id_of(by)))
+        self.record(TokenRevoked(aggregate_id=self.id, at=now, by=id_of(by)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +155,10 @@ SORTS: Mapping[str, Any] = {"created_at": lambda token: token.created_at}
 class TokenRepository(Repository[Token]):
     """Where tokens are kept."""
 
-    kind = Token.kind
+    entity_name = Token.entity_name
 
     @abstractmethod
-    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+    def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
         """Return the tokens for a purpose that somebody has, the oldest first."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from domain.errors import Forbidden
+from domain.errors import PermissionDenied
 
 
 class Role(StrEnum):
@@ -42,17 +42,17 @@ def require_session(actor: Actor) -> None:
     With one that has leaked nobody may make further tokens, or take over an account.
 
     Raises:
-        Forbidden: to a personal token.
+        PermissionDenied: to a personal token.
     """
     if actor.by_personal_token:
-        raise Forbidden("A personal token may not do this. Sign in with a password first.")
+        raise PermissionDenied("A personal token may not do this. Sign in with a password first.")
 
 
 def require_self_or_admin(actor: Actor | None, user_id: UUID) -> None:
     """Let people change their own profile, and admins everybody's.
 
     Raises:
-        Forbidden: to anybody else, whether or not there is such a user.
+        PermissionDenied: to anybody else, whether or not there is such a user.
     """
     if actor is None or (actor.id != user_id and not actor.is_admin):
-        raise Forbidden("Only this user themselves or an admin may do this.")
+        raise PermissionDenied("Only this user themselves or an admin may do this.")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from domain.errors import Invalid, NotFound, Stale, Unacceptable
+from domain.errors import InvalidField, InvalidValue, NotFound, VersionMismatch
 
 Expected = Collection[int] | None
 """The versions that the caller has seen and would change; `None` when any will do."""
@@ -20,7 +20,7 @@ class Event:
     `by` is the user who did it, `None` if the workshop itself or a stranger did.
     """
 
-    subject: UUID
+    aggregate_id: UUID
     at: datetime
     by: UUID | None = None
 
@@ -33,7 +33,7 @@ class Entity:
     aggregate never does. Times are in UTC.
     """
 
-    kind: ClassVar[str]
+    entity_name: ClassVar[str]
 
     id: UUID
     created_at: datetime
@@ -45,7 +45,7 @@ class Entity:
         # Loading from a database skips __init__, so the list is made when it is first needed.
         self.__dict__.setdefault("_events", []).append(event)
 
-    def take_events(self) -> list[Event]:
+    def collect_events(self) -> list[Event]:
         """Return what happened since the last call, and forget it."""
         events: list[Event] = self.__dict__.pop("_events", [])
         return events
@@ -65,29 +65,27 @@ class Entity:
         """Set the members that differ, each by its rule, and return those.
 
         Raises:
-            Invalid: for the first member whose rule refuses; nothing has been set then.
+            InvalidField: for the first member whose rule refuses; nothing has been set then.
         """
-        checked = {
-            name: checked_by(rules.get(name), name, value) for name, value in changes.items()
-        }
+        checked = {name: validate(rules.get(name), name, value) for name, value in changes.items()}
         different = {name: value for name, value in checked.items() if getattr(self, name) != value}
         for name, value in different.items():
             setattr(self, name, value)
         return different
 
 
-def checked_by(rule: Any, name: str, value: Any) -> Any:
+def validate(rule: Any, name: str, value: Any) -> Any:
     """Return the value as its rule keeps it; a missing value (`None`) is left to the caller.
 
     Raises:
-        Invalid: when the rule refuses.
+        InvalidField: when the rule refuses.
     """
     if rule is None or value is None:
         return value
     try:
         return rule(value)
-    except Unacceptable as error:
-        raise Invalid(name, str(error)) from None
+    except InvalidValue as error:
+        raise InvalidField(name, str(error)) from None
 
 
 E_ = TypeVar("E_", bound=Entity)
@@ -96,7 +94,7 @@ E_ = TypeVar("E_", bound=Entity)
 class Repository(ABC, Generic[E_]):
     """Where the aggregates of one kind are kept, within one unit of work."""
 
-    kind: str
+    entity_name: str
 
     @abstractmethod
     def add(self, entity: E_) -> None:
@@ -114,7 +112,7 @@ class Repository(ABC, Generic[E_]):
     def any(self) -> bool:
         """Whether there is any aggregate."""
 
-    def find_for_change(self, id: UUID) -> E_ | None:
+    def find_for_update(self, id: UUID) -> E_ | None:
         """Return the aggregate like `find`, locked if the unit of work locks what it changes."""
         return self.find(id)
 
@@ -127,18 +125,18 @@ class Repository(ABC, Generic[E_]):
 
         Raises:
             NotFound: when there is none.
-            Stale: when `expected` is given and does not hold its version (RFC 9110, 13.1.1).
+            VersionMismatch: when `expected` does not hold its version (RFC 9110, 13.1.1).
         """
-        entity = self.find_for_change(id)
+        entity = self.find_for_update(id)
         if entity is None:
-            raise NotFound(self.kind, id)
+            raise NotFound(self.entity_name, id)
         if expected is not None and entity.version not in expected:
-            raise Stale(self.kind, entity.version)
+            raise VersionMismatch(self.entity_name, entity.version)
         return entity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slice:
+class PageRequest:
     """Which part of a list is asked for, and in which order.
 
     `after` is where the last page ended: its sort value and its id. The id always breaks ties, and
@@ -168,5 +166,5 @@ class Page(Generic[V]):
     """
 
     items: list[V]
-    last: tuple[Any, UUID] | None = None
+    next_key: tuple[Any, UUID] | None = None
     total: int | None = None

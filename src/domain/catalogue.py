@@ -10,9 +10,9 @@ from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
+from domain.base import Entity, Event, Repository, validate
 from domain.currencies import DEFAULT, Currency
-from domain.errors import DomainError, InUse, Invalid, Taken
+from domain.errors import DomainError, InvalidField, NotUnique, StillReferenced
 from domain.stock import (
     STOCK,
     Movement,
@@ -22,17 +22,17 @@ from domain.stock import (
     StockRanLow,
     StockRecovered,
 )
-from domain.values import Money, Text, caseless, fold, search_text
+from domain.values import MoneyRule, TextRule, casefold_nfc, search_fold, search_text
 
-NAME = Text(1, 100)
-SKU = Text(1, 40)
-DESCRIPTION = Text(0, 500, lines=True)
-PRICE = Money(Decimal("9999999999.99"))
+NAME = TextRule(1, 100)
+SKU = TextRule(1, 40)
+DESCRIPTION = TextRule(0, 500, lines=True)
+PRICE = MoneyRule(Decimal("9999999999.99"))
 REORDER_LEVEL = STOCK
 
 
 @lru_cache(maxsize=8)
-def price_rule(currency: Currency) -> Money:
+def price_rule(currency: Currency) -> MoneyRule:
     """Return the rule for prices in a currency."""
     return replace(PRICE, digits=currency.digits)
 
@@ -61,7 +61,7 @@ class PricesTooFine(DomainError):
         )
 
 
-class ProductAdded(Event):
+class ProductCreated(Event):
     """There is one more product."""
 
 
@@ -69,7 +69,7 @@ class ProductAdded(Event):
 class ProductEdited(Event):
     """Members of a product were given other values."""
 
-    members: tuple[str, ...]
+    changed_fields: tuple[str, ...]
 
 
 class ProductArchived(Event):
@@ -80,11 +80,11 @@ class ProductRestored(Event):
     """A product that was archived is offered again."""
 
 
-class ProductRemoved(Event):
+class ProductDeleted(Event):
     """A product was struck off the list."""
 
 
-class Details(TypedDict):
+class ProductDetails(TypedDict):
     """What is said of a product as it is added."""
 
     name: str
@@ -114,7 +114,7 @@ class Product(Entity):
     movements, and changes by them alone. At `reorder_level`, or below, more have to be ordered.
     """
 
-    kind: ClassVar[str] = "product"
+    entity_name: ClassVar[str] = "product"
 
     name: str
     sku: str | None = None
@@ -126,40 +126,40 @@ class Product(Entity):
     archived: bool = False
 
     @classmethod
-    def add(
+    def create(
         cls,
         id: UUID,
         now: datetime,
         *,
         by: Actor | None = None,
-        among: "ProductRepository",
+        products: "ProductRepository",
         currency: Currency = DEFAULT,
-        **details: Unpack[Details],
+        **details: Unpack[ProductDetails],
     ) -> "Product":
         """Add a product, of which there are no pieces yet; its price is in a currency.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another product has the SKU, in whatever case.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another product has the SKU, in whatever case.
         """
         rules = rules_in(currency)
         kept: Any = {
-            name: checked_by(rules.get(name), name, value) for name, value in details.items()
+            name: validate(rules.get(name), name, value) for name, value in details.items()
         }
         product = cls(id=id, created_at=now, updated_at=now, **kept)
-        product._require_own_sku(among)
-        product.record(ProductAdded(subject=id, at=now, by=id_of(by)))
+        product._require_own_sku(products)
+        product.record(ProductCreated(aggregate_id=id, at=now, by=id_of(by)))
         return product
 
     @property
     def name_key(self) -> str:
         """What sorting by name compares: enough of it to keep an index entry small."""
-        return fold(self.name)[:200]
+        return search_fold(self.name)[:200]
 
     @property
     def sku_key(self) -> str | None:
         """What makes a SKU another's: it is no other product's, whatever the case."""
-        return None if self.sku is None else caseless(self.sku)
+        return None if self.sku is None else casefold_nfc(self.sku)
 
     @property
     def search_text(self) -> str:
@@ -182,34 +182,36 @@ class Product(Entity):
         now: datetime,
         *,
         by: Actor | None = None,
-        among: "ProductRepository",
+        products: "ProductRepository",
         currency: Currency = DEFAULT,
     ) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another product has the SKU, in whatever case.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another product has the SKU, in whatever case.
         """
         needed_reorder = self.needs_reorder
         different = self.assign(changes, rules_in(currency))
         if not different:
             return
         if "sku" in different:
-            self._require_own_sku(among)
+            self._require_own_sku(products)
         self.updated_at = self._not_before_the_last(now)
         members = tuple(different)
-        self.record(ProductEdited(subject=self.id, at=now, by=id_of(by), members=members))
+        self.record(
+            ProductEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+        )
         self._record_reorder_need(needed_reorder, by)
 
-    def receive_first(
+    def set_opening_stock(
         self,
         id: UUID,
         stock: int,
         now: datetime,
         *,
         by: Actor | None = None,
-        ledger: MovementRepository,
+        movements: MovementRepository,
     ) -> None:
         """Take in what there is already of a product that was just added, if there is any.
 
@@ -217,10 +219,10 @@ class Product(Entity):
         low about having none of it yet.
 
         Raises:
-            Invalid: when there cannot be so many.
+            InvalidField: when there cannot be so many.
         """
-        if checked_by(STOCK, "stock", stock):
-            self._move(id, stock, Reason.RECEIVED, now, by=by, ledger=ledger)
+        if validate(STOCK, "stock", stock):
+            self._move(id, stock, Reason.RECEIVED, now, by=by, movements=movements)
         if self.low_stock and self.reorder_level:
             self._record_reorder_need(False, by)
 
@@ -233,7 +235,7 @@ class Product(Entity):
         *,
         note: str | None = None,
         by: Actor | None = None,
-        ledger: MovementRepository,
+        movements: MovementRepository,
     ) -> Movement:
         """Take pieces in, or give them out if `quantity` is negative; return the movement.
 
@@ -241,13 +243,13 @@ class Product(Entity):
         What is archived may still lie on a shelf, so its stock moves like any other.
 
         Raises:
-            Invalid: when a value breaks the rule for its member, or the reason is a count.
+            InvalidField: when a value breaks the rule for its member, or the reason is a count.
             InsufficientStock: when there are fewer pieces than are to be taken.
         """
         if reason is Reason.COUNTED:
-            raise Invalid("reason", "Set the stock of the product to what was counted.")
+            raise InvalidField("reason", "Set the stock of the product to what was counted.")
         needed_reorder = self.needs_reorder
-        movement = self._move(id, quantity, reason, now, note=note, by=by, ledger=ledger)
+        movement = self._move(id, quantity, reason, now, note=note, by=by, movements=movements)
         self._record_reorder_need(needed_reorder, by)
         return movement
 
@@ -258,17 +260,17 @@ class Product(Entity):
         now: datetime,
         *,
         by: Actor | None = None,
-        ledger: MovementRepository,
+        movements: MovementRepository,
     ) -> None:
         """Set the stock to what was counted, by a movement of the difference if there is one.
 
         Raises:
-            Invalid: when there cannot be so many.
+            InvalidField: when there cannot be so many.
         """
-        difference = checked_by(STOCK, "stock", counted) - self.stock
+        difference = validate(STOCK, "stock", counted) - self.stock
         if difference:
             needed_reorder = self.needs_reorder
-            self._move(id, difference, Reason.COUNTED, now, by=by, ledger=ledger)
+            self._move(id, difference, Reason.COUNTED, now, by=by, movements=movements)
             self._record_reorder_need(needed_reorder, by)
 
     def _move(
@@ -280,9 +282,9 @@ class Product(Entity):
         *,
         note: str | None = None,
         by: Actor | None,
-        ledger: MovementRepository,
+        movements: MovementRepository,
     ) -> Movement:
-        movement = Movement.make(
+        movement = Movement.create(
             id,
             self._not_before_the_last(now),
             product_id=self.id,
@@ -292,12 +294,12 @@ class Product(Entity):
             stock_before=self.stock,
             by=by,
         )
-        ledger.add(movement)
+        movements.add(movement)
         self.stock = after = movement.stock_after
         self.updated_at = at = movement.created_at
         self.record(
             StockMoved(
-                subject=self.id,
+                aggregate_id=self.id,
                 at=at,
                 by=id_of(by),
                 quantity=movement.quantity,
@@ -322,32 +324,32 @@ class Product(Entity):
             event, opposite = StockRanLow, StockRecovered
         if not self.retract(opposite):
             at = self.updated_at
-            self.record(event(subject=self.id, at=at, by=id_of(by), stock=self.stock))
+            self.record(event(aggregate_id=self.id, at=at, by=id_of(by), stock=self.stock))
 
     def archive(self, now: datetime, by: Actor | None = None) -> None:
         """Be offered no longer."""
         if not self.archived:
             self.archived = True
             self.updated_at = self._not_before_the_last(now)
-            self.record(ProductArchived(subject=self.id, at=now, by=id_of(by)))
+            self.record(ProductArchived(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def restore(self, now: datetime, by: Actor | None = None) -> None:
         """Be offered again."""
         if self.archived:
             self.archived = False
             self.updated_at = self._not_before_the_last(now)
-            self.record(ProductRestored(subject=self.id, at=now, by=id_of(by)))
+            self.record(ProductRestored(aggregate_id=self.id, at=now, by=id_of(by)))
             self._record_reorder_need(False, by)
 
-    def leave(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
+    def delete(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
         """Be struck off the list, unless the ledger tells of it.
 
         Raises:
-            InUse: when it does: archiving is what is left.
+            StillReferenced: when it does: archiving is what is left.
         """
         if has_movements:
-            raise InUse("There are movements of this product. Archive it instead.")
-        self.record(ProductRemoved(subject=self.id, at=now, by=id_of(by)))
+            raise StillReferenced("There are movements of this product. Archive it instead.")
+        self.record(ProductDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def _not_before_the_last(self, now: datetime) -> datetime:
         """Return when a change is made that is made now.
@@ -357,10 +359,10 @@ class Product(Entity):
         """
         return max(now, self.updated_at)
 
-    def _require_own_sku(self, among: "ProductRepository") -> None:
+    def _require_own_sku(self, products: "ProductRepository") -> None:
         key = self.sku_key
-        if key is not None and among.with_sku(key) not in (None, self.id):
-            raise Taken("sku", "Another product")
+        if key is not None and products.id_by_sku(key) not in (None, self.id):
+            raise NotUnique("sku", "Another product")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,7 +386,7 @@ class ProductFilter:
             and (self.max_price is None or product.price <= self.max_price)
             and (self.in_stock is None or (product.stock > 0) == self.in_stock)
             and (self.low_stock is None or product.low_stock == self.low_stock)
-            and (self.q is None or fold(self.q) in product.search_text)
+            and (self.q is None or search_fold(self.q) in product.search_text)
         )
 
 
@@ -404,16 +406,16 @@ class ProductRepository(Repository[Product]):
     stock at once, and would only ever collide.
     """
 
-    kind = Product.kind
+    entity_name = Product.entity_name
 
     @abstractmethod
-    def with_sku(self, sku_key: str) -> UUID | None:
+    def id_by_sku(self, sku_key: str) -> UUID | None:
         """Return which product has a SKU, by its key."""
 
     @abstractmethod
-    def any_finer_than(self, digits: int) -> bool:
+    def exists_finer_than(self, digits: int) -> bool:
         """Whether there are prices with more decimals than that."""
 
     @abstractmethod
-    def any_in(self, category_id: UUID) -> bool:
+    def exists_in_category(self, category_id: UUID) -> bool:
         """Whether there are products in a category."""

@@ -8,22 +8,22 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import InUse, Taken
-from domain.values import Text, caseless, fold
+from domain.base import Entity, Event, Repository, validate
+from domain.errors import NotUnique, StillReferenced
+from domain.values import TextRule, casefold_nfc, search_fold
 
-NAME = Text(1, 50)
+NAME = TextRule(1, 50)
 
 
-class CategoryAdded(Event):
+class CategoryCreated(Event):
     """There is one more category."""
 
 
-class CategoryRenamed(Event):
+class CategoryEdited(Event):
     """A category has another name."""
 
 
-class CategoryRemoved(Event):
+class CategoryDeleted(Event):
     """A category was struck off the list."""
 
 
@@ -31,69 +31,71 @@ class CategoryRemoved(Event):
 class Category(Entity):
     """A kind of product."""
 
-    kind: ClassVar[str] = "category"
+    entity_name: ClassVar[str] = "category"
 
     name: str
 
     @classmethod
-    def add(
+    def create(
         cls,
         id: UUID,
         now: datetime,
         *,
         name: str,
         by: Actor | None = None,
-        among: "CategoryRepository",
+        categories: "CategoryRepository",
     ) -> "Category":
         """Add a category.
 
         Raises:
-            Invalid: when the name breaks its rule.
-            Taken: when another category has the name, in whatever case.
+            InvalidField: when the name breaks its rule.
+            NotUnique: when another category has the name, in whatever case.
         """
-        kept = checked_by(NAME, "name", name)
+        kept = validate(NAME, "name", name)
         category = cls(id=id, created_at=now, updated_at=now, name=kept)
-        category._require_own_name(among)
-        category.record(CategoryAdded(subject=id, at=now, by=id_of(by)))
+        category._require_own_name(categories)
+        category.record(CategoryCreated(aggregate_id=id, at=now, by=id_of(by)))
         return category
 
     @property
-    def own_key(self) -> str:
+    def unique_key(self) -> str:
         """What no two categories have in common: the name, whatever the case."""
-        return caseless(self.name)
+        return casefold_nfc(self.name)
 
     @property
     def name_key(self) -> str:
         """What sorting and searching compare."""
-        return fold(self.name)
+        return search_fold(self.name)
 
-    def rename(
-        self, name: str, now: datetime, *, by: Actor | None = None, among: "CategoryRepository"
+    def edit(
+        self, name: str, now: datetime, *, by: Actor | None = None, categories: "CategoryRepository"
     ) -> None:
         """Have another name; the one it has already changes nothing.
 
         Raises:
-            Invalid: when the name breaks its rule.
-            Taken: when another category has the name, in whatever case.
+            InvalidField: when the name breaks its rule.
+            NotUnique: when another category has the name, in whatever case.
         """
         if self.assign({"name": name}, {"name": NAME}):
-            self._require_own_name(among)
+            self._require_own_name(categories)
             self.updated_at = now
-            self.record(CategoryRenamed(subject=self.id, at=now, by=id_of(by)))
+            self.record(CategoryEdited(aggregate_id=self.id, at=now, by=id_of(by)))
 
-    def leave(self, now: datetime, *, by: Actor | None = None, has_products: bool) -> None:
+    def delete(self, now: datetime, *, by: Actor | None = None, has_products: bool) -> None:
         """Be struck off the list, unless there are products in it.
 
         Raises:
-            InUse: when there are.
+            StillReferenced: when there are.
         """
         if has_products:
-            raise InUse("There are products in this category. Move them to another one first.")
-        self.record(CategoryRemoved(subject=self.id, at=now, by=id_of(by)))
+            raise StillReferenced(
+                "There are products in this category. Move them to another one first."
+            )
+        self.record(CategoryDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
-    def _require_own_name(self, among: "CategoryRepository") -> None:
-        if among.named(self.own_key) not in (None, self.id):
-            raise Taken("name", "Another category")
+    def _require_own_name(self, categories: "CategoryRepository") -> None:
+        if categories.id_by_key(self.unique_key) not in (None, self.id):
+            raise NotUnique("name", "Another category")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ class CategoryFilter:
 
     def matches(self, category: Category) -> bool:
         """Whether the category is among those meant."""
-        return self.q is None or fold(self.q) in category.name_key
+        return self.q is None or search_fold(self.q) in category.name_key
 
 
 SORTS: Mapping[str, Callable[[Category], Any]] = {
@@ -117,8 +119,8 @@ SORTS: Mapping[str, Callable[[Category], Any]] = {
 class CategoryRepository(Repository[Category]):
     """Where categories are kept."""
 
-    kind = Category.kind
+    entity_name = Category.entity_name
 
     @abstractmethod
-    def named(self, own_key: str) -> UUID | None:
+    def id_by_key(self, unique_key: str) -> UUID | None:
         """Return which category has a name, by its key."""

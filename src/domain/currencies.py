@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 
 # ISO 4217, list one, by the minor unit of each. Codes without one are no money to set a price in:
 # metals, test codes, units of account.
@@ -41,10 +41,10 @@ class Currency:
         """Return the currency of a code.
 
         Raises:
-            Unacceptable: when ISO 4217 has no such currency, or gives it no decimals to count.
+            InvalidValue: when ISO 4217 has no such currency, or gives it no decimals to count.
         """
         if code not in _DIGITS:
-            raise Unacceptable("Give a code of ISO 4217, such as EUR.")
+            raise InvalidValue("Give a code of ISO 4217, such as EUR.")
         return cls(code, _DIGITS[code])
 
     @property

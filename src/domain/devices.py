@@ -5,23 +5,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.access import digest_of
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError, Taken
-from domain.values import Document, Text, Whole, caseless, fold, search_text
+from domain.base import Entity, Event, Repository, validate
+from domain.errors import DomainError, NotUnique
+from domain.values import IntegerRule, JsonRule, TextRule, casefold_nfc, search_fold, search_text
 
-NAME = Text(1, 100)
-KIND = Text(0, 50)
+NAME = TextRule(1, 100)
+KIND = TextRule(0, 50)
 # An empty serial number would be one that only one device can have: who knows none gives none.
-SERIAL = Text(1, 100)
-LOCATION = Text(0, 100)
-HEARTBEAT_EVERY = Whole(10, 86_400)
-AGENT_VERSION = Text(0, 50)
-METRICS = Document(max=2_048, depth=10)
+SERIAL = TextRule(1, 100)
+LOCATION = TextRule(0, 100)
+HEARTBEAT_EVERY = IntegerRule(10, 86_400)
+AGENT_VERSION = TextRule(0, 50)
+METRICS = JsonRule(max=2_048, depth=10)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "name": NAME,
@@ -56,14 +56,14 @@ class Presence(StrEnum):
     OFFLINE = "offline"
 
 
-class Retired(DomainError):
+class DeviceRetired(DomainError):
     """The device is out of service, so nobody waits for its heartbeats any more."""
 
     def __init__(self) -> None:
         super().__init__("This device is retired; its heartbeats are not wanted any more.")
 
 
-class DeviceAdded(Event):
+class DeviceCreated(Event):
     """A device was put on the list."""
 
 
@@ -71,14 +71,14 @@ class DeviceAdded(Event):
 class DeviceEdited(Event):
     """Members of a device were given other values."""
 
-    members: tuple[str, ...]
+    changed_fields: tuple[str, ...]
 
 
-class DeviceKeyMade(Event):
+class DeviceKeyIssued(Event):
     """A device has a new key; the one before is worth nothing any more."""
 
 
-class DeviceRemoved(Event):
+class DeviceDeleted(Event):
     """A device was struck off the list."""
 
 
@@ -120,9 +120,9 @@ def checked_report(report: Report) -> Report:
     """Return a report as it is kept.
 
     Raises:
-        Invalid: when a value breaks the rule for its member.
+        InvalidField: when a value breaks the rule for its member.
     """
-    kept: Any = {name: checked_by(REPORT_RULES[name], name, told) for name, told in report.items()}
+    kept: Any = {name: validate(REPORT_RULES[name], name, told) for name, told in report.items()}
     return kept  # type: ignore[no-any-return]
 
 
@@ -131,13 +131,14 @@ class Device(Entity):
     """A machine. It is expected to be heard of every `heartbeat_every` seconds.
 
     Of its key only a digest is kept. `last_seen_at`, `agent_version` and `metrics` come with
-    heartbeats, which change neither `version` nor `updated_at`: `DeviceRepository.beat`.
+    heartbeats, which change neither `version` nor `updated_at`; see
+    `DeviceRepository.record_heartbeat`.
     """
 
-    # What the machine is, while elsewhere it is the kind of aggregate; that is its repository's.
-    kind: str | None = None  # type: ignore[misc, assignment]
+    entity_name: ClassVar[str] = "device"
 
     name: str
+    kind: str | None = None
     serial: str | None = None
     location: str | None = None
     status: Status = Status.ACTIVE
@@ -148,27 +149,27 @@ class Device(Entity):
     metrics: dict[str, Any] | None = None
 
     @classmethod
-    def add(
+    def create(
         cls,
         id: UUID,
         now: datetime,
         *,
         by: Actor | None = None,
-        among: "DeviceRepository",
+        devices: "DeviceRepository",
         **profile: Unpack[Profile],
     ) -> "Device":
         """Put a device on the list; without `by` the workshop itself does.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another device has the serial number, in whatever case.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another device has the serial number, in whatever case.
         """
         kept: Any = {
-            name: checked_by(RULES.get(name), name, value) for name, value in profile.items()
+            name: validate(RULES.get(name), name, value) for name, value in profile.items()
         }
         device = cls(id=id, created_at=now, updated_at=now, **kept)
-        device._require_own_serial(among)
-        device.record(DeviceAdded(subject=id, at=now, by=id_of(by)))
+        device._require_own_serial(devices)
+        device.record(DeviceCreated(aggregate_id=id, at=now, by=id_of(by)))
         return device
 
     @property
@@ -197,17 +198,17 @@ class Device(Entity):
     @property
     def name_key(self) -> str:
         """What sorting by name compares: enough of it to keep an index entry small."""
-        return fold(self.name)[:200]
+        return search_fold(self.name)[:200]
 
     @property
     def kind_key(self) -> str | None:
         """What looking for a kind looks into."""
-        return None if self.kind is None else fold(self.kind)
+        return None if self.kind is None else search_fold(self.kind)
 
     @property
     def serial_key(self) -> str | None:
         """What makes a serial number another's: it is no other device's, whatever the case."""
-        return None if self.serial is None else caseless(self.serial)
+        return None if self.serial is None else casefold_nfc(self.serial)
 
     @property
     def search_text(self) -> str:
@@ -220,34 +221,36 @@ class Device(Entity):
         now: datetime,
         *,
         by: Actor | None = None,
-        among: "DeviceRepository",
+        devices: "DeviceRepository",
     ) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another device has the serial number, in whatever case.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another device has the serial number, in whatever case.
         """
         different = self.assign(changes, RULES)
         if not different:
             return
         if "serial" in different:
-            self._require_own_serial(among)
+            self._require_own_serial(devices)
         self.updated_at = now
         members = tuple(different)
-        self.record(DeviceEdited(subject=self.id, at=now, by=id_of(by), members=members))
+        self.record(
+            DeviceEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+        )
 
-    def take_key(self, secret: str, now: datetime, by: Actor | None = None) -> None:
+    def rotate_key(self, secret: str, now: datetime, by: Actor | None = None) -> None:
         """Have a new key; the one before, if there was one, is worth nothing any more."""
         self.key_digest = digest_of(secret)
         self.updated_at = now
-        self.record(DeviceKeyMade(subject=self.id, at=now, by=id_of(by)))
+        self.record(DeviceKeyIssued(aggregate_id=self.id, at=now, by=id_of(by)))
 
-    def _require_own_serial(self, among: "DeviceRepository") -> None:
+    def _require_own_serial(self, devices: "DeviceRepository") -> None:
         if self.serial_key is not None:
-            other = among.with_serial(self.serial_key)
+            other = devices.id_by_serial(self.serial_key)
             if other is not None and other != self.id:
-                raise Taken("serial", "Another device")
+                raise NotUnique("serial", "Another device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,8 +271,8 @@ class DeviceFilter:
         return (
             (self.status is None or device.status is self.status)
             and (self.presence is None or device.presence(self.now) is self.presence)
-            and (self.kind is None or fold(self.kind) in (device.kind_key or ""))
-            and (self.q is None or fold(self.q) in device.search_text)
+            and (self.kind is None or search_fold(self.kind) in (device.kind_key or ""))
+            and (self.q is None or search_fold(self.q) in device.search_text)
         )
 
 
@@ -284,14 +287,16 @@ SORTS: Mapping[str, Callable[[Device], Any]] = {
 class DeviceRepository(Repository[Device]):
     """Where devices are kept."""
 
-    kind = "device"
+    entity_name = Device.entity_name
 
     @abstractmethod
-    def with_serial(self, serial_key: str) -> UUID | None:
+    def id_by_serial(self, serial_key: str) -> UUID | None:
         """Return which device has a serial number, by its key."""
 
     @abstractmethod
-    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+    def record_heartbeat(
+        self, id: UUID, key_digest: str, at: datetime, report: Report
+    ) -> Status | None:
         """Note that a device lives and what it tells of itself, unless it is retired.
 
         That is no change of it: its version stays the same, and whoever changes it meanwhile is not

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 
-class Unacceptable(ValueError):
+class InvalidValue(ValueError):
     """A value breaks the rule for its field; the message says what would be acceptable."""
 
 
@@ -11,7 +11,7 @@ class DomainError(Exception):
     """The workshop's rules say no; `str()` of the error is meant for the person who asked."""
 
 
-class Invalid(DomainError):
+class InvalidField(DomainError):
     """A member's value is not acceptable, alone or beside the others."""
 
     def __init__(self, field: str, detail: str) -> None:
@@ -22,18 +22,18 @@ class Invalid(DomainError):
 class NotFound(DomainError):
     """There is no such thing, or it is not for the eyes of whoever asks."""
 
-    def __init__(self, kind: str, id: UUID) -> None:
-        super().__init__(f"There is no {kind} with this id.")
-        self.kind = kind
+    def __init__(self, entity_name: str, id: UUID) -> None:
+        super().__init__(f"There is no {entity_name} with this id.")
+        self.entity_name = entity_name
         self.id = id
 
 
-class Stale(DomainError):
+class VersionMismatch(DomainError):
     """The thing has changed since the caller last saw it."""
 
-    def __init__(self, kind: str, version: int) -> None:
+    def __init__(self, entity_name: str, version: int) -> None:
         super().__init__(
-            f"This {kind} has changed since you read it; its version is now {version}."
+            f"This {entity_name} has changed since you read it; its version is now {version}."
         )
         self.version = version
 
@@ -45,7 +45,7 @@ class Conflict(DomainError):
         super().__init__("Others are changing this at the same moment; nothing was written.")
 
 
-class Taken(DomainError):
+class NotUnique(DomainError):
     """Somebody or something else has this value already, and it must be one's own."""
 
     def __init__(self, field: str, by: str = "Somebody else") -> None:
@@ -53,18 +53,18 @@ class Taken(DomainError):
         self.field = field
 
 
-class InUse(DomainError):
+class StillReferenced(DomainError):
     """Other things refer to this one, so it has to stay."""
 
 
-class Forbidden(DomainError):
+class PermissionDenied(DomainError):
     """It is known who asks, and they may not do this."""
 
     def __init__(self, detail: str = "You may not do this.") -> None:
         super().__init__(detail)
 
 
-class Unidentified(DomainError):
+class AuthenticationFailed(DomainError):
     """What was presented does not tell who asks; it is not said what is wrong with it."""
 
 

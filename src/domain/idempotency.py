@@ -9,21 +9,21 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from domain.actors import Actor
 from domain.base import Entity, Repository
 
-KEPT_FOR = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 """How long it is known that something has been sent before."""
 
 
 @dataclass(eq=False, kw_only=True)
-class Receipt(Entity):
+class IdempotencyRecord(Entity):
     """What somebody sent under a key of theirs has had its effect, and `place` is where to find it.
 
-    From `forget_at` on it counts no more: what comes under the key then is new.
+    From `expires_at` on it counts no more: what comes under the key then is new.
     """
 
-    kind: ClassVar[str] = "receipt"
+    entity_name: ClassVar[str] = "receipt"
 
-    place: str
-    forget_at: datetime
+    location: str
+    expires_at: datetime
 
     @staticmethod
     def id_for(sender: Actor, operation: str, key: str) -> UUID:
@@ -34,26 +34,26 @@ class Receipt(Entity):
         return uuid5(NAMESPACE_URL, f"receipt:{sender.id}:{operation}:{key}")
 
     @classmethod
-    def give(cls, id: UUID, now: datetime, place: str) -> "Receipt":
+    def create(cls, id: UUID, now: datetime, place: str) -> "IdempotencyRecord":
         """Say where an effect is found."""
-        return cls(id=id, created_at=now, updated_at=now, place=place, forget_at=now + KEPT_FOR)
+        return cls(id=id, created_at=now, updated_at=now, location=place, expires_at=now + LIFETIME)
 
-    def counts(self, now: datetime) -> bool:
+    def is_valid(self, now: datetime) -> bool:
         """Whether it still tells anything at a moment."""
-        return now < self.forget_at
+        return now < self.expires_at
 
-    def renew(self, now: datetime, place: str) -> None:
+    def replace(self, now: datetime, place: str) -> None:
         """Say where another effect is found, since the first does not count any more."""
-        self.place = place
+        self.location = place
         self.updated_at = now
-        self.forget_at = now + KEPT_FOR
+        self.expires_at = now + LIFETIME
 
 
-class ReceiptRepository(Repository[Receipt]):
+class IdempotencyRecordRepository(Repository[IdempotencyRecord]):
     """Where receipts are kept."""
 
-    kind = Receipt.kind
+    entity_name = IdempotencyRecord.entity_name
 
     @abstractmethod
-    def over(self, now: datetime, limit: int) -> list[Receipt]:
+    def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
         """Return some of those that no longer count, but none that somebody else is changing."""

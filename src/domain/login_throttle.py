@@ -22,26 +22,26 @@ class RateLimit:
     each further failure up to that pause.
     """
 
-    number: int
-    within: timedelta
+    max_failures: int
+    window: timedelta
     longest_pause: timedelta | None = None
 
     def wait(self, failures: Sequence[datetime], now: datetime) -> timedelta:
         """Return how long an attempt has to wait; not at all if that is zero or negative."""
         recent = self.recent(failures, now)
-        excess = len(recent) - self.number
+        excess = len(recent) - self.max_failures
         if excess < 0:
             return timedelta()
         if self.longest_pause is None:
-            return recent[-self.number] + self.within - now
+            return recent[-self.max_failures] + self.window - now
         return recent[-1] + min(timedelta(seconds=2**excess), self.longest_pause) - now
 
     def recent(self, failures: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
         """Return the failures within the window, oldest first, as many as make a difference."""
-        kept = self.number
+        kept = self.max_failures
         if self.longest_pause is not None:
             kept += int(self.longest_pause.total_seconds()).bit_length()
-        return tuple(sorted(time for time in failures if time > now - self.within))[-kept:]
+        return tuple(sorted(time for time in failures if time > now - self.window))[-kept:]
 
 
 _QUARTER = timedelta(minutes=15)
@@ -122,23 +122,23 @@ def require_allowed(
 class LoginThrottle(Entity):
     """A counter of failed attempts; `times` are those of the failures."""
 
-    kind: ClassVar[str] = "login_throttle"
+    entity_name: ClassVar[str] = "login_throttle"
 
-    times: tuple[datetime, ...] = ()
-    forget_at: datetime
+    failed_at: tuple[datetime, ...] = ()
+    expires_at: datetime
 
     def register_failure(self, now: datetime, limit: RateLimit) -> None:
         """Count one more failure."""
-        self.times = limit.recent((*self.times, now), now)
-        self.forget_at = now + limit.within
+        self.failed_at = limit.recent((*self.failed_at, now), now)
+        self.expires_at = now + limit.window
         self.updated_at = now
 
 
 class LoginThrottleRepository(Repository[LoginThrottle]):
     """Where the counters are kept."""
 
-    kind = LoginThrottle.kind
+    entity_name = LoginThrottle.entity_name
 
     @abstractmethod
-    def over(self, now: datetime, limit: int) -> list[LoginThrottle]:
+    def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
         """Return some counters that no longer count, without those another transaction holds."""

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, TypedDict
 from uuid import UUID
 
 from domain.actors import Actor
-from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import Forbidden
-from domain.values import Text, fold, search_text
+from domain.base import Entity, Event, Repository, validate
+from domain.errors import PermissionDenied
+from domain.values import TextRule, search_fold, search_text
 
-TITLE = Text(1, 100)
-CONTENT = Text(1, 50_000, lines=True)
+TITLE = TextRule(1, 100)
+CONTENT = TextRule(1, 50_000, lines=True)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {"title": TITLE, "content": CONTENT}
 
@@ -22,7 +22,7 @@ MAX_SLUG = 80
 """How long a slug is at most, before a number that tells it from others."""
 
 
-class PostWritten(Event):
+class PostCreated(Event):
     """A draft was written."""
 
 
@@ -30,7 +30,7 @@ class PostWritten(Event):
 class PostEdited(Event):
     """Members of a post were given other values."""
 
-    members: tuple[str, ...]
+    changed_fields: tuple[str, ...]
 
 
 class PostPublished(Event):
@@ -41,7 +41,7 @@ class PostUnpublished(Event):
     """A post is a draft again."""
 
 
-class PostRemoved(Event):
+class PostDeleted(Event):
     """A post was thrown away."""
 
 
@@ -66,10 +66,10 @@ def require_author_or_admin(actor: Actor, author_id: UUID) -> None:
     """Let posts be changed by those who wrote them, and by admins.
 
     Raises:
-        Forbidden: to anybody else.
+        PermissionDenied: to anybody else.
     """
     if not may_change(actor, author_id):
-        raise Forbidden("Only the author of this post or an admin may do this.")
+        raise PermissionDenied("Only the author of this post or an admin may do this.")
 
 
 def slug_of(title: str) -> str:
@@ -77,7 +77,7 @@ def slug_of(title: str) -> str:
 
     A title that has none of them is called `post`.
     """
-    return "-".join(re.findall("[a-z0-9]+", fold(title)))[:MAX_SLUG].strip("-") or "post"
+    return "-".join(re.findall("[a-z0-9]+", search_fold(title)))[:MAX_SLUG].strip("-") or "post"
 
 
 def is_slug(text: str) -> bool:
@@ -89,7 +89,7 @@ def is_slug(text: str) -> bool:
 class Post(Entity):
     """One piece of news, in Markdown. `published_at` is when it was published first."""
 
-    kind: ClassVar[str] = "post"
+    entity_name: ClassVar[str] = "post"
 
     title: str
     content: str
@@ -99,7 +99,7 @@ class Post(Entity):
     published_at: datetime | None = None
 
     @classmethod
-    def write(
+    def create(
         cls,
         id: UUID,
         now: datetime,
@@ -107,30 +107,30 @@ class Post(Entity):
         title: str,
         content: str,
         by: Actor,
-        among: "PostRepository",
+        posts: "PostRepository",
     ) -> "Post":
         """Write a draft.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its member.
         """
-        title = checked_by(TITLE, "title", title)
+        title = validate(TITLE, "title", title)
         post = cls(
             id=id,
             created_at=now,
             updated_at=now,
             title=title,
-            content=checked_by(CONTENT, "content", content),
-            slug=among.free_slug(slug_of(title)),
+            content=validate(CONTENT, "content", content),
+            slug=posts.free_slug(slug_of(title)),
             author_id=by.id,
         )
-        post.record(PostWritten(subject=id, at=now, by=by.id))
+        post.record(PostCreated(aggregate_id=id, at=now, by=by.id))
         return post
 
     @property
     def title_key(self) -> str:
         """What sorting by title compares: enough of it to keep an index entry small."""
-        return fold(self.title)[:200]
+        return search_fold(self.title)[:200]
 
     @property
     def search_text(self) -> str:
@@ -138,7 +138,7 @@ class Post(Entity):
         return search_text(self.title, self.content)
 
     def edit(
-        self, changes: PostChanges, now: datetime, *, by: Actor, among: "PostRepository"
+        self, changes: PostChanges, now: datetime, *, by: Actor, posts: "PostRepository"
     ) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
@@ -146,8 +146,8 @@ class Post(Entity):
         it stays.
 
         Raises:
-            Forbidden: when `by` may not change this post.
-            Invalid: when a value breaks the rule for its member.
+            PermissionDenied: when `by` may not change this post.
+            InvalidField: when a value breaks the rule for its member.
         """
         require_author_or_admin(by, self.author_id)
         before = slug_of(self.title)
@@ -155,35 +155,35 @@ class Post(Entity):
         if not different:
             return
         if self.published_at is None and (slug := slug_of(self.title)) != before:
-            self.slug = among.free_slug(slug)
+            self.slug = posts.free_slug(slug)
         self.updated_at = now
         members = tuple(different)
-        self.record(PostEdited(subject=self.id, at=now, by=by.id, members=members))
+        self.record(PostEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
 
     def publish(self, now: datetime, *, by: Actor) -> None:
         """Let everybody read it; doing so again changes nothing.
 
         Raises:
-            Forbidden: when `by` may not change this post.
+            PermissionDenied: when `by` may not change this post.
         """
         require_author_or_admin(by, self.author_id)
         if not self.published:
             self.published = True
             self.published_at = self.published_at or now
             self.updated_at = now
-            self.record(PostPublished(subject=self.id, at=now, by=by.id))
+            self.record(PostPublished(aggregate_id=self.id, at=now, by=by.id))
 
     def unpublish(self, now: datetime, *, by: Actor) -> None:
         """Make it a draft again; when it was published first is not forgotten.
 
         Raises:
-            Forbidden: when `by` may not change this post.
+            PermissionDenied: when `by` may not change this post.
         """
         require_author_or_admin(by, self.author_id)
         if self.published:
             self.published = False
             self.updated_at = now
-            self.record(PostUnpublished(subject=self.id, at=now, by=by.id))
+            self.record(PostUnpublished(aggregate_id=self.id, at=now, by=by.id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ class PostFilter:
         return (
             (self.published is None or post.published == self.published)
             and (self.author_id is None or post.author_id == self.author_id)
-            and (self.q is None or fold(self.q) in post.search_text)
+            and (self.q is None or search_fold(self.q) in post.search_text)
             and (self.public is None or post.published)
             and (self.reader_id is None or post.published or post.author_id == self.reader_id)
         )
@@ -228,19 +228,19 @@ SORTS: Mapping[str, Callable[[Post], Any]] = {
 class PostRepository(Repository[Post]):
     """Where posts are kept."""
 
-    kind = Post.kind
+    entity_name = Post.entity_name
 
     @abstractmethod
-    def slugs(self, wanted: str) -> set[str]:
+    def list_slugs(self, wanted: str) -> set[str]:
         """Return the slugs in use that are this one, or begin with it and a dash."""
 
     @abstractmethod
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         """Whether a user wrote any post."""
 
     def free_slug(self, wanted: str) -> str:
         """Return the slug, or with the lowest number behind it that nobody has yet."""
-        taken = self.slugs(wanted)
+        taken = self.list_slugs(wanted)
         number, slug = 1, wanted
         while slug in taken:
             number += 1

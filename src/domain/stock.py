@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
-from domain.errors import DomainError, Invalid
-from domain.values import Text, Whole
+from domain.base import Entity, Event, Repository, validate
+from domain.errors import DomainError, InvalidField
+from domain.values import IntegerRule, TextRule
 
-MOST_PIECES = 1_000_000_000
+MAX_STOCK = 1_000_000_000
 """How many pieces of one product there can be: more than a workshop has, and a database counts."""
 
-STOCK = Whole(0, MOST_PIECES)
-QUANTITY = Whole(-MOST_PIECES, MOST_PIECES, zero=False)
-NOTE = Text(0, 200)
+STOCK = IntegerRule(0, MAX_STOCK)
+QUANTITY = IntegerRule(-MAX_STOCK, MAX_STOCK, zero=False)
+NOTE = TextRule(0, 200)
 
 
 class Reason(StrEnum):
@@ -71,7 +71,7 @@ class Movement(Entity):
     opposite takes it back.
     """
 
-    kind: ClassVar[str] = "movement"
+    entity_name: ClassVar[str] = "movement"
 
     product_id: UUID
     quantity: int
@@ -81,7 +81,7 @@ class Movement(Entity):
     created_by_id: UUID | None = None
 
     @classmethod
-    def make(
+    def create(
         cls,
         id: UUID,
         now: datetime,
@@ -96,14 +96,14 @@ class Movement(Entity):
         """Make the movement that follows on a stock.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its member.
             InsufficientStock: when there are fewer pieces than are to be taken.
         """
-        quantity = checked_by(QUANTITY, "quantity", quantity)
+        quantity = validate(QUANTITY, "quantity", quantity)
         if stock_before + quantity < 0:
             raise InsufficientStock(stock_before)
-        if stock_before + quantity > MOST_PIECES:
-            raise Invalid("quantity", _no_room(MOST_PIECES - stock_before))
+        if stock_before + quantity > MAX_STOCK:
+            raise InvalidField("quantity", _no_room(MAX_STOCK - stock_before))
         return cls(
             id=id,
             created_at=now,
@@ -111,7 +111,7 @@ class Movement(Entity):
             product_id=product_id,
             quantity=quantity,
             reason=reason,
-            note=checked_by(NOTE, "note", note),
+            note=validate(NOTE, "note", note),
             stock_after=stock_before + quantity,
             created_by_id=id_of(by),
         )
@@ -120,7 +120,7 @@ class Movement(Entity):
 def _no_room(room: int) -> str:
     """Return the message about more pieces than a stock can hold."""
     fits = f"{room:,} more can be added" if room else "nothing can be added"
-    return f"A stock holds at most {MOST_PIECES:,}; {fits}."
+    return f"A stock holds at most {MAX_STOCK:,}; {fits}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +143,12 @@ SORTS: Mapping[str, Callable[[Movement], Any]] = {
 class MovementRepository(Repository[Movement]):
     """The ledger, in which movements are kept."""
 
-    kind = Movement.kind
+    entity_name = Movement.entity_name
 
     @abstractmethod
-    def of_product(self, product_id: UUID) -> bool:
+    def exists_for_product(self, product_id: UUID) -> bool:
         """Whether there is any movement of a product."""
 
     @abstractmethod
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         """Whether a user entered any movement."""

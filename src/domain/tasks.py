@@ -8,13 +8,13 @@ from typing import Any, ClassVar, TypedDict
 from uuid import UUID
 
 from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, checked_by
+from domain.base import Entity, Event, Repository, validate
 from domain.errors import DomainError
-from domain.values import Text, Whole, fold, search_text
+from domain.values import IntegerRule, TextRule, search_fold, search_text
 
-TITLE = Text(1, 100)
-DESCRIPTION = Text(0, 500, lines=True)
-PRIORITY = Whole(0, 9)
+TITLE = TextRule(1, 100)
+DESCRIPTION = TextRule(0, 500, lines=True)
+PRIORITY = IntegerRule(0, 9)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "title": TITLE,
@@ -23,7 +23,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-class TaskAdded(Event):
+class TaskCreated(Event):
     """A task was written down."""
 
 
@@ -31,7 +31,7 @@ class TaskAdded(Event):
 class TaskEdited(Event):
     """Members of a task were given other values."""
 
-    members: tuple[str, ...]
+    changed_fields: tuple[str, ...]
 
 
 class TaskCompleted(Event):
@@ -42,7 +42,7 @@ class TaskReopened(Event):
     """A task that was done has to be done after all."""
 
 
-class TaskRemoved(Event):
+class TaskDeleted(Event):
     """A task was struck off the list."""
 
 
@@ -70,7 +70,7 @@ class Task(Entity):
     A reorder task has a `product_id`. Of one product at most one such task is open.
     """
 
-    kind: ClassVar[str] = "task"
+    entity_name: ClassVar[str] = "task"
 
     title: str
     description: str | None = None
@@ -82,7 +82,7 @@ class Task(Entity):
     product_id: UUID | None = None
 
     @classmethod
-    def add(
+    def create(
         cls,
         id: UUID,
         now: datetime,
@@ -98,21 +98,21 @@ class Task(Entity):
         """Write a task down; without `by` the workshop itself does.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its member.
         """
         task = cls(
             id=id,
             created_at=now,
             updated_at=now,
-            title=checked_by(TITLE, "title", title),
-            description=checked_by(DESCRIPTION, "description", description),
-            priority=checked_by(PRIORITY, "priority", priority),
+            title=validate(TITLE, "title", title),
+            description=validate(DESCRIPTION, "description", description),
+            priority=validate(PRIORITY, "priority", priority),
             due_on=due_on,
             assignee_id=assignee_id,
             created_by_id=id_of(by),
             product_id=product_id,
         )
-        task.record(TaskAdded(subject=id, at=now, by=id_of(by)))
+        task.record(TaskCreated(aggregate_id=id, at=now, by=id_of(by)))
         return task
 
     @property
@@ -127,7 +127,7 @@ class Task(Entity):
     @property
     def title_key(self) -> str:
         """What sorting by title compares: enough of it to keep an index entry small."""
-        return fold(self.title)[:200]
+        return search_fold(self.title)[:200]
 
     @property
     def search_text(self) -> str:
@@ -138,32 +138,34 @@ class Task(Entity):
         """Give members other values; a change to what they are already changes nothing.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its member.
         """
         different = self.assign(changes, RULES)
         if different:
             self.updated_at = now
             members = tuple(different)
-            self.record(TaskEdited(subject=self.id, at=now, by=id_of(by), members=members))
+            self.record(
+                TaskEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+            )
 
     def complete(self, now: datetime, by: Actor | None = None) -> None:
         """Mark it as done; doing so again keeps the first time."""
         if self.completed_at is None:
             self.completed_at = self.updated_at = now
-            self.record(TaskCompleted(subject=self.id, at=now, by=id_of(by)))
+            self.record(TaskCompleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
-    def reopen(self, now: datetime, by: Actor | None = None, *, among: "TaskRepository") -> None:
+    def reopen(self, now: datetime, by: Actor | None = None, *, tasks: "TaskRepository") -> None:
         """Mark it as still to be done.
 
         Raises:
             ReorderOpen: when it is a reorder task and another one of its product is open.
         """
         if self.completed_at is not None:
-            if self.product_id is not None and among.open_reorder(self.product_id) is not None:
+            if self.product_id is not None and tasks.open_reorder(self.product_id) is not None:
                 raise ReorderOpen
             self.completed_at = None
             self.updated_at = now
-            self.record(TaskReopened(subject=self.id, at=now, by=id_of(by)))
+            self.record(TaskReopened(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def release_product(self, now: datetime, by: Actor | None = None) -> None:
         """Refer to no product any longer, because there is none."""
@@ -171,7 +173,9 @@ class Task(Entity):
             self.product_id = None
             self.updated_at = now
             members = ("product_id",)
-            self.record(TaskEdited(subject=self.id, at=now, by=id_of(by), members=members))
+            self.record(
+                TaskEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +206,7 @@ class TaskFilter:
             and (self.due_before is None or (due_on is not None and due_on < self.due_before))
             and (self.overdue is None or task.is_overdue(self.today) == self.overdue)
             and (self.product_id is None or task.product_id == self.product_id)
-            and (self.q is None or fold(self.q) in task.search_text)
+            and (self.q is None or search_fold(self.q) in task.search_text)
         )
 
 
@@ -223,14 +227,14 @@ COMPLETED_SORTS: Mapping[str, Callable[[Task], Any]] = {
 class TaskRepository(Repository[Task]):
     """Where tasks are kept."""
 
-    kind = Task.kind
+    entity_name = Task.entity_name
 
     @abstractmethod
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         """Whether a user wrote any task down, or is to do any."""
 
     @abstractmethod
-    def pending_of(self, user_id: UUID | None) -> list[Task]:
+    def list_pending(self, user_id: UUID | None) -> list[Task]:
         """Return the tasks that a user has still to do, or that nobody is to do, oldest first."""
 
     @abstractmethod
@@ -238,5 +242,5 @@ class TaskRepository(Repository[Task]):
         """Return the open task to reorder a product."""
 
     @abstractmethod
-    def reorders(self, product_id: UUID) -> list[Task]:
+    def list_reorders(self, product_id: UUID) -> list[Task]:
         """Return all tasks to reorder a product, open or completed, oldest first."""

@@ -8,19 +8,19 @@ from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.actors import Actor, Role, id_of, require_self_or_admin, require_session
-from domain.base import Entity, Event, Repository, checked_by
+from domain.base import Entity, Event, Repository, validate
 from domain.common_passwords import COMMON_PASSWORDS
-from domain.errors import DomainError, Forbidden, InUse, Invalid, Taken
-from domain.values import Password, Text, Whole, Word, fold, search_text
+from domain.errors import DomainError, InvalidField, NotUnique, PermissionDenied, StillReferenced
+from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule, search_fold, search_text
 
-USERNAME = Word(
+USERNAME = PatternRule(
     50,
     # `.` and `..` would be no address of a page: every client resolves them (RFC 3986, 5.2.4).
     r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*",
     "Give 1 to 50 of A to Z, digits, dots, dashes and underscores, with a letter or a digit.",
 )
 # A dot-atom (RFC 5322, 3.2.3) at a host name that has a dot in it: where one can be written to.
-EMAIL = Word(
+EMAIL = PatternRule(
     120,
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
@@ -28,11 +28,11 @@ EMAIL = Word(
     "Give an e-mail address of at most 120 characters, such as ada@example.org.",
     lower=True,
 )
-NAME = Text(2, 50)
-AGE = Whole(0, 150)
-CITY = Text(0, 50)
+NAME = TextRule(2, 50)
+AGE = IntegerRule(0, 150)
+CITY = TextRule(0, 50)
 UNKNOWN_CITY = "Unknown"
-PASSWORD = Password(8, 128, common=COMMON_PASSWORDS)
+PASSWORD = PasswordRule(8, 128, common=COMMON_PASSWORDS)
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "username": USERNAME,
@@ -49,11 +49,11 @@ def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> Non
     What decides who gets into the account is for sessions alone.
 
     Raises:
-        Forbidden: to anybody else, whether or not there is such a user.
+        PermissionDenied: to anybody else, whether or not there is such a user.
     """
     require_self_or_admin(actor, user_id)
     if not actor.is_admin and not changes.keys().isdisjoint({"role", "is_active"}):
-        raise Forbidden("Only an admin may change a role, or who is active.")
+        raise PermissionDenied("Only an admin may change a role, or who is active.")
     if not changes.keys().isdisjoint({"email", "role", "is_active"}):
         require_session(actor)
 
@@ -62,22 +62,24 @@ def require_unlike_logins(password: str, field: str, *, username: str, email: st
     """Require that a new password is none of the names its user signs in with, whatever the case.
 
     Raises:
-        Invalid: for the field that has the password.
+        InvalidField: for the field that has the password.
     """
     if password.casefold() in (username.casefold(), email.casefold()):
-        raise Invalid(field, "Choose a password other than the username and the e-mail address.")
+        raise InvalidField(
+            field, "Choose a password other than the username and the e-mail address."
+        )
 
 
 def require_may_set_password(actor: Actor, user_id: UUID) -> None:
     """Let admins give others a new password; one's own takes the current one.
 
     Raises:
-        Forbidden: to anybody else, whether or not there is such a user.
+        PermissionDenied: to anybody else, whether or not there is such a user.
     """
     require_self_or_admin(actor, user_id)
     require_session(actor)
     if actor.id == user_id:
-        raise Forbidden("Change your own password by telling the current one.")
+        raise PermissionDenied("Change your own password by telling the current one.")
 
 
 class LastAdmin(DomainError):
@@ -87,7 +89,7 @@ class LastAdmin(DomainError):
         super().__init__("This is the last active admin. Make somebody else an admin first.")
 
 
-class UserRegistered(Event):
+class UserCreated(Event):
     """Somebody joined."""
 
 
@@ -95,7 +97,7 @@ class UserRegistered(Event):
 class UserEdited(Event):
     """Members of a profile were given other values; which, is all that is told."""
 
-    members: tuple[str, ...]
+    changed_fields: tuple[str, ...]
 
 
 class RoleChanged(Event):
@@ -114,7 +116,7 @@ class PasswordChanged(Event):
     """Somebody has a new password."""
 
 
-class UserRemoved(Event):
+class UserDeleted(Event):
     """Somebody was struck off the list."""
 
 
@@ -144,9 +146,9 @@ def check_profile(**profile: Unpack[Profile]) -> Any:
     """Return the members of a profile as they are kept.
 
     Raises:
-        Invalid: when a value breaks the rule for its member.
+        InvalidField: when a value breaks the rule for its member.
     """
-    return {name: checked_by(RULES[name], name, value) for name, value in profile.items()}
+    return {name: validate(RULES[name], name, value) for name, value in profile.items()}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -156,7 +158,7 @@ class User(Entity):
     `image_file` is the name of the uploaded picture, if there is one.
     """
 
-    kind: ClassVar[str] = "user"
+    entity_name: ClassVar[str] = "user"
 
     username: str
     email: str
@@ -169,7 +171,7 @@ class User(Entity):
     image_file: str | None = None
 
     @classmethod
-    def register(
+    def create(
         cls,
         id: UUID,
         now: datetime,
@@ -177,37 +179,37 @@ class User(Entity):
         password_hash: str,
         role: Role = Role.MEMBER,
         by: Actor | None = None,
-        among: "UserRepository",
+        users: "UserRepository",
         **profile: Unpack[Profile],
     ) -> "User":
         """Take somebody in; without `by` they come of their own accord.
 
         Raises:
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another user has the name or the address, in whatever case.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another user has the name or the address, in whatever case.
         """
         kept = check_profile(**profile)
         user = cls(
             id=id, created_at=now, updated_at=now, password_hash=password_hash, role=role, **kept
         )
-        user._require_own_names(among)
-        user.record(UserRegistered(subject=id, at=now, by=id_of(by)))
+        user._require_own_names(users)
+        user.record(UserCreated(aggregate_id=id, at=now, by=id_of(by)))
         return user
 
     @property
     def username_key(self) -> str:
         """What makes a username another's: it is nobody else's, whatever the case."""
-        return fold(self.username)
+        return search_fold(self.username)
 
     @property
     def name_key(self) -> str:
         """What sorting by name and looking for a name compare."""
-        return fold(self.name)
+        return search_fold(self.name)
 
     @property
     def city_key(self) -> str:
         """What looking for a city compares."""
-        return fold(self.city)
+        return search_fold(self.city)
 
     @property
     def search_text(self) -> str:
@@ -215,93 +217,95 @@ class User(Entity):
         return search_text(self.username, self.name, self.city)
 
     @property
-    def runs_the_workshop(self) -> bool:
+    def is_active_admin(self) -> bool:
         """Whether this is an active admin."""
         return self.is_active and self.role is Role.ADMIN
 
     def edit(
-        self, changes: UserChanges, now: datetime, *, by: Actor, among: "UserRepository"
+        self, changes: UserChanges, now: datetime, *, by: Actor, users: "UserRepository"
     ) -> None:
         """Give members other values; a change to what they are already changes nothing.
 
         Raises:
-            Forbidden: when `by` may not change this user, or not in this way.
-            Invalid: when a value breaks the rule for its member.
-            Taken: when another user has the name or the address, in whatever case.
+            PermissionDenied: when `by` may not change this user, or not in this way.
+            InvalidField: when a value breaks the rule for its member.
+            NotUnique: when another user has the name or the address, in whatever case.
             LastAdmin: when nobody would be left to run the workshop.
         """
         require_may_edit(by, self.id, changes)
-        ran_the_workshop = self.runs_the_workshop
+        ran_the_workshop = self.is_active_admin
         different = self.assign(changes, RULES)
         if not different:
             return
-        if ran_the_workshop and not self.runs_the_workshop:
-            self._require_another_admin(among)
+        if ran_the_workshop and not self.is_active_admin:
+            self._require_another_admin(users)
         if not different.keys().isdisjoint({"username", "email"}):
-            self._require_own_names(among)
+            self._require_own_names(users)
         self.updated_at = now
         said: dict[str, type[Event]] = {
             "role": RoleChanged,
             "is_active": UserReactivated if self.is_active else UserDeactivated,
         }
         for member in different.keys() & said.keys():
-            self.record(said[member](subject=self.id, at=now, by=by.id))
+            self.record(said[member](aggregate_id=self.id, at=now, by=by.id))
         if members := tuple(name for name in different if name not in said):
-            self.record(UserEdited(subject=self.id, at=now, by=by.id, members=members))
+            self.record(UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
 
     def change_password(self, hash: str, now: datetime, *, by: Actor) -> None:
         """Have another password from now on.
 
         Raises:
-            Forbidden: when `by` may not change this user.
+            PermissionDenied: when `by` may not change this user.
         """
         require_self_or_admin(by, self.id)
         require_session(by)
         self.password_hash = hash
         self.updated_at = now
-        self.record(PasswordChanged(subject=self.id, at=now, by=by.id))
+        self.record(PasswordChanged(aggregate_id=self.id, at=now, by=by.id))
 
-    def show(self, image_file: str | None, now: datetime, *, by: Actor) -> None:
+    def set_image(self, image_file: str | None, now: datetime, *, by: Actor) -> None:
         """Show another picture, or none.
 
         Raises:
-            Forbidden: when `by` may not change this user.
+            PermissionDenied: when `by` may not change this user.
         """
         require_self_or_admin(by, self.id)
         if image_file != self.image_file:
             self.image_file = image_file
             self.updated_at = now
-            self.record(UserEdited(subject=self.id, at=now, by=by.id, members=("image_file",)))
+            self.record(
+                UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=("image_file",))
+            )
 
-    def leave(
-        self, now: datetime, *, by: Actor, among: "UserRepository", has_left_traces: bool
+    def delete(
+        self, now: datetime, *, by: Actor, users: "UserRepository", is_referenced: bool
     ) -> None:
         """Be struck off the list, unless something still refers to this user.
 
         Raises:
-            Forbidden: when `by` is no admin.
-            InUse: when there are traces: deactivating is what is left.
+            PermissionDenied: when `by` is no admin.
+            StillReferenced: when there are traces: deactivating is what is left.
             LastAdmin: when nobody would be left to run the workshop.
         """
         if not by.is_admin:
-            raise Forbidden
-        if self.runs_the_workshop:
-            self._require_another_admin(among)
-        if has_left_traces:
-            raise InUse("Other things name this user. Deactivate them instead.")
-        self.record(UserRemoved(subject=self.id, at=now, by=by.id))
+            raise PermissionDenied
+        if self.is_active_admin:
+            self._require_another_admin(users)
+        if is_referenced:
+            raise StillReferenced("Other things name this user. Deactivate them instead.")
+        self.record(UserDeleted(aggregate_id=self.id, at=now, by=by.id))
 
-    def _require_another_admin(self, among: "UserRepository") -> None:
-        if not among.active_admins() - {self.id}:
+    def _require_another_admin(self, users: "UserRepository") -> None:
+        if not users.active_admins() - {self.id}:
             raise LastAdmin
 
-    def _require_own_names(self, among: "UserRepository") -> None:
+    def _require_own_names(self, users: "UserRepository") -> None:
         for field, other in (
-            ("username", among.named(self.username_key)),
-            ("email", among.addressed(self.email)),
+            ("username", users.id_by_username(self.username_key)),
+            ("email", users.id_by_email(self.email)),
         ):
             if other is not None and other != self.id:
-                raise Taken(field)
+                raise NotUnique(field)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,10 +320,10 @@ class UserFilter:
     def matches(self, user: User) -> bool:
         """Whether the user is among those meant."""
         return (
-            (self.name is None or fold(self.name) in user.name_key)
-            and (self.city is None or fold(self.city) in user.city_key)
+            (self.name is None or search_fold(self.name) in user.name_key)
+            and (self.city is None or search_fold(self.city) in user.city_key)
             and (self.is_active is None or user.is_active == self.is_active)
-            and (self.q is None or fold(self.q) in user.search_text)
+            and (self.q is None or search_fold(self.q) in user.search_text)
         )
 
 
@@ -334,25 +338,25 @@ SORTS: Mapping[str, Callable[[User], Any]] = {
 class UserRepository(Repository[User]):
     """Where users are kept."""
 
-    kind = User.kind
+    entity_name = User.entity_name
 
     @abstractmethod
-    def hold(self, id: UUID) -> User | None:
+    def get_for_update(self, id: UUID) -> User | None:
         """Return a user whom nobody else changes until this unit of work ends.
 
         What is done because of who somebody is, is not overtaken by their ceasing to be it.
         """
 
     @abstractmethod
-    def named(self, username_key: str) -> UUID | None:
+    def id_by_username(self, username_key: str) -> UUID | None:
         """Return who has a username, by its key."""
 
     @abstractmethod
-    def addressed(self, email: str) -> UUID | None:
+    def id_by_email(self, email: str) -> UUID | None:
         """Return who has an e-mail address."""
 
     @abstractmethod
-    def any_member(self) -> bool:
+    def has_member(self) -> bool:
         """Whether there is anybody who is not an admin."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 
 _COMPOSED = 4
 """NFC makes one character of at most so many (Unicode Standard Annex 15).
@@ -100,7 +100,7 @@ _FOLDED = _LETTERS | _MARKS_ON_KEYS
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextRule:
     """A text of `min` to `max` characters, counted after trimming and NFC normalisation.
 
     It has one line, or with `lines` as many as one likes, each ended by a line feed. Unless it is
@@ -115,19 +115,19 @@ class Text:
         """Return the text as it is kept.
 
         Raises:
-            Unacceptable: when it is too short or too long, or has characters that it cannot have.
+            InvalidValue: when it is too short or too long, or has characters that it cannot have.
         """
         text = (_with_line_feeds(value) if self.lines else value).strip()
         if len(text) > self.max * _COMPOSED:
-            raise Unacceptable(f"Give at most {self.max} characters.")
+            raise InvalidValue(f"Give at most {self.max} characters.")
         if not text.isascii():
             if _has_too_many_marks(text):
-                raise Unacceptable(f"Give at most {_MARKS} combining marks in a row.")
+                raise InvalidValue(f"Give at most {_MARKS} combining marks in a row.")
             text = unicodedata.normalize("NFC", text)
         if len(text) < self.min:
-            raise Unacceptable(f"Give at least {self.min} character{'s'[: self.min > 1]}.")
+            raise InvalidValue(f"Give at least {self.min} character{'s'[: self.min > 1]}.")
         if len(text) > self.max:
-            raise Unacceptable(f"Give at most {self.max} characters.")
+            raise InvalidValue(f"Give at most {self.max} characters.")
         if not (text.isascii() and text.isprintable()):
             self._require_clean(text)
         return text
@@ -135,13 +135,13 @@ class Text:
     def _require_clean(self, text: str) -> None:
         """Look at the characters of a text that is not of printable ASCII alone."""
         if "\0" in text or _SURROGATE.search(text):
-            raise Unacceptable("NUL characters and lone surrogates are not text.")
+            raise InvalidValue("NUL characters and lone surrogates are not text.")
         if self.lines and _NOT_IN_LINES.search(text):
-            raise Unacceptable("Leave out control characters other than tabs and line breaks.")
+            raise InvalidValue("Leave out control characters other than tabs and line breaks.")
         if not self.lines and _NOT_IN_LINE.search(text):
-            raise Unacceptable("Leave out line breaks and other control characters.")
+            raise InvalidValue("Leave out line breaks and other control characters.")
         if text and not _VISIBLE.search(text):
-            raise Unacceptable("Give at least one visible character.")
+            raise InvalidValue("Give at least one visible character.")
 
 
 def _with_line_feeds(text: str) -> str:
@@ -161,7 +161,7 @@ def _has_too_many_marks(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class PatternRule:
     """A text of one word that matches a pattern, `max` characters long at most, once trimmed."""
 
     max: int
@@ -173,11 +173,11 @@ class Word:
         """Return the word as it is kept, in lower case if that is how it is kept.
 
         Raises:
-            Unacceptable: when it does not match, with what is wanted.
+            InvalidValue: when it does not match, with what is wanted.
         """
         word = value.strip()
         if not self.allows(word):
-            raise Unacceptable(self.wanted)
+            raise InvalidValue(self.wanted)
         return word.lower() if self.lower else word
 
     def allows(self, word: str) -> bool:
@@ -186,7 +186,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Password:
+class PasswordRule:
     """A password of `min` to `max` characters, after NFC normalisation; nothing is trimmed.
 
     It is none of the `common` ones, whatever the case.
@@ -203,17 +203,17 @@ class Password:
         """Return the password as it is hashed.
 
         Raises:
-            Unacceptable: when it is too short or too long, has a control character, or is among
+            InvalidValue: when it is too short or too long, has a control character, or is among
                 those that are guessed first.
         """
         password = self.normalised(value)
         if not self.min <= len(password) <= self.max:
-            raise Unacceptable(f"Give {self.min} to {self.max} characters.")
+            raise InvalidValue(f"Give {self.min} to {self.max} characters.")
         # A field for passwords in a page has no line ends, and no request may have a NUL.
         if _CONTROL.search(password) or _SURROGATE.search(password):
-            raise Unacceptable("Leave out control characters.")
+            raise InvalidValue("Leave out control characters.")
         if password.casefold() in self.common:
-            raise Unacceptable("Choose a password that is not among the most common ones.")
+            raise InvalidValue("Choose a password that is not among the most common ones.")
         return password
 
     def normalised(self, value: str) -> str:
@@ -223,7 +223,7 @@ class Password:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class IntegerRule:
     """A whole number from `min` to `max`, both included; 0 among them only with `zero`."""
 
     min: int
@@ -234,12 +234,12 @@ class Whole:
         """Return the number.
 
         Raises:
-            Unacceptable: when it lies outside the bounds, or is a 0 that makes no sense.
+            InvalidValue: when it lies outside the bounds, or is a 0 that makes no sense.
         """
         if not self.min <= value <= self.max:
-            raise Unacceptable(f"Give a whole number from {self.min} to {self.max}.")
+            raise InvalidValue(f"Give a whole number from {self.min} to {self.max}.")
         if value == 0 and not self.zero:
-            raise Unacceptable("Give a number other than 0.")
+            raise InvalidValue("Give a number other than 0.")
         return value
 
 
@@ -250,7 +250,7 @@ _NUMBERS = ("no", "one", "two", "three", "four")
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class MoneyRule:
     """An amount of money from nothing to `max`, with at most `digits` decimals."""
 
     max: Decimal
@@ -260,22 +260,22 @@ class Money:
         """Return the amount with all its decimals: what is equal is written alike.
 
         Raises:
-            Unacceptable: when it lies outside the bounds, or has more decimals.
+            InvalidValue: when it lies outside the bounds, or has more decimals.
         """
         # Compared before it is rounded, a number with a huge exponent is never written out.
         if not (value.is_finite() and 0 <= value <= self.max):
-            raise Unacceptable(f"Give an amount from 0 to {self.max:,}.")
+            raise InvalidValue(f"Give an amount from 0 to {self.max:,}.")
         amount = value.quantize(Decimal(1).scaleb(-self.digits))
         if amount != value:
             if self.digits == 0:
-                raise Unacceptable("Give a whole amount, without decimals.")
-            raise Unacceptable(f"Give at most {_NUMBERS[self.digits]} decimals.")
+                raise InvalidValue("Give a whole amount, without decimals.")
+            raise InvalidValue(f"Give at most {_NUMBERS[self.digits]} decimals.")
         # There is no negative nothing.
         return abs(amount)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class JsonRule:
     """A JSON object of `max` bytes at most, written without white space in UTF-8.
 
     It is nested `depth` levels deep at most, itself included. Its numbers are those that most
@@ -289,18 +289,18 @@ class Document:
         """Return the object as it is kept.
 
         Raises:
-            Unacceptable: when it is too large, too deep, or has a number that is.
+            InvalidValue: when it is too large, too deep, or has a number that is.
         """
         kept: dict[str, Any] = self._plain(value, self.depth)
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         if len(text.encode()) > self.max:
-            raise Unacceptable(f"Give at most {self.max:,} bytes of JSON.")
+            raise InvalidValue(f"Give at most {self.max:,} bytes of JSON.")
         return kept
 
     def _plain(self, value: Any, depth: int) -> Any:
         """Return a part of the object, its numbers as a database and a reader take them."""
         if isinstance(value, dict | list) and depth == 0:
-            raise Unacceptable(f"Nest at most {self.depth} levels deep.")
+            raise InvalidValue(f"Nest at most {self.depth} levels deep.")
         if isinstance(value, dict):
             return {name: self._plain(part, depth - 1) for name, part in value.items()}
         if isinstance(value, list):
@@ -309,11 +309,11 @@ class Document:
             value = float(value)
         too_much = isinstance(value, float) and not math.isfinite(value)
         if too_much or (isinstance(value, int) and not -(2**63) <= value < 2**63):
-            raise Unacceptable("Give numbers that fit into 64 bits.")
+            raise InvalidValue("Give numbers that fit into 64 bits.")
         return value
 
 
-def caseless(text: str) -> str:
+def casefold_nfc(text: str) -> str:
     """Return what is compared where uniqueness is promised: the text without case.
 
     Invisible characters are removed, white space is a single blank, and the rest is folded as the
@@ -325,7 +325,7 @@ def caseless(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", seen.casefold()).split())
 
 
-def fold(text: str) -> str:
+def search_fold(text: str) -> str:
     """Return what searching and sorting compare: the text without case and accents.
 
     Invisible characters are removed, curly quotes and the various dashes become those on a
@@ -349,4 +349,4 @@ def search_text(*parts: str | None) -> str:
 
     No folded text has a line end, so what is found is within one of them.
     """
-    return "\n".join(fold(part) if part else "" for part in parts)
+    return "\n".join(search_fold(part) if part else "" for part in parts)

@@ -28,20 +28,20 @@ from entrypoints.api import (
 )
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routers import ROUTERS as PAGE_ROUTERS
-from entrypoints.pages.routes import Page
-from entrypoints.server.route_table import Directory
+from entrypoints.pages.routes import PageRoute
+from entrypoints.server.route_table import RouteTable
 from entrypoints.web import process_memory
 from entrypoints.web.cors import cors
 from entrypoints.web.dependencies import Ports
-from entrypoints.web.middleware import FrontDoor
+from entrypoints.web.middleware import RequestMiddleware
 from entrypoints.web.openapi import describe
 from entrypoints.web.origins import Origin
-from entrypoints.web.policy import ANYBODY, POLICY
+from entrypoints.web.policy import POLICY, PUBLIC
 from entrypoints.web.prices import CURRENCY
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 from entrypoints.web.proxies import TrustedProxies
-from entrypoints.web.route import Operation
-from entrypoints.web.turns import Turns
+from entrypoints.web.route import ApiRoute
+from entrypoints.web.turns import FairScheduler
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 # Operations are found by the directory; whatever else there is, is looked through in this order.
@@ -103,7 +103,7 @@ def make_app(
         lifespan=_lifespan,
         exception_handlers={
             HTTPException: answer_http_exception,
-            Refused: answer_refused,
+            ApiProblem: answer_refused,
             DomainError: answer_refused,
             DatabaseUnavailable: answer_unavailable,
             StorageUnavailable: answer_refused,
@@ -120,8 +120,8 @@ def make_app(
     _require_policy(app.routes)
     proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
     always_tls = origin is not None and origin.is_secure
-    door = Middleware(FrontDoor, answer, on_error=note, always_tls=always_tls)
-    turns = Middleware(Turns, exempt=("/health/live",))
+    door = Middleware(RequestMiddleware, answer, on_error=note, always_tls=always_tls)
+    turns = Middleware(FairScheduler, exempt=("/health/live",))
     app.open([*proxies, turns, door, *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -132,7 +132,7 @@ class _Application(FastAPI):
 
     def open(self, doors: Sequence[Middleware]) -> None:
         """Put the doors before all there is by now, the first of them outermost."""
-        way: ASGIApp = Directory(super().__call__, self.routes)
+        way: ASGIApp = RouteTable(super().__call__, self.routes)
         for made, args, kwargs in reversed(doors):
             way = made(way, *args, **kwargs)
         self._way = way
@@ -150,15 +150,15 @@ class _Application(FastAPI):
 
 def _require_policy(routes: Sequence[Any]) -> None:
     """Make sure that each route is declared, and that what guards nothing is for anybody."""
-    names = [(isinstance(route, Page), route.name) for route in routes]
+    names = [(isinstance(route, PageRoute), route.name) for route in routes]
     for route in routes:
-        is_page = isinstance(route, Page)
-        if (is_page or isinstance(route, Operation)) and names.count((is_page, route.name)) > 1:
+        is_page = isinstance(route, PageRoute)
+        if (is_page or isinstance(route, ApiRoute)) and names.count((is_page, route.name)) > 1:
             raise TypeError(f"{route.name}: two routes have this name in policy.py")
         if is_page:
             continue  # it has looked itself
         who = POLICY.get(route.name)
-        if who is None or not (isinstance(route, Operation) or who == ANYBODY):
+        if who is None or not (isinstance(route, ApiRoute) or who == PUBLIC):
             raise TypeError(f"{route.name}: policy.py does not say who may use it")
 
 

@@ -28,7 +28,7 @@ class Migration(NamedTuple):
     """Whether `serve` migrates to the newest revision by itself, as with an embedded database."""
 
 
-class Office(ABC):
+class CommandBackend(ABC):
     """What the commands can have done."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Office(ABC):
         """Serve until told to stop."""
 
 
-def make_cli(open_office: Callable[[], Office]) -> typer.Typer:
+def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
     """Return the commands; the office is opened when one of them is called."""
     app = typer.Typer(
         help="The back office of a small workshop.",
@@ -223,7 +223,7 @@ def _is_terminal(stream: IO[str]) -> bool:
     return not stream.closed and stream.isatty()
 
 
-def run(open_office: Callable[[], Office]) -> None:
+def run(open_office: Callable[[], CommandBackend]) -> None:
     """Run a command and end the process.
 
     The exit code is 0 when it is done, 1 with one line when it failed, 2 when it was misused, and

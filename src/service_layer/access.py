@@ -6,9 +6,9 @@ from hmac import compare_digest
 from uuid import UUID
 
 from domain.access import (
-    MOST_SESSIONS,
-    MOST_TOKENS,
-    SESSION,
+    MAX_SESSIONS,
+    MAX_TOKENS,
+    SESSION_LIFETIME,
     AlreadySetUp,
     Purpose,
     Scope,
@@ -19,7 +19,7 @@ from domain.access import (
 )
 from domain.actors import Actor, require_session
 from domain.base import Event, Expected
-from domain.errors import Forbidden, NotFound, Unidentified
+from domain.errors import AuthenticationFailed, NotFound, PermissionDenied
 from domain.known_browser import KnownBrowser
 from domain.login_throttle import Counters
 from service_layer.login_throttle import require_allowed
@@ -27,7 +27,7 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True)
-class Issued:
+class IssuedToken:
     """A new token, and its secret, which nobody can tell later.
 
     `browser` is for the browser to keep that has signed in by a page.
@@ -39,23 +39,25 @@ class Issued:
 
 
 def open_session(
-    uow: UnitOfWork, user_id: UUID, known_hash: str, counters: Counters, *, now: datetime
-) -> Issued:
-    """Issue a session token to a user whose password was verified against `known_hash`.
+    uow: UnitOfWork, user_id: UUID, verified_hash: str, counters: Counters, *, now: datetime
+) -> IssuedToken:
+    """Issue a session token to a user whose password was verified against `verified_hash`.
 
     Raises:
-        Unidentified: when the password has changed since, or the user is not active any more.
+        AuthenticationFailed: when the password has changed since, or the user is inactive.
         TooManyAttempts: when others have reached a limit meanwhile.
     """
-    user = uow.users.hold(user_id)
-    if user is None or not user.is_active or user.password_hash != known_hash:
-        raise Unidentified("The name or the password is wrong.")
+    user = uow.users.get_for_update(user_id)
+    if user is None or not user.is_active or user.password_hash != verified_hash:
+        raise AuthenticationFailed("The name or the password is wrong.")
     require_allowed(uow, counters, now)
-    sessions = uow.tokens.of(Purpose.SESSION, user_id)
+    sessions = uow.tokens.list_for_user(Purpose.SESSION, user_id)
     for place, old in enumerate(reversed(sessions), start=1):
-        if place >= MOST_SESSIONS or (old.expires_at and old.expires_at <= now):
-            _end(uow, old, now)
-    return _issue(uow, now, purpose=Purpose.SESSION, user_id=user_id, expires_at=now + SESSION)
+        if place >= MAX_SESSIONS or (old.expires_at and old.expires_at <= now):
+            _revoke(uow, old, now)
+    return _issue(
+        uow, now, purpose=Purpose.SESSION, user_id=user_id, expires_at=now + SESSION_LIFETIME
+    )
 
 
 def create_token(
@@ -65,21 +67,21 @@ def create_token(
     scope: Scope,
     expires_at: datetime | None,
     actor: Actor,
-    known_by: UUID,
+    session_token_id: UUID,
     now: datetime,
-) -> Issued:
+) -> IssuedToken:
     """Issue a personal token to a user who is signed in.
 
     Raises:
-        Forbidden: to another personal token.
-        Unidentified: when that has ended meanwhile.
+        PermissionDenied: to another personal token.
+        AuthenticationFailed: when that has ended meanwhile.
         TooManyTokens: when the actor has as many as one can have.
     """
     require_session(actor)
-    require_current(uow, actor)
-    if uow.tokens.find(known_by) is None:
-        raise Unidentified("Sign in again.")
-    if len(uow.tokens.of(Purpose.PERSONAL, actor.id)) >= MOST_TOKENS:
+    require_unchanged_actor(uow, actor)
+    if uow.tokens.find(session_token_id) is None:
+        raise AuthenticationFailed("Sign in again.")
+    if len(uow.tokens.list_for_user(Purpose.PERSONAL, actor.id)) >= MAX_TOKENS:
         raise TooManyTokens
     return _issue(
         uow,
@@ -98,61 +100,61 @@ def revoke_token(
     """Revoke a personal token of the actor's.
 
     Raises:
-        Forbidden: to another personal token.
+        PermissionDenied: to another personal token.
         NotFound: when there is none, or it is somebody else's.
     """
     require_session(actor)
     token = uow.tokens.find(token_id)
     if token is None or token.user_id != actor.id or token.purpose is not Purpose.PERSONAL:
-        raise NotFound(Token.kind, token_id)
-    _end(uow, uow.tokens.get(token_id, expected), now, actor)
+        raise NotFound(Token.entity_name, token_id)
+    _revoke(uow, uow.tokens.get(token_id, expected), now, actor)
 
 
-def end_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
+def revoke_current_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
     """End the token that the actor is known by; if it has ended already, so much the better."""
     if token := uow.tokens.find(token_id):
-        _end(uow, token, now, actor)
+        _revoke(uow, token, now, actor)
 
 
-def require_somebody(uow: UnitOfWork, actor: Actor | None) -> None:
+def require_actor_exists(uow: UnitOfWork, actor: Actor | None) -> None:
     """Make sure that what is going to name the actor names somebody who is there.
 
     Raises:
-        Unidentified: when they are gone.
+        AuthenticationFailed: when they are gone.
     """
     if actor is not None and not uow.users.has(actor.id):
-        raise Unidentified("Sign in again.")
+        raise AuthenticationFailed("Sign in again.")
 
 
-def require_current(uow: UnitOfWork, actor: Actor) -> None:
+def require_unchanged_actor(uow: UnitOfWork, actor: Actor) -> None:
     """Make sure that somebody still is what they were when they asked, and stays so for now.
 
     Raises:
-        Unidentified: when they may not come in any more.
-        Forbidden: when they have another role.
+        AuthenticationFailed: when they may not come in any more.
+        PermissionDenied: when they have another role.
     """
-    user = uow.users.hold(actor.id)
+    user = uow.users.get_for_update(actor.id)
     if user is None or not user.is_active:
-        raise Unidentified("Sign in again.")
+        raise AuthenticationFailed("Sign in again.")
     if user.role is not actor.role:
-        raise Forbidden
+        raise PermissionDenied
 
 
-def end_access(uow: UnitOfWork, event: Event) -> None:
+def revoke_tokens_on(uow: UnitOfWork, event: Event) -> None:
     """End every token of a user, because of what happened to them."""
-    end_access_of(uow, event.subject, now=event.at)
+    revoke_tokens(uow, event.aggregate_id, now=event.at)
 
 
-def end_access_of(
+def revoke_tokens(
     uow: UnitOfWork, user_id: UUID, *, now: datetime, by: Actor | None = None
 ) -> None:
     """End every token of a user."""
     for purpose in (Purpose.SESSION, Purpose.PERSONAL):
-        for token in uow.tokens.of(purpose, user_id):
-            _end(uow, token, now, by)
+        for token in uow.tokens.list_for_user(purpose, user_id):
+            _revoke(uow, token, now, by)
 
 
-def note_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
+def record_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
     """Note when a token was used last."""
     uow.tokens.mark_used(token_id, at)
 
@@ -175,21 +177,23 @@ def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
 
     Raises:
         AlreadySetUp: when there is an admin.
-        Unidentified: when it is not the secret.
+        AuthenticationFailed: when it is not the secret.
     """
-    waiting = uow.tokens.of(Purpose.SETUP, None)
+    waiting = uow.tokens.list_for_user(Purpose.SETUP, None)
     if not waiting:
         raise AlreadySetUp
     if not compare_digest(waiting[-1].digest, digest_of(secret)):
-        raise Unidentified("This is not the secret that the server printed when it started.")
+        raise AuthenticationFailed(
+            "This is not the secret that the server printed when it started."
+        )
     for token in waiting:
-        _end(uow, token, now)
+        _revoke(uow, token, now)
 
 
 def end_setup(uow: UnitOfWork, now: datetime) -> None:
     """Let nobody set the workshop up any more."""
-    for token in uow.tokens.of(Purpose.SETUP, None):
-        _end(uow, token, now)
+    for token in uow.tokens.list_for_user(Purpose.SETUP, None):
+        _revoke(uow, token, now)
 
 
 def _issue(
@@ -201,7 +205,7 @@ def _issue(
     name: str | None = None,
     scope: Scope = Scope.WRITE,
     expires_at: datetime | None = None,
-) -> Issued:
+) -> IssuedToken:
     secret = new_secret()
     token = Token.issue(
         uow.new_id(),
@@ -214,9 +218,9 @@ def _issue(
         expires_at=expires_at,
     )
     uow.tokens.add(token)
-    return Issued(token, secret)
+    return IssuedToken(token, secret)
 
 
-def _end(uow: UnitOfWork, token: Token, now: datetime, by: Actor | None = None) -> None:
+def _revoke(uow: UnitOfWork, token: Token, now: datetime, by: Actor | None = None) -> None:
     token.revoke(now, by)
     uow.tokens.remove(token)

@@ -10,18 +10,18 @@ from uuid import UUID
 
 from domain.access import TokenRevoked, digest_of
 from domain.base import Event
-from domain.errors import DomainError, Invalid, Unidentified
+from domain.errors import AuthenticationFailed, DomainError, InvalidField
 from domain.known_browser import KnownBrowser
 from domain.login_throttle import (
     confirmation_counters,
     known_browser_counters,
     sign_in_counters,
 )
-from domain.users import PASSWORD, RoleChanged, UserDeactivated, UserReactivated, UserRemoved
+from domain.users import PASSWORD, RoleChanged, UserDeactivated, UserDeleted, UserReactivated
 from service_layer import access
-from service_layer.access import Issued
+from service_layer.access import IssuedToken
 from service_layer.errors import DatabaseUnavailable
-from service_layer.ports import Clock, Passwords
+from service_layer.ports import Clock, PasswordHasher
 from service_layer.queries.access import AccessQueries, Grant
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
@@ -29,16 +29,16 @@ from service_layer.users import Confirmation
 
 log = logging.getLogger("atelier.access")
 
-FRESH = 0.9
+GRANT_CACHE_TTL = 0.9
 """Seconds for which a grant is taken as read, so that none is older than a second when used."""
 
-MOST_KNOWN = 10_000
+GRANT_CACHE_SIZE = 10_000
 """How many grants are remembered at most."""
 
-NOTED_EVERY = timedelta(minutes=1)
+LAST_USED_RESOLUTION = timedelta(minutes=1)
 """How exactly it is kept when a personal token was used last."""
 
-_TOUCHES_ACCESS = (TokenRevoked, RoleChanged, UserDeactivated, UserReactivated, UserRemoved)
+_INVALIDATING_EVENTS = (TokenRevoked, RoleChanged, UserDeactivated, UserReactivated, UserDeleted)
 
 
 class Authenticator:
@@ -53,7 +53,7 @@ class Authenticator:
     def __init__(
         self,
         queries: AccessQueries,
-        passwords: Passwords,
+        passwords: PasswordHasher,
         runner: Runner,
         clock: Clock,
         throttle: Throttle,
@@ -62,10 +62,10 @@ class Authenticator:
         self._passwords = passwords
         self._run = runner
         self._clock = clock
-        self._known: dict[str, tuple[float, Grant]] = {}
+        self._grant_cache: dict[str, tuple[float, Grant]] = {}
         self._throttle = throttle
-        self._noting: set[asyncio.Task[None]] = set()
-        runner.after_commit(self._forget)
+        self._pending_writes: set[asyncio.Task[None]] = set()
+        runner.after_commit(self._invalidate)
 
     async def grant(self, secret: str, now: datetime, *, fresh: bool = False) -> Grant | None:
         """Return what a token grants at the moment, `None` if nothing.
@@ -76,7 +76,7 @@ class Authenticator:
             DatabaseUnavailable: when it has to be asked and cannot be.
         """
         # If it is forgotten while the database is asked, the answer goes where nobody looks.
-        known = self._known
+        known = self._grant_cache
         digest = digest_of(secret)
         at = time.monotonic()
         until, grant = known.get(digest, (0.0, None))
@@ -85,17 +85,17 @@ class Authenticator:
             if grant is None:
                 known.pop(digest, None)
                 return None
-            if len(known) >= MOST_KNOWN:
+            if len(known) >= GRANT_CACHE_SIZE:
                 known.clear()
-            known[digest] = (at + FRESH, grant)
-            self._note_use(grant, now)
+            known[digest] = (at + GRANT_CACHE_TTL, grant)
+            self._record_use(grant, now)
         if grant.expires_at is not None and grant.expires_at <= now:
             return None
         return grant
 
     async def sign_in(
         self, login: str, password: str, address: str, browser: KnownBrowser | None = None
-    ) -> Issued:
+    ) -> IssuedToken:
         """Issue a session token to a user who knows the password of an account.
 
         Neither the error nor the time it takes shows whether the name or the password was wrong, or
@@ -103,7 +103,7 @@ class Authenticator:
         browser that has signed in to the account before only for that browser.
 
         Raises:
-            Unidentified: when something is wrong.
+            AuthenticationFailed: when something is wrong.
             TooManyAttempts: when a limit is reached, or too many passwords wait to be judged.
         """
         login = login.strip()
@@ -127,8 +127,8 @@ class Authenticator:
                 # logged.
                 user_id = str(found.user_id) if found else None
                 log.warning("sign-in failed", extra={"address": address, "user_id": user_id})
-                await self._throttle.fail(counters)
-                raise Unidentified("The name or the password is wrong.")
+                await self._throttle.register_failure(counters)
+                raise AuthenticationFailed("The name or the password is wrong.")
             issued = await self._run(
                 access.open_session,
                 found.user_id,
@@ -146,34 +146,34 @@ class Authenticator:
         do not keep its owner from changing the password.
 
         Raises:
-            Invalid: when it is not the current password.
+            InvalidField: when it is not the current password.
             TooManyAttempts: when the limit is reached, or too many passwords wait to be judged.
         """
-        found = await self._queries.credentials_of(user_id)
+        found = await self._queries.credentials_by_id(user_id)
         known_hash = found.password_hash if found else None
         counters = confirmation_counters(user_id, known_hash or "")
         async with self._throttle.attempt(str(user_id), counters):
             right = await self._passwords.verify(known_hash, PASSWORD.normalised(password))
             if not right or found is None or not found.is_active:
                 log.warning("password confirmation failed", extra={"user_id": str(user_id)})
-                await self._throttle.fail(counters)
-                raise Invalid("current", "This is not the current password.")
+                await self._throttle.register_failure(counters)
+                raise InvalidField("current", "This is not the current password.")
         return Confirmation(found.password_hash, counters)
 
-    def _forget(self, events: Sequence[Event]) -> None:
-        if any(isinstance(event, _TOUCHES_ACCESS) for event in events):
-            self._known = {}
+    def _invalidate(self, events: Sequence[Event]) -> None:
+        if any(isinstance(event, _INVALIDATING_EVENTS) for event in events):
+            self._grant_cache = {}
 
-    def _note_use(self, grant: Grant, now: datetime) -> None:
+    def _record_use(self, grant: Grant, now: datetime) -> None:
         """Have it written when a personal token is used, without anybody waiting for it."""
         last = grant.last_used_at
-        if grant.is_personal and (last is None or last <= now - NOTED_EVERY):
-            noting = asyncio.ensure_future(self._write_use(grant.token_id, now))
-            self._noting.add(noting)
-            noting.add_done_callback(self._noting.discard)
+        if grant.is_personal and (last is None or last <= now - LAST_USED_RESOLUTION):
+            noting = asyncio.ensure_future(self._write_last_used(grant.token_id, now))
+            self._pending_writes.add(noting)
+            noting.add_done_callback(self._pending_writes.discard)
 
-    async def _write_use(self, token_id: UUID, now: datetime) -> None:
+    async def _write_last_used(self, token_id: UUID, now: datetime) -> None:
         try:
-            await self._run(access.note_use, token_id, now)
+            await self._run(access.record_use, token_id, now)
         except (DatabaseUnavailable, DomainError) as error:
             log.warning("the use of a token could not be noted", extra={"reason": str(error)})

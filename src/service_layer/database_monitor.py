@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from domain.base import Event
-from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable
+from service_layer.errors import Contention, DatabaseUnavailable, WritesRefused
 from service_layer.ports import Database, Schema
 from service_layer.runner import Runner
 
@@ -48,11 +48,11 @@ class DatabaseMonitor:
 
     def request_failed(self, error: Exception) -> None:
         """Take note of the error of a request, in the event loop's thread."""
-        if not isinstance(error, DatabaseUnavailable) or isinstance(error, Congested):
+        if not isinstance(error, DatabaseUnavailable) or isinstance(error, Contention):
             return
         if not self._outage:
             self._begin_outage(UNAVAILABLE, str(error))
-            self._must_commit = isinstance(error, ChangesRefused)
+            self._must_commit = isinstance(error, WritesRefused)
         self._wake.set()
 
     def _committed(self, events: Sequence[Event]) -> None:
@@ -68,7 +68,7 @@ class DatabaseMonitor:
         except DatabaseUnavailable as error:
             # What ends this outage is that the database answers again.
             self._must_commit = False
-            if not isinstance(error, Congested):
+            if not isinstance(error, Contention):
                 self._begin_outage(UNAVAILABLE, str(error))
             return
         if schema is not Schema.CURRENT:

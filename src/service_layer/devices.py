@@ -11,30 +11,30 @@ from domain.base import Expected
 from domain.devices import (
     Device,
     DeviceChanges,
-    DeviceRemoved,
+    DeviceDeleted,
+    DeviceRetired,
     Profile,
     Report,
-    Retired,
     Status,
     checked_report,
 )
-from domain.errors import Unidentified
+from domain.errors import AuthenticationFailed
 from service_layer.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True)
-class Keyed:
+class IssuedKey:
     """A device, and its new key, which nobody can tell later."""
 
     device: Device
     key: str
 
 
-def add_device(
+def create_device(
     uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[Profile]
 ) -> Device:
     """Put a device on the list; it has no key yet."""
-    device = Device.add(uow.new_id(), now, by=actor, among=uow.devices, **profile)
+    device = Device.create(uow.new_id(), now, by=actor, devices=uow.devices, **profile)
     uow.devices.add(device)
     return device
 
@@ -50,26 +50,26 @@ def edit_device(
 ) -> Device:
     """Give members of a device other values."""
     device = uow.devices.get(device_id, expected)
-    device.edit(changes, now, by=actor, among=uow.devices)
+    device.edit(changes, now, by=actor, devices=uow.devices)
     return device
 
 
-def make_key(
+def issue_key(
     uow: UnitOfWork,
     device_id: UUID,
     *,
     now: datetime,
     actor: Actor | None = None,
     expected: Expected = None,
-) -> Keyed:
+) -> IssuedKey:
     """Hand out a new key for a device; the one before is worth nothing any more."""
     device = uow.devices.get(device_id, expected)
     key = new_secret()
-    device.take_key(key, now, actor)
-    return Keyed(device, key)
+    device.rotate_key(key, now, actor)
+    return IssuedKey(device, key)
 
 
-def remove_device(
+def delete_device(
     uow: UnitOfWork,
     device_id: UUID,
     *,
@@ -79,22 +79,22 @@ def remove_device(
 ) -> None:
     """Strike a device off the list."""
     device = uow.devices.get(device_id, expected)
-    device.record(DeviceRemoved(subject=device.id, at=now, by=id_of(actor)))
+    device.record(DeviceDeleted(aggregate_id=device.id, at=now, by=id_of(actor)))
     uow.devices.remove(device)
 
 
-def note_heartbeat(
+def record_heartbeat(
     uow: UnitOfWork, device_id: UUID, key_digest: str, report: Report, *, now: datetime
 ) -> None:
     """Note that a device lives, and what it tells of itself.
 
     Raises:
-        Invalid: when what it tells breaks a rule.
-        Unidentified: when this is not its key, or there is no such device.
-        Retired: when it is out of service.
+        InvalidField: when what it tells breaks a rule.
+        AuthenticationFailed: when this is not its key, or there is no such device.
+        DeviceRetired: when it is out of service.
     """
-    status = uow.devices.beat(device_id, key_digest, now, checked_report(report))
+    status = uow.devices.record_heartbeat(device_id, key_digest, now, checked_report(report))
     if status is None:
-        raise Unidentified("This is not the key of this device.")
+        raise AuthenticationFailed("This is not the key of this device.")
     if status is Status.RETIRED:
-        raise Retired
+        raise DeviceRetired

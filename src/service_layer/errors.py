@@ -11,19 +11,19 @@ class DatabaseUnavailable(Exception):
 UNKNOWN_OUTCOME = "The database does not answer; whether the change was made is not known."
 
 
-class Unreachable(DatabaseUnavailable):
+class ConnectionLost(DatabaseUnavailable):
     """The connection was lost or refused before anything was asked to be committed."""
 
 
-class Congested(DatabaseUnavailable):
+class Contention(DatabaseUnavailable):
     """The database works, but not fast enough for this request."""
 
 
-class ChangesRefused(DatabaseUnavailable):
+class WritesRefused(DatabaseUnavailable):
     """The database takes no changes, although it may answer reads."""
 
 
-class Held(Congested):
+class LockTimeout(Contention):
     """Somebody else holds what is to be changed, for longer than was waited for."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Held(Congested):
         )
 
 
-class Overloaded(Congested):
+class QueueFull(Contention):
     """More changes are waiting than the service is willing to queue."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class StorageUnavailable(Exception):
     """The folder of uploads cannot be used at the moment; `str()` of the error says no more."""
 
 
-class ConcurrentChange(Exception):
+class ConcurrencyConflict(Exception):
     """Another transaction changed the same aggregate first; running again may succeed."""
 
 
-class Unsettled(Exception):
+class FlushRequired(Exception):
     """What was asked for depends on changes that are put by and not written yet."""
 
 

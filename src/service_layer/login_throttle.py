@@ -16,8 +16,8 @@ def require_allowed(uow: UnitOfWork, counters: Counters, now: datetime) -> None:
     Raises:
         TooManyAttempts: when others have reached a limit meanwhile.
     """
-    found = {id: uow.throttles.find(id) for id in counters}
-    failures = {id: throttle.times for id, throttle in found.items() if throttle is not None}
+    found = {id: uow.login_throttles.find(id) for id in counters}
+    failures = {id: throttle.failed_at for id, throttle in found.items() if throttle is not None}
     login_throttle.require_allowed(counters, failures, now)
 
 
@@ -29,12 +29,12 @@ def register_failure(uow: UnitOfWork, counters: Counters, *, now: datetime) -> N
     """
     require_allowed(uow, counters, now)
     for id, limit in counters.items():
-        throttle = uow.throttles.find(id)
+        throttle = uow.login_throttles.find(id)
         if throttle is None:
-            throttle = LoginThrottle(id=id, created_at=now, updated_at=now, forget_at=now)
-            uow.throttles.add(throttle)
+            throttle = LoginThrottle(id=id, created_at=now, updated_at=now, expires_at=now)
+            uow.login_throttles.add(throttle)
         throttle.register_failure(now, limit)
-    for over in uow.throttles.over(now, limit=10):
+    for over in uow.login_throttles.list_expired(now, limit=10):
         # One of them may have begun to count again just now.
-        if over.forget_at <= now:
-            uow.throttles.remove(over)
+        if over.expires_at <= now:
+            uow.login_throttles.remove(over)

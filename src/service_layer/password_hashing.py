@@ -5,11 +5,11 @@ from uuid import UUID
 from domain.access import AlreadySetUp, digest_of
 from domain.actors import Actor
 from domain.base import Expected
-from domain.errors import NotFound, Stale, Taken, Unidentified
+from domain.errors import AuthenticationFailed, NotFound, NotUnique, VersionMismatch
 from domain.login_throttle import address_counters
 from domain.users import User, UserChanges, require_may_set_password, require_unlike_logins
 from service_layer.authentication import Authenticator
-from service_layer.ports import Clock, Passwords
+from service_layer.ports import Clock, PasswordHasher
 from service_layer.queries.access import AccessQueries
 from service_layer.queries.users import UserQueries
 from service_layer.throttle import Throttle
@@ -27,7 +27,7 @@ class PasswordHashing:
         self,
         access: AccessQueries,
         users: UserQueries,
-        passwords: Passwords,
+        passwords: PasswordHasher,
         authenticator: Authenticator,
         throttle: Throttle,
         clock: Clock,
@@ -47,8 +47,8 @@ class PasswordHashing:
         Each hash that is not an admin's wish counts against the address it is asked for from.
 
         Raises:
-            Invalid: when the password is the username or the e-mail address.
-            Taken: when somebody else has the username or the address.
+            InvalidField: when the password is the username or the e-mail address.
+            NotUnique: when somebody else has the username or the address.
             TooManyAttempts: when there were too many from this address, or too many wait.
         """
         require_unlike_logins(password, "password", username=username, email=email)
@@ -58,7 +58,7 @@ class PasswordHashing:
         async with self._throttle.attempt(address, counters):
             await self._require_free(username, email)
             hash = await self._passwords.hash(password, stranger=True)
-            await self._throttle.fail(counters)
+            await self._throttle.register_failure(counters)
             return hash
 
     async def for_first_admin(
@@ -68,14 +68,16 @@ class PasswordHashing:
 
         Raises:
             AlreadySetUp: when there is an admin.
-            Unidentified: when the secret is wrong.
-            Invalid: when the password is the username or the e-mail address.
-            Taken: when somebody else has the username or the address.
+            AuthenticationFailed: when the secret is wrong.
+            InvalidField: when the password is the username or the e-mail address.
+            NotUnique: when somebody else has the username or the address.
         """
         if not await self._access.awaits_setup():
             raise AlreadySetUp
         if not await self._access.is_setup_secret(digest_of(secret)):
-            raise Unidentified("This is not the secret that the server printed when it started.")
+            raise AuthenticationFailed(
+                "This is not the secret that the server printed when it started."
+            )
         require_unlike_logins(password, "password", username=username, email=email)
         await self._require_free(username, email)
         return await self._passwords.hash(password)
@@ -92,17 +94,17 @@ class PasswordHashing:
         """Hash a password that an admin gives to somebody else, beside other changes.
 
         Raises:
-            Forbidden: when the actor may not.
+            PermissionDenied: when the actor may not.
             NotFound: when there is no such user.
-            Stale: when `expected` does not hold the user's version.
-            Invalid: when the password is the username or the e-mail address.
+            VersionMismatch: when `expected` does not hold the user's version.
+            InvalidField: when the password is the username or the e-mail address.
         """
         require_may_set_password(actor, user_id)
         user = await self._users.get(user_id, self._clock())
         if user is None:
-            raise NotFound(User.kind, user_id)
+            raise NotFound(User.entity_name, user_id)
         if expected is not None and user.version not in expected:
-            raise Stale(User.kind, user.version)
+            raise VersionMismatch(User.entity_name, user.version)
         after = {"username": user.username, "email": user.email, **(changes or {})}
         require_unlike_logins(
             password, "password", username=str(after["username"]), email=str(after["email"])
@@ -115,7 +117,7 @@ class PasswordHashing:
         """Hash a user's new password, once the current one has been confirmed.
 
         Raises:
-            Invalid: when the current password is wrong, or the new one is a name of the user's.
+            InvalidField: when the current password is wrong, or the new one equals a login.
             TooManyAttempts: when it has been wrong too often, or too many wait.
         """
         user = await self._users.one(actor.id, self._clock())
@@ -126,4 +128,4 @@ class PasswordHashing:
     async def _require_free(self, username: str, email: str) -> None:
         for field, login in (("username", username), ("email", email)):
             if await self._access.credentials(login.lower()) is not None:
-                raise Taken(field)
+                raise NotUnique(field)

@@ -10,7 +10,7 @@ Clock = Callable[[], datetime]
 """Tells the time, in UTC."""
 
 
-class Passwords(ABC):
+class PasswordHasher(ABC):
     """Turns passwords into what may be kept of them, and recognises them by it."""
 
     @abstractmethod
@@ -36,27 +36,27 @@ class Passwords(ABC):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """A kept picture as it is sent."""
 
     content: bytes
     media_type: str
 
 
-class Pictures(ABC):
+class ImageStore(ABC):
     """Where uploaded pictures are kept, each under a name that was made for it."""
 
     @abstractmethod
-    async def keep(self, content: bytes) -> str:
+    async def save(self, content: bytes) -> str:
         """Make a clean picture of an upload, keep it, and return its name.
 
         Raises:
-            Unacceptable: when it is no PNG, JPEG or WebP picture, damaged, or too large.
+            InvalidValue: when it is no PNG, JPEG or WebP picture, damaged, or too large.
             StorageUnavailable: when it cannot be kept at the moment.
         """
 
     @abstractmethod
-    async def find(self, name: str) -> Picture | None:
+    async def find(self, name: str) -> Image | None:
         """Return the picture of a name, if there is one.
 
         Raises:
@@ -64,7 +64,7 @@ class Pictures(ABC):
         """
 
     @abstractmethod
-    async def discard(self, name: str) -> None:
+    async def delete(self, name: str) -> None:
         """Stop keeping a picture; one that is not there is left at that.
 
         Raises:
@@ -73,14 +73,14 @@ class Pictures(ABC):
 
 
 @dataclass(frozen=True)
-class Beginning:
+class Excerpt:
     """The first paragraphs of a text as plain text, and whether more follows them."""
 
     text: str
     more: bool
 
 
-class Markdown(ABC):
+class MarkdownRenderer(ABC):
     """Renders texts in Markdown, within limits of time, memory and length."""
 
     @abstractmethod
@@ -88,7 +88,7 @@ class Markdown(ABC):
         """Return the text as HTML that is safe to show, or `None` if it exceeds the limits."""
 
     @abstractmethod
-    async def beginnings(self, texts: Sequence[str]) -> list[Beginning | None]:
+    async def excerpts(self, texts: Sequence[str]) -> list[Excerpt | None]:
         """Return how each text begins, or `None` for one that exceeds the limits."""
 
 
@@ -104,7 +104,7 @@ class Schema(StrEnum):
 class Database(ABC):
     """The database as a whole, for whoever operates the service."""
 
-    enough: int = 32
+    full_batch: int = 32
     """How many changes are worth a commit that does not wait for further ones: the dearer it is by
     itself, the more."""
 

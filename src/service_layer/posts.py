@@ -6,19 +6,19 @@ from uuid import UUID
 from domain.actors import Actor
 from domain.base import Expected
 from domain.errors import NotFound
-from domain.posts import Post, PostChanges, PostRemoved, is_visible, require_author_or_admin
-from service_layer.access import require_somebody
+from domain.posts import Post, PostChanges, PostDeleted, is_visible, require_author_or_admin
+from service_layer.access import require_actor_exists
 from service_layer.unit_of_work import UnitOfWork
 
 
-def write_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now: datetime) -> Post:
+def create_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now: datetime) -> Post:
     """Write a draft.
 
     Raises:
-        Unidentified: when the actor is gone.
+        AuthenticationFailed: when the actor is gone.
     """
-    require_somebody(uow, actor)
-    post = Post.write(uow.new_id(), now, title=title, content=content, by=actor, among=uow.posts)
+    require_actor_exists(uow, actor)
+    post = Post.create(uow.new_id(), now, title=title, content=content, by=actor, posts=uow.posts)
     uow.posts.add(post)
     return post
 
@@ -34,7 +34,7 @@ def edit_post(
 ) -> Post:
     """Give members of a post other values."""
     post = _for_change(uow, post_id, actor, expected)
-    post.edit(changes, now, by=actor, among=uow.posts)
+    post.edit(changes, now, by=actor, posts=uow.posts)
     return post
 
 
@@ -56,12 +56,12 @@ def unpublish_post(
     return post
 
 
-def remove_post(
+def delete_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:
     """Throw a post away."""
     post = _for_change(uow, post_id, actor, expected)
-    post.record(PostRemoved(subject=post.id, at=now, by=actor.id))
+    post.record(PostDeleted(aggregate_id=post.id, at=now, by=actor.id))
     uow.posts.remove(post)
 
 
@@ -70,11 +70,11 @@ def _for_change(uow: UnitOfWork, post_id: UUID, actor: Actor, expected: Expected
 
     Raises:
         NotFound: when there is none, or they may not even see it.
-        Forbidden: when they may not change it.
-        Stale: when it is not in an expected version.
+        PermissionDenied: when they may not change it.
+        VersionMismatch: when it is not in an expected version.
     """
     post = uow.posts.find(post_id)
     if post is None or not is_visible(actor, post.author_id, published=post.published):
-        raise NotFound(Post.kind, post_id)
+        raise NotFound(Post.entity_name, post_id)
     require_author_or_admin(actor, post.author_id)
     return uow.posts.get(post_id, expected)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.base import Event
-from domain.catalogue import ProductArchived, ProductRemoved
+from domain.catalogue import ProductArchived, ProductDeleted
 from domain.stock import StockRanLow, StockRecovered
 from domain.users import PasswordChanged, UserDeactivated
-from service_layer.access import end_access
+from service_layer.access import revoke_tokens_on
 from service_layer.stockroom import complete_reorder, plan_reorder, release_reorders
 from service_layer.tasks import unassign_tasks
 from service_layer.unit_of_work import UnitOfWork
@@ -15,10 +15,10 @@ from service_layer.unit_of_work import UnitOfWork
 Reactions = Mapping[type[Event], tuple[Callable[[UnitOfWork, Any], None], ...]]
 
 REACTIONS: Reactions = {
-    PasswordChanged: (end_access,),
-    UserDeactivated: (end_access, unassign_tasks),
+    PasswordChanged: (revoke_tokens_on,),
+    UserDeactivated: (revoke_tokens_on, unassign_tasks),
     StockRanLow: (plan_reorder,),
     StockRecovered: (complete_reorder,),
     ProductArchived: (complete_reorder,),
-    ProductRemoved: (release_reorders,),
+    ProductDeleted: (release_reorders,),
 }

@@ -14,13 +14,13 @@ from uuid import UUID
 from domain.base import Event
 from domain.errors import Conflict, DomainError
 from service_layer.errors import (
-    ConcurrentChange,
-    Held,
-    Overloaded,
-    Unreachable,
-    Unsettled,
+    ConcurrencyConflict,
+    ConnectionLost,
+    FlushRequired,
+    LockTimeout,
+    QueueFull,
 )
-from service_layer.group_commit.job import Job, Outcome, named_by, tell_callers
+from service_layer.group_commit.job import Job, Outcome, prefetch_keys, resolve_jobs
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
 
@@ -45,23 +45,23 @@ class Runner:
     """Attempts in all. A transaction that locks its rows fails only for what it cannot lock: a
     unique value that another one takes at the same moment, or a deadlock."""
 
-    PATIENCE = 15.0
+    TIMEOUT = 15.0
     """Seconds after which a caller is told that the database does not answer."""
 
-    WAITING = 1_000
+    MAX_QUEUE = 1_000
     """How many use cases may wait to be begun before further ones are turned away."""
 
-    TOGETHER = 32
+    MAX_BATCH = 32
     """How many use cases share a commit at most."""
 
-    TURNS, MEETING = 6, 0.003
+    LINGER_TICKS, LINGER_SECONDS = 6, 0.003
     """For how many turns of the event loop the writer lets further use cases come, and how many
     seconds at most, once several have met."""
 
-    PATIENT = 4
+    CONTENDED_WORKERS = 4
     """How many changes wait at once for what somebody else holds."""
 
-    HELD = 1.0
+    CONTENTION_TTL = 1.0
     """Seconds for which something is taken to be held that was so when it was to be changed."""
 
     def __init__(
@@ -69,17 +69,19 @@ class Runner:
         unit_of_work: Callable[[], UnitOfWork],
         reactions: Reactions = REACTIONS,
         *,
-        enough: int = TOGETHER,
+        full_batch: int = MAX_BATCH,
     ) -> None:
-        self.enough = enough
+        self.full_batch = full_batch
         """How many use cases are not kept waiting for further ones; see `Database`."""
         self._unit_of_work = unit_of_work
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._held: dict[tuple[str, UUID], float] = {}
-        self._set_aside: set[Job] = set()
-        self._aside = ThreadPoolExecutor(self.PATIENT, thread_name_prefix="patient")
+        self._contended: dict[tuple[str, UUID], float] = {}
+        self._offloaded: set[Job] = set()
+        self._contended_pool = ThreadPoolExecutor(
+            self.CONTENDED_WORKERS, thread_name_prefix="patient"
+        )
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
 
@@ -96,16 +98,16 @@ class Runner:
         """Run the use case in the writer thread and return what it returns, once it is committed.
 
         Raises:
-            Overloaded: when too many are waiting already.
+            QueueFull: when too many are waiting already.
             Conflict: when others got in the way each time.
             DatabaseUnavailable: when the database cannot be reached.
             DomainError: what the use case itself raises; nothing has been written then.
         """
-        if self._jobs.qsize() + len(self._set_aside) >= self.WAITING:
-            raise Overloaded
-        job = Job(lambda uow: use_case(uow, *args, **kwargs), named_by(use_case, args))
+        if self._jobs.qsize() + len(self._offloaded) >= self.MAX_QUEUE:
+            raise QueueFull
+        job = Job(lambda uow: use_case(uow, *args, **kwargs), prefetch_keys(use_case, args))
         self._jobs.put(job)
-        result: R = await job.wait(self.PATIENCE)
+        result: R = await job.wait(self.TIMEOUT)
         return result
 
     def perform(
@@ -115,7 +117,7 @@ class Runner:
 
         def work(uow: UnitOfWork) -> tuple[R, list[Event]]:
             result = use_case(uow, *args, **kwargs)
-            return result, self._react(uow)
+            return result, self._dispatch_events(uow)
 
         return self._transact(work)
 
@@ -130,8 +132,8 @@ class Runner:
             happened: list[Event] = []
 
             def step() -> None:
-                happened.extend(self._react(uow))
-                uow.settle()
+                happened.extend(self._dispatch_events(uow))
+                uow.flush()
 
             result = use_case(uow, step)
             step()
@@ -146,7 +148,7 @@ class Runner:
         """
         try:
             return self._attempt(work, range(self.OPTIMISTIC_ATTEMPTS), patient=True)
-        except ConcurrentChange:
+        except ConcurrencyConflict:
             return self._transact_locking(work)
 
     def _transact_locking(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
@@ -154,7 +156,7 @@ class Runner:
         attempts = range(self.OPTIMISTIC_ATTEMPTS, self.ATTEMPTS)
         try:
             return self._attempt(work, attempts, patient=True, for_update=True)
-        except ConcurrentChange:
+        except ConcurrencyConflict:
             raise Conflict from None
 
     def _attempt(
@@ -168,28 +170,28 @@ class Runner:
         """Do work in a transaction of its own, again if others got in the way.
 
         Raises:
-            ConcurrentChange: when others got in the way each time.
+            ConcurrencyConflict: when others got in the way each time.
         """
         for attempt in attempts:
             try:
                 with self._begin(patient=patient, for_update=for_update) as uow:
                     result, events = work(uow)
                     uow.commit()
-                self._tell(events)
+                self._notify_listeners(events)
                 return result
-            except Unreachable:
+            except ConnectionLost:
                 # Nothing has been asked to commit yet, so a second connection may simply try again.
                 if attempt > attempts.start:
                     raise
-            except ConcurrentChange:
+            except ConcurrencyConflict:
                 time.sleep(random.uniform(0, 0.002 * (attempt + 1)))
-        raise ConcurrentChange
+        raise ConcurrencyConflict
 
     def close(self) -> None:
         """Finish what is waiting, and stop the writer."""
         self._jobs.put(None)
         self._writer.join()
-        self._aside.shutdown()
+        self._contended_pool.shutdown()
 
     def _begin(
         self, *, patient: bool, shared: bool = False, for_update: bool = False
@@ -206,147 +208,147 @@ class Runner:
             several = len(waiting) > 1
             waiting = [self._jobs.get()]
             if several and waiting[0] is not None:
-                waiting[0].meet(self._are_enough, self.TURNS, self.MEETING)
-            while len(waiting) < self.TOGETHER and not self._jobs.empty():
+                waiting[0].linger(self._batch_is_full, self.LINGER_TICKS, self.LINGER_SECONDS)
+            while len(waiting) < self.MAX_BATCH and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             open = None not in waiting
             jobs = [job for job in waiting if job]
             try:
-                self._do_all(jobs)
+                self._run_batch(jobs)
             except BaseException as defect:
                 # There is no other writer, so this one goes on.
                 log.exception("the writer failed")
-                tell_callers([(job, None, defect) for job in jobs])
+                resolve_jobs([(job, None, defect) for job in jobs])
 
-    def _are_enough(self) -> bool:
+    def _batch_is_full(self) -> bool:
         """Whether with the one in hand as many use cases wait as are worth beginning."""
-        return self._jobs.qsize() + 1 >= self.enough
+        return self._jobs.qsize() + 1 >= self.full_batch
 
-    def _do_all(self, jobs: list[Job]) -> None:
-        jobs = [job for job in jobs if not self._has_to_wait(job)]
-        if len(jobs) < 2 or not self._do_together(jobs):
+    def _run_batch(self, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if not self._is_contended(job)]
+        if len(jobs) < 2 or not self._try_batch(jobs):
             for job in jobs:
-                if not self._has_to_wait(job):
-                    self._do_alone(job)
+                if not self._is_contended(job):
+                    self._run_single(job)
 
-    def _has_to_wait(self, job: Job) -> bool:
+    def _is_contended(self, job: Job) -> bool:
         """Whether a job would wait for what somebody else holds; if so it does, elsewhere."""
         now = time.monotonic()
-        held = any(self._held.get(named, now) > now for named in job.named)
+        held = any(self._contended.get(named, now) > now for named in job.keys)
         if held:
-            self._put_aside(job)
+            self._offload(job)
         return held
 
-    def _put_aside(self, job: Job) -> None:
-        self._set_aside.add(job)
-        self._aside.submit(self._do_patiently, job)
+    def _offload(self, job: Job) -> None:
+        self._offloaded.add(job)
+        self._contended_pool.submit(self._run_blocking, job)
 
-    def _do_patiently(self, job: Job) -> None:
+    def _run_blocking(self, job: Job) -> None:
         """Do a job that others got in the way of, in a thread that may wait for them."""
-        self._set_aside.discard(job)
-        if not job.begin():
+        self._offloaded.discard(job)
+        if not job.claim():
             return
         try:
-            result = self._transact_locking(partial(self._do, job))
+            result = self._transact_locking(partial(self._run_job, job))
         except BaseException as error:
-            tell_callers([(job, None, error)])
+            resolve_jobs([(job, None, error)])
         else:
-            tell_callers([(job, result, None)])
+            resolve_jobs([(job, result, None)])
 
-    def _do_alone(self, job: Job) -> None:
+    def _run_single(self, job: Job) -> None:
         """Do a job in the writer thread, which leaves it to another one if it would have to wait.
 
         That is when somebody holds what it changes, or changes it too quickly.
         """
-        if not job.begin():
+        if not job.claim():
             return
         attempts = range(self.OPTIMISTIC_ATTEMPTS)
         try:
-            result = self._attempt(partial(self._do, job), attempts, patient=False)
-        except (Held, ConcurrentChange) as error:
-            if isinstance(error, Held):
-                self._note_held(job)
-            job.put_back()
-            self._put_aside(job)
+            result = self._attempt(partial(self._run_job, job), attempts, patient=False)
+        except (LockTimeout, ConcurrencyConflict) as error:
+            if isinstance(error, LockTimeout):
+                self._mark_contended(job)
+            job.release()
+            self._offload(job)
         except BaseException as error:
-            tell_callers([(job, None, error)])
+            resolve_jobs([(job, None, error)])
         else:
-            tell_callers([(job, result, None)])
+            resolve_jobs([(job, result, None)])
 
-    def _note_held(self, job: Job) -> None:
+    def _mark_contended(self, job: Job) -> None:
         now = time.monotonic()
-        self._held = {named: end for named, end in self._held.items() if end > now}
-        self._held |= dict.fromkeys(job.named, now + self.HELD)
+        self._contended = {named: end for named, end in self._contended.items() if end > now}
+        self._contended |= dict.fromkeys(job.keys, now + self.CONTENTION_TTL)
 
-    def _do(self, job: Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
-        return job.work(uow), self._react(uow)
+    def _run_job(self, job: Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
+        return job.work(uow), self._dispatch_events(uow)
 
-    def _do_together(self, jobs: list[Job]) -> bool:
+    def _try_batch(self, jobs: list[Job]) -> bool:
         """Do the jobs in one transaction; whether that settled what comes of them.
 
         What they change is written together at the end, unless one of them needs to see it before.
         A job that breaks a rule has changed nothing yet, so the others go on without it. Anything
         else that goes wrong before the commit undoes them all, to be done again each by itself.
         """
-        jobs = [job for job in jobs if job.begin()]
-        settled = self._share(jobs)
+        jobs = [job for job in jobs if job.claim()]
+        settled = self._commit_batch(jobs)
         if not settled:
             for job in jobs:
-                job.put_back()
+                job.release()
         return settled
 
-    def _share(self, jobs: list[Job]) -> bool:
-        """Do jobs that are begun in one transaction; see `_do_together`."""
+    def _commit_batch(self, jobs: list[Job]) -> bool:
+        """Do jobs that are begun in one transaction; see `_try_batch`."""
         outcomes: list[Outcome] = []
         happened: list[Event] = []
         committing = False
         try:
             with self._begin(patient=False, shared=True) as uow:
-                uow.foresee([named for job in jobs for named in job.named])
+                uow.prefetch([named for job in jobs for named in job.keys])
                 for job in jobs:
                     try:
-                        result, events = self._do_within(uow, job)
+                        result, events = self._run_in_scope(uow, job)
                     except DomainError as error:
-                        uow.forget()
+                        uow.discard()
                         outcomes.append((job, None, error))
                     else:
-                        uow.put_by()
+                        uow.defer()
                         happened += events
                         outcomes.append((job, result, None))
-                uow.settle()
+                uow.flush()
                 committing = True
                 uow.commit()
-        except (ConcurrentChange, Held):
+        except (ConcurrencyConflict, LockTimeout):
             # A commit may wait for what others hold, too: for whom or what the changes refer to.
             return False
         except Exception as error:
             if not committing:
                 return False
-            tell_callers([(job, None, error) for job in jobs])
+            resolve_jobs([(job, None, error) for job in jobs])
             return True
-        self._tell(happened)
-        tell_callers(outcomes)
+        self._notify_listeners(happened)
+        resolve_jobs(outcomes)
         return True
 
-    def _do_within(self, uow: UnitOfWork, job: Job) -> tuple[Any, list[Event]]:
+    def _run_in_scope(self, uow: UnitOfWork, job: Job) -> tuple[Any, list[Event]]:
         """Do a job in a transaction that others share; return its result, and what happened."""
         try:
-            return self._do(job, uow)
-        except Unsettled:
-            uow.forget()
-            uow.settle()
-            return self._do(job, uow)
+            return self._run_job(job, uow)
+        except FlushRequired:
+            uow.discard()
+            uow.flush()
+            return self._run_job(job, uow)
 
-    def _react(self, uow: UnitOfWork) -> list[Event]:
+    def _dispatch_events(self, uow: UnitOfWork) -> list[Event]:
         """Let the events have their reactions, and the events of those in turn; return them all."""
         happened: list[Event] = []
-        while events := uow.take_events():
+        while events := uow.collect_events():
             happened += events
             for event in events:
                 for reaction in self._reactions.get(type(event), ()):
                     reaction(uow, event)
         return happened
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _notify_listeners(self, events: Sequence[Event]) -> None:
         for listener in self._listeners:
             listener(events)

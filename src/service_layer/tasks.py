@@ -5,14 +5,14 @@ from uuid import UUID
 
 from domain.actors import Actor, id_of
 from domain.base import Expected
-from domain.errors import Invalid
-from domain.tasks import Task, TaskChanges, TaskRemoved
+from domain.errors import InvalidField
+from domain.tasks import Task, TaskChanges, TaskDeleted
 from domain.users import UserDeactivated
-from service_layer.access import require_somebody
+from service_layer.access import require_actor_exists
 from service_layer.unit_of_work import UnitOfWork
 
 
-def add_task(
+def create_task(
     uow: UnitOfWork,
     *,
     title: str,
@@ -27,11 +27,11 @@ def add_task(
     """Write a task down; without an actor the workshop itself does.
 
     Raises:
-        Unidentified: when the actor is gone.
+        AuthenticationFailed: when the actor is gone.
     """
-    require_somebody(uow, actor)
+    require_actor_exists(uow, actor)
     _require_assignable(uow, assignee_id)
-    task = Task.add(
+    task = Task.create(
         uow.new_id(),
         now,
         title=title,
@@ -87,11 +87,11 @@ def reopen_task(
 ) -> Task:
     """Mark a task as still to be done."""
     task = uow.tasks.get(task_id, expected)
-    task.reopen(now, actor, among=uow.tasks)
+    task.reopen(now, actor, tasks=uow.tasks)
     return task
 
 
-def remove_task(
+def delete_task(
     uow: UnitOfWork,
     task_id: UUID,
     *,
@@ -101,13 +101,13 @@ def remove_task(
 ) -> None:
     """Strike a task off the list."""
     task = uow.tasks.get(task_id, expected)
-    task.record(TaskRemoved(subject=task.id, at=now, by=id_of(actor)))
+    task.record(TaskDeleted(aggregate_id=task.id, at=now, by=id_of(actor)))
     uow.tasks.remove(task)
 
 
 def unassign_tasks(uow: UnitOfWork, event: UserDeactivated) -> None:
     """Take from somebody who may not come in any more what they have still to do."""
-    for task in uow.tasks.pending_of(event.subject):
+    for task in uow.tasks.list_pending(event.aggregate_id):
         task.edit({"assignee_id": None}, event.at)
 
 
@@ -115,9 +115,9 @@ def _require_assignable(uow: UnitOfWork, user_id: UUID | None) -> None:
     """Have tasks done by people who are there.
 
     Raises:
-        Invalid: when there is no such user, or they are not active.
+        InvalidField: when there is no such user, or they are not active.
     """
     if user_id is not None:
         user = uow.users.find(user_id)
         if user is None or not user.is_active:
-            raise Invalid("assignee_id", "Give the id of an active user.")
+            raise InvalidField("assignee_id", "Give the id of an active user.")

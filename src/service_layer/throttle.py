@@ -16,7 +16,7 @@ MAX_WAITING = 50
 """How many attempts may wait for their turn behind one address."""
 
 
-class _Turn:
+class _AccountLock:
     """The lock of one address, and how many hold it or wait for it."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Throttle:
         self._queries = queries
         self._run = runner
         self._clock = clock
-        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, _AccountLock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def attempt(self, whose: str, counters: Counters) -> AsyncIterator[None]:
@@ -43,9 +43,9 @@ class Throttle:
         Raises:
             TooManyAttempts: when a limit is reached, or too many wait for the same turn.
         """
-        turn = self._turns.get(whose)
+        turn = self._locks.get(whose)
         if turn is None:
-            turn = self._turns[whose] = _Turn()
+            turn = self._locks[whose] = _AccountLock()
         if turn.taken > MAX_WAITING:
             raise TooManyAttempts(1)
         turn.taken += 1
@@ -57,7 +57,7 @@ class Throttle:
         finally:
             turn.taken -= 1
 
-    async def fail(self, counters: Counters) -> None:
+    async def register_failure(self, counters: Counters) -> None:
         """Count an attempt that has been judged and was wrong.
 
         Raises:

@@ -11,7 +11,7 @@ from domain.base import Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
-from domain.idempotency import ReceiptRepository
+from domain.idempotency import IdempotencyRecordRepository
 from domain.login_throttle import LoginThrottleRepository
 from domain.posts import PostRepository
 from domain.stock import MovementRepository
@@ -31,8 +31,8 @@ class UnitOfWork(ABC):
     tasks: TaskRepository
     users: UserRepository
     tokens: TokenRepository
-    throttles: LoginThrottleRepository
-    receipts: ReceiptRepository
+    login_throttles: LoginThrottleRepository
+    idempotency_records: IdempotencyRecordRepository
     posts: PostRepository
     categories: CategoryRepository
     products: ProductRepository
@@ -41,7 +41,7 @@ class UnitOfWork(ABC):
 
     patient: bool = True
     """Whether it waits for what others hold as long as a statement may take, or only for as long
-    as a commit does, before it raises `Held`; set before it begins."""
+    as a commit does, before it raises `LockTimeout`; set before it begins."""
 
     for_update: bool = False
     """Whether aggregates that are loaded for a change are locked until it ends (pessimistic lock).
@@ -52,7 +52,7 @@ class UnitOfWork(ABC):
     shared: bool = False
     """Whether use cases share it that can be run again, each in one of its own.
 
-    It is set before it begins. What its end makes sure of, by a `ConcurrentChange`, need not be
+    It is set before it begins. What its end makes sure of, by a `ConcurrencyConflict`, need not be
     looked at before.
     """
 
@@ -78,34 +78,34 @@ class UnitOfWork(ABC):
         """Return an id for a new aggregate: a UUIDv7 (RFC 9562), later ones greater."""
 
     @abstractmethod
-    def take_events(self) -> list[Event]:
+    def collect_events(self) -> list[Event]:
         """Return the events recorded since the last call by the aggregates in use."""
 
     @abstractmethod
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Write what has been changed so far, and let go of the aggregates.
 
         Until now nothing of it has been written. What follows is still in the same transaction, but
         has objects of its own and sees the versions counted.
 
         Raises:
-            ConcurrentChange: when another transaction changed one of the aggregates first.
+            ConcurrencyConflict: when another transaction changed one of the aggregates first.
         """
 
     @abstractmethod
-    def put_by(self) -> None:
+    def defer(self) -> None:
         """Let go of the aggregates, and leave what has been changed to be written with what comes.
 
         What follows has objects of its own, too. Whatever of it would have to see what is put by
-        raises `Unsettled`.
+        raises `FlushRequired`.
         """
 
     @abstractmethod
-    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
         """Look for aggregates that are going to be asked for, by kind and id, all at once."""
 
     @abstractmethod
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Let go of the aggregates and of what has been changed since the last settling."""
 
     @abstractmethod
@@ -113,7 +113,7 @@ class UnitOfWork(ABC):
         """Settle, and make the changes durable and visible to others.
 
         Raises:
-            ConcurrentChange: when another transaction changed one of the aggregates first.
+            ConcurrencyConflict: when another transaction changed one of the aggregates first.
             DatabaseUnavailable: when it cannot be said that the changes are kept.
         """
 

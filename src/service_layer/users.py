@@ -7,13 +7,13 @@ from uuid import UUID
 
 from domain.actors import Actor, Role, require_self_or_admin
 from domain.base import Expected
-from domain.errors import Invalid
+from domain.errors import InvalidField
 from domain.login_throttle import Counters
 from domain.users import Profile, User, UserChanges, require_may_edit, require_may_set_password
 from service_layer.access import (
-    end_access_of,
     end_setup,
-    require_current,
+    require_unchanged_actor,
+    revoke_tokens,
     use_setup_secret,
 )
 from service_layer.login_throttle import require_allowed
@@ -22,13 +22,13 @@ from service_layer.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A current password that was verified against `known_hash`, and what a failure would count."""
+    """A current password, verified against `verified_hash`, and the count that a failure raises."""
 
-    known_hash: str
+    verified_hash: str
     counters: Counters
 
 
-def register_user(
+def create_user(
     uow: UnitOfWork,
     *,
     password_hash: str,
@@ -39,14 +39,14 @@ def register_user(
 ) -> User:
     """Take somebody in; without an actor they come of their own accord."""
     if actor is not None:
-        require_current(uow, actor)
-    user = User.register(
+        require_unchanged_actor(uow, actor)
+    user = User.create(
         uow.new_id(),
         now,
         password_hash=password_hash,
         role=role,
         by=actor,
-        among=uow.users,
+        users=uow.users,
         **profile,
     )
     uow.users.add(user)
@@ -57,10 +57,10 @@ def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]
     """Check whether a user with this profile could be registered, without doing it.
 
     Raises:
-        Invalid: when a value breaks the rule for its member.
-        Taken: when another user has the name or the address, in whatever case.
+        InvalidField: when a value breaks the rule for its member.
+        NotUnique: when another user has the name or the address, in whatever case.
     """
-    User.register(uow.new_id(), now, password_hash="", among=uow.users, **profile)
+    User.create(uow.new_id(), now, password_hash="", users=uow.users, **profile)
 
 
 def create_admin(
@@ -68,7 +68,7 @@ def create_admin(
 ) -> User:
     """Take an admin in, by somebody who has the run of the machine."""
     end_setup(uow, now)
-    return register_user(uow, password_hash=password_hash, role=Role.ADMIN, now=now, **profile)
+    return create_user(uow, password_hash=password_hash, role=Role.ADMIN, now=now, **profile)
 
 
 def set_up(
@@ -83,7 +83,7 @@ def set_up(
 
     Raises:
         AlreadySetUp: when there is an admin.
-        Unidentified: when it is not the secret.
+        AuthenticationFailed: when it is not the secret.
     """
     use_setup_secret(uow, secret, now)
     return create_admin(uow, password_hash=password_hash, now=now, **profile)
@@ -104,10 +104,10 @@ def edit_user(
     require_may_edit(actor, user_id, changes)
     if password_hash is not None:
         require_may_set_password(actor, user_id)
-    require_current(uow, actor)
-    uow.users.hold(user_id)
+    require_unchanged_actor(uow, actor)
+    uow.users.get_for_update(user_id)
     user = uow.users.get(user_id, expected)
-    user.edit(changes, now, by=actor, among=uow.users)
+    user.edit(changes, now, by=actor, users=uow.users)
     if password_hash is not None:
         user.change_password(password_hash, now, by=actor)
     return user
@@ -124,18 +124,18 @@ def change_password(
     """Change the actor's own password, after the current one has been confirmed.
 
     Raises:
-        Invalid: when the password has changed since.
+        InvalidField: when the password has changed since.
         TooManyAttempts: when others have reached the limit meanwhile.
     """
-    require_current(uow, actor)
+    require_unchanged_actor(uow, actor)
     user = uow.users.get(actor.id)
-    if user.password_hash != confirmation.known_hash:
-        raise Invalid("current", "This is not the current password.")
+    if user.password_hash != confirmation.verified_hash:
+        raise InvalidField("current", "This is not the current password.")
     require_allowed(uow, confirmation.counters, now)
     user.change_password(password_hash, now, by=actor)
 
 
-def show_picture(
+def set_image(
     uow: UnitOfWork,
     user_id: UUID,
     image_file: str | None,
@@ -148,11 +148,11 @@ def show_picture(
     require_self_or_admin(actor, user_id)
     user = uow.users.get(user_id, expected)
     before = user.image_file
-    user.show(image_file, now, by=actor)
+    user.set_image(image_file, now, by=actor)
     return user, before
 
 
-def remove_user(
+def delete_user(
     uow: UnitOfWork,
     user_id: UUID,
     *,
@@ -161,11 +161,11 @@ def remove_user(
     expected: Expected = None,
 ) -> str | None:
     """Strike somebody off the list; return the picture that was shown of them."""
-    require_current(uow, actor)
+    require_unchanged_actor(uow, actor)
     user = uow.users.get(user_id, expected)
-    traces = any(kept.concern(user_id) for kept in (uow.tasks, uow.posts, uow.movements))
-    user.leave(now, by=actor, among=uow.users, has_left_traces=traces)
+    traces = any(kept.references_user(user_id) for kept in (uow.tasks, uow.posts, uow.movements))
+    user.delete(now, by=actor, users=uow.users, is_referenced=traces)
     # Their tokens refer to them, so those go first.
-    end_access_of(uow, user_id, now=now, by=actor)
+    revoke_tokens(uow, user_id, now=now, by=actor)
     uow.users.remove(user)
     return user.image_file

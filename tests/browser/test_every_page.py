@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Response, StorageState, expect
 
 from browser.conftest import Visit
-from entrypoints.pages.routes import Page
+from entrypoints.pages.routes import PageRoute
 from support.backends import NOON, memory_app
 from support.chromium import Visitor
 from support.clients import Client
@@ -131,7 +131,7 @@ def test_a_page_weighs_little_with_all_that_it_is_made_of(visitor: Visitor, addr
 
 def test_every_page_that_there_is_is_looked_at() -> None:
     app = memory_app(lambda: NOON)
-    routes = [route for route in app.routes if isinstance(route, Page)]
+    routes = [route for route in app.routes if isinstance(route, PageRoute)]
     shown = {route.path for route in routes if "GET" in (route.methods or ())}
     looked_at = [re.sub(r"\?.*", "", page) for page in (*PAGES, *ELSEWHERE)]
     for path in shown:

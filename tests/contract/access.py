@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 
 from contract.http import TASKS, add, places, problem
 from contract.users import NEW, USERS, path_of
-from domain.access import MOST_TOKENS
+from domain.access import MAX_TOKENS
 from domain.login_throttle import ADDRESS_LIMIT
 from service_layer import access
 from support.backends import Clock
@@ -212,7 +212,7 @@ def test_successes_are_no_failures(client: Client) -> None:
 
 
 def test_failures_are_counted_by_address_as_well(client: Client, clock: Clock) -> None:
-    for number in range(ADDRESS_LIMIT.number):
+    for number in range(ADDRESS_LIMIT.max_failures):
         assert sign_in(client, f"nobody{number}", "wrong").status_code == 401
     problem(sign_in(client, "bob"), 429, "too-many-requests")
     clock.advance(minutes=15)
@@ -421,7 +421,7 @@ def test_when_a_token_was_used_last_is_kept_to_the_minute(client: Client, clock:
 
 def test_one_has_a_hundred_personal_tokens_at_most(client: Client) -> None:
     own = client.as_(OTHER)
-    for number in range(MOST_TOKENS - 1):
+    for number in range(MAX_TOKENS - 1):
         assert own.post(TOKENS, json={"name": str(number), "scope": "read"}).status_code == 201
     answer = own.post(TOKENS, json={"name": "x", "scope": "read"})
     problem(answer, 409, "too-many-tokens")

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.base import COUNT_LIMIT, Entity, Event, Slice
-from domain.errors import InUse, Invalid, NotFound, Stale, Taken
-from domain.tasks import SORTS, Task, TaskAdded, TaskCompleted, TaskEdited, TaskFilter
+from domain.base import COUNT_LIMIT, Entity, Event, PageRequest
+from domain.errors import InvalidField, NotFound, NotUnique, StillReferenced, VersionMismatch
+from domain.tasks import SORTS, Task, TaskCompleted, TaskCreated, TaskEdited, TaskFilter
 from domain.values import CENT
 from service_layer import access, stockroom
 from service_layer import tasks as task_use_cases
-from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Overloaded
+from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable, QueueFull
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import PublicUser
 from service_layer.reactions import REACTIONS, Reactions
@@ -32,13 +32,13 @@ E = TypeVar("E", bound=Entity)
 
 TODAY = NOON.date()
 ALL = TaskFilter(today=TODAY)
-FIRST = Slice(sort="created_at", limit=100)
+FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def add(backend: Backend, title: str = "Sharpen the chisels", **members: Any) -> UUID:
     members.setdefault("now", NOON)
     with backend.open() as uow:
-        task = task_use_cases.add_task(uow, title=title, **members)
+        task = task_use_cases.create_task(uow, title=title, **members)
         uow.commit()
     return task.id
 
@@ -47,7 +47,7 @@ def get(backend: Backend, id: UUID) -> TaskView | None:
     return backend.ask(backend.tasks.get(id, NOON))
 
 
-def items(backend: Backend, filter: TaskFilter = ALL, slice: Slice = FIRST) -> list[TaskView]:
+def items(backend: Backend, filter: TaskFilter = ALL, slice: PageRequest = FIRST) -> list[TaskView]:
     return backend.ask(backend.tasks.list(filter, slice)).items
 
 
@@ -75,7 +75,7 @@ def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
 
 def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
     with backend.open() as uow:
-        id = task_use_cases.add_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Never", now=NOON).id
 
     assert get(backend, id) is None
 
@@ -84,7 +84,7 @@ def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) ->
     kept = add(backend, "Kept")
     with pytest.raises(RuntimeError), backend.open() as uow:
         task_use_cases.edit_task(uow, kept, {"title": "Changed"}, now=NOON)
-        task_use_cases.add_task(uow, title="Added", now=NOON)
+        task_use_cases.create_task(uow, title="Added", now=NOON)
         raise RuntimeError
 
     assert [task.title for task in items(backend)] == ["Kept"]
@@ -93,7 +93,7 @@ def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) ->
 def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        added = task_use_cases.add_task(uow, title="Another", now=NOON)
+        added = task_use_cases.create_task(uow, title="Another", now=NOON)
         assert uow.tasks.get(id) is uow.tasks.get(id)
         assert uow.tasks.get(added.id) is added
 
@@ -101,7 +101,7 @@ def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
 def test_a_removed_task_is_gone(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        task_use_cases.remove_task(uow, id, now=NOON)
+        task_use_cases.delete_task(uow, id, now=NOON)
         with pytest.raises(NotFound):
             uow.tasks.get(id)
         uow.commit()
@@ -130,7 +130,7 @@ def test_each_change_counts_the_version_and_no_change_does_not(backend: Backend)
 def test_a_version_that_was_not_expected_is_stale(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        with pytest.raises(Stale):
+        with pytest.raises(VersionMismatch):
             uow.tasks.get(id, {2, 3})
         assert uow.tasks.get(id, {1, 5}).version == 1
 
@@ -169,7 +169,7 @@ def test_of_concurrent_changes_to_what_was_seen_only_one_wins(backend: Backend) 
             runner.perform(
                 task_use_cases.edit_task, id, {"title": f"by {number}"}, now=NOON, expected={1}
             )
-        except Stale:
+        except VersionMismatch:
             return "stale"
         return f"by {number}"
 
@@ -210,7 +210,7 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
                 task.edit({"title": "Slow"}, NOON)
                 uow.commit()
             outcome.append("committed")
-        except ConcurrentChange:
+        except ConcurrencyConflict:
             outcome.append("refused")
 
     thread = threading.Thread(target=slow)
@@ -230,22 +230,22 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
 def test_a_reaction_happens_with_the_change_that_it_follows(backend: Backend) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            task_use_cases.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.create_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
 
-    runner = backend.runner({TaskAdded: (follow_up,)})
-    runner.perform(task_use_cases.add_task, title="Plane the board", now=NOON)
+    runner = backend.runner({TaskCreated: (follow_up,)})
+    runner.perform(task_use_cases.create_task, title="Plane the board", now=NOON)
 
     assert [task.title for task in items(backend)] == ["Plane the board", "Sweep up"]
 
 
 def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
     def fail(uow: UnitOfWork, event: Event) -> None:
-        task_use_cases.add_task(uow, title="Half done", now=NOON)
+        task_use_cases.create_task(uow, title="Half done", now=NOON)
         raise RuntimeError
 
-    runner = backend.runner({TaskAdded: (fail,)})
+    runner = backend.runner({TaskCreated: (fail,)})
     with pytest.raises(RuntimeError):
-        runner.perform(task_use_cases.add_task, title="Never", now=NOON)
+        runner.perform(task_use_cases.create_task, title="Never", now=NOON)
 
     assert items(backend) == []
 
@@ -255,19 +255,19 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
 ) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            task_use_cases.add_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.create_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
 
     def long(uow: UnitOfWork, step: Callable[[], None]) -> list[str]:
-        id = task_use_cases.add_task(uow, title="Plane the board", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Plane the board", now=NOON).id
         step()
         task_use_cases.edit_task(uow, id, {"priority": 1}, now=NOON)
         task_use_cases.edit_task(uow, id, {"priority": 2}, now=NOON)
         step()
         task_use_cases.complete_task(uow, id, now=NOON)
         step()
-        return [task.title for task in uow.tasks.pending_of(None)]
+        return [task.title for task in uow.tasks.list_pending(None)]
 
-    runner = backend.runner({TaskAdded: (follow_up,)})
+    runner = backend.runner({TaskCreated: (follow_up,)})
     told: list[type[Event]] = []
     runner.after_commit(lambda events: told.extend(type(event) for event in events))
 
@@ -276,17 +276,17 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
         ("Plane the board", 3),
         ("Sweep up", 1),
     ]
-    assert told == [TaskAdded, TaskAdded, TaskEdited, TaskEdited, TaskCompleted]
+    assert told == [TaskCreated, TaskCreated, TaskEdited, TaskEdited, TaskCompleted]
 
 
 def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -> None:
     def long(uow: UnitOfWork, step: Callable[[], None]) -> None:
-        id = task_use_cases.add_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Never", now=NOON).id
         step()
         assert uow.tasks.any()
         uow.tasks.get(id, expected=(7,))
 
-    with pytest.raises(Stale):
+    with pytest.raises(VersionMismatch):
         backend.runner().perform_in_steps(long)
 
     assert items(backend) == []
@@ -297,13 +297,13 @@ def test_a_repository_tells_whether_it_keeps_any(backend: Backend) -> None:
         kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices, uow.movements)
         assert [one.any() for one in kept] == [False] * 6
         assert uow.users.any()
-        assert uow.users.any_member()
+        assert uow.users.has_member()
         for person in (MEMBER, OTHER):
-            access.end_access_of(uow, person.id, now=NOON)
+            access.revoke_tokens(uow, person.id, now=NOON)
             uow.users.remove(uow.users.get(person.id))
-        uow.settle()
+        uow.flush()
         assert uow.users.any()
-        assert not uow.users.any_member()
+        assert not uow.users.has_member()
     add(backend)
     with backend.open() as uow:
         assert uow.tasks.any()
@@ -365,7 +365,7 @@ class Together:
 def test_use_cases_that_wait_together_share_a_transaction(backend: Backend) -> None:
     together = Together(backend)
     made = together.run(
-        *(partial(task_use_cases.add_task, title=f"t{n}", now=NOON) for n in range(20))
+        *(partial(task_use_cases.create_task, title=f"t{n}", now=NOON) for n in range(20))
     )
 
     assert together.transactions == 2
@@ -379,33 +379,33 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
     id = add(backend, "Kept")
 
     def half_done(uow: UnitOfWork) -> None:
-        task_use_cases.add_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", now=NOON)
         uow.tasks.get(id).edit({"title": "Never"}, NOON)
         raise NotFound("task", id)
 
     together = Together(backend)
     one, two, three, four = together.run(
-        partial(task_use_cases.add_task, title="One", now=NOON),
+        partial(task_use_cases.create_task, title="One", now=NOON),
         half_done,
         partial(task_use_cases.edit_task, task_id=id, changes={"title": ""}, now=NOON),
         partial(task_use_cases.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
     )
 
     assert together.transactions == 2
-    assert (one.title, type(two), type(three)) == ("One", NotFound, Invalid)
+    assert (one.title, type(two), type(three)) == ("One", NotFound, InvalidField)
     assert (four.title, four.priority, four.version) == ("Kept", 1, 2)
     assert [task.title for task in items(backend)] == ["Kept", "One"]
 
 
 def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Backend) -> None:
     def defect(uow: UnitOfWork) -> None:
-        task_use_cases.add_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", now=NOON)
         raise RuntimeError
 
     one, two, three = Together(backend).run(
-        partial(task_use_cases.add_task, title="One", now=NOON),
+        partial(task_use_cases.create_task, title="One", now=NOON),
         defect,
-        partial(task_use_cases.add_task, title="Three", now=NOON),
+        partial(task_use_cases.create_task, title="Three", now=NOON),
     )
 
     assert (one.title, type(two), three.title) == ("One", RuntimeError, "Three")
@@ -427,13 +427,13 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
         partial(
             task_use_cases.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}
         ),
-        partial(task_use_cases.remove_task, task_id=id, now=NOON, expected={3}),
+        partial(task_use_cases.delete_task, task_id=id, now=NOON, expected={3}),
         partial(task_use_cases.complete_task, task_id=id, now=NOON),
     )
 
     assert together.transactions == 2
     assert (first.title, first.priority, first.version) == ("a", 0, 2)
-    assert isinstance(stale, Stale)
+    assert isinstance(stale, VersionMismatch)
     assert (second.title, second.priority, second.version) == ("a", 5, 3)
     assert removed is None
     assert isinstance(gone, NotFound)
@@ -460,7 +460,7 @@ def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case
     assert together.transactions == 2
     assert [(one.title, one.version) for one in edited] == [(f"new {n}", 2) for n in range(5)]
     assert (again.title, again.version) == ("newer", 3)
-    assert (type(stale), type(missing)) == (Stale, NotFound)
+    assert (type(stale), type(missing)) == (VersionMismatch, NotFound)
     titles = [task.title for task in items(backend)]
     assert titles == ["new 0", "new 1", "newer", "new 3", "new 4"]
 
@@ -469,25 +469,25 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     backend: Backend,
 ) -> None:
     def add_category(name: str) -> Callable[[UnitOfWork], Any]:
-        return partial(stockroom.add_category, name=name, now=NOON)
+        return partial(stockroom.create_category, name=name, now=NOON)
 
     one, taken, other = Together(backend).run(
         add_category("Screws"), add_category("SCREWS"), add_category("Nails")
     )
-    assert (one.name, type(taken), other.name) == ("Screws", Taken, "Nails")
+    assert (one.name, type(taken), other.name) == ("Screws", NotUnique, "Nails")
 
     removed, refused = Together(backend).run(
-        partial(stockroom.remove_category, one.id, now=NOON),
-        partial(stockroom.add_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
+        partial(stockroom.delete_category, one.id, now=NOON),
+        partial(stockroom.create_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
     )
     assert removed is None
-    assert isinstance(refused, Invalid)
+    assert isinstance(refused, InvalidField)
 
     product, in_use = Together(backend).run(
-        partial(stockroom.add_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
-        partial(stockroom.remove_category, other.id, now=NOON),
+        partial(stockroom.create_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
+        partial(stockroom.delete_category, other.id, now=NOON),
     )
-    assert (product.category_id, type(in_use)) == (other.id, InUse)
+    assert (product.category_id, type(in_use)) == (other.id, StillReferenced)
 
 
 def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by_one(
@@ -500,7 +500,7 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
         task = uow.tasks.get(id)
         if not meddled.is_set():
             meddled.set()
-            raise ConcurrentChange
+            raise ConcurrencyConflict
         task.edit({"priority": 9}, NOON)
         return task
 
@@ -513,12 +513,12 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
 
 def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: Backend) -> None:
     together = Together(backend)
-    together.runner.WAITING = 3
+    together.runner.MAX_QUEUE = 3
     outcomes = together.run(
-        *(partial(task_use_cases.add_task, title=f"t{n}", now=NOON) for n in range(5))
+        *(partial(task_use_cases.create_task, title=f"t{n}", now=NOON) for n in range(5))
     )
 
-    assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False] * 3 + [True] * 2
+    assert [isinstance(outcome, QueueFull) for outcome in outcomes] == [False] * 3 + [True] * 2
     assert [task.title for task in items(backend)] == ["t0", "t1", "t2"]
 
 
@@ -526,18 +526,18 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     backend: Backend,
 ) -> None:
     runner = backend.runner()
-    runner.PATIENCE = 0.2
+    runner.TIMEOUT = 0.2
     held, go = threading.Event(), threading.Event()
 
     def hold(uow: UnitOfWork) -> None:
-        task_use_cases.add_task(uow, title="Held", now=NOON)
+        task_use_cases.create_task(uow, title="Held", now=NOON)
         held.set()
         go.wait()
 
     async def wait_too_long() -> tuple[Any, Any]:
         first = asyncio.ensure_future(runner(hold))
         await asyncio.to_thread(held.wait)
-        second = runner(task_use_cases.add_task, title="Never", now=NOON)
+        second = runner(task_use_cases.create_task, title="Never", now=NOON)
         return await asyncio.gather(first, second, return_exceptions=True)
 
     begun, waiting = backend.ask(wait_too_long())
@@ -545,7 +545,7 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     runner.close()
 
     # What had been begun may still be done, and its caller was told just that.
-    assert (type(begun), type(waiting)) == (DatabaseUnavailable, Overloaded)
+    assert (type(begun), type(waiting)) == (DatabaseUnavailable, QueueFull)
     assert "not known" in str(begun)
     assert "was not made" in str(waiting)
     assert [task.title for task in items(backend)] == ["Held"]
@@ -558,8 +558,8 @@ def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backe
 
     together = Together(backend)
     together.runner.after_commit(fail)
-    together.runner.PATIENCE = 5.0
-    add_task = partial(task_use_cases.add_task, now=NOON)
+    together.runner.TIMEOUT = 5.0
+    add_task = partial(task_use_cases.create_task, now=NOON)
     told = together.run(
         *(partial(add_task, title=title) for title in "ab"), then=[partial(add_task, title="c")]
     )
@@ -618,11 +618,11 @@ def test_titles_sort_without_case_and_accents_and_by_id_among_equals(backend: Ba
     for title in ["zebra", "Äpfel", "apfel", "Banana", "10", "Zebra", "_", "éclair", "Ecru"]:
         add(backend, title)
 
-    up = items(backend, slice=Slice(sort="title", limit=100))
+    up = items(backend, slice=PageRequest(sort="title", limit=100))
     assert [task.title for task in up] == [
         "10", "_", "Äpfel", "apfel", "Banana", "éclair", "Ecru", "zebra", "Zebra",
     ]  # fmt: skip
-    down = items(backend, slice=Slice(sort="title", descending=True, limit=100))
+    down = items(backend, slice=PageRequest(sort="title", descending=True, limit=100))
     assert down == up[::-1]
 
 
@@ -634,22 +634,23 @@ def test_tasks_without_a_date_come_last_whichever_way_dates_run(
         add(backend, str(day), due_on=day and date(2026, 1, day))
 
     titles = [
-        task.title for task in items(backend, slice=Slice(sort="due_on", descending=descending))
+        task.title
+        for task in items(backend, slice=PageRequest(sort="due_on", descending=descending))
     ]
     dates = ["3", "3", "2", "1"] if descending else ["1", "2", "3", "3"]
     assert titles == [*dates, "None", "None"]
 
 
-def walk(backend: Backend, filter: TaskFilter, slice: Slice) -> list[TaskView]:
+def walk(backend: Backend, filter: TaskFilter, slice: PageRequest) -> list[TaskView]:
     """Follow the cursors to the end."""
     seen: list[TaskView] = []
     for _ in range(1_000):
         page = backend.ask(backend.tasks.list(filter, slice))
         seen += page.items
-        if page.last is None:
+        if page.next_key is None:
             return seen
         assert len(page.items) == slice.limit
-        slice = replace(slice, after=page.last)
+        slice = replace(slice, after=page.next_key)
     raise AssertionError("the walk does not end")
 
 
@@ -670,14 +671,15 @@ some_tasks = st.lists(
 def make_tasks(uow: UnitOfWork, some: list[Any]) -> tuple[list[Task], list[UUID]]:
     """Make tasks, and return them and the products that they may refer to."""
     products = [
-        stockroom.add_product(uow, name=name, price=CENT, now=NOON).id for name in ("Glue", "Nails")
+        stockroom.create_product(uow, name=name, price=CENT, now=NOON).id
+        for name in ("Glue", "Nails")
     ]
     entities: list[Task] = []
     for number, (title, description, priority, due_on, assignee, product, completed) in enumerate(
         some
     ):
         now = NOON + timedelta(seconds=number // 2)
-        task = task_use_cases.add_task(
+        task = task_use_cases.create_task(
             uow, title=title, description=description, priority=priority, due_on=due_on,
             assignee_id=assignee, now=now,
         )  # fmt: skip
@@ -721,7 +723,7 @@ def test_filters_orders_and_pages_agree_with_the_domain(
         filter = data.draw(some_filter(products))
         descending = data.draw(st.booleans())
         meant = [task for task in entities if filter.matches(task)]
-        order = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        order = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         expected = in_order(meant, SORTS[sort], descending)
         walked = walk(backend, filter, order)
         assert [view.id for view in walked] == [task.id for task in expected]
@@ -770,7 +772,7 @@ def test_completed_tasks_are_listed_by_when_they_were_completed(
         task_use_cases.reopen_task(uow, ids[7], now=NOON + timedelta(hours=1))
         uow.commit()
     done = replace(ALL, completed=True)
-    order = Slice(sort="completed_at", descending=descending, limit=2)
+    order = PageRequest(sort="completed_at", descending=descending, limit=2)
 
     walked = walk(backend, done, order)
 
@@ -793,18 +795,18 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 
     ids = [add(backend, f"t {n % 7}", priority=n % 4, due_on=due(n)) for n in range(60)]
     gone = set(ids[::5])
-    slice = Slice(sort=sort, limit=7)
+    slice = PageRequest(sort=sort, limit=7)
     seen: list[UUID] = []
     for step in range(100):
         page = backend.ask(backend.tasks.list(ALL, slice))
         seen += [task.id for task in page.items]
-        if page.last is None:
+        if page.next_key is None:
             break
-        slice = replace(slice, after=page.last)
+        slice = replace(slice, after=page.next_key)
         add(backend, f"t {step % 7}", priority=step % 4, due_on=due(step))
         if gone:
             with backend.open() as uow:
-                task_use_cases.remove_task(uow, gone.pop(), now=NOON)
+                task_use_cases.delete_task(uow, gone.pop(), now=NOON)
                 uow.commit()
 
     assert len(seen) == len(set(seen))
@@ -814,11 +816,11 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) -> None:
     with backend.open() as uow:
         for number in range(COUNT_LIMIT + 5):
-            task_use_cases.add_task(uow, title=f"task {number}", now=NOON)
+            task_use_cases.create_task(uow, title=f"task {number}", now=NOON)
         uow.commit()
 
     for q in (None, "task", "a"):
-        order = Slice(sort="created_at", limit=1, count=True)
+        order = PageRequest(sort="created_at", limit=1, count=True)
         page = backend.ask(backend.tasks.list(replace(ALL, q=q), order))
         assert page.total == COUNT_LIMIT + 1
     assert backend.ask(backend.tasks.count(ALL)).total == COUNT_LIMIT + 5
@@ -850,21 +852,21 @@ def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend:
     add(backend, "still to be done", now=NOON)
 
     for now in (MONDAY, NOON, MONDAY + week - MICROSECOND):
-        told = backend.ask(backend.tasks.done_per_week(now, 4))
+        told = backend.ask(backend.tasks.completed_per_week(now, 4))
         assert [(one.monday, one.done) for one in told] == [
             (date(2026, 2, 2), 1),
             (date(2026, 2, 9), 1),
             (date(2026, 2, 16), 3),
             (date(2026, 2, 23), 3),
         ]
-        assert backend.ask(backend.tasks.done_per_week(now, 1)) == told[-1:]
+        assert backend.ask(backend.tasks.completed_per_week(now, 1)) == told[-1:]
     abroad = (MONDAY - MICROSECOND).astimezone(timezone(timedelta(hours=14)))
-    assert backend.ask(backend.tasks.done_per_week(abroad, 2))[-1].monday == date(2026, 2, 16)
+    assert backend.ask(backend.tasks.completed_per_week(abroad, 2))[-1].monday == date(2026, 2, 16)
 
 
 def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> None:
     add(backend)
-    told = backend.ask(backend.tasks.done_per_week(NOON, 60))
+    told = backend.ask(backend.tasks.completed_per_week(NOON, 60))
 
     assert [one.done for one in told] == [0] * 60
     assert [one.monday for one in told] == [
@@ -877,7 +879,7 @@ def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> N
     with backend.open() as uow:
         task_use_cases.reopen_task(uow, id, now=NOON)
         uow.commit()
-    assert backend.ask(backend.tasks.done_per_week(NOON, 60)) == told
+    assert backend.ask(backend.tasks.completed_per_week(NOON, 60)) == told
 
 
 def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
@@ -899,8 +901,8 @@ def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
 
 def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> None:
     with backend.open() as uow:
-        task = task_use_cases.add_task(uow, title="Changed my mind", now=NOON)
-        task_use_cases.remove_task(uow, task.id, now=NOON)
+        task = task_use_cases.create_task(uow, title="Changed my mind", now=NOON)
+        task_use_cases.delete_task(uow, task.id, now=NOON)
         uow.commit()
 
     assert items(backend) == []

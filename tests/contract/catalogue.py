@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 
 from contract.adapters import in_order, in_threads
 from domain import categories
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import SORTS, PricesTooFine, Product, ProductFilter
 from domain.categories import CategoryFilter
 from domain.currencies import Currency
-from domain.errors import InUse, Invalid, NotFound, Stale, Taken
+from domain.errors import InvalidField, NotFound, NotUnique, StillReferenced, VersionMismatch
 from domain.stock import InsufficientStock, MovementFilter, Reason, StockRanLow
 from domain.tasks import ReorderOpen, TaskFilter
 from service_layer import stockroom, users
 from service_layer import tasks as task_use_cases
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
-from service_layer.queries.stock import MovementView, StockAt
+from service_layer.queries.stock import MovementView, StockLevel
 from service_layer.queries.tasks import TaskView
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER
 
-FIRST = Slice(sort="created_at", limit=100)
+FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -45,18 +45,18 @@ def perform_plain(backend: Backend, use_case: Callable[..., Any], **kwargs: Any)
 
 def add(backend: Backend, name: str = "Sandpaper", **members: Any) -> UUID:
     members.setdefault("price", Decimal("12.50"))
-    id: UUID = perform(backend, stockroom.add_product, name=name, **members).id
+    id: UUID = perform(backend, stockroom.create_product, name=name, **members).id
     return id
 
 
 def add_category(backend: Backend, name: str = "Tools") -> UUID:
-    id: UUID = perform(backend, stockroom.add_category, name=name).id
+    id: UUID = perform(backend, stockroom.create_category, name=name).id
     return id
 
 
 def move(backend: Backend, id: UUID, quantity: int, **members: Any) -> Any:
     members.setdefault("reason", Reason.RECEIVED if quantity > 0 else Reason.SOLD)
-    return perform(backend, stockroom.move_stock, id, quantity=quantity, **members)
+    return perform(backend, stockroom.record_movement, id, quantity=quantity, **members)
 
 
 def get(backend: Backend, id: UUID) -> ProductView:
@@ -167,12 +167,12 @@ def test_stored_prices_fit_a_currency_with_as_many_decimals(
 
 def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> None:
     id = add_category(backend, " Werkzeüg ")
-    perform(backend, stockroom.rename_category, id, name="Werkzeüg")
+    perform(backend, stockroom.edit_category, id, name="Werkzeüg")
     view = CategoryView(id=id, version=1, created_at=NOON, updated_at=NOON, name="Werkzeüg")
     assert backend.ask(backend.categories.get(id, NOON)) == view
     later = NOON + timedelta(hours=1)
     product = add(backend, category_id=id)
-    perform(backend, stockroom.rename_category, id, name="Tools", now=later, expected={1})
+    perform(backend, stockroom.edit_category, id, name="Tools", now=later, expected={1})
 
     renamed = replace(view, version=2, updated_at=later, name="Tools")
     assert backend.ask(backend.categories.get(id, NOON)) == renamed
@@ -184,9 +184,9 @@ def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> Non
 
 def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
     first, other = add(backend, sku="Ab-1"), add(backend, sku=None)
-    with pytest.raises(Taken) as adding:
+    with pytest.raises(NotUnique) as adding:
         add(backend, sku="aB-1")
-    with pytest.raises(Taken) as editing:
+    with pytest.raises(NotUnique) as editing:
         perform(backend, stockroom.edit_product, other, {"sku": "AB-1"})
     assert adding.value.field == editing.value.field == "sku"
     assert get(backend, other).sku is None
@@ -196,24 +196,24 @@ def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
     assert get(backend, first).sku == "AB-1"
     add(backend, sku="Ö-1")
     add(backend, sku="O-1")
-    with pytest.raises(Taken):
+    with pytest.raises(NotUnique):
         add(backend, sku="ö-1")
 
 
 def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
     first, other = add_category(backend, "Tools"), add_category(backend, "Glue")
-    with pytest.raises(Taken):
+    with pytest.raises(NotUnique):
         add_category(backend, "TOOLS")
-    with pytest.raises(Taken):
-        perform(backend, stockroom.rename_category, other, name="tools")
-    perform(backend, stockroom.rename_category, first, name="tools")
+    with pytest.raises(NotUnique):
+        perform(backend, stockroom.edit_category, other, name="tools")
+    perform(backend, stockroom.edit_category, first, name="tools")
     found = backend.ask(backend.categories.list(CategoryFilter(), FIRST)).items
     assert [category.name for category in found] == ["tools", "Glue"]
     # Accents make another name, with which no case has to do.
     add_category(backend, "Möbel")
     add_category(backend, "Mobel")
     for name in ("MÖBEL", "mobel"):
-        with pytest.raises(Taken):
+        with pytest.raises(NotUnique):
             add_category(backend, name)
 
 
@@ -221,7 +221,7 @@ def test_of_many_who_want_one_sku_at_once_one_gets_it(backend: Backend) -> None:
     def want(number: int) -> str:
         try:
             add(backend, f"p{number}", sku="One" if number % 2 else "ONE")
-        except Taken as error:
+        except NotUnique as error:
             return error.field
         return "got"
 
@@ -233,7 +233,7 @@ def test_of_many_who_want_one_name_for_a_category_at_once_one_gets_it(backend: B
     def want(number: int) -> str:
         try:
             add_category(backend, "One" if number % 2 else "ONE")
-        except Taken as error:
+        except NotUnique as error:
             return error.field
         return "got"
 
@@ -247,9 +247,9 @@ def test_of_many_who_want_one_name_for_a_category_at_once_one_gets_it(backend: B
 def test_a_product_is_in_a_category_that_there_is(backend: Backend) -> None:
     id = add(backend)
     for missing in (id, ADMIN.id):
-        with pytest.raises(Invalid) as adding:
+        with pytest.raises(InvalidField) as adding:
             add(backend, category_id=missing)
-        with pytest.raises(Invalid) as editing:
+        with pytest.raises(InvalidField) as editing:
             perform(backend, stockroom.edit_product, id, {"category_id": missing})
         assert adding.value.field == editing.value.field == "category_id"
 
@@ -258,15 +258,15 @@ def test_a_category_with_products_stays_archived_ones_among_them(backend: Backen
     category_id = add_category(backend)
     id = add(backend, category_id=category_id)
     perform(backend, stockroom.archive_product, id)
-    with pytest.raises(InUse):
-        perform(backend, stockroom.remove_category, category_id)
+    with pytest.raises(StillReferenced):
+        perform(backend, stockroom.delete_category, category_id)
     perform(backend, stockroom.edit_product, id, {"category_id": None})
-    with pytest.raises(Stale):
-        perform(backend, stockroom.remove_category, category_id, expected={2})
-    perform(backend, stockroom.remove_category, category_id)
+    with pytest.raises(VersionMismatch):
+        perform(backend, stockroom.delete_category, category_id, expected={2})
+    perform(backend, stockroom.delete_category, category_id)
 
     with pytest.raises(NotFound):
-        perform(backend, stockroom.remove_category, category_id)
+        perform(backend, stockroom.delete_category, category_id)
     assert backend.ask(backend.categories.get(category_id, NOON)) is None
 
 
@@ -283,31 +283,31 @@ def test_a_category_does_not_go_while_a_product_comes_into_it(backend: Backend) 
                     change = {"category_id": category_id}
                     perform(backend, stockroom.edit_product, ids[number], change)
                 else:
-                    perform(backend, stockroom.remove_category, category_id)
-            except (Invalid, InUse) as error:
+                    perform(backend, stockroom.delete_category, category_id)
+            except (InvalidField, StillReferenced) as error:
                 return type(error)
             return None
 
         *assigned, removed = in_threads(4, work)
 
         there = backend.ask(backend.categories.get(category_id, NOON)) is not None
-        assert there == (removed is InUse)
-        assert set(assigned) <= {None, Invalid}
+        assert there == (removed is StillReferenced)
+        assert set(assigned) <= {None, InvalidField}
         for id, outcome in zip(ids, assigned, strict=True):
             assert get(backend, id).category_id == (category_id if outcome is None else None)
         if there:
             for id in ids:
                 perform(backend, stockroom.edit_product, id, {"category_id": None})
-            perform(backend, stockroom.remove_category, category_id)
+            perform(backend, stockroom.delete_category, category_id)
 
 
 def test_a_product_that_never_moved_can_go_and_another_stays(backend: Backend) -> None:
     never, moved = add(backend), add(backend)
     move(backend, moved, 1)
     move(backend, moved, -1)
-    perform(backend, stockroom.remove_product, never)
-    with pytest.raises(InUse):
-        perform(backend, stockroom.remove_product, moved)
+    perform(backend, stockroom.delete_product, never)
+    with pytest.raises(StillReferenced):
+        perform(backend, stockroom.delete_product, moved)
     assert backend.ask(backend.products.get(never, NOON)) is None
     assert agrees(backend, moved) == 0
 
@@ -321,8 +321,8 @@ def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
                 if number:
                     move(backend, id, 1)
                 else:
-                    perform(backend, stockroom.remove_product, id)
-            except (NotFound, InUse) as error:
+                    perform(backend, stockroom.delete_product, id)
+            except (NotFound, StillReferenced) as error:
                 return type(error)
             return None
 
@@ -336,8 +336,8 @@ def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
 def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
     id = add(backend)
     move(backend, id, 3, actor=MEMBER.actor)
-    with pytest.raises(InUse):
-        perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor)
+    with pytest.raises(StillReferenced):
+        perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor)
 
 
 # Stock cannot lie
@@ -517,7 +517,7 @@ def test_a_task_is_found_by_its_product_whatever_its_title_or_the_products_name(
     (task,) = reorders(backend, id)
     perform(backend, task_use_cases.edit_task, task.id, {"title": "Ask Eve for glue"})
     perform(backend, stockroom.edit_product, id, {"name": "Wood glue"})
-    perform(backend, task_use_cases.add_task, title="Reorder Wood glue")
+    perform(backend, task_use_cases.create_task, title="Reorder Wood glue")
     move(backend, id, 10)
     assert [(one.id, one.completed) for one in reorders(backend, id)] == [(task.id, True)]
 
@@ -569,7 +569,7 @@ def test_a_product_with_reorder_tasks_can_be_deleted_and_they_stay_without_it(
     perform(backend, stockroom.edit_product, id, {"reorder_level": 0})
     perform(backend, stockroom.archive_product, id)
     perform(backend, stockroom.restore_product, id)
-    perform(backend, stockroom.remove_product, id)
+    perform(backend, stockroom.delete_product, id)
 
     filter = TaskFilter(today=NOON.date())
     left = backend.ask(backend.tasks.list(filter, FIRST)).items
@@ -588,7 +588,7 @@ def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> No
 
     runner = backend.runner({StockRanLow: (fail,)})
     with pytest.raises(RuntimeError):
-        runner.perform(stockroom.move_stock, id, quantity=-1, reason=Reason.SOLD, now=NOON)
+        runner.perform(stockroom.record_movement, id, quantity=-1, reason=Reason.SOLD, now=NOON)
     assert (agrees(backend, id), tasks(backend)) == (1, [])
 
 
@@ -616,7 +616,7 @@ def make_products(uow: UnitOfWork, some: list[Any], category_id: UUID) -> list[P
     for number, (name, has_sku, description, price, stock, level, within, archived) in enumerate(
         some
     ):
-        product = Product.add(
+        product = Product.create(
             uow.new_id(),
             NOON + timedelta(seconds=number // 2),
             name=name,
@@ -625,7 +625,7 @@ def make_products(uow: UnitOfWork, some: list[Any], category_id: UUID) -> list[P
             price=price,
             reorder_level=level,
             category_id=category_id if within else None,
-            among=uow.products,
+            products=uow.products,
         )
         # Without movements, so that they can go again.
         product.stock, product.archived = stock, archived
@@ -656,7 +656,7 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
 ) -> None:
     # Each example works in products of its own and leaves none behind.
     with backend.open() as uow:
-        category = stockroom.add_category(uow, name="Tools", now=NOON)
+        category = stockroom.create_category(uow, name="Tools", now=NOON)
         uow.commit()
     with backend.open() as uow:
         kept = make_products(uow, some, category.id)
@@ -664,7 +664,7 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
     try:
         filter = data.draw(some_filter(category.id))
         descending = data.draw(st.booleans())
-        order = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        order = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         meant = in_order([one for one in kept if filter.matches(one)], SORTS[sort], descending)
         within_ = ProductCategory.of(category)
         expected = [ProductView.of(one, within_ if one.category_id else None) for one in meant]
@@ -682,16 +682,16 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
             uow.commit()
 
 
-def walk(queries: Any, backend: Backend, filter: Any, slice: Slice) -> list[Any]:
+def walk(queries: Any, backend: Backend, filter: Any, slice: PageRequest) -> list[Any]:
     """Follow the cursors to the end."""
     seen: list[Any] = []
     for _ in range(1_000):
         page = backend.ask(queries.list(filter, slice))
         seen += page.items
-        if page.last is None:
+        if page.next_key is None:
             return seen
         assert len(page.items) == slice.limit
-        slice = replace(slice, after=page.last)
+        slice = replace(slice, after=page.next_key)
     raise AssertionError("the walk does not end")
 
 
@@ -702,7 +702,7 @@ def test_categories_are_found_sorted_and_walked(
 ) -> None:
     for name in ("zinc", "Äpfel", "Brass", "20%", "_", "apple"):
         add_category(backend, name)
-    order = Slice(sort=sort, descending=descending, limit=2)
+    order = PageRequest(sort=sort, descending=descending, limit=2)
     found = walk(backend.categories, backend, CategoryFilter(), order)
     names = {
         "created_at": ["zinc", "Äpfel", "Brass", "20%", "_", "apple"],
@@ -724,7 +724,7 @@ def test_a_ledger_is_walked_in_the_order_in_which_the_stock_moved(
         # Whoever entered it late, or by another clock, does not come before the last.
         move(backend, id, number, now=NOON - timedelta(seconds=number))
         move(backend, other, 1)
-    order = Slice(sort="created_at", descending=descending, limit=3)
+    order = PageRequest(sort="created_at", descending=descending, limit=3)
     filter = MovementFilter(product_id=id)
     walked = walk(backend.movements, backend, filter, order)
     numbers = list(range(1, 8))
@@ -737,13 +737,15 @@ def test_the_course_of_a_stock_is_told_by_its_latest_movements(backend: Backend)
     for number in range(1, 5):
         # At the same moment, too, they are in the order in which they happened.
         move(backend, id, number, now=NOON + timedelta(seconds=number // 2))
-    assert backend.ask(backend.movements.course(id, 3)) == (
-        StockAt(NOON + timedelta(seconds=1), stock=8, before=6),
-        StockAt(NOON + timedelta(seconds=1), stock=11, before=8),
-        StockAt(NOON + timedelta(seconds=2), stock=15, before=11),
+    assert backend.ask(backend.movements.stock_history(id, 3)) == (
+        StockLevel(NOON + timedelta(seconds=1), stock=8, before=6),
+        StockLevel(NOON + timedelta(seconds=1), stock=11, before=8),
+        StockLevel(NOON + timedelta(seconds=2), stock=15, before=11),
     )
-    assert backend.ask(backend.movements.course(other, 3)) == (StockAt(NOON, stock=1, before=0),)
-    assert backend.ask(backend.movements.course(add(backend), 3)) == ()
+    assert backend.ask(backend.movements.stock_history(other, 3)) == (
+        StockLevel(NOON, stock=1, before=0),
+    )
+    assert backend.ask(backend.movements.stock_history(add(backend), 3)) == ()
 
 
 # What is imported where the tests are run; it stands last, so that none is left out.

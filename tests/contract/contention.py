@@ -48,7 +48,7 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
 
     def change(number: int) -> None:
         backend.usual.perform(
-            devices.note_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1)
+            devices.record_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1)
         )
         rival: Any = {"heartbeat_every": 100 + number}
         backend.usual.perform(devices.edit_device, id, rival, now=NOON)
@@ -89,10 +89,10 @@ def test_a_post_is_written_however_many_of_its_title_are_written_meanwhile(
     slugs: list[str] = []
 
     def change(number: int) -> None:
-        slugs.append(backend.usual.perform(post_use_cases.write_post, **members).slug)
+        slugs.append(backend.usual.perform(post_use_cases.create_post, **members).slug)
 
     rivals = Rivals(change)
-    slugs.append(backend.usual.perform(rivals.run, post_use_cases.write_post, **members).slug)
+    slugs.append(backend.usual.perform(rivals.run, post_use_cases.create_post, **members).slug)
 
     posts = rivals.end() + 1
     assert sorted(slugs) == ["news", *(f"news-{number}" for number in range(2, posts + 1))]

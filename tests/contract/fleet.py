@@ -13,28 +13,28 @@ from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
 from domain.access import digest_of
-from domain.base import Event, Slice
+from domain.base import Event, PageRequest
 from domain.devices import (
     SORTS,
     Device,
-    DeviceAdded,
+    DeviceCreated,
+    DeviceDeleted,
     DeviceEdited,
     DeviceFilter,
-    DeviceKeyMade,
-    DeviceRemoved,
+    DeviceKeyIssued,
+    DeviceRetired,
     Presence,
     Report,
-    Retired,
     Status,
 )
-from domain.errors import Invalid, NotFound, Stale, Taken, Unidentified
+from domain.errors import AuthenticationFailed, InvalidField, NotFound, NotUnique, VersionMismatch
 from service_layer import devices
 from service_layer.queries.devices import DeviceView
 from support.backends import NOON, Backend
 from support.people import ADMIN
 
 ALL = DeviceFilter(now=NOON)
-FIRST = Slice(sort="created_at", limit=100)
+FIRST = PageRequest(sort="created_at", limit=100)
 MICROSECOND = timedelta(microseconds=1)
 NEVER_WAS = UUID("01900000-0000-7000-8000-00000000ffff")
 
@@ -45,18 +45,18 @@ def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs
 
 
 def add_one(backend: Backend, name: str = "Lathe", **members: Any) -> UUID:
-    id: UUID = perform(backend, devices.add_device, name=name, **members).id
+    id: UUID = perform(backend, devices.create_device, name=name, **members).id
     return id
 
 
 def new_key(backend: Backend, id: UUID) -> str:
-    return digest_of(perform(backend, devices.make_key, id).key)
+    return digest_of(perform(backend, devices.issue_key, id).key)
 
 
 def beat(
     backend: Backend, id: UUID, digest: str, at: datetime = NOON, report: Report | None = None
 ) -> None:
-    perform(backend, devices.note_heartbeat, id, digest, report or {}, now=at)
+    perform(backend, devices.record_heartbeat, id, digest, report or {}, now=at)
 
 
 def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
@@ -65,7 +65,9 @@ def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
     return found
 
 
-def listed(backend: Backend, filter: DeviceFilter = ALL, slice: Slice = FIRST) -> list[DeviceView]:
+def listed(
+    backend: Backend, filter: DeviceFilter = ALL, slice: PageRequest = FIRST
+) -> list[DeviceView]:
     return backend.ask(backend.devices.list(filter, slice)).items
 
 
@@ -115,14 +117,14 @@ def test_what_happens_to_a_device_is_told_and_a_heartbeat_is_nothing_that_happen
     changes: Any = {"name": "Mill", "heartbeat_every": 60}
     for _ in range(2):
         perform(backend, devices.edit_device, id, changes, actor=ADMIN.actor)
-    perform(backend, devices.remove_device, id, actor=ADMIN.actor)
+    perform(backend, devices.delete_device, id, actor=ADMIN.actor)
 
-    by_admin: dict[str, Any] = {"subject": id, "at": NOON, "by": ADMIN.id}
+    by_admin: dict[str, Any] = {"aggregate_id": id, "at": NOON, "by": ADMIN.id}
     assert happened == [
-        DeviceAdded(**by_admin),
-        DeviceKeyMade(subject=id, at=NOON),
-        DeviceEdited(**by_admin, members=("name",)),
-        DeviceRemoved(**by_admin),
+        DeviceCreated(**by_admin),
+        DeviceKeyIssued(aggregate_id=id, at=NOON),
+        DeviceEdited(**by_admin, changed_fields=("name",)),
+        DeviceDeleted(**by_admin),
     ]
 
 
@@ -232,19 +234,19 @@ def test_a_heartbeat_that_breaks_a_rule_is_not_noted(backend: Backend) -> None:
         {"metrics": {"x": 2**63}},
     ]
     for report in reports:
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidField):
             beat(backend, id, digest, report=report)
     assert look(backend, id).presence is Presence.NEVER
 
 
 def test_a_heartbeat_is_noted_by_the_devices_own_key_alone(backend: Backend) -> None:
     id, other = add_one(backend), add_one(backend)
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         beat(backend, id, digest_of(""))
     old, others = new_key(backend, id), new_key(backend, other)
     new = new_key(backend, id)
     for device, digest in ((id, old), (id, others), (other, new), (NEVER_WAS, new)):
-        with pytest.raises(Unidentified):
+        with pytest.raises(AuthenticationFailed):
             beat(backend, device, digest)
         assert not backend.ask(backend.devices.has_key(device, digest))
     assert {device.last_seen_at for device in listed(backend)} == {None}
@@ -260,9 +262,9 @@ def test_a_retired_device_is_told_so_by_its_own_key_and_nothing_is_noted(backend
     digest = new_key(backend, id)
     perform(backend, devices.edit_device, id, {"status": Status.RETIRED})
 
-    with pytest.raises(Retired):
+    with pytest.raises(DeviceRetired):
         beat(backend, id, digest, report={"agent_version": "1"})
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         beat(backend, id, digest_of("x"))
     assert (look(backend, id).last_seen_at, look(backend, id).agent_version) == (None, None)
     perform(backend, devices.edit_device, id, {"status": Status.MAINTENANCE})
@@ -280,7 +282,7 @@ def test_twenty_heartbeats_and_twenty_edits_at_once_are_all_kept(backend: Backen
     def work(number: int) -> None:
         if number % 2:
             at = NOON + timedelta(seconds=number)
-            runner.perform(devices.note_heartbeat, id, digest, {"metrics": {"n": number}}, now=at)
+            runner.perform(devices.record_heartbeat, id, digest, {"metrics": {"n": number}}, now=at)
         else:
             changes: Any = {"location": places[number // 2], "heartbeat_every": 100 + number}
             seen.add(runner.perform(devices.edit_device, id, changes, now=NOON).version)
@@ -309,15 +311,15 @@ def test_a_heartbeat_between_an_edits_look_and_its_commit_does_not_disturb_it(
     edit = partial(devices.edit_device, device_id=id, now=NOON)
     one, two, three, four, five = together.run(
         partial(edit, changes={"name": "a"}, expected={2}),
-        partial(devices.note_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
+        partial(devices.record_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
         partial(edit, changes={"heartbeat_every": 10}, expected={3}),
-        partial(devices.note_heartbeat, device_id=id, key_digest="x", report={}, now=NOON),
+        partial(devices.record_heartbeat, device_id=id, key_digest="x", report={}, now=NOON),
         partial(edit, changes={"name": "b"}, expected={3}),
     )
 
     assert together.transactions == 2
     assert (one.version, two, three.version, three.last_seen_at) == (3, None, 4, at)
-    assert (type(four), type(five)) == (Unidentified, Stale)
+    assert (type(four), type(five)) == (AuthenticationFailed, VersionMismatch)
     assert told(backend, id, at + timedelta(seconds=15)) is Presence.ONLINE
     assert told(backend, id, at + timedelta(seconds=15) + MICROSECOND) is Presence.LATE
 
@@ -330,12 +332,12 @@ def test_while_keys_are_made_a_heartbeat_by_an_ended_one_is_never_noted(backend:
 
     def work(number: int) -> None:
         if number % 4 == 0:
-            digest = digest_of(runner.perform(devices.make_key, id, now=NOON).key)
+            digest = digest_of(runner.perform(devices.issue_key, id, now=NOON).key)
         else:
             digest = first
         try:
-            runner.perform(devices.note_heartbeat, id, digest, {}, now=NOON)
-        except Unidentified:
+            runner.perform(devices.record_heartbeat, id, digest, {}, now=NOON)
+        except AuthenticationFailed:
             outcomes.setdefault(digest, []).append("refused")
         else:
             outcomes.setdefault(digest, []).append("noted")
@@ -346,7 +348,7 @@ def test_while_keys_are_made_a_heartbeat_by_an_ended_one_is_never_noted(backend:
         kept = uow.devices.get(id)
         assert kept.version == 7
         assert outcomes[str(kept.key_digest)] == ["noted"]
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         beat(backend, id, first)
 
 
@@ -358,9 +360,9 @@ def test_a_serial_number_is_one_devices_whatever_the_case(backend: Backend) -> N
     add_one(backend, serial=None)
     other = add_one(backend, serial=None)
 
-    with pytest.raises(Taken) as adding:
+    with pytest.raises(NotUnique) as adding:
         add_one(backend, serial="aB-1")
-    with pytest.raises(Taken) as editing:
+    with pytest.raises(NotUnique) as editing:
         perform(backend, devices.edit_device, other, {"serial": "AB-1"})
     assert adding.value.field == editing.value.field == "serial"
     # One's own, in another case, is not another's.
@@ -370,7 +372,7 @@ def test_a_serial_number_is_one_devices_whatever_the_case(backend: Backend) -> N
     assert (look(backend, one).serial, look(backend, other).serial) == (None, "ab-1")
     add_one(backend, serial="Ö-1")
     add_one(backend, serial="O-1")
-    with pytest.raises(Taken):
+    with pytest.raises(NotUnique):
         add_one(backend, serial="ö-1")
 
 
@@ -379,7 +381,7 @@ def test_of_twenty_devices_with_one_serial_number_at_once_one_gets_it(backend: B
         serial = "".join(c.upper() if number >> place & 1 else c for place, c in enumerate("abcde"))
         try:
             add_one(backend, serial=serial)
-        except Taken as error:
+        except NotUnique as error:
             return error.field
         return "added"
 
@@ -400,13 +402,13 @@ def test_devices_that_were_never_seen_come_last_whichever_way_times_run(
             beat(backend, id, new_key(backend, id), NOON + timedelta(seconds=second))
 
     names = []
-    slice = Slice(sort="last_seen_at", descending=descending, limit=2)
+    slice = PageRequest(sort="last_seen_at", descending=descending, limit=2)
     while True:
         page = backend.ask(backend.devices.list(ALL, slice))
         names += [device.name for device in page.items]
-        if page.last is None:
+        if page.next_key is None:
             break
-        slice = replace(slice, after=page.last)
+        slice = replace(slice, after=page.next_key)
     seen = ["3", "2", "1"] if descending else ["1", "2", "3"]
     assert names == [*seen, "None", "None"]
 
@@ -436,7 +438,7 @@ def make_devices(backend: Backend, made: list[Any]) -> list[UUID]:
     ids: list[UUID] = []
     with backend.open() as uow:
         for number, (name, kind, location, status, every, _) in enumerate(made):
-            device = devices.add_device(
+            device = devices.create_device(
                 uow, name=name, kind=kind, location=location, status=status, heartbeat_every=every,
                 serial=f"77-{number}" if number % 2 else None, now=NOON + timedelta(number // 2),
             )  # fmt: skip
@@ -472,16 +474,16 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
             entities = [uow.devices.get(id) for id in ids]
         descending = data.draw(st.booleans())
         meant = [device for device in entities if filter.matches(device)]
-        order = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        order = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         expected = in_order(meant, SORTS[sort], descending)
         walked: list[DeviceView] = []
         slice = order
         while True:
             page = backend.ask(backend.devices.list(filter, slice))
             walked += page.items
-            if page.last is None:
+            if page.next_key is None:
                 break
-            slice = replace(slice, after=page.last)
+            slice = replace(slice, after=page.next_key)
         assert walked == [DeviceView.of(device, NOON) for device in expected]
 
         skip = data.draw(st.integers(0, 6))
@@ -500,13 +502,13 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
 def test_a_removed_device_is_gone_and_its_key_with_it(backend: Backend) -> None:
     id = add_one(backend)
     digest = new_key(backend, id)
-    perform(backend, devices.remove_device, id, expected={2})
+    perform(backend, devices.delete_device, id, expected={2})
 
     assert backend.ask(backend.devices.get(id, NOON)) is None
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         beat(backend, id, digest)
     with pytest.raises(NotFound):
-        perform(backend, devices.make_key, id)
+        perform(backend, devices.issue_key, id)
 
 
 def test_a_device_has_the_bounds_that_a_read_tells(backend: Backend) -> None:

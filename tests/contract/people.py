@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
 from domain.access import (
-    MOST_SESSIONS,
+    MAX_SESSIONS,
     AlreadySetUp,
     Purpose,
     Scope,
@@ -23,16 +23,16 @@ from domain.access import (
     digest_of,
 )
 from domain.actors import Role
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.errors import (
-    Forbidden,
-    InUse,
-    Invalid,
+    AuthenticationFailed,
+    InvalidField,
     NotFound,
-    Stale,
-    Taken,
+    NotUnique,
+    PermissionDenied,
+    StillReferenced,
     TooManyAttempts,
-    Unidentified,
+    VersionMismatch,
 )
 from domain.login_throttle import (
     ACCOUNT_LIMIT,
@@ -46,14 +46,14 @@ from domain.tasks import TaskFilter
 from domain.users import SORTS, LastAdmin, User, UserFilter
 from service_layer import access, login_throttle, tasks
 from service_layer import users as user_use_cases
-from service_layer.errors import ConcurrentChange
+from service_layer.errors import ConcurrencyConflict
 from service_layer.queries.users import UserView
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER, OTHER, PASSWORD_HASH, PEOPLE
 
 TODAY = NOON.date()
-FIRST = Slice(sort="created_at", limit=100)
+FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
@@ -61,13 +61,13 @@ def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
     members.setdefault("name", username.title() + "!")
     members.setdefault("now", NOON)
     user = backend.usual.perform(
-        user_use_cases.register_user, username=username, password_hash=PASSWORD_HASH, **members
+        user_use_cases.create_user, username=username, password_hash=PASSWORD_HASH, **members
     )
     return user.id
 
 
 def users(
-    backend: Backend, filter: UserFilter | None = None, slice: Slice = FIRST
+    backend: Backend, filter: UserFilter | None = None, slice: PageRequest = FIRST
 ) -> list[UserView]:
     return backend.ask(backend.users.list(filter or UserFilter(), slice)).items
 
@@ -119,10 +119,10 @@ def test_a_name_or_an_address_is_one_persons_whatever_the_case(
     dora = register(backend, "dora")
     wanted = {"username": "eve", "email": "eve@example.org", **members}
 
-    with pytest.raises(Taken) as registering:
+    with pytest.raises(NotUnique) as registering:
         register(backend, **wanted)
     eve = register(backend, "eve")
-    with pytest.raises(Taken) as editing:
+    with pytest.raises(NotUnique) as editing:
         perform(backend, user_use_cases.edit_user, eve, members, actor=ADMIN.actor, now=NOON)
     assert registering.value.field == editing.value.field == field
     assert get(backend, eve).username == "eve"
@@ -135,7 +135,7 @@ def test_of_twenty_who_register_one_address_at_once_one_gets_it(backend: Backend
         address = "".join(c.upper() if number >> place & 1 else c for place, c in enumerate("dora"))
         try:
             register(backend, f"dora{number}", email=f"{address}@example.org")
-        except Taken as error:
+        except NotUnique as error:
             return error.field
         return "registered"
 
@@ -159,7 +159,7 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
                 perform(
                     backend, user_use_cases.edit_user, pair[place], change, actor=actor, now=NOON
                 )
-            except (LastAdmin, Forbidden, Unidentified):
+            except (LastAdmin, PermissionDenied, AuthenticationFailed):
                 # Or whoever asked is no admin any more themselves.
                 return "stays"
             return "goes"
@@ -190,7 +190,7 @@ def test_the_last_active_admin_cannot_be_demoted_deactivated_or_deleted(backend:
                 backend, user_use_cases.edit_user, ADMIN.id, change, actor=ADMIN.actor, now=NOON
             )
     with pytest.raises(LastAdmin):
-        perform(backend, user_use_cases.remove_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.delete_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
     assert get(backend, ADMIN.id).version == 1
 
 
@@ -200,17 +200,17 @@ def test_people_change_their_own_profile_and_only_admins_that_of_others(backend:
     )
     perform(backend, user_use_cases.edit_user, MEMBER.id, {"age": 7}, actor=ADMIN.actor, now=NOON)
     for changes in ({"role": Role.ADMIN}, {"is_active": True}, {"city": "X", "role": Role.MEMBER}):
-        with pytest.raises(Forbidden):
+        with pytest.raises(PermissionDenied):
             perform(
                 backend, user_use_cases.edit_user, MEMBER.id, changes, actor=MEMBER.actor, now=NOON
             )
     for use_case, arguments in (
         (user_use_cases.edit_user, ({"city": "Y"},)),
         (user_use_cases.edit_user, ({},)),
-        (user_use_cases.show_picture, ("x.png",)),
-        (user_use_cases.remove_user, ()),
+        (user_use_cases.set_image, ("x.png",)),
+        (user_use_cases.delete_user, ()),
     ):
-        with pytest.raises(Forbidden):
+        with pytest.raises(PermissionDenied):
             perform(backend, use_case, MEMBER.id, *arguments, actor=OTHER.actor, now=NOON)
     found = get(backend, MEMBER.id)
     assert (found.city, found.age, found.role, found.version) == ("X", 7, Role.MEMBER, 3)
@@ -218,14 +218,14 @@ def test_people_change_their_own_profile_and_only_admins_that_of_others(backend:
 
 def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend) -> None:
     written = perform(
-        backend, tasks.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
+        backend, tasks.create_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
     )
     for person in (MEMBER, OTHER):
-        with pytest.raises(InUse):
-            perform(backend, user_use_cases.remove_user, person.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, tasks.remove_task, written.id, actor=ADMIN.actor, now=NOON)
+        with pytest.raises(StillReferenced):
+            perform(backend, user_use_cases.delete_user, person.id, actor=ADMIN.actor, now=NOON)
+    perform(backend, tasks.delete_task, written.id, actor=ADMIN.actor, now=NOON)
     for person in (MEMBER, OTHER):
-        perform(backend, user_use_cases.remove_user, person.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.delete_user, person.id, actor=ADMIN.actor, now=NOON)
         assert backend.ask(backend.access.grant(digest_of(person.token))) is None
     assert [user.id for user in users(backend)] == [ADMIN.id]
 
@@ -239,16 +239,16 @@ def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
         def meet(place: int, id: UUID = id) -> str:
             try:
                 if place:
-                    perform(backend, user_use_cases.remove_user, id, actor=ADMIN.actor, now=NOON)
+                    perform(backend, user_use_cases.delete_user, id, actor=ADMIN.actor, now=NOON)
                     return "deleted"
-                perform(backend, tasks.add_task, title="x", assignee_id=id, now=NOON)
+                perform(backend, tasks.create_task, title="x", assignee_id=id, now=NOON)
                 return "given"
-            except (InUse, Invalid) as error:
+            except (StillReferenced, InvalidField) as error:
                 return type(error).__name__
 
         outcomes = in_threads(2, meet)
 
-        assert outcomes in (["given", "InUse"], ["Invalid", "deleted"])
+        assert outcomes in (["given", "StillReferenced"], ["InvalidField", "deleted"])
         found = backend.ask(backend.users.get(id, NOON))
         assert (found is None) == (outcomes[1] == "deleted")
 
@@ -261,16 +261,16 @@ def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) ->
         perform(
             backend, user_use_cases.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON
         )
-    with pytest.raises(Invalid) as adding:
-        perform(backend, tasks.add_task, title="x", assignee_id=id, now=NOON)
-    task = perform(backend, tasks.add_task, title="x", now=NOON)
-    with pytest.raises(Invalid) as editing:
+    with pytest.raises(InvalidField) as adding:
+        perform(backend, tasks.create_task, title="x", assignee_id=id, now=NOON)
+    task = perform(backend, tasks.create_task, title="x", now=NOON)
+    with pytest.raises(InvalidField) as editing:
         perform(backend, tasks.edit_task, task.id, {"assignee_id": id}, now=NOON)
     assert adding.value.field == editing.value.field == "assignee_id"
 
 
 def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Backend) -> None:
-    task = perform(backend, tasks.add_task, title="x", assignee_id=MEMBER.id, now=NOON)
+    task = perform(backend, tasks.create_task, title="x", assignee_id=MEMBER.id, now=NOON)
     with backend.open() as uow:
         # Not through the use case, which may come to take the task away from them.
         uow.users.get(MEMBER.id).is_active = False
@@ -282,10 +282,10 @@ def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Bac
 
 def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None:
     mine = [
-        perform(backend, tasks.add_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
+        perform(backend, tasks.create_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
         for n in range(3)
     ]
-    others = perform(backend, tasks.add_task, title="x", assignee_id=OTHER.id, now=NOON).id
+    others = perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, now=NOON).id
     perform(backend, tasks.complete_task, mine[0], now=NOON)
     later = NOON + timedelta(hours=1)
     perform(
@@ -300,7 +300,7 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
     assert [task and task.assignee_id for task in seen] == [MEMBER.id, None, None, OTHER.id]
     assert [task and task.version for task in seen] == [2, 2, 2, 1]
     # The last admin stays, and so does what they have to do.
-    task = perform(backend, tasks.add_task, title="x", assignee_id=ADMIN.id, now=NOON)
+    task = perform(backend, tasks.create_task, title="x", assignee_id=ADMIN.id, now=NOON)
     with pytest.raises(LastAdmin):
         perform(
             backend,
@@ -316,7 +316,9 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
 
 
 def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
-    perform(backend, tasks.add_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON)
+    perform(
+        backend, tasks.create_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
+    )
     (task,) = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), FIRST)).items
     assert task.assignee is not None
     assert task.created_by is not None
@@ -342,7 +344,7 @@ def make_users(uow: UnitOfWork, made: list[Any]) -> list[User]:
     """Make users, and return them."""
     entities: list[User] = []
     for number, (name, city, is_active) in enumerate(made):
-        user = user_use_cases.register_user(
+        user = user_use_cases.create_user(
             uow,
             username=f"{'uU'[number % 2]}ser{number}",
             email=f"user{number}@example.org",
@@ -380,15 +382,15 @@ def test_filters_and_orders_of_users_agree_with_the_domain(
         descending = data.draw(st.booleans())
         meant = [user for user in entities if filter.matches(user)]
         expected = in_order(meant, SORTS[sort], descending)
-        slice = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        slice = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         seen: list[UserView] = []
         for _ in range(20):
             page = backend.ask(backend.users.list(filter, replace(slice, count=True)))
             assert page.total == len(meant)
             seen += page.items
-            if page.last is None:
+            if page.next_key is None:
                 break
-            slice = replace(slice, after=page.last)
+            slice = replace(slice, after=page.next_key)
         assert seen == [UserView.of(user) for user in expected]
     finally:
         with backend.open() as uow:
@@ -428,10 +430,12 @@ def _token_of(backend: Backend, user_id: UUID) -> UUID:
     return id
 
 
-def personal(backend: Backend, name: str = "script", **members: Any) -> access.Issued:
+def personal(backend: Backend, name: str = "script", **members: Any) -> access.IssuedToken:
     members = {"scope": Scope.WRITE, "expires_at": None, "actor": MEMBER.actor, **members}
-    members["known_by"] = _token_of(backend, members["actor"].id)
-    issued: access.Issued = perform(backend, access.create_token, name=name, now=NOON, **members)
+    members["session_token_id"] = _token_of(backend, members["actor"].id)
+    issued: access.IssuedToken = perform(
+        backend, access.create_token, name=name, now=NOON, **members
+    )
     return issued
 
 
@@ -454,7 +458,7 @@ def test_a_token_grants_what_its_user_may_do(backend: Backend) -> None:
 
 def test_a_use_of_a_token_is_noted_without_changing_it(backend: Backend) -> None:
     issued = personal(backend)
-    perform(backend, access.note_use, issued.token.id, NOON + timedelta(hours=1))
+    perform(backend, access.record_use, issued.token.id, NOON + timedelta(hours=1))
 
     view = backend.ask(backend.tokens.get(issued.token.id, NOON))
     assert view is not None
@@ -463,7 +467,7 @@ def test_a_use_of_a_token_is_noted_without_changing_it(backend: Backend) -> None
     perform(
         backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON, expected={1}
     )
-    perform(backend, access.note_use, issued.token.id, NOON)
+    perform(backend, access.record_use, issued.token.id, NOON)
 
 
 def test_a_token_is_its_owners_alone(backend: Backend) -> None:
@@ -471,7 +475,7 @@ def test_a_token_is_its_owners_alone(backend: Backend) -> None:
     for actor in (OTHER.actor, ADMIN.actor):
         with pytest.raises(NotFound):
             perform(backend, access.revoke_token, issued.token.id, actor=actor, now=NOON)
-    with pytest.raises(Stale):
+    with pytest.raises(VersionMismatch):
         perform(
             backend,
             access.revoke_token,
@@ -510,7 +514,7 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
         back: dict[str, Any] = {"is_active": True}
         perform(backend, user_use_cases.edit_user, id, back, actor=ADMIN.actor, now=NOON)
     elif way == "deleted":
-        runner.perform(user_use_cases.remove_user, id, actor=ADMIN.actor, now=NOON)
+        runner.perform(user_use_cases.delete_user, id, actor=ADMIN.actor, now=NOON)
     else:
         runner.perform(
             user_use_cases.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON
@@ -546,11 +550,11 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
                         scope=Scope.WRITE,
                         expires_at=None,
                         actor=actor,
-                        known_by=by,
+                        session_token_id=by,
                         now=NOON,
                     )
                 return str(issued.secret)
-            except Unidentified:
+            except AuthenticationFailed:
                 return None
 
         secrets = [secret for secret in in_threads(3, meet) if secret]
@@ -570,14 +574,14 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
     for use_case, arguments in (
         (user_use_cases.edit_user, (other, {"role": Role.ADMIN})),
         (user_use_cases.edit_user, (MEMBER.id, {"is_active": False})),
-        (user_use_cases.remove_user, (MEMBER.id,)),
+        (user_use_cases.delete_user, (MEMBER.id,)),
     ):
-        with pytest.raises(Forbidden):
+        with pytest.raises(PermissionDenied):
             perform(backend, use_case, *arguments, actor=boss, now=NOON)
-    with pytest.raises(Forbidden):
-        perform(backend, user_use_cases.register_user, **new, actor=boss, now=NOON)
-    perform(backend, access.end_token, known_by, actor=boss, now=NOON)
-    with pytest.raises(Unidentified):
+    with pytest.raises(PermissionDenied):
+        perform(backend, user_use_cases.create_user, **new, actor=boss, now=NOON)
+    perform(backend, access.revoke_current_token, known_by, actor=boss, now=NOON)
+    with pytest.raises(AuthenticationFailed):
         personal_by = replace(boss, role=Role.MEMBER)
         perform(
             backend,
@@ -586,7 +590,7 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
             scope=Scope.READ,
             expires_at=None,
             actor=personal_by,
-            known_by=known_by,
+            session_token_id=known_by,
             now=NOON,
         )
     assert get(backend, other).role is Role.MEMBER
@@ -595,23 +599,23 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
 def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: Backend) -> None:
     together = Together(backend)
     gone, theirs, others, again = together.run(
-        partial(user_use_cases.remove_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
-        partial(tasks.add_task, title="Theirs", actor=MEMBER.actor, now=NOON),
-        partial(tasks.add_task, title="Others", actor=OTHER.actor, now=NOON),
-        partial(tasks.add_task, title="Again", actor=MEMBER.actor, now=NOON),
+        partial(user_use_cases.delete_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
+        partial(tasks.create_task, title="Theirs", actor=MEMBER.actor, now=NOON),
+        partial(tasks.create_task, title="Others", actor=OTHER.actor, now=NOON),
+        partial(tasks.create_task, title="Again", actor=MEMBER.actor, now=NOON),
     )
     assert gone is None
-    assert (type(theirs), type(again)) == (Unidentified, Unidentified)
+    assert (type(theirs), type(again)) == (AuthenticationFailed, AuthenticationFailed)
     assert others.title == "Others"
 
 
 def test_a_commit_that_the_database_refuses_leaves_nothing_behind(backend: Backend) -> None:
     for _ in range(3):
-        with contextlib.suppress(ConcurrentChange), backend.open() as uow:
-            task = tasks.add_task(uow, title="Of nobody", now=NOON)
+        with contextlib.suppress(ConcurrencyConflict), backend.open() as uow:
+            task = tasks.create_task(uow, title="Of nobody", now=NOON)
             task.created_by_id = UUID(int=7)
             uow.commit()
-        kept = perform(backend, tasks.add_task, title="Kept", now=NOON)
+        kept = perform(backend, tasks.create_task, title="Kept", now=NOON)
         assert backend.ask(backend.tasks.get(kept.id, NOON)) is not None
 
 
@@ -629,15 +633,15 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
     counted = counters(hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
-            user_use_cases.remove_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
+            user_use_cases.delete_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
         elif meanwhile == "inactive":
             uow.users.get(MEMBER.id).is_active = False
         else:
             uow.users.get(MEMBER.id).password_hash = "another"
         uow.commit()
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, now=NOON)
-    with pytest.raises(Invalid if meanwhile == "another password" else Unidentified):
+    with pytest.raises(InvalidField if meanwhile == "another password" else AuthenticationFailed):
         perform(
             backend,
             user_use_cases.change_password,
@@ -654,13 +658,13 @@ def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend
         issued = perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, {}, now=now)
         return str(issued.secret)
 
-    secrets = [open_session(minute) for minute in range(MOST_SESSIONS + 2)]
+    secrets = [open_session(minute) for minute in range(MAX_SESSIONS + 2)]
 
-    assert [granted(backend, secret) for secret in secrets] == [False] * 2 + [True] * MOST_SESSIONS
+    assert [granted(backend, secret) for secret in secrets] == [False] * 2 + [True] * MAX_SESSIONS
     # What has expired is cleared away.
     open_session(60 * 24)
     with backend.open() as uow:
-        assert len(uow.tokens.of(Purpose.SESSION, MEMBER.id)) == 1
+        assert len(uow.tokens.list_for_user(Purpose.SESSION, MEMBER.id)) == 1
 
 
 # Failed sign-ins
@@ -682,7 +686,7 @@ def fail(backend: Backend, at: datetime, counted: Counters | None = None) -> int
 def test_of_many_failures_at_once_only_so_many_are_told(backend: Backend) -> None:
     outcomes = in_threads(20, lambda _: fail(backend, NOON))
 
-    assert outcomes.count(None) == LOGIN_AT_ADDRESS_LIMIT.number == 5
+    assert outcomes.count(None) == LOGIN_AT_ADDRESS_LIMIT.max_failures == 5
     assert set(outcomes) - {None} == {15 * 60}
 
 
@@ -714,7 +718,7 @@ def test_failures_at_one_account_from_everywhere_at_once_are_told_up_to_its_limi
 
     outcomes = [one for told in in_threads(20, guess) for one in told]
 
-    assert outcomes.count(None) == ACCOUNT_LIMIT.number == 50
+    assert outcomes.count(None) == ACCOUNT_LIMIT.max_failures == 50
     assert set(outcomes) - {None} == {1}
 
 
@@ -764,7 +768,7 @@ def test_failures_that_no_longer_count_are_cleared_away(backend: Backend) -> Non
     fail(backend, NOON + timedelta(days=1), counters(login="another"))
 
     def kept(uow: UnitOfWork) -> int:
-        return len(uow.throttles.over(NOON + timedelta(days=3), limit=100))
+        return len(uow.login_throttles.list_expired(NOON + timedelta(days=3), limit=100))
 
     assert perform(backend, kept) == 3  # the login's at the address, the address's, the login's
 
@@ -805,9 +809,9 @@ def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: B
             now=NOON,
         )
 
-    with pytest.raises(Unidentified):
+    with pytest.raises(AuthenticationFailed):
         set_up(first)
-    with pytest.raises(Taken):
+    with pytest.raises(NotUnique):
         set_up(second, MEMBER.username)
     assert set_up(second).role is Role.ADMIN
     for secret in (first, second):

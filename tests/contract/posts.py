@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from contract.adapters import in_order, in_threads
 from contract.http import places, problem
 from contract.users import USERS, path_of
-from domain.base import Slice
-from domain.errors import InUse
+from domain.base import PageRequest
+from domain.errors import StillReferenced
 from domain.posts import SORTS, Post, PostFilter
 from service_layer import posts as post_use_cases
 from service_layer import users
@@ -38,7 +38,7 @@ def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs
 
 def write(backend: Backend, title: str = "News", **members: Any) -> Any:
     members = {"content": "Text", "actor": MEMBER.actor, "now": NOON, **members}
-    return perform(backend, post_use_cases.write_post, title=title, **members)
+    return perform(backend, post_use_cases.create_post, title=title, **members)
 
 
 def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend: Backend) -> None:
@@ -50,10 +50,10 @@ def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend:
 
 def test_a_user_with_posts_cannot_be_deleted(backend: Backend) -> None:
     post = write(backend)
-    with pytest.raises(InUse):
-        perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, post_use_cases.remove_post, post.id, actor=MEMBER.actor, now=NOON)
-    perform(backend, users.remove_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
+    with pytest.raises(StillReferenced):
+        perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
+    perform(backend, post_use_cases.delete_post, post.id, actor=MEMBER.actor, now=NOON)
+    perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
 
 
 some_posts = st.lists(
@@ -72,13 +72,13 @@ def make_posts(uow: UnitOfWork, made: list[Any]) -> list[Post]:
     entities: list[Post] = []
     for number, (title, content, author, published) in enumerate(made):
         now = NOON + timedelta(seconds=number // 2)
-        post = post_use_cases.write_post(
+        post = post_use_cases.create_post(
             uow, title=title, content=content, actor=author.actor, now=now
         )
         if published:
             post.publish(now, by=author.actor)
         # Each is settled, so that the next one sees its address taken.
-        uow.settle()
+        uow.flush()
         entities.append(post)
     return entities
 
@@ -107,15 +107,15 @@ def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
         descending = data.draw(st.booleans())
         meant = [post for post in entities if filter.matches(post)]
         expected = in_order(meant, SORTS[sort], descending)
-        slice = Slice(sort=sort, descending=descending, limit=data.draw(st.integers(1, 4)))
+        slice = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 4)))
         seen: list[PostView] = []
         for _ in range(20):
             page = backend.ask(backend.posts.list(filter, replace(slice, count=True)))
             assert page.total == len(meant)
             seen += page.items
-            if page.last is None:
+            if page.next_key is None:
                 break
-            slice = replace(slice, after=page.last)
+            slice = replace(slice, after=page.next_key)
         assert seen == [PostView.of(post, seen_by) for post in expected]
     finally:
         with backend.open() as uow:

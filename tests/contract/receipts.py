@@ -9,13 +9,13 @@ import pytest
 
 from contract.adapters import Together, in_threads
 from domain.actors import Actor
-from domain.base import Event, Slice
-from domain.errors import Invalid
-from domain.idempotency import Receipt
-from domain.tasks import Task, TaskAdded, TaskFilter
+from domain.base import Event, PageRequest
+from domain.errors import InvalidField
+from domain.idempotency import IdempotencyRecord
+from domain.tasks import Task, TaskCreated, TaskFilter
 from service_layer import tasks as task_use_cases
 from service_layer import users
-from service_layer.idempotency import once
+from service_layer.idempotency import idempotently
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
@@ -41,20 +41,26 @@ def send(
     """Have a task written down once, and return where it is."""
     perform = (runner or backend.usual).perform
     return perform(
-        once, key, task_use_cases.add_task, title=title, place=place_of, actor=actor, now=now
+        idempotently,
+        key,
+        task_use_cases.create_task,
+        title=title,
+        locate=place_of,
+        actor=actor,
+        now=now,
     )
 
 
 def tasks(backend: Backend) -> dict[str, str]:
     """Return the titles of the tasks there are, by their places."""
     meant = TaskFilter(today=NOON.date())
-    found = backend.ask(backend.tasks.list(meant, Slice(sort="created_at", limit=100))).items
-    return {task.place: task.title for task in found}
+    found = backend.ask(backend.tasks.list(meant, PageRequest(sort="created_at", limit=100))).items
+    return {task.path: task.title for task in found}
 
 
-def over(backend: Backend, now: datetime) -> list[Receipt]:
+def over(backend: Backend, now: datetime) -> list[IdempotencyRecord]:
     with backend.open() as uow:
-        return uow.receipts.over(now, limit=1_000)
+        return uow.idempotency_records.list_expired(now, limit=1_000)
 
 
 def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: Backend) -> None:
@@ -68,7 +74,7 @@ def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: 
 
     assert first == second
     assert tasks(backend) == {first: "Sharpen"}
-    assert [type(event) for event in happened] == [TaskAdded]
+    assert [type(event) for event in happened] == [TaskCreated]
 
 
 def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Backend) -> None:
@@ -88,14 +94,14 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
     def register(username: str, number: int) -> str:
         # The name and the address are free for the first alone.
         return backend.usual.perform(
-            once,
+            idempotently,
             username,
-            users.register_user,
+            users.create_user,
             username=username,
             email=f"{username}@example.org",
             name="Some user",
             password_hash="-",
-            place=lambda user: f"users/{user.id}",
+            locate=lambda user: f"users/{user.id}",
             actor=ADMIN.actor,
             now=NOON + DAY,
         )
@@ -108,20 +114,20 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
 
         found = backend.ask(backend.users.by_username(username))
         assert found is not None
-        assert set(places) == {found.place}
+        assert set(places) == {found.path}
 
 
 def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
     together = Together(backend)
-    sent = partial(once, place=place_of, actor=MEMBER.actor, now=NOON)
+    sent = partial(idempotently, locate=place_of, actor=MEMBER.actor, now=NOON)
 
     def sends(title: str) -> Callable[[UnitOfWork], str]:
-        return lambda uow: sent(uow, "k", task_use_cases.add_task, title=title)
+        return lambda uow: sent(uow, "k", task_use_cases.create_task, title=title)
 
     refused, *places = together.run(sends(""), *(sends(f"t{n}") for n in range(5)))
 
     assert together.transactions == 2
-    assert isinstance(refused, Invalid)
+    assert isinstance(refused, InvalidField)
     assert len(set(places)) == 1
     assert tasks(backend) == {places[0]: "t0"}
 
@@ -143,9 +149,9 @@ def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
     other = UUID(send(backend, "another").removeprefix("tasks/"))
 
     def done(use_case: Callable[..., Task], id: UUID) -> str:
-        told = {"place": lambda task: f"{task.id} {task.completed}", "now": NOON}
+        told = {"locate": lambda task: f"{task.id} {task.completed}", "now": NOON}
         perform: Callable[..., str] = backend.usual.perform
-        return perform(once, "k", use_case, id, actor=MEMBER.actor, **told)
+        return perform(idempotently, "k", use_case, id, actor=MEMBER.actor, **told)
 
     assert done(task_use_cases.complete_task, task) == f"{task} True"
     assert done(task_use_cases.complete_task, other) == f"{other} True"
@@ -160,10 +166,10 @@ def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) ->
     def refuse(uow: UnitOfWork, event: Event) -> None:
         raise RuntimeError
 
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidField):
         send(backend, title="")
     with pytest.raises(RuntimeError):
-        send(backend, runner=backend.runner({TaskAdded: (refuse,)}))
+        send(backend, runner=backend.runner({TaskCreated: (refuse,)}))
     assert over(backend, NOON + 2 * DAY) == []
 
     place = send(backend)
@@ -206,12 +212,12 @@ def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
 
     def add(uow: UnitOfWork, *, title: str, actor: Actor, now: datetime) -> Task:
         runs.append(title)
-        return task_use_cases.add_task(uow, title=title, actor=actor, now=now)
+        return task_use_cases.create_task(uow, title=title, actor=actor, now=now)
 
     def send_new(number: int) -> str:
         key, now, actor = f"new {number}", NOON + DAY, MEMBER.actor
         return backend.usual.perform(
-            once, key, add, title=key, place=place_of, actor=actor, now=now
+            idempotently, key, add, title=key, locate=place_of, actor=actor, now=now
         )
 
     places = in_threads(20, send_new)

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contract.adapters import ALL, FIRST, add, items, walk
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import Task, TaskFilter
-from domain.values import fold
+from domain.values import search_fold
 from service_layer import tasks as task_use_cases
 from service_layer.queries.tasks import TaskView
 from support.backends import NOON, Backend
@@ -42,10 +42,12 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     tasks: list[Task] = []
     with backend.open() as uow:
         for text in texts:
-            tasks.append(task_use_cases.add_task(uow, title="x", description=f"x{text}", now=NOON))
+            tasks.append(
+                task_use_cases.create_task(uow, title="x", description=f"x{text}", now=NOON)
+            )
         uow.commit()
     try:
-        parts = [other, texts[0], fold(texts[0])[1:5]]
+        parts = [other, texts[0], search_fold(texts[0])[1:5]]
         if data is not None:
             text = data.draw(st.sampled_from(tasks)).search_text
             start = data.draw(st.integers(0, len(text)))
@@ -60,7 +62,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     finally:
         with backend.open() as uow:
             for task in tasks:
-                task_use_cases.remove_task(uow, task.id, now=NOON)
+                task_use_cases.delete_task(uow, task.id, now=NOON)
             uow.commit()
 
 
@@ -80,7 +82,7 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
         uow.commit()
     assert (found("lathe"), found("chisels")) == ([id], [])
     with backend.open() as uow:
-        task_use_cases.remove_task(uow, id, now=NOON)
+        task_use_cases.delete_task(uow, id, now=NOON)
         uow.commit()
     assert (found("lathe"), found("sharpen"), found("he")) == ([], [kept], [kept])
     again = add(backend, "Oil the lathe")
@@ -89,8 +91,8 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
 
 def test_what_is_undone_is_not_found(backend: Backend) -> None:
     with backend.open() as uow:
-        task_use_cases.add_task(uow, title="Never", now=NOON)
-        uow.settle()
+        task_use_cases.create_task(uow, title="Never", now=NOON)
+        uow.flush()
     assert items(backend, replace(ALL, q="never")) == []
 
 
@@ -99,7 +101,7 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
         for number in range(1_500):
             words = ["every"] + ["many"] * (number % 5 > 0) + ["few"] * (number % 300 == 1)
             title = f"{number * 7 % 10} {' '.join(words)}"
-            task_use_cases.add_task(uow, title=title, priority=number % 3, now=NOON)
+            task_use_cases.create_task(uow, title=title, priority=number % 3, now=NOON)
         uow.commit()
 
     for q, number in (("every", 1_500), ("many", 1_200), ("few", 5), ("ma", 1_200), ("fe", 5)):
@@ -111,7 +113,7 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
 
 
 def walked(backend: Backend, filter: TaskFilter) -> list[TaskView]:
-    return walk(backend, filter, Slice(sort="title", descending=True, limit=100))
+    return walk(backend, filter, PageRequest(sort="title", descending=True, limit=100))
 
 
 NEW: dict[str, dict[str, Any]] = {

@@ -10,19 +10,19 @@ from uuid import UUID
 import pytest
 
 from contract.adapters import Together
-from domain.base import Entity, Event, Slice
-from domain.errors import Invalid, NotFound, Stale
+from domain.base import Entity, Event, PageRequest
+from domain.errors import InvalidField, NotFound, VersionMismatch
 from domain.stock import InsufficientStock, MovementFilter, Reason
-from domain.tasks import TaskAdded, TaskEdited, TaskFilter, TaskRemoved
+from domain.tasks import TaskCreated, TaskDeleted, TaskEdited, TaskFilter
 from domain.values import CENT
 from service_layer import devices, posts, stockroom, users
 from service_layer import tasks as task_use_cases
-from service_layer.errors import ConcurrentChange
+from service_layer.errors import ConcurrencyConflict
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, MEMBER, PASSWORD_HASH
 
-FIRST = Slice(sort="created_at", limit=100)
+FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def by(use_case: Any, *args: Any, **members: Any) -> Callable[[UnitOfWork], Any]:
@@ -31,7 +31,7 @@ def by(use_case: Any, *args: Any, **members: Any) -> Callable[[UnitOfWork], Any]
 
 
 def rename(uow: UnitOfWork, category_id: UUID, changes: Mapping[str, Any], **more: Any) -> Any:
-    return stockroom.rename_category(uow, category_id, **changes, **more)
+    return stockroom.edit_category(uow, category_id, **changes, **more)
 
 
 @dataclass(frozen=True)
@@ -52,51 +52,51 @@ KINDS = {
     for kind in (
         Kind(
             "tasks",
-            by(task_use_cases.add_task, title="One"),
+            by(task_use_cases.create_task, title="One"),
             task_use_cases.edit_task,
             {"title": "a"},
             {"priority": 5},
-            task_use_cases.remove_task,
+            task_use_cases.delete_task,
         ),
         Kind(
             "products",
-            by(stockroom.add_product, name="One", price=CENT),
+            by(stockroom.create_product, name="One", price=CENT),
             stockroom.edit_product,
             {"name": "a"},
             {"sku": "b"},
-            stockroom.remove_product,
+            stockroom.delete_product,
         ),
         Kind(
             "categories",
-            by(stockroom.add_category, name="One"),
+            by(stockroom.create_category, name="One"),
             rename,
             {"name": "a"},
             {"name": "b"},
-            stockroom.remove_category,
+            stockroom.delete_category,
         ),
         Kind(
             "posts",
-            by(posts.write_post, title="One", content="One"),
+            by(posts.create_post, title="One", content="One"),
             posts.edit_post,
             {"title": "a"},
             {"content": "b"},
-            posts.remove_post,
+            posts.delete_post,
         ),
         Kind(
             "devices",
-            by(devices.add_device, name="One"),
+            by(devices.create_device, name="One"),
             devices.edit_device,
             {"name": "a"},
             {"serial": "b"},
-            devices.remove_device,
+            devices.delete_device,
         ),
         Kind(
             "users",
-            by(users.register_user, password_hash=PASSWORD_HASH, **NEW_USER),
+            by(users.create_user, password_hash=PASSWORD_HASH, **NEW_USER),
             users.edit_user,
             {"city": "a"},
             {"email": "b@example.org"},
-            users.remove_user,
+            users.delete_user,
         ),
     )
 }
@@ -134,7 +134,7 @@ def test_the_second_of_two_edits_in_a_shared_transaction_finds_the_first_and_bot
     )
 
     assert together.transactions == 2
-    assert (first.version, type(late), second.version) == (2, Stale, 3)
+    assert (first.version, type(late), second.version) == (2, VersionMismatch, 3)
     # What somebody was told of is not changed under their eyes.
     assert untouched.version == 1
     assert not shows(untouched, kind.one)
@@ -150,7 +150,7 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
 ) -> None:
     with backend.open() as uow:
         ids = [
-            by(task_use_cases.add_task, title=t, priority=3)(uow).id
+            by(task_use_cases.create_task, title=t, priority=3)(uow).id
             for t in ("One", "Two", "Three")
         ]
         uow.commit()
@@ -221,9 +221,9 @@ def test_a_removal_that_fails_in_a_shared_transaction_removes_nothing(
 def test_those_who_share_a_transaction_take_no_more_from_one_stock_than_there_is(
     backend: Backend,
 ) -> None:
-    new = by(stockroom.add_product, name="Screws", price=CENT, stock=7, reorder_level=3)
+    new = by(stockroom.create_product, name="Screws", price=CENT, stock=7, reorder_level=3)
     product = backend.usual.perform(new)
-    take = by(stockroom.move_stock, product.id, quantity=-2, reason=Reason.SOLD)
+    take = by(stockroom.record_movement, product.id, quantity=-2, reason=Reason.SOLD)
 
     together = Together(backend)
     *taken, fourth, fifth = together.run(*[take] * 5)
@@ -248,7 +248,9 @@ def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
     backend: Backend,
 ) -> None:
     perform = backend.usual.perform
-    one, two = (perform(task_use_cases.add_task, title=title, now=NOON).id for title in ("1", "2"))
+    one, two = (
+        perform(task_use_cases.create_task, title=title, now=NOON).id for title in ("1", "2")
+    )
     give: dict[str, Any] = {"assignee_id": MEMBER.id}
 
     together = Together(backend)
@@ -260,7 +262,7 @@ def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
 
     assert together.transactions == 2
     assert (given.assignee_id, inactive.is_active) == (MEMBER.id, False)
-    assert isinstance(refused, Invalid)
+    assert isinstance(refused, InvalidField)
     # Whoever may not come in any more has nothing left to do, and is given nothing.
     tasks = [backend.ask(backend.tasks.one(id, NOON)) for id in (one, two)]
     assert [(task.assignee_id, task.version) for task in tasks] == [(None, 3), (None, 1)]
@@ -273,27 +275,27 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
     meddled = [] if again else [None]
 
     def meddle(uow: UnitOfWork) -> None:
-        task_use_cases.add_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", now=NOON)
         if not meddled:
             meddled.append(None)
-            raise ConcurrentChange
+            raise ConcurrencyConflict
         raise NotFound("task", ADMIN.id)
 
-    id = backend.usual.perform(task_use_cases.add_task, title="One", now=NOON).id
+    id = backend.usual.perform(task_use_cases.create_task, title="One", now=NOON).id
     told: list[Event] = []
     together = Together(backend)
     together.runner.after_commit(told.extend)
     added, _, _, _ = together.run(
-        by(task_use_cases.add_task, title="Two"),
+        by(task_use_cases.create_task, title="Two"),
         meddle,
         by(task_use_cases.edit_task, id, {"title": "New"}),
-        by(task_use_cases.remove_task, id),
+        by(task_use_cases.delete_task, id),
     )
 
-    assert [(type(event), event.subject) for event in told] == [
-        (TaskAdded, added.id),
+    assert [(type(event), event.aggregate_id) for event in told] == [
+        (TaskCreated, added.id),
         (TaskEdited, id),
-        (TaskRemoved, id),
+        (TaskDeleted, id),
     ]
     assert titles(backend) == ["Two"]
 
@@ -302,10 +304,10 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
     backend: Backend,
 ) -> None:
     together = Together(backend)
-    together.runner.MEETING = 10.0
+    together.runner.LINGER_SECONDS = 10.0
     made = together.run(
-        *(by(task_use_cases.add_task, title=title) for title in "ab"),
-        then=[by(task_use_cases.add_task, title=title) for title in "cde"],
+        *(by(task_use_cases.create_task, title=title) for title in "ab"),
+        then=[by(task_use_cases.create_task, title=title) for title in "cde"],
     )
 
     # One of them holds the writer until the first two wait for it.
@@ -315,14 +317,18 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
 
 def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
     together = Together(backend)
-    together.runner.enough, together.runner.TURNS, together.runner.MEETING = 3, 1_000_000_000, 20.0
+    together.runner.full_batch, together.runner.LINGER_TICKS, together.runner.LINGER_SECONDS = (
+        3,
+        1_000_000_000,
+        20.0,
+    )
     began = time.monotonic()
     together.run(
-        *(by(task_use_cases.add_task, title=title) for title in "ab"),
-        then=[by(task_use_cases.add_task, title=title) for title in "cde"],
+        *(by(task_use_cases.create_task, title=title) for title in "ab"),
+        then=[by(task_use_cases.create_task, title=title) for title in "cde"],
     )
 
-    assert time.monotonic() - began < together.runner.MEETING
+    assert time.monotonic() - began < together.runner.LINGER_SECONDS
     assert together.transactions == 3
     assert titles(backend) == list("abcde")
 

@@ -26,10 +26,10 @@ from schemathesis.generation.meta import TestPhase
 
 from domain.common_passwords import COMMON_PASSWORDS
 from domain.devices import METRICS
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 from entrypoints.app import ROUTERS
 from entrypoints.web.pagination import ListParameters, decode, encode
-from entrypoints.web.route import Operation
+from entrypoints.web.route import ApiRoute
 
 Case = schemathesis.Case[Any]
 
@@ -88,7 +88,7 @@ LISTS: dict[str, type[ListParameters]] = {
     route.name: route.query_type
     for router in ROUTERS
     for route in router.routes
-    if isinstance(route, Operation)
+    if isinstance(route, ApiRoute)
     and isinstance(route.query_type, type)
     and issubclass(route.query_type, ListParameters)
 }
@@ -361,7 +361,7 @@ def beat_as_a_device(context: schemathesis.HookContext, case: Case, kwargs: dict
         try:
             METRICS(metrics)
             fits = "\\u0000" not in json.dumps(metrics)
-        except Unacceptable:
+        except InvalidValue:
             fits = False
         if not fits:
             _members(case)["metrics"] = {}

@@ -495,7 +495,7 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
 ) -> None:
     with sql_backend(database_at(sqlite_place)) as backend:
         now = datetime.now(UTC)
-        for _ in range(ADDRESS_LIMIT.number):
+        for _ in range(ADDRESS_LIMIT.max_failures):
             counters = address_counters("127.0.0.1")
             backend.usual.perform(register_failure, counters, now=now)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import HEAD, REVISIONS
-from commands import Office, make_database
+from commands import Commands, make_database
 from domain.users import User
 from entrypoints import cli
 from support.backends import database_at, sql_backend
@@ -27,7 +27,7 @@ def run(sqlite_place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{sqlite_place}")
     monkeypatch.setattr("adapters.logs.configure", lambda *_: None)
 
-    def run(*arguments: str, stdin: Any = b"", office: type[Office] = Office) -> int:
+    def run(*arguments: str, stdin: Any = b"", office: type[Commands] = Commands) -> int:
         read = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         monkeypatch.setattr(sys, "stdin", read and io.TextIOWrapper(read))
         monkeypatch.setattr(sys, "argv", ["atelier", *arguments])
@@ -154,7 +154,7 @@ def test_the_password_is_the_first_line_without_its_end(
     )
     hash = password_hash(sqlite_place, "eve")
 
-    assert asyncio.run(Argon2Passwords().verify(hash, " long enough "))
+    assert asyncio.run(Argon2PasswordHasher().verify(hash, " long enough "))
 
 
 @pytest.mark.parametrize("password", [b"long\0enough\n", b"long enough\r\r\n", b"long\tenough\n"])
@@ -167,7 +167,7 @@ def test_a_password_with_which_nobody_could_sign_in_is_refused(
 
 def password_hash(place: Path, username: str) -> str:
     with sql_backend(database_at(place)) as backend, backend.open() as uow:
-        id = uow.users.named(username)
+        id = uow.users.id_by_username(username)
         assert id is not None
         user: User = uow.users.get(id)
         return user.password_hash
@@ -215,7 +215,7 @@ def test_the_version_is_told_without_any_setting(
     assert cli.version()[0].isdigit()
 
 
-class Recorded(Office):
+class Recorded(Commands):
     """Commands that tell what they would do."""
 
     def serve(self, *, migrate_first: bool) -> None:
@@ -233,7 +233,7 @@ def test_host_and_port_can_be_given_to_serve(
     assert run("serve", "--port", "70000", office=Recorded) == 2
 
 
-class Interrupted(Office):
+class Interrupted(Commands):
     """Commands in the middle of which Ctrl-C is pressed."""
 
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:

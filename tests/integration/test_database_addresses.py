@@ -48,6 +48,11 @@ def names(database: PostgresDatabase) -> list[str]:
         return str(rows[0][0])
 
     making = database.making_engine()
-    found = [by(making), by(database.engine), by(database.hurried), asyncio.run(read())]
+    found = [
+        by(making),
+        by(database.engine),
+        by(database.short_lock_timeout_engine),
+        asyncio.run(read()),
+    ]
     making.dispose()
     return found

@@ -25,7 +25,7 @@ def backend(sqlite_place: Path) -> Iterator[Backend]:
 
 
 def register(uow: UnitOfWork, username: str, name: str) -> User:
-    return users.register_user(
+    return users.create_user(
         uow,
         username=username,
         email=f"{username}@example.org",
@@ -55,7 +55,7 @@ def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
     assert len(remaining(sqlite_place)) == len(LETTERS) + 1
 
     for id in ids:
-        perform(users.remove_user, id, actor=ADMIN.actor, now=NOON)
+        perform(users.delete_user, id, actor=ADMIN.actor, now=NOON)
 
     assert remaining(sqlite_place) == []
 
@@ -69,7 +69,7 @@ def test_a_long_read_puts_the_erasure_off_until_the_next_change(
     reader.execute("BEGIN")
     reader.execute("SELECT name FROM users").fetchall()
 
-    perform(users.remove_user, id, actor=ADMIN.actor, now=NOON)
+    perform(users.delete_user, id, actor=ADMIN.actor, now=NOON)
     assert remaining(sqlite_place) != []
 
     reader.close()

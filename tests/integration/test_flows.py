@@ -299,7 +299,7 @@ def test_a_registry_of_devices_knows_them_all_after_a_restart(
         with sql_backend(database_at(place)) as backend:
             for number, passed in ago.items():
                 backend.usual.perform(
-                    device_use_cases.note_heartbeat,
+                    device_use_cases.record_heartbeat,
                     UUID(devices[number]["id"]),
                     digest_of(keys[number]),
                     {},

@@ -15,7 +15,7 @@ from adapters.sql.database import Row, Statement, Values
 from adapters.sql.fast import batching
 from adapters.sql.postgres.database import PostgresDatabase
 from domain.access import digest_of
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
@@ -59,7 +59,7 @@ def ids(backend: Backend) -> list[UUID]:
 
     with backend.open() as uow:
         made = [
-            tasks.add_task(
+            tasks.create_task(
                 uow, title=str(n), due_on=NOON.date() + timedelta(n), now=NOON, actor=MEMBER.actor
             ).id
             for n in range(40)
@@ -105,7 +105,7 @@ def test_who_reads_while_another_read_is_under_way_shares_the_next_statement(
             await asyncio.sleep(0)
         return list(await asyncio.gather(*first, *others))
 
-    few = ids[: batching.Gathering.ENOUGH - 2]
+    few = ids[: batching.Batcher.BATCH_SIZE - 2]
     database.statements.clear()
     found = backend.ask(read())
 
@@ -125,16 +125,16 @@ def test_enough_of_them_do_not_wait_for_what_is_under_way_and_the_rest_share_the
         return set(keys)
 
     async def ask() -> None:
-        numbers = batching.Gathering(answer)
+        numbers = batching.Batcher(answer)
         first = started(numbers("these", [0]))
         while not asked:
             await asyncio.sleep(0)
-        enough = started(*(numbers("these", [n]) for n in range(1, numbers.ENOUGH + 1)))
+        enough = started(*(numbers("these", [n]) for n in range(1, numbers.BATCH_SIZE + 1)))
         rest = started(*(numbers("these", [n]) for n in (101, 102)))
-        again = range(200, 200 + numbers.ENOUGH - len(rest))
+        again = range(200, 200 + numbers.BATCH_SIZE - len(rest))
         async with asyncio.timeout(10):
             await asyncio.gather(*enough)
-            assert asked == [{0}, set(range(1, numbers.ENOUGH + 1))]
+            assert asked == [{0}, set(range(1, numbers.BATCH_SIZE + 1))]
             # Now the rest are enough, with some more.
             await asyncio.gather(*rest, *(numbers("these", [n]) for n in again))
             few = started(*(numbers("these", [n]) for n in (301, 302)))
@@ -156,9 +156,9 @@ def test_a_third_question_is_not_asked_beside_two() -> None:
         return set(keys)
 
     async def ask() -> None:
-        numbers = batching.Gathering(answer)
-        questions = started(*(numbers("these", [n]) for n in range(3 * numbers.ENOUGH)))
-        for _ in range(10 * numbers.TURNS):
+        numbers = batching.Batcher(answer)
+        questions = started(*(numbers("these", [n]) for n in range(3 * numbers.BATCH_SIZE)))
+        for _ in range(10 * numbers.LINGER_TICKS):
             await asyncio.sleep(0)
         assert len(asked) == 2
         all_have_come.set()
@@ -196,7 +196,7 @@ def test_one_who_reads_alone_does_not_wait_for_company(
 def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
     database: Counted, backend: Backend, ids: list[UUID]
 ) -> None:
-    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+    everything, first = TaskFilter(today=NOON.date()), PageRequest(sort="created_at", limit=1)
 
     async def read() -> tuple[str, str]:
         one, page = await asyncio.gather(
@@ -241,11 +241,11 @@ def test_lists_that_differ_in_anything_are_not_mixed_up(
 ) -> None:
     everything = TaskFilter(today=NOON.date())
     asked = [
-        (everything, Slice(sort="due_on", limit=2)),
-        (everything, Slice(sort="due_on", limit=3)),
-        (everything, Slice(sort="due_on", descending=True, limit=2)),
-        (everything, Slice(sort="due_on", limit=2, skip=1)),
-        (TaskFilter(today=NOON.date(), q="7"), Slice(sort="due_on", limit=2)),
+        (everything, PageRequest(sort="due_on", limit=2)),
+        (everything, PageRequest(sort="due_on", limit=3)),
+        (everything, PageRequest(sort="due_on", descending=True, limit=2)),
+        (everything, PageRequest(sort="due_on", limit=2, skip=1)),
+        (TaskFilter(today=NOON.date(), q="7"), PageRequest(sort="due_on", limit=2)),
     ]
 
     async def read() -> list[Any]:
@@ -323,7 +323,7 @@ def test_a_question_that_is_broken_off_before_it_is_asked_stops_nobody_who_comes
         return set(keys)
 
     async def ask() -> set[int]:
-        numbers = batching.Gathering(answer)
+        numbers = batching.Batcher(answer)
         (first,) = started(numbers("these", [1]))
         while len(asyncio.all_tasks()) < 3:
             await asyncio.sleep(0)
@@ -348,7 +348,7 @@ def test_a_question_that_is_broken_off_while_others_wait_for_the_next_stops_nobo
         return set(keys)
 
     async def ask() -> list[set[int]]:
-        numbers = batching.Gathering(answer)
+        numbers = batching.Batcher(answer)
         first = started(numbers("these", [1]))
         while not asked:
             await asyncio.sleep(0)
@@ -402,13 +402,13 @@ def test_connections_that_all_broke_while_they_were_idle_show_to_nobody(
     everything = TaskFilter(today=NOON.date())
 
     def reads() -> list[asyncio.Task[Any]]:
-        pages = (Slice(sort=sort, limit=1) for sort in ("created_at", "due_on", "priority"))
-        long = (Slice(sort="created_at", limit=1, skip=n) for n in range(1, 5))
+        pages = (PageRequest(sort=sort, limit=1) for sort in ("created_at", "due_on", "priority"))
+        long = (PageRequest(sort="created_at", limit=1, skip=n) for n in range(1, 5))
         found = (TaskFilter(today=NOON.date(), q=str(n)) for n in range(8))
         return started(
             backend.tasks.one(ids[0], NOON),
             *(backend.tasks.list(everything, slice) for slice in (*pages, *long)),
-            *(backend.tasks.list(filter, Slice(sort="title", limit=1)) for filter in found),
+            *(backend.tasks.list(filter, PageRequest(sort="title", limit=1)) for filter in found),
         )
 
     async def read() -> list[Any]:
@@ -464,7 +464,7 @@ def test_those_who_wait_are_told_when_the_database_takes_too_long(
         # Whoever is connected has nothing else to wait for.
         await backend.tasks.one(ids[0], NOON)
         with locked(postgres_place), monkeypatch.context() as patched:
-            patched.setattr(batching, "TOO_LONG", 2.0)
+            patched.setattr(batching, "STATEMENT_TIMEOUT", 2.0)
             asked = started(backend.tasks.one(ids[0], NOON))
             await until_it_waits(postgres_place)
             asked += started(*(backend.tasks.one(id, NOON) for id in ids[:3]))

@@ -9,7 +9,7 @@ from sqlalchemy import Integer, func, literal, select
 
 from adapters.sql.database import Row, Statement
 from adapters.sql.sqlite.database import SqliteDatabase
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks
 from support.backends import NOON, sql_backend
@@ -60,7 +60,7 @@ def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
         with backend.open() as uow:
             for n in range(600):
                 missing = words[n % len(words)]
-                tasks.add_task(
+                tasks.create_task(
                     uow,
                     title=everything.replace(missing, "") if n else everything,
                     now=NOON,
@@ -68,6 +68,8 @@ def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
                 )
             uow.commit()
         wanted = TaskFilter(today=NOON.date(), q=everything)
-        turns, page = backend.ask(turns_while(backend.tasks.list(wanted, Slice(sort="created_at"))))
+        turns, page = backend.ask(
+            turns_while(backend.tasks.list(wanted, PageRequest(sort="created_at")))
+        )
     assert [task.title for task in page.items] == [everything]
     assert turns > 2

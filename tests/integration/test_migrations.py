@@ -25,10 +25,10 @@ from adapters.sql.schema.migrations import config, migrate
 from adapters.sql.schema.search import SEARCHED, keeps
 from adapters.sql.schema.tables import metadata
 from adapters.sql.sqlite import database as sqlite
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import ProductFilter
 from domain.tasks import TaskFilter
-from domain.values import CENT, caseless, fold
+from domain.values import CENT, casefold_nfc, search_fold
 from service_layer import tasks as task_use_cases
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
@@ -143,7 +143,7 @@ def test_migrating_again_changes_nothing_and_loses_no_row(empty: Path | URL) -> 
     engine = engine_of(empty)
     migrate(engine)
     with sql_backend(database_at(empty)) as backend, backend.open() as uow:
-        task_use_cases.add_task(uow, title="Kept", now=NOON)
+        task_use_cases.create_task(uow, title="Kept", now=NOON)
         uow.commit()
     migrate(engine)
     with engine.connect() as connection:
@@ -404,7 +404,7 @@ def test_a_text_of_before_is_found_by_the_new_folding(
     migrate(old.engine)
     with sql_backend(database_at(empty)) as backend:
         for q in ("circularsaw", "larsaw", "ls"):
-            wanted = ProductFilter(q=q), Slice(sort="name")
+            wanted = ProductFilter(q=q), PageRequest(sort="name")
             page = backend.ask(backend.products.list(*wanted))
             assert [each.id for each in page.items] == ([] if q == "ls" else [id])
 
@@ -424,8 +424,8 @@ def test_of_names_that_are_the_same_now_the_later_ones_are_numbered(
         *("Saws", "saws\u200b (3)", "Hand  saws", "\u00adSAWS (4)", "Hand saws (2)", "saws (2)"),
         *("Oils", "(\u200b)", "(\u00ad) (2)", "x" * 50, "x" * 49 + "\u200b", "x" * 46 + " (2)"),
     ]
-    assert [row.own_key for row in after] == [caseless(row.name) for row in after]
-    assert [row.name_key for row in after] == [fold(row.name) for row in after]
+    assert [row.own_key for row in after] == [casefold_nfc(row.name) for row in after]
+    assert [row.name_key for row in after] == [search_fold(row.name) for row in after]
     assert [row.version for row in after] == [1, 2, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2]
 
 
@@ -480,10 +480,10 @@ def test_texts_are_migrated_in_batches(
     monkeypatch.setattr(module, "BATCH", 2)
     migrate(old.engine, "text_rules")
     rows = [old.row("categories", id) for id in ids]
-    assert [row.own_key for row in rows] == [caseless(row.name) for row in rows]
+    assert [row.own_key for row in rows] == [casefold_nfc(row.name) for row in rows]
     assert len({row.own_key for row in rows}) == 12
     assert sum(row.name.endswith(")") for row in rows) == 12 - len(
-        {caseless(f"{name}-{n % 2}") for n, name in enumerate(names)}
+        {casefold_nfc(f"{name}-{n % 2}") for n, name in enumerate(names)}
     )
 
 
@@ -546,8 +546,8 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Copy]:
     after = before.replace(
         'id_column("product_id", "products", nullable=True),\n',
         """id_column("product_id", "products", nullable=True),
-        Column("colour", Folded),
-        Column("seen_at", Time),
+        Column("colour", FoldedText),
+        Column("seen_at", UtcDateTime),
         Column("cost", Money),
         CheckConstraint("length(colour) <= 10", name="colour_length"),
         Index(None, "colour"),\n""",
@@ -573,9 +573,9 @@ def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it
     with sql_backend(database_at(empty)) as backend:
 
         def add_and_find(title: str) -> int:
-            backend.usual.perform(task_use_cases.add_task, title=title, now=NOON)
+            backend.usual.perform(task_use_cases.create_task, title=title, now=NOON)
             wanted = TaskFilter(today=NOON.date(), q="saw")
-            return len(backend.ask(backend.tasks.list(wanted, Slice(sort="title"))).items)
+            return len(backend.ask(backend.tasks.list(wanted, PageRequest(sort="title"))).items)
 
         assert add_and_find("Sharpen the saw") == 1
         adding.migrate(empty, "head")

@@ -339,7 +339,7 @@ def test_a_commit_into_a_file_that_was_taken_away_meanwhile_is_not_acknowledged(
 ) -> None:
     with sql_backend(SqliteDatabase(sqlite_place)) as backend:
         with backend.open() as uow:
-            tasks.add_task(uow, title="lost", now=NOON)
+            tasks.create_task(uow, title="lost", now=NOON)
             sqlite_place.rename(tmp_path / "aside.db")
             with pytest.raises(DatabaseUnavailable, match="gone"):
                 uow.commit()

@@ -15,13 +15,13 @@ from sqlalchemy import URL
 from adapters.sql.database import Statement, Values
 from adapters.sql.postgres.database import READING
 from adapters.sql.queries.catalogue import SqlProductQueries
-from adapters.sql.queries.listing import Shape, page_values
+from adapters.sql.queries.listing import QueryShape, page_values
 from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite.database import connect
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post
 from domain.stock import Reason
@@ -68,11 +68,11 @@ def populate_names(place: Path | URL, open: Callable[[], UnitOfWork]) -> None:
     """
     with open() as uow:
         for n in range(500):
-            users.register_user(
+            users.create_user(
                 uow, username=f"extra{n}", email=f"extra{n}@example.org", name="Somebody",
                 password_hash="-", now=NOON,
             )  # fmt: skip
-            stockroom.add_category(uow, name=f"category {n}", now=NOON)
+            stockroom.create_category(uow, name=f"category {n}", now=NOON)
         uow.commit()
     if isinstance(place, URL):
         for table in ("users", "categories"):
@@ -92,19 +92,19 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             for n in range(ROWS):
                 due_on = TODAY + timedelta(n % 300) if n % 2 else None
                 now = NOON + timedelta(seconds=n)
-                tasks.add_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
+                tasks.create_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
-        slice = Slice(sort=sort, descending=descending, limit=100)
+        slice = PageRequest(sort=sort, descending=descending, limit=100)
         ends = [slice]
         for _ in range(ROWS // slice.limit - 1):
-            last = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), ends[-1])).last
+            last = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), ends[-1])).next_key
             assert last is not None
             ends.append(replace(slice, after=last))
         assert all(one.after != other.after for one, other in pairwise(ends))
         for asked in (ends[0], ends[5], ends[-2]):
-            statement = queries._page(Shape.of({}, asked))
+            statement = queries._page(QueryShape.of({}, asked))
             values = statement.values({"today": TODAY, **page_values(asked)})
             steps = plan(place, statement, values)
             if isinstance(place, URL):
@@ -132,16 +132,16 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
         with backend.open() as uow:
             for n in range(1_200):
                 now = NOON + timedelta(seconds=n)
-                task = tasks.add_task(uow, title=f"t{n}", now=now)
+                task = tasks.create_task(uow, title=f"t{n}", now=now)
                 if n % 2:
                     task.complete(now + timedelta(days=n % 7))
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
-        start = Slice(sort="completed_at", descending=descending, limit=20)
-        far = backend.ask(backend.tasks.list(done, replace(start, limit=400))).last
+        start = PageRequest(sort="completed_at", descending=descending, limit=20)
+        far = backend.ask(backend.tasks.list(done, replace(start, limit=400))).next_key
         for asked in (start, replace(start, after=far)):
-            statement = queries._page(Shape.of({"completed": True}, asked))
+            statement = queries._page(QueryShape.of({"completed": True}, asked))
             values = statement.values({"today": TODAY, **page_values(asked)})
             steps = plan(place, statement, values)
             if isinstance(place, URL):
@@ -151,17 +151,19 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
                 assert all("USING INDEX ix_tasks_completed_at" in step for step in of_tasks), steps
 
 
-def assert_walked(place: Path | URL, table: str, queries: Any, slice: Slice, given: Any) -> None:
+def assert_walked(
+    place: Path | URL, table: str, queries: Any, slice: PageRequest, given: Any
+) -> None:
     """Assert that an index leads straight to a page, wherever it begins, and sorts it as well."""
     database = database_at(place)
     everything = replace(slice, limit=ROWS)
     with sql_backend(database) as backend:
         values = {**given, **page_values(everything)}
-        page = queries._page(Shape.of(given, everything))
+        page = queries._page(QueryShape.of(given, everything))
         rows = backend.ask(database.fetch(page, values, short=True))
     last = rows[len(rows) // 2]
     for asked in (slice, replace(slice, after=(last[-1], last[0]))):
-        statement = queries._page(Shape.of(given, asked))
+        statement = queries._page(QueryShape.of(given, asked))
         steps = plan(place, statement, statement.values({**given, **page_values(asked)}))
         if isinstance(place, URL):
             assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
@@ -182,21 +184,21 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
         with backend.open() as uow:
             for n in range(600):
                 now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
-                one = stockroom.add_product(uow, name=f"p{n % 50}", price=price, now=now)
+                one = stockroom.create_product(uow, name=f"p{n % 50}", price=price, now=now)
                 one.stock, one.archived = n % 40, n % 3 == 0
             for _ in range(600):
                 id, received = uow.new_id(), Reason.RECEIVED
-                one.move(id, 1, received, now, ledger=uow.movements)
+                one.move(id, 1, received, now, movements=uow.movements)
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE products")
             execute(place, "VACUUM ANALYZE movements")
         for sort in PRODUCT_SORTS:
-            slice = Slice(sort=sort, descending=descending, limit=50)
+            slice = PageRequest(sort=sort, descending=descending, limit=50)
             assert_walked(
                 place, "products", SqlProductQueries(database), slice, {"archived": False}
             )
-        slice = Slice(sort="created_at", descending=descending, limit=50)
+        slice = PageRequest(sort="created_at", descending=descending, limit=50)
         given = {"product_id": one.id}
         ledger = SqlMovementQueries(database)
         assert_walked(place, "movements", ledger, slice, given)
@@ -213,7 +215,7 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
     with sql_backend(database) as backend, backend.open() as uow:
         for n in range(400):
             name, email, now = f"user{n}", f"user{n}@example.org", NOON - timedelta(days=n)
-            users.register_user(
+            users.create_user(
                 uow, username=name, email=email, name="Some user", password_hash="-", now=now
             )
             uow.posts.add(
@@ -222,14 +224,14 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
                     slug=f"x-{n}", author_id=MEMBER.id,
                 )
             )  # fmt: skip
-            tasks.add_task(uow, title="x", now=now).complete(now)
-            tasks.add_task(uow, title="still to be done", now=now)
+            tasks.create_task(uow, title="x", now=now).complete(now)
+            tasks.create_task(uow, title="still to be done", now=now)
         uow.commit()
     weeks = weeks_until(NOON, 3)
     begins = {f"begin_{n}": begin for n, begin in enumerate([weeks[0][0], *(b for _, b in weeks)])}
     lookups: list[tuple[str, tuple[Statement, Values], int]] = [
-        ("users", SqlUserQueries(database)._named.asking(["user7"], {}), 1),
-        ("posts", SqlPostQueries(database)._named.asking(["x-7"], {}), 2),  # and its author
+        ("users", SqlUserQueries(database)._named.statement_for(["user7"], {}), 1),
+        ("posts", SqlPostQueries(database)._named.statement_for(["x-7"], {}), 2),  # and its author
         ("tasks", (SqlTaskQueries(database)._done(3), begins), 21),
     ]
     for table, (statement, given), most in lookups:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from adapters.sql.fast.libpq_reader import PostgresReader
-from adapters.sql.fast.prepared import MOST_PREPARED
+from adapters.sql.fast.prepared import MAX_PREPARED
 from adapters.sql.postgres.database import arguments
 
 
@@ -68,10 +68,10 @@ def test_after_an_error_of_the_database_it_can_be_asked_again(postgres_place: UR
 
 def test_of_statements_that_are_all_different_only_so_many_are_kept(postgres_place: URL) -> None:
     async def use(reader: PostgresReader) -> None:
-        for number in range(MOST_PREPARED + 50):
+        for number in range(MAX_PREPARED + 50):
             assert await reader.read(f"SELECT {number}", {}) == [(number,)]
         ((kept,),) = await reader.read("SELECT count(*) FROM pg_prepared_statements", {})
-        assert kept <= MOST_PREPARED
+        assert kept <= MAX_PREPARED
         assert await reader.read("SELECT 0", {}) == [(0,)]
 
     with_reader(postgres_place, use)

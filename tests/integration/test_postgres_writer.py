@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import URL
 
 from adapters.sql.fast.libpq_cursor import WritingConnection
-from adapters.sql.fast.prepared import MOST_PREPARED
+from adapters.sql.fast.prepared import MAX_PREPARED
 from adapters.sql.postgres.database import arguments
 
 
@@ -171,10 +171,10 @@ def test_a_commit_that_the_database_refuses_is_an_error(
 def test_of_statements_that_are_all_different_only_so_many_are_kept(
     connection: WritingConnection,
 ) -> None:
-    for number in range(MOST_PREPARED + 50):
+    for number in range(MAX_PREPARED + 50):
         assert rows(connection, f"SELECT {number}") == [(number,)]
     ((kept,),) = rows(connection, "SELECT count(*) FROM pg_prepared_statements")
-    assert kept <= MOST_PREPARED
+    assert kept <= MAX_PREPARED
     assert rows(connection, "SELECT 0") == [(0,)]
 
 

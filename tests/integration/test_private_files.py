@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.pictures import FolderPictures
+from adapters.pictures import FolderImageStore
 from adapters.private_files import exposed
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.sqlite.database import make_engine
@@ -56,5 +56,5 @@ def test_an_uploaded_picture_can_be_opened_by_the_service_alone(tmp_path: Path) 
     folder = tmp_path / "var" / "media"
     (tmp_path / "var").mkdir(mode=0o700)
     (tmp_path / "var").chmod(0o700)
-    name = asyncio.run(FolderPictures(folder).keep(upload.getvalue()))
+    name = asyncio.run(FolderImageStore(folder).save(upload.getvalue()))
     assert modes(folder) == {".": 0o700, name: 0o600}

@@ -23,7 +23,7 @@ from adapters.sql.schema.search import SEARCHED
 from adapters.sql.schema.tables import tasks
 from adapters.sql.sqlite.database import SqliteDatabase, connect
 from adapters.sql.sqlite.database import make_engine as make_sqlite_engine
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import SORTS, TaskFilter
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, Backend, database_at, sql_backend
@@ -88,7 +88,7 @@ def has_trigrams(server: URL) -> bool:
 
 def ask(backend: Backend, q: str, sort: str = "created_at", *, count: bool = False) -> int:
     """Search, and return how many rows there are on the first page."""
-    slice = Slice(sort=sort, limit=20, count=count)
+    slice = PageRequest(sort=sort, limit=20, count=count)
     return len(backend.ask(backend.tasks.list(TaskFilter(today=NOON.date(), q=q), slice)).items)
 
 
@@ -181,7 +181,7 @@ def test_what_was_written_is_soon_indexed_without_whoever_writes_next(
             """Write, and return how many pages are left to be indexed."""
             with backend.open() as uow:
                 for n in range(100):
-                    task_use_cases.add_task(uow, title=f"Zirconia {n} {seconds}", now=NOON)
+                    task_use_cases.create_task(uow, title=f"Zirconia {n} {seconds}", now=NOON)
                 uow.commit()
             time.sleep(seconds)
             (pages,) = connection.execute(clean).fetchone() or (0,)
@@ -201,9 +201,9 @@ def test_whoever_closes_the_indexing_at_any_moment_does_not_wait_for_ever(
     request.addfinalizer(lambda: sys.setswitchinterval(interval))
     sys.setswitchinterval(1e-6)
     for number in range(500):
-        made = gin_cleaner.Indexing(engine)
+        made = gin_cleaner.GinCleaner(engine)
         made.start()
-        made.is_due()
+        made.notify()
         time.sleep(0.001 + number % 100 / 1_000_000)
         closing = threading.Thread(target=made.close, daemon=True)
         closing.start()
@@ -247,8 +247,8 @@ def test_without_its_extension_postgresql_migrates_and_searches_and_gets_the_ind
     assert migrated() == set()
     with sql_backend(database_at(guest)) as backend:
         with backend.open() as uow:
-            task_use_cases.add_task(uow, title="Zirconia", now=NOON)
-            task_use_cases.add_task(uow, title="Corundum", now=NOON)
+            task_use_cases.create_task(uow, title="Zirconia", now=NOON)
+            task_use_cases.create_task(uow, title="Corundum", now=NOON)
             uow.commit()
         assert ask(backend, "irc") == ask(backend, "zi") == ask(backend, "RUN") == 1
         assert ask(backend, "nowhere") == 0
@@ -276,6 +276,6 @@ def test_what_was_there_before_the_index_is_found_changed_and_forgotten(
             uow.commit()
         assert (ask(backend, "plane"), ask(backend, "corundum")) == (0, 1)
         with backend.open() as uow:
-            task_use_cases.remove_task(uow, row["id"], now=NOON)
+            task_use_cases.delete_task(uow, row["id"], now=NOON)
             uow.commit()
         assert ask(backend, "corundum") == 0

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL, event
 
 from contract.adapters import Together, add, get, items
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, InvalidField
 from domain.stock import Reason
 from domain.values import CENT
 from service_layer import stockroom, tasks, users
@@ -36,16 +36,16 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     backend: Backend,
 ) -> None:
     def of_nobody(uow: UnitOfWork) -> None:
-        task = tasks.add_task(uow, title="Of nobody", now=NOON)
+        task = tasks.create_task(uow, title="Of nobody", now=NOON)
         # There is no such user, which the database looks at when it is told to commit.
         task.created_by_id = UUID(int=7)
 
     id = add(backend, "Kept")
     added, refused, edited, last = Together(backend).run(
-        partial(tasks.add_task, title="Added", now=NOON),
+        partial(tasks.create_task, title="Added", now=NOON),
         of_nobody,
         partial(tasks.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
-        partial(tasks.add_task, title="Last", now=NOON),
+        partial(tasks.create_task, title="Last", now=NOON),
     )
 
     assert (added.title, type(refused), last.title) == ("Added", Conflict, "Last")
@@ -60,15 +60,15 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
     database = database_at(place)
     fetched: list[str] = []
 
-    @event.listens_for(database.hurried, "before_cursor_execute")
+    @event.listens_for(database.short_lock_timeout_engine, "before_cursor_execute")
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if "FROM products" in statement:
             fetched.append(statement)
 
     with sql_backend(database) as backend:
         # Stock that does not cross the reorder level causes no look at the tasks.
-        add_product = partial(stockroom.add_product, price=CENT, stock=1, now=NOON)
-        move: Any = stockroom.move_stock
+        add_product = partial(stockroom.create_product, price=CENT, stock=1, now=NOON)
+        move: Any = stockroom.record_movement
         ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
         fetched.clear()
         Together(backend).run(
@@ -83,7 +83,7 @@ def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: 
     database = database_at(postgres_place)
     written: list[str] = []
 
-    @event.listens_for(database.hurried, "before_cursor_execute")
+    @event.listens_for(database.short_lock_timeout_engine, "before_cursor_execute")
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if statement.startswith("UPDATE tasks"):
             written.append(statement)
@@ -107,19 +107,19 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
         gone: list[object] = []
 
         def assign(uow: UnitOfWork) -> None:
-            tasks.add_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
+            tasks.create_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
             if not gone:
-                remove = partial(users.remove_user, user_id=OTHER.id)
+                remove = partial(users.delete_user, user_id=OTHER.id)
                 gone.append(backend.usual.perform(remove, actor=ADMIN.actor, now=NOON))
 
         one, theirs, last = Together(backend).run(
-            partial(tasks.add_task, title="One", now=NOON),
+            partial(tasks.create_task, title="One", now=NOON),
             assign,
-            partial(tasks.add_task, title="Last", now=NOON),
+            partial(tasks.create_task, title="Last", now=NOON),
         )
 
         assert gone
-        assert (one.title, type(theirs), last.title) == ("One", Invalid, "Last")
+        assert (one.title, type(theirs), last.title) == ("One", InvalidField, "Last")
         assert titles(backend) == ["One", "Last"]
 
 
@@ -181,12 +181,12 @@ def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
         found: list[object] = []
 
         def hold(uow: UnitOfWork) -> None:
-            found.extend((uow.users.find(OTHER.id), uow.users.hold(OTHER.id)))
+            found.extend((uow.users.find(OTHER.id), uow.users.get_for_update(OTHER.id)))
 
         def rename(uow: UnitOfWork) -> None:
             user = uow.users.get(OTHER.id)
             assert all(user is not one for one in found)
-            user.edit({"city": "Graz"}, NOON, by=ADMIN.actor, among=uow.users)
+            user.edit({"city": "Graz"}, NOON, by=ADMIN.actor, users=uow.users)
 
         together = Together(backend)
         together.run(hold, rename)

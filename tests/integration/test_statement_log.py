@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from adapters.logs import CHATTY, configure
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks
 from support.backends import NOON, database_at, sql_backend
@@ -52,12 +52,12 @@ def test_statements_are_logged_at_debug_alone_and_without_values(
 ) -> None:
     with logged(level) as records, sql_backend(database_at(place)) as backend:
         runner = backend.runner()
-        task = backend.ask(runner(tasks.add_task, title=CANARY, now=NOON))
+        task = backend.ask(runner(tasks.create_task, title=CANARY, now=NOON))
         backend.ask(runner(tasks.edit_task, task.id, {"title": f"{CANARY} 2"}, now=NOON))
         runner.perform(tasks.edit_task, task.id, {"title": f"{CANARY} 3"}, now=NOON)
         assert backend.ask(backend.tasks.get(task.id, NOON)) is not None
         wanted = TaskFilter(today=NOON.date(), q=CANARY)
-        assert len(backend.ask(backend.tasks.list(wanted, Slice(sort="title"))).items) == 1
+        assert len(backend.ask(backend.tasks.list(wanted, PageRequest(sort="title"))).items) == 1
         runner.close()
 
     statements = [str(vars(r)["sql"]) for r in records if r.getMessage() == "statement"]

@@ -10,7 +10,7 @@ from dependency_injector import providers
 from fastapi import FastAPI
 from sqlalchemy import URL
 
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import Row, Statement, Values
 from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.sqlite.database import SqliteDatabase
@@ -47,7 +47,7 @@ def app(place: Path | URL, clock: Clock) -> FastAPI:
     made: Any = CountedSqlite if isinstance(place, Path) else CountedPostgres
     container.database.override(providers.Singleton(made, place))
     container.clock.override(providers.Object(clock))
-    container.passwords.override(providers.Singleton(Argon2Passwords, memory_kib=8, passes=1))
+    container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
     return make_app(container)
 
 
@@ -107,13 +107,13 @@ def test_each_read_that_no_address_answers_is_one_statement_as_well(place: Path 
     database: Any = CountedSqlite(place) if isinstance(place, Path) else CountedPostgres(place)
     with sql_backend(database) as backend:
         with backend.open() as uow:
-            posts.write_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
+            posts.create_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
             uow.commit()
         COUNTED.clear()
         for read in (
             backend.posts.by_slug("news"),
             backend.users.by_username("BOB"),
-            backend.tasks.done_per_week(NOON, 12),
+            backend.tasks.completed_per_week(NOON, 12),
             backend.devices.presences(NOON),
         ):
             assert backend.ask(read) is not None

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.sql.database import Row, Statement, Values
 from adapters.sql.sqlite.database import SqliteDatabase, connect
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, Backend, sql_backend
@@ -43,7 +43,7 @@ def backend(database: Counted) -> Iterator[Backend]:
 @pytest.fixture
 def id(backend: Backend) -> UUID:
     with backend.open() as uow:
-        made = task_use_cases.add_task(uow, title="old", now=NOON, actor=MEMBER.actor)
+        made = task_use_cases.create_task(uow, title="old", now=NOON, actor=MEMBER.actor)
         uow.commit()
     return made.id
 
@@ -68,7 +68,7 @@ def test_whoever_is_told_that_a_task_is_made_finds_it_however_many_are_reading(
         found = []
         for n in range(30):
             made = await run(
-                task_use_cases.add_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor
+                task_use_cases.create_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor
             )
             found.append(await backend.tasks.get(made.id, NOON) is not None)
         return found
@@ -108,7 +108,7 @@ def test_what_another_program_has_changed_is_seen_by_whoever_asks_after_it(
 
 
 def test_whoever_changes_something_finds_it_changed_at_once(backend: Backend, id: UUID) -> None:
-    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+    everything, first = TaskFilter(today=NOON.date()), PageRequest(sort="created_at", limit=1)
 
     async def read() -> tuple[str, str]:
         page = await backend.tasks.list(everything, first)
@@ -125,7 +125,7 @@ def test_whoever_changes_something_finds_it_changed_at_once(backend: Backend, id
 def test_those_who_ask_the_same_in_one_turn_share_the_answer(
     database: Counted, backend: Backend, id: UUID
 ) -> None:
-    everything, first = TaskFilter(today=NOON.date()), Slice(sort="created_at", limit=1)
+    everything, first = TaskFilter(today=NOON.date()), PageRequest(sort="created_at", limit=1)
 
     async def everybody() -> list[str]:
         pages = (backend.tasks.list(everything, first) for _ in range(READERS))

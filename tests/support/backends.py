@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from adapters.markdown import WorkerMarkdown
-from adapters.memory.pictures import MemoryPictures
+from adapters.memory.pictures import MemoryImageStore
 from adapters.memory.queries import (
     MemoryAccessQueries,
     MemoryCategoryQueries,
@@ -28,7 +28,7 @@ from adapters.memory.queries import (
     MemoryUserQueries,
 )
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
@@ -183,8 +183,8 @@ def sql_app(place: Path | URL, clock: Callable[[], datetime], **options: Any) ->
 def _app(container: Container, clock: Callable[[], datetime], options: Any) -> FastAPI:
     container.clock.override(providers.Object(clock))
     # The same as ever, but at a price that tests can pay.
-    container.passwords.override(providers.Singleton(Argon2Passwords, memory_kib=8, passes=1))
-    container.pictures.override(providers.Singleton(MemoryPictures))
+    container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
+    container.pictures.override(providers.Singleton(MemoryImageStore))
     container.markdown.override(providers.Object(MARKDOWN))
     return make_app(container, **options)
 

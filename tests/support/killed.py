@@ -42,7 +42,7 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
             # Nobody has been answered then.
             together.runner.after_commit(lambda events: kill() if events else None)
         together.run(
-            partial(tasks.add_task, title="Added", now=NOON),
+            partial(tasks.create_task, title="Added", now=NOON),
             partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, now=NOON),
-            partial(tasks.remove_task, task_id=removed, now=NOON),
+            partial(tasks.delete_task, task_id=removed, now=NOON),
         )

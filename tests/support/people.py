@@ -71,7 +71,7 @@ def populate(open: Callable[[], UnitOfWork]) -> None:
     with open() as uow:
         for number, person in enumerate(PEOPLE):
             uow.users.add(
-                User.register(
+                User.create(
                     person.id,
                     before + timedelta(seconds=number),
                     username=person.username,
@@ -79,7 +79,7 @@ def populate(open: Callable[[], UnitOfWork]) -> None:
                     name=person.username.title(),
                     password_hash=PASSWORD_HASH,
                     role=person.role,
-                    among=uow.users,
+                    users=uow.users,
                 )
             )
             uow.tokens.add(_token(uow, person, person.token, purpose=Purpose.SESSION))

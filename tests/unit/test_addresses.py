@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.web.dependencies import origin
+from entrypoints.web.dependencies import client_network
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from entrypoints.web.dependencies import origin
 def test_attempts_are_counted_by_what_one_customer_of_a_network_is_given(
     client: str, counted: str
 ) -> None:
-    assert origin(client) == counted
+    assert client_network(client) == counted

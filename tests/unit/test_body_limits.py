@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from contract.http import problem
 from entrypoints.web.body import MAX_DEPTH, MAX_MEMBERS, MAX_VALUES, parse
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 from entrypoints.web.validation import urlencoded
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
@@ -133,7 +133,7 @@ def test_json_of_more_than_ten_thousand_values_is_refused(piece: Any) -> None:
     assert parse(json.dumps(fits).encode()) == fits
     fits += [0] * (MAX_VALUES - values_in(fits))
     assert parse(json.dumps(fits).encode()) == fits
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiProblem) as refused:
         parse(json.dumps([0, *fits]).encode())
     assert (refused.value.code, refused.value.members["errors"]) == ("invalid", TOO_MANY)
 
@@ -185,7 +185,7 @@ def test_json_is_read_as_it_is_or_refused_for_its_depth(value: Any, levels: int)
     if "\\u0000" in body.decode() or "\\ud" in body.decode():
         return
     if depth_of(value) > MAX_DEPTH:
-        with pytest.raises(Refused, match="64 levels"):
+        with pytest.raises(ApiProblem, match="64 levels"):
             parse(body)
     else:
         assert parse(body) == value

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 from entrypoints.server.protocol import (
     IDLE_SECONDS,
     MAX_HEAD,
-    MAX_TURNED_AWAY,
+    MAX_REJECTED,
     SPREAD_SECONDS,
     Protocol,
 )
@@ -349,7 +349,7 @@ def test_only_so_many_connections_wait_to_be_turned_away() -> None:
     async def use() -> None:
         state = ServerState()
         first = Connection(OK, state, limit=1)
-        waiting = [Connection(OK, state, limit=1) for _ in range(MAX_TURNED_AWAY)]
+        waiting = [Connection(OK, state, limit=1) for _ in range(MAX_REJECTED)]
         assert not any(one.wire.closed for one in waiting)
         # The one that has been silent for longest makes room for one that may say something.
         last = Connection(OK, state, limit=1)

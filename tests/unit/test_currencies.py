@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.currencies import Currency
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser, error_at, form
@@ -117,7 +117,7 @@ def test_pages_take_and_show_prices_with_the_decimals_of_the_currency(
 
 @pytest.mark.parametrize("code", ["", "EU", "eur", "XYZ", "EURO", "XXX", "HRK", "DEM"])
 def test_a_code_that_is_no_currency_is_refused(code: str) -> None:
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidValue):
         Currency.of(code)
 
 

@@ -10,7 +10,7 @@ from adapters.memory.queries import MemoryDatabase
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from service_layer import tasks
 from service_layer.database_monitor import DatabaseMonitor
-from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable, Overloaded
+from service_layer.errors import Contention, DatabaseUnavailable, QueueFull, WritesRefused
 from service_layer.ports import Schema
 from service_layer.runner import Runner
 from support.backends import NOON
@@ -85,17 +85,17 @@ def test_a_database_that_refuses_changes_is_back_with_the_next_commit(watched: W
     async def outage() -> None:
         watched.monitor.start()
         for _ in range(2):
-            watched.monitor.request_failed(ChangesRefused("The disk is full."))
+            watched.monitor.request_failed(WritesRefused("The disk is full."))
         assert await watched.told(Schema.CURRENT) == ["database unavailable"]
         assert await watched.told(Schema.CURRENT) == []
-        await watched.runner(tasks.add_task, title="Room again", now=NOON)
+        await watched.runner(tasks.create_task, title="Room again", now=NOON)
         assert await watched.told(Schema.CURRENT) == ["database available again"]
         await watched.monitor.stop()
 
     asyncio.run(outage())
 
 
-@pytest.mark.parametrize("error", [Overloaded(), Congested("too long"), ValueError("no matter")])
+@pytest.mark.parametrize("error", [QueueFull(), Contention("too long"), ValueError("no matter")])
 def test_a_busy_database_is_not_unavailable(watched: Watched, error: Exception) -> None:
     async def busy() -> None:
         watched.monitor.request_failed(error)

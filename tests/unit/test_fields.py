@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import Unacceptable
-from domain.values import Text
+from domain.errors import InvalidValue
+from domain.values import TextRule
 from entrypoints.web.schema_types import text
 
 PIECES = (
@@ -22,11 +22,11 @@ PIECES = (
 def test_a_pattern_in_the_document_matches_what_is_accepted(
     least: int, lines: bool, sent: str
 ) -> None:
-    rule = Text(least, 10, lines)
+    rule = TextRule(least, 10, lines)
     try:
         rule(sent)
         accepted = True
-    except Unacceptable:
+    except InvalidValue:
         accepted = False
     told = text(rule).told
     assert (re.search(told["pattern"], sent) is not None) == accepted

@@ -33,7 +33,7 @@ def tasks(backend: Backend, some: list[Any]) -> Made:
 
 def products(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        category = stockroom.add_category(uow, name="Tools", now=NOON)
+        category = stockroom.create_category(uow, name="Tools", now=NOON)
         return catalogue.make_products(uow, some, category.id), catalogue.some_filter(category.id)
 
 

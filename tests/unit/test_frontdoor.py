@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from entrypoints.server.protocol import Protocol
 from entrypoints.web.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 from support.backends import Clock, memory_app
 from support.clients import Answer
 
@@ -41,7 +41,7 @@ def client(*origins: str) -> TestClient:
 
     @app.get("/refused")
     async def refused() -> None:
-        raise Refused("conflict", "Send it again.")
+        raise ApiProblem("conflict", "Send it again.")
 
     @app.get("/defect")
     async def defect() -> None:

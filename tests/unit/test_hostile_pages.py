@@ -19,7 +19,7 @@ from adapters.markdown import Cache, WorkerMarkdown
 from adapters.markdown_worker import MAX_NESTING, beginning, max_html, to_html
 from entrypoints.pages.markdown import EXCERPT, shorten
 from entrypoints.pages.markdown import excerpt as excerpt_of
-from service_layer.ports import Beginning
+from service_layer.ports import Excerpt
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.hostile import CONTROLS, LONG, SHORT
@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
 
 def excerpt(text: str) -> str:
-    return excerpt_of(Beginning(*beginning(text)))
+    return excerpt_of(Excerpt(*beginning(text)))
 
 
 def read(html: str) -> Page:
@@ -269,10 +269,10 @@ def test_a_preview_of_a_text_that_is_too_long_says_so_and_shows_none(
 def test_what_ends_the_renderer_costs_the_formatting_and_nothing_else(tmp_path: Path) -> None:
     worker = tmp_path / "worker.py"
 
-    async def both(script: str) -> tuple[str | None, list[Beginning | None]]:
+    async def both(script: str) -> tuple[str | None, list[Excerpt | None]]:
         worker.write_text(script)
         markdown = WorkerMarkdown(worker, seconds=2)
-        return await markdown.to_html("*a*"), await markdown.beginnings(["a", "b"])
+        return await markdown.to_html("*a*"), await markdown.excerpts(["a", "b"])
 
     for script in (
         "1 / 0",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters import passwords
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from domain.errors import TooManyAttempts
 from domain.known_browser import MAX_ACCOUNTS, KnownBrowser
 from domain.login_throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, LOGIN_AT_ADDRESS_LIMIT
@@ -56,7 +56,7 @@ def guess(client: Client, username: str, times: int) -> list[tuple[int, str | No
     """Guess at an account from as many addresses as it takes; return what was answered."""
     told = []
     for number in range(times):
-        with coming_from(client, f"198.51.100.{number // LOGIN_AT_ADDRESS_LIMIT.number}"):
+        with coming_from(client, f"198.51.100.{number // LOGIN_AT_ADDRESS_LIMIT.max_failures}"):
             answer = sign_in(client, username, f"wrong {number}")
         told.append((answer.status_code, answer.headers.get("retry-after")))
     return told
@@ -64,7 +64,10 @@ def guess(client: Client, username: str, times: int) -> list[tuple[int, str | No
 
 def lock(client: Client, username: str = "bob") -> None:
     """Have strangers guess at an account until nobody unknown is judged for it any more."""
-    assert guess(client, username, ACCOUNT_LIMIT.number) == [(401, None)] * ACCOUNT_LIMIT.number
+    assert (
+        guess(client, username, ACCOUNT_LIMIT.max_failures)
+        == [(401, None)] * ACCOUNT_LIMIT.max_failures
+    )
     assert sign_in(client, username).status_code == 429
 
 
@@ -102,7 +105,7 @@ def test_after_fifty_failures_an_account_waits_one_second_and_twice_as_long_each
 
 def test_a_name_that_does_not_exist_waits_as_one_that_does(client: Client) -> None:
     names = ("bob", "nobody", "bob@canary.example", "nobody@canary.example")
-    told = [guess(client, name, ACCOUNT_LIMIT.number + 10) for name in names]
+    told = [guess(client, name, ACCOUNT_LIMIT.max_failures + 10) for name in names]
     assert told == [told[0]] * 4
     assert told[0][-1] == (429, "1")
 
@@ -115,7 +118,7 @@ def test_no_limit_tells_which_address_belongs_to_which_username(client: Client) 
 
 
 def test_addresses_of_one_ipv6_network_are_one(client: Client) -> None:
-    for number in range(LOGIN_AT_ADDRESS_LIMIT.number):
+    for number in range(LOGIN_AT_ADDRESS_LIMIT.max_failures):
         with coming_from(client, f"2001:db8:0:1::{number}"):
             assert sign_in(client, "bob", "wrong").status_code == 401
     with coming_from(client, "2001:db8:0:1:ffff::1"):
@@ -134,7 +137,7 @@ def test_a_browser_that_has_signed_in_before_gets_in_while_strangers_hammer_the_
     browser.send("/sign-out")
     lock(client)
     # Strangers may even share the address.
-    fail_from_address(client, ADDRESS_LIMIT.number)
+    fail_from_address(client, ADDRESS_LIMIT.max_failures)
     assert sign_in(client, "cleo").status_code == 429
     assert Browser(client).sign_in(MEMBER).page.status_code == 429
     assert "Bob" in browser.sign_in(MEMBER).page.text
@@ -321,7 +324,7 @@ def test_registrations_count_against_their_address(client: Client, clock: Clock)
         names = {"username": f"dora{number}", "email": f"dora{number}@example.org"}
         return client.as_(None).post(USERS, json={**NEW, **names}).status_code
 
-    fail_from_address(client, ADDRESS_LIMIT.number - 2)
+    fail_from_address(client, ADDRESS_LIMIT.max_failures - 2)
     assert sign_in(client, "nobody", "wrong").status_code == 401
     assert [register(number) for number in range(2)] == [201, 429]
     assert client.as_(MEMBER).post(USERS, json=NEW).status_code == 429
@@ -332,7 +335,7 @@ def test_registrations_count_against_their_address(client: Client, clock: Clock)
 
 def test_many_who_register_leave_room_for_those_who_sign_in() -> None:
     async def ask() -> tuple[list[Any], bool]:
-        hasher = Argon2Passwords(memory_kib=8, passes=1)
+        hasher = Argon2PasswordHasher(memory_kib=8, passes=1)
         kept = await hasher.hash(PASSWORD)
         flood = [hasher.hash("long enough", stranger=True) for _ in range(110)]
         flood += [hasher.verify(kept, "wrong", stranger=True) for _ in range(110)]  # type: ignore[misc]

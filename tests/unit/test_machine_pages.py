@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.access import SESSION
+from domain.access import SESSION_LIFETIME
 from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form
@@ -249,7 +249,7 @@ def test_a_key_asked_for_when_the_session_had_ended_is_shown_after_signing_in(
 ) -> None:
     device = add(client)
     browser.get(path_of(device))
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     browser.send(f"{path_of(device)}/key")
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
     (key,) = re.findall(r'<code class="secret">(.*?)</code>', answer.text)
@@ -286,7 +286,7 @@ def test_a_machine_typed_in_when_the_session_had_ended_is_added_after_signing_in
     browser: Browser, client: Client, clock: Clock
 ) -> None:
     browser.get(MACHINES)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     assert browser.send(MACHINES, name="Lathe").status_code == 403
     assert "on the list" in browser.send("/sign-in", username="bob", password=PASSWORD).text
     assert [device["name"] for device in client.get(DEVICES).json()["items"]] == ["Lathe"]

@@ -53,7 +53,7 @@ def test_what_serves_loads_the_driver_of_its_database_alone(
 
 
 def test_a_command_loads_nothing_of_what_serves(tmp_path: Path) -> None:
-    loaded = "import sys, commands; commands.Office(); print(*sys.modules)"
+    loaded = "import sys, commands; commands.Commands(); print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", loaded],
         cwd=tmp_path,

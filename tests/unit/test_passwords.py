@@ -8,7 +8,7 @@ import pytest
 HASH_SOME = """
 import asyncio
 from pathlib import Path
-from adapters.passwords import Argon2Passwords
+from adapters.passwords import Argon2PasswordHasher
 from entrypoints.web.process_memory import settle
 
 def memory():
@@ -16,7 +16,7 @@ def memory():
     return max([int(line.split()[1]) for line in lines if line.startswith("VmRSS:")])
 
 async def hash_some():
-    passwords = Argon2Passwords()
+    passwords = Argon2PasswordHasher()
     for _ in range(3):
         await asyncio.gather(*(passwords.hash("one of many passwords") for _ in range(2)))
 

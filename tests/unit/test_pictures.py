@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image as PilImage
+from PIL import ImageCms, ImageOps, PngImagePlugin
 
-from adapters.memory.pictures import MemoryPictures
-from adapters.pictures import LIMITS, WAITING, Cleaner, FolderPictures
+from adapters.memory.pictures import MemoryImageStore
+from adapters.pictures import LIMITS, WAITING, FolderImageStore, ImageCleaner
 from adapters.worker_process import Limits
-from domain.errors import Unacceptable
+from domain.errors import InvalidValue
 from service_layer.errors import StorageUnavailable
-from service_layer.ports import Picture, Pictures
+from service_layer.ports import Image, ImageStore
 from support.service import ROOT
 
 CANARY = "canary@atelier.example"
@@ -39,17 +40,17 @@ END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @cache
-def drawn(mode: str = "RGB", width: int = 96, height: int = 64) -> Image.Image:
+def drawn(mode: str = "RGB", width: int = 96, height: int = 64) -> PilImage.Image:
     """A picture in which no place is like its mirror image."""
-    across = Image.linear_gradient("L").rotate(90).resize((width, height))
-    down = Image.linear_gradient("L").resize((width, height))
-    spots = Image.radial_gradient("L").resize((width, height))
+    across = PilImage.linear_gradient("L").rotate(90).resize((width, height))
+    down = PilImage.linear_gradient("L").resize((width, height))
+    spots = PilImage.radial_gradient("L").resize((width, height))
     if mode == "RGBA":
-        return Image.merge("RGBA", (across, down, spots, spots))
-    return Image.merge("RGB", (across, down, spots)).convert(mode)
+        return PilImage.merge("RGBA", (across, down, spots, spots))
+    return PilImage.merge("RGB", (across, down, spots)).convert(mode)
 
 
-def saved(image: Image.Image, format: str, **options: Any) -> bytes:
+def saved(image: PilImage.Image, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
@@ -105,8 +106,8 @@ def spoiled(whole: bytes, at: int) -> bytes:
     return whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]
 
 
-def exif(orientation: int = 1) -> Image.Exif:
-    made = Image.Exif()
+def exif(orientation: int = 1) -> PilImage.Exif:
+    made = PilImage.Exif()
     made[0x010E] = made[0x013B] = CANARY
     made[0x8825] = {1: "N", 2: (48.0, 8.0, 15.0), 3: "E", 4: (11.0, 34.0, 32.0), 0x1D: CANARY}
     made[0x0112] = orientation
@@ -135,7 +136,7 @@ def frames(number: int, side: int) -> dict[str, Any]:
     colours = [f"hsl({7 * n % 360}, 80%, 50%)" for n in range(1, number)]
     return {
         "save_all": True,
-        "append_images": [Image.new("RGB", (side, side), colour) for colour in colours],
+        "append_images": [PilImage.new("RGB", (side, side), colour) for colour in colours],
         "duration": 40,
     }
 
@@ -317,15 +318,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["memory", "folder"])
-def pictures(request: pytest.FixtureRequest, folder: Path) -> Pictures:
-    return MemoryPictures() if request.param == "memory" else FolderPictures(folder)
+def pictures(request: pytest.FixtureRequest, folder: Path) -> ImageStore:
+    return MemoryImageStore() if request.param == "memory" else FolderImageStore(folder)
 
 
-def kept(pictures: Pictures, *uploads: bytes) -> list[bytes]:
+def kept(pictures: ImageStore, *uploads: bytes) -> list[bytes]:
     """Keep some uploads, and return what somebody gets who asks for them."""
 
     async def keep(content: bytes) -> bytes:
-        found = await pictures.find(await pictures.keep(content))
+        found = await pictures.find(await pictures.save(content))
         assert found
         return found.content
 
@@ -335,17 +336,17 @@ def kept(pictures: Pictures, *uploads: bytes) -> list[bytes]:
     return asyncio.run(keep_all())
 
 
-def shown(pictures: Pictures, *uploads: bytes) -> list[Image.Image]:
-    return [Image.open(io.BytesIO(content)) for content in kept(pictures, *uploads)]
+def shown(pictures: ImageStore, *uploads: bytes) -> list[PilImage.Image]:
+    return [PilImage.open(io.BytesIO(content)) for content in kept(pictures, *uploads)]
 
 
-Outcomes = dict[str, Picture | str]
+Outcomes = dict[str, Image | str]
 """What became of each upload: what is found under its name, or what the person was told."""
 
 KEEP_ALL = """
 import asyncio, json, sys
 from pathlib import Path
-from adapters.pictures import FolderPictures, Unacceptable
+from adapters.pictures import FolderImageStore, InvalidValue
 
 def memory():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -354,14 +355,14 @@ def memory():
 async def keep(upload):
     async with some:
         try:
-            return "kept", await pictures.keep(upload.read_bytes())
-        except Unacceptable as error:
+            return "kept", await pictures.save(upload.read_bytes())
+        except InvalidValue as error:
             return "refused", str(error)
 
 async def keep_all():
     return await asyncio.gather(*(keep(Path(upload)) for upload in sys.argv[2:]))
 
-pictures = FolderPictures(Path(sys.argv[1]))
+pictures = FolderImageStore(Path(sys.argv[1]))
 some = asyncio.Semaphore(20)
 before = memory()
 outcomes = asyncio.run(keep_all())
@@ -384,8 +385,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcomes, int, bo
     )
     results, growth, pillow = json.loads(told.stdout)
 
-    async def find(what: str, told: str) -> Picture | str:
-        return await FolderPictures(folder).find(told) or "?" if what == "kept" else told
+    async def find(what: str, told: str) -> Image | str:
+        return await FolderImageStore(folder).find(told) or "?" if what == "kept" else told
 
     found = [asyncio.run(find(*result)) for result in results]
     return dict(zip(UPLOADS, found, strict=True)), growth, pillow
@@ -398,15 +399,15 @@ def in_folder(process: tuple[Outcomes, int, bool]) -> Outcomes:
 
 @pytest.fixture(scope="module")
 def in_memory() -> Outcomes:
-    pictures = MemoryPictures()
+    pictures = MemoryImageStore()
 
     some = asyncio.Semaphore(20)
 
-    async def keep(name: str) -> Picture | str:
+    async def keep(name: str) -> Image | str:
         async with some:
             try:
-                return await pictures.find(await pictures.keep(upload(name))) or "?"
-            except Unacceptable as error:
+                return await pictures.find(await pictures.save(upload(name))) or "?"
+            except InvalidValue as error:
                 return str(error)
 
     async def keep_all() -> Outcomes:
@@ -465,7 +466,7 @@ NEEDED = {
 
 
 def assert_nothing_but_pixels(content: bytes, format: str) -> None:
-    image = Image.open(io.BytesIO(content))
+    image = PilImage.open(io.BytesIO(content))
     image.load()
     assert image.format == format
     assert max(image.size) <= 1024
@@ -481,7 +482,7 @@ def assert_nothing_but_pixels(content: bytes, format: str) -> None:
 def test_of_a_picture_the_pixels_are_kept_and_nothing_else(outcomes: Outcomes, name: str) -> None:
     sent, picture = upload(name), outcomes[name]
 
-    assert isinstance(picture, Picture), picture
+    assert isinstance(picture, Image), picture
     assert picture.content != sent
     format = {b"\x89P": "PNG", b"\xff\xd8": "JPEG", b"RI": "WEBP"}[sent[:2]]
     assert picture.media_type == f"image/{format.lower()}"
@@ -512,20 +513,20 @@ def test_nothing_is_decoded_in_the_service_itself(process: tuple[Outcomes, int, 
     assert not pillow
 
 
-def test_a_picture_stands_upright_in_every_format(pictures: Pictures) -> None:
+def test_a_picture_stands_upright_in_every_format(pictures: ImageStore) -> None:
     formats = ("PNG", "JPEG", "WEBP", "MPO")
     sent = [saved(drawn(), format, exif=exif(6)) for format in formats]
     assert [image.size for image in shown(pictures, *sent)] == [(64, 96)] * 4
 
 
-def test_a_picture_is_turned_as_its_exif_says(pictures: Pictures) -> None:
+def test_a_picture_is_turned_as_its_exif_says(pictures: ImageStore) -> None:
     sent = [saved(drawn(), "PNG", exif=exif(number)) for number in range(10)]
-    upright = [ImageOps.exif_transpose(Image.open(io.BytesIO(content))) for content in sent]
+    upright = [ImageOps.exif_transpose(PilImage.open(io.BytesIO(content))) for content in sent]
     for number, image in enumerate(shown(pictures, *sent)):
         assert image.tobytes() == upright[number].tobytes(), number
 
 
-def test_a_picture_is_made_smaller_in_proportion_and_never_larger(pictures: Pictures) -> None:
+def test_a_picture_is_made_smaller_in_proportion_and_never_larger(pictures: ImageStore) -> None:
     sides = {(2500, 1250): (1024, 512), (10, 2000): (5, 1024), (4096, 1): (1024, 1),
              (1024, 30): (1024, 30), (30, 20): (30, 20)}  # fmt: skip
     sent = [saved(drawn("RGB", *size), format) for size in sides for format in ("PNG", "JPEG")]
@@ -533,25 +534,25 @@ def test_a_picture_is_made_smaller_in_proportion_and_never_larger(pictures: Pict
     assert [image.size for image in shown(pictures, *sent)] == kept
 
 
-def test_what_is_transparent_stays_transparent(pictures: Pictures) -> None:
+def test_what_is_transparent_stays_transparent(pictures: ImageStore) -> None:
     sent = [
         saved(drawn("RGBA"), "PNG"),
         saved(drawn("LA"), "PNG"),
         saved(drawn("P"), "PNG", transparency=bytes(range(256))),
-        saved(Image.new("RGB", (9, 9), (1, 2, 3)), "PNG", transparency=(1, 2, 3)),
+        saved(PilImage.new("RGB", (9, 9), (1, 2, 3)), "PNG", transparency=(1, 2, 3)),
         saved(drawn("RGBA"), "WEBP", lossless=True),
     ]
     for before, after in zip(sent, shown(pictures, *sent), strict=True):
-        opened = Image.open(io.BytesIO(before)).convert("RGBA")
+        opened = PilImage.open(io.BytesIO(before)).convert("RGBA")
         assert after.convert("RGBA").getchannel("A").tobytes() == opened.getchannel("A").tobytes()
 
 
-def test_colours_stay_what_they_are(pictures: Pictures) -> None:
-    grey, white = Image.new("L", (9, 9), 128), Image.new("L", (9, 9), 255)
+def test_colours_stay_what_they_are(pictures: ImageStore) -> None:
+    grey, white = PilImage.new("L", (9, 9), 128), PilImage.new("L", (9, 9), 255)
     sent = [
         saved(grey, "PNG"),
-        saved(Image.new("I;16", (9, 9), 0x8080), "PNG"),
-        saved(Image.new("CMYK", (9, 9), (0, 0, 0, 127)), "JPEG"),
+        saved(PilImage.new("I;16", (9, 9), 0x8080), "PNG"),
+        saved(PilImage.new("CMYK", (9, 9), (0, 0, 0, 127)), "JPEG"),
         saved(grey.convert("P"), "PNG"),
         # Of several frames the first is shown.
         saved(grey, "PNG", save_all=True, append_images=[white]),
@@ -596,15 +597,15 @@ LINEAR_GREY = profile(
 )
 
 
-def test_colours_are_converted_by_the_profile_of_the_picture(pictures: Pictures) -> None:
-    orange = Image.new("RGB", (9, 9), (200, 60, 40))
-    palette = orange.convert("P", palette=Image.Palette.ADAPTIVE)
+def test_colours_are_converted_by_the_profile_of_the_picture(pictures: ImageStore) -> None:
+    orange = PilImage.new("RGB", (9, 9), (200, 60, 40))
+    palette = orange.convert("P", palette=PilImage.Palette.ADAPTIVE)
     sent = [
         saved(orange, "PNG", icc_profile=DISPLAY_P3),
         saved(orange, "JPEG", icc_profile=DISPLAY_P3, quality=100, subsampling=0),
         saved(orange, "WEBP", icc_profile=DISPLAY_P3, lossless=True),
         saved(palette, "PNG", icc_profile=DISPLAY_P3),
-        saved(Image.new("RGBA", (9, 9), (200, 60, 40, 99)), "PNG", icc_profile=DISPLAY_P3),
+        saved(PilImage.new("RGBA", (9, 9), (200, 60, 40, 99)), "PNG", icc_profile=DISPLAY_P3),
         saved(orange, "PNG", icc_profile=DISPLAY_P3, transparency=(1, 2, 3)),
     ]
     for number, image in enumerate(shown(pictures, *sent)):
@@ -613,7 +614,7 @@ def test_colours_are_converted_by_the_profile_of_the_picture(pictures: Pictures)
         assert all(abs(value - right) <= 4 for value, right in near), (number, colour)
         assert alpha == (99 if number == 4 else 255)
         assert "icc_profile" not in image.info
-    grey = Image.new("L", (9, 9), 128)
+    grey = PilImage.new("L", (9, 9), 128)
     sent = [
         saved(grey, "PNG", icc_profile=LINEAR_GREY),
         saved(grey.convert("LA"), "PNG", icc_profile=LINEAR_GREY),
@@ -625,8 +626,8 @@ def test_colours_are_converted_by_the_profile_of_the_picture(pictures: Pictures)
         assert abs(value - 188) <= 2, number
 
 
-def test_a_profile_that_does_not_fit_or_is_broken_is_ignored(pictures: Pictures) -> None:
-    orange = Image.new("RGB", (9, 9), (200, 60, 40))
+def test_a_profile_that_does_not_fit_or_is_broken_is_ignored(pictures: ImageStore) -> None:
+    orange = PilImage.new("RGB", (9, 9), (200, 60, 40))
     broken = (
         b"",
         b"x",
@@ -637,17 +638,17 @@ def test_a_profile_that_does_not_fit_or_is_broken_is_ignored(pictures: Pictures)
         DISPLAY_P3.replace(b"RGB ", b"CMYK"),
     )
     sent = [saved(orange, "PNG", icc_profile=each) for each in broken]
-    sent.append(saved(Image.new("CMYK", (9, 9), (0, 0, 0, 127)), "JPEG", icc_profile=DISPLAY_P3))
+    sent.append(saved(PilImage.new("CMYK", (9, 9), (0, 0, 0, 127)), "JPEG", icc_profile=DISPLAY_P3))
     *first, grey = [image.convert("RGB").getpixel((4, 4)) for image in shown(pictures, *sent)]
     assert first == [(200, 60, 40)] * len(broken)
     assert isinstance(grey, tuple)
     assert all(abs(value - 128) <= 2 for value in grey)
 
 
-def test_names_are_made_up_and_never_the_same(pictures: Pictures) -> None:
+def test_names_are_made_up_and_never_the_same(pictures: ImageStore) -> None:
     async def keep() -> list[str]:
         sent = upload("a PNG"), upload("a JPEG"), upload("a WebP"), upload("a PNG")
-        return [await pictures.keep(content) for content in sent]
+        return [await pictures.save(content) for content in sent]
 
     names = asyncio.run(keep())
     assert [name.partition(".")[2] for name in names] == ["png", "jpg", "webp", "png"]
@@ -655,12 +656,12 @@ def test_names_are_made_up_and_never_the_same(pictures: Pictures) -> None:
     assert len({name[:8] for name in names}) == 4
 
 
-def test_a_picture_is_there_until_it_is_discarded(pictures: Pictures) -> None:
+def test_a_picture_is_there_until_it_is_discarded(pictures: ImageStore) -> None:
     async def story() -> None:
-        name, other = [await pictures.keep(upload("a PNG")) for _ in range(2)]
+        name, other = [await pictures.save(upload("a PNG")) for _ in range(2)]
         assert await pictures.find(name) is not None
-        await pictures.discard(name)
-        await pictures.discard(name)
+        await pictures.delete(name)
+        await pictures.delete(name)
         assert await pictures.find(name) is None
         assert await pictures.find(other) is not None
 
@@ -668,7 +669,7 @@ def test_a_picture_is_there_until_it_is_discarded(pictures: Pictures) -> None:
 
 
 def test_a_name_that_was_not_given_finds_and_discards_nothing(
-    pictures: Pictures, folder: Path
+    pictures: ImageStore, folder: Path
 ) -> None:
     folder.mkdir(parents=True)
     hex = "0123456789abcdef" * 2
@@ -685,7 +686,7 @@ def test_a_name_that_was_not_given_finds_and_discards_nothing(
     async def ask() -> None:
         for name in names:
             assert await pictures.find(name) is None, name
-            await pictures.discard(name)
+            await pictures.delete(name)
 
     asyncio.run(ask())
     assert all(file.exists() for file in files)
@@ -695,9 +696,9 @@ def test_a_picture_that_is_kept_is_one_file_for_whoever_opens_the_folder_next(
     folder: Path,
 ) -> None:
     async def story() -> None:
-        name = await FolderPictures(folder).keep(upload("a WebP"))
+        name = await FolderImageStore(folder).save(upload("a WebP"))
         assert [file.name for file in folder.iterdir()] == [name]
-        found = await FolderPictures(folder).find(name)
+        found = await FolderImageStore(folder).find(name)
         assert found
         assert found.content == (folder / name).read_bytes()
         assert found.media_type == "image/webp"
@@ -707,21 +708,21 @@ def test_a_picture_that_is_kept_is_one_file_for_whoever_opens_the_folder_next(
 
 def test_without_a_folder_there_are_no_pictures(folder: Path) -> None:
     async def story() -> None:
-        assert await FolderPictures(folder).find(f"{'0' * 32}.png") is None
-        await FolderPictures(folder).discard(f"{'0' * 32}.png")
+        assert await FolderImageStore(folder).find(f"{'0' * 32}.png") is None
+        await FolderImageStore(folder).delete(f"{'0' * 32}.png")
 
     asyncio.run(story())
 
 
 def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    pictures = FolderPictures(tmp_path / "file")
+    pictures = FolderImageStore(tmp_path / "file")
     with pytest.raises(StorageUnavailable):
         asyncio.run(pictures.find(f"{'0' * 32}.png"))
     with pytest.raises(StorageUnavailable):
-        asyncio.run(pictures.discard(f"{'0' * 32}.png"))
+        asyncio.run(pictures.delete(f"{'0' * 32}.png"))
     with pytest.raises(StorageUnavailable, match=r"^The pictures cannot be kept at the moment\.$"):
-        asyncio.run(pictures.keep(upload("a PNG")))
+        asyncio.run(pictures.save(upload("a PNG")))
 
 
 def test_a_picture_that_does_not_fit_leaves_nothing_behind(folder: Path) -> None:
@@ -730,7 +731,7 @@ def test_a_picture_that_does_not_fit_leaves_nothing_behind(folder: Path) -> None
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
     try:
         with pytest.raises(StorageUnavailable):
-            asyncio.run(FolderPictures(folder).keep(sent))
+            asyncio.run(FolderImageStore(folder).save(sent))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert list(folder.iterdir()) == []
@@ -741,9 +742,9 @@ def keep_with(worker: str, folder: Path, seconds: float = 20, limits: Limits = L
     path = folder.parent / "worker.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(worker)
-    cleaner = Cleaner(path, seconds, limits)
+    cleaner = ImageCleaner(path, seconds, limits)
     try:
-        asyncio.run(FolderPictures(folder, cleaner).keep(bytes(1_000_000)))
+        asyncio.run(FolderImageStore(folder, cleaner).save(bytes(1_000_000)))
     finally:
         assert list(folder.parent.iterdir()) == [path]
 
@@ -768,7 +769,7 @@ def test_a_worker_that_tells_nothing_of_the_upload_is_not_the_uploads_fault(
 
 
 def test_an_upload_that_crashes_its_decoder_is_refused(folder: Path) -> None:
-    with pytest.raises(Unacceptable, match="not damaged"):
+    with pytest.raises(InvalidValue, match="not damaged"):
         keep_with(f"import os; os.kill(os.getpid(), {signal.SIGSEGV.value})", folder)
 
 
@@ -807,12 +808,12 @@ try:
 except {error}:
     print("large")
 """
-    with pytest.raises(Unacceptable, match="4096"):
+    with pytest.raises(InvalidValue, match="4096"):
         keep_with(greedy, folder)
 
 
 def test_an_upload_that_takes_too_much_computing_is_refused(folder: Path) -> None:
-    with pytest.raises(Unacceptable, match="not damaged"):
+    with pytest.raises(InvalidValue, match="not damaged"):
         keep_with("while True: pass", folder, limits={**LIMITS, "CPU": (1, 2)})
 
 
@@ -825,7 +826,7 @@ def test_a_worker_shares_neither_settings_nor_signals_with_the_service(
     folder: Path, monkeypatch: pytest.MonkeyPatch, alone: str
 ) -> None:
     monkeypatch.setenv("ATELIER_CANARY", CANARY)
-    with pytest.raises(Unacceptable, match="4096"):
+    with pytest.raises(InvalidValue, match="4096"):
         keep_with(f"import os; print('large' if {alone} else 'damaged')", folder)
 
 
@@ -843,15 +844,15 @@ print("damaged")
 """)
 
     async def story() -> int:
-        pictures = MemoryPictures(Cleaner(worker))
+        pictures = MemoryImageStore(ImageCleaner(worker))
         keeping = asyncio.gather(
-            *(pictures.keep(bytes(1_000_000)) for _ in range(6)), return_exceptions=True
+            *(pictures.save(bytes(1_000_000)) for _ in range(6)), return_exceptions=True
         )
         steps = 0
         while not keeping.done():
             await asyncio.sleep(0.01)
             steps += 1
-        assert all(isinstance(result, Unacceptable) for result in await keeping)
+        assert all(isinstance(result, InvalidValue) for result in await keeping)
         return steps
 
     assert asyncio.run(story()) > 20
@@ -861,11 +862,11 @@ print("damaged")
 
 
 def test_beyond_so_many_waiting_uploads_further_ones_are_turned_away() -> None:
-    cleaner = Cleaner()
+    cleaner = ImageCleaner()
 
     async def all_at_once() -> list[object]:
         asked = (cleaner.clean(b"no picture") for _ in range(WAITING + 3))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     outcomes = [type(outcome) for outcome in asyncio.run(all_at_once())]
-    assert outcomes == [Unacceptable] * WAITING + [StorageUnavailable] * 3
+    assert outcomes == [InvalidValue] * WAITING + [StorageUnavailable] * 3

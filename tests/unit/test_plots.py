@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from entrypoints.pages.axis_ticks import MOST, ticks
-from entrypoints.pages.charts import Kind, Part, bars, brief, parts, steps
+from entrypoints.pages.charts import (
+    Kind,
+    Segment,
+    bar_chart,
+    compact_number,
+    stacked_bar,
+    step_chart,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -81,7 +88,7 @@ def assert_inside(plot: Markup) -> None:
 
 
 def test_a_bar_is_as_high_as_its_number_and_says_it() -> None:
-    plot = bars("Tasks done", [("Feb 16", 2), ("Feb 23", 0), ("This week", 4)], current=2)
+    plot = bar_chart("Tasks done", [("Feb 16", 2), ("Feb 23", 0), ("This week", 4)], current=2)
 
     heights = [box(rect)[3] for rect in all_of(drawn(plot), "rect")]
     assert heights[0] * 2 == heights[2] > 0 == heights[1]
@@ -90,7 +97,7 @@ def test_a_bar_is_as_high_as_its_number_and_says_it() -> None:
 
 
 def test_the_current_bar_is_marked_and_named() -> None:
-    plot = bars("Tasks done", [(f"week {n}", n) for n in range(12)], current=11)
+    plot = bar_chart("Tasks done", [(f"week {n}", n) for n in range(12)], current=11)
 
     *others, current = (rect.get("class") for rect in all_of(drawn(plot), "rect"))
     assert current == "mark"
@@ -104,13 +111,13 @@ def test_the_current_bar_is_marked_and_named() -> None:
 def test_bars_stay_inside_whatever_they_show(
     values: list[tuple[str, int]], title: str, current: int
 ) -> None:
-    assert_inside(bars(title, values, current))
+    assert_inside(bar_chart(title, values, current))
 
 
 def test_a_line_stays_what_it_is_until_the_next_point() -> None:
     points = [(NOW - timedelta(days=4), 10), (NOW - timedelta(days=1), 5)]
 
-    plot = steps("Stock", points, until=NOW)
+    plot = step_chart("Stock", points, until=NOW)
 
     assert path_of(plot) == [(0, 0), (750, 0), (750, 70), (1000, 70)]
     assert about(plot) == (
@@ -119,7 +126,7 @@ def test_a_line_stays_what_it_is_until_the_next_point() -> None:
 
 
 def test_the_reorder_level_is_drawn_where_the_line_would_reach_it() -> None:
-    plot = steps("Stock", [(NOW - timedelta(days=4), 8)], until=NOW, reorder_level=4)
+    plot = step_chart("Stock", [(NOW - timedelta(days=4), 8)], until=NOW, reorder_level=4)
 
     (level,) = (each for each in all_of(drawn(plot), "line") if each.get("class") == "level")
     assert level.get("y1") == level.get("y2") == "90.0"
@@ -128,7 +135,7 @@ def test_the_reorder_level_is_drawn_where_the_line_would_reach_it() -> None:
 
 
 def test_what_has_no_points_yet_says_so() -> None:
-    for plot in (steps("Stock", [], until=NOW), bars("Tasks done", [])):
+    for plot in (step_chart("Stock", [], until=NOW), bar_chart("Tasks done", [])):
         assert "nothing to show" in about(plot)
         assert any("nothing to show" in text for text in texts(plot))
 
@@ -139,7 +146,7 @@ def test_what_has_no_points_yet_says_so() -> None:
 def test_a_line_goes_from_left_to_right_and_stays_inside(
     points: list[tuple[datetime, int]], until: datetime, level: int | None, title: str
 ) -> None:
-    plot = steps(title, points, until=until, reorder_level=level)
+    plot = step_chart(title, points, until=until, reorder_level=level)
 
     assert_inside(plot)
     corners = path_of(plot)
@@ -183,7 +190,7 @@ def test_a_time_axis_on_which_nothing_turns_names_where_it_begins() -> None:
 
 
 def test_parts_are_told_by_name_and_number_and_not_by_colour_alone() -> None:
-    plot = parts("Machines", [Part("Online", 3, "good"), Part("Offline", 1, "bad")])
+    plot = stacked_bar("Machines", [Segment("Online", 3, "good"), Segment("Offline", 1, "bad")])
 
     assert about(plot) == "Machines: Online: 3 (75%), Offline: 1 (25%)"
     keys = list(all_of(drawn(plot), "li"))
@@ -194,16 +201,18 @@ def test_parts_are_told_by_name_and_number_and_not_by_colour_alone() -> None:
 
 
 def test_the_smallest_part_can_still_be_seen_and_none_is_not_drawn() -> None:
-    plot = parts("Machines", [Part("a", 10**9, "good"), Part("b", 1, "bad"), Part("c", 0, "calm")])
+    plot = stacked_bar(
+        "Machines", [Segment("a", 10**9, "good"), Segment("b", 1, "bad"), Segment("c", 0, "calm")]
+    )
 
     widths = [box(rect)[2] for rect in all_of(drawn(plot), "rect")]
     assert len(widths) == 2
     assert widths[1] > 1
 
 
-@given(st.lists(st.builds(Part, words, counts, kinds), max_size=12), words)
-def test_parts_fill_the_strip_whatever_they_are(whole: list[Part], title: str) -> None:
-    plot = parts(title, whole)
+@given(st.lists(st.builds(Segment, words, counts, kinds), max_size=12), words)
+def test_parts_fill_the_strip_whatever_they_are(whole: list[Segment], title: str) -> None:
+    plot = stacked_bar(title, whole)
 
     assert_inside(plot)
     assert sum(box(rect)[2] for rect in all_of(drawn(plot), "rect")) == pytest.approx(100, abs=0.1)
@@ -214,9 +223,9 @@ def test_what_somebody_typed_is_text_in_a_plot() -> None:
     hostile = '<script>alert(1)</script>"'
 
     for plot in (
-        bars(hostile, [(hostile, 1)]),
-        steps(hostile, [(NOW, 1)], until=NOW),
-        parts(hostile, [Part(hostile, 1, "good")]),
+        bar_chart(hostile, [(hostile, 1)]),
+        step_chart(hostile, [(NOW, 1)], until=NOW),
+        stacked_bar(hostile, [Segment(hostile, 1, "good")]),
     ):
         assert "<script" not in plot
         assert hostile in about(plot)
@@ -227,4 +236,4 @@ def test_what_somebody_typed_is_text_in_a_plot() -> None:
     [(0, "0"), (999, "999"), (1234, "1.2k"), (12_999, "12k"), (10**9, "1.0G"), (10**18, "1.0E")],
 )
 def test_a_large_number_is_brief_above_a_bar(value: int, told: str) -> None:
-    assert brief(value) == told
+    assert compact_number(value) == told

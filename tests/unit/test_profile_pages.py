@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from domain.access import MOST_TOKENS, SESSION
+from domain.access import MAX_TOKENS, SESSION_LIFETIME
 from domain.login_throttle import CONFIRMATION_LIMIT
 from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
@@ -162,7 +162,7 @@ def test_a_picture_is_chosen_once_more_when_the_session_had_ended(
     browser: Browser, client: Client, clock: Clock
 ) -> None:
     browser.get(PROFILE)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     files = {"picture": ("me.png", drawn(), "image/png")}
     assert browser.send(PICTURE, files=files).status_code == 403
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
@@ -223,7 +223,7 @@ def test_guesses_at_the_current_password_are_limited_and_no_failed_sign_ins(
     browser: Browser, client: Client
 ) -> None:
     browser.get(CHANGE)
-    for _ in range(CONFIRMATION_LIMIT.number):
+    for _ in range(CONFIRMATION_LIMIT.max_failures):
         assert browser.send(CHANGE, current="a guess", new=NEW_PASSWORD).status_code == 422
     answer = browser.send(CHANGE, current=PASSWORD, new=NEW_PASSWORD)
     assert answer.status_code == 429
@@ -235,7 +235,7 @@ def test_a_password_typed_when_the_session_had_ended_is_on_no_page(
     browser: Browser, client: Client, clock: Clock
 ) -> None:
     browser.get(CHANGE)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     answer = browser.send(CHANGE, current=PASSWORD, new=NEW_PASSWORD)
     assert answer.status_code == 403
     assert PASSWORD not in answer.text
@@ -335,7 +335,7 @@ def test_whoever_has_too_many_tokens_is_told_so(browser: Browser, client: Client
     while client.as_(MEMBER).post("/api/v1/tokens", json=new).status_code == 201:
         pass
     browser.get(TOKENS)
-    assert browser.page.text.count("/delete") == MOST_TOKENS
+    assert browser.page.text.count("/delete") == MAX_TOKENS
     answer = browser.send(TOKENS, name="Till")
     assert answer.status_code == 409
     assert "Delete one that you do not need." in answer.text

@@ -63,7 +63,7 @@ def test_a_form_from_elsewhere_registers_nobody(browser: Browser, client: Client
 
 
 def test_registering_is_limited_by_address(client: Client) -> None:
-    fail_from_address(client, ADDRESS_LIMIT.number)
+    fail_from_address(client, ADDRESS_LIMIT.max_failures)
     answer = Browser(client).post(REGISTER, NEW)
     assert answer.status_code == 429
     assert "There were too many attempts." in answer.text

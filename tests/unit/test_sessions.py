@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.access import SESSION
+from domain.access import SESSION_LIFETIME
 from domain.login_throttle import LOGIN_AT_ADDRESS_LIMIT
 from domain.users import UserChanges
 from service_layer import access, users
@@ -70,7 +70,7 @@ def test_the_cookie_is_for_the_browser_alone_and_as_long_as_the_session(browser:
     name, value, attributes = cookie_of(answer)
     assert name == "atelier"
     assert value.startswith("atl_")
-    lasts = f"Max-Age={int(SESSION.total_seconds())}"
+    lasts = f"Max-Age={int(SESSION_LIFETIME.total_seconds())}"
     assert attributes == {"HttpOnly", "SameSite=lax", "Path=/", lasts}
 
 
@@ -159,7 +159,7 @@ def test_whoever_is_signed_in_is_not_asked_to_sign_in(browser: Browser) -> None:
 
 def test_a_session_ends_after_its_time(browser: Browser, clock: Clock) -> None:
     browser.sign_in(MEMBER)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     assert not is_in(browser)
 
 
@@ -199,7 +199,7 @@ def test_what_another_process_ends_no_form_gets_past_and_a_page_for_less_than_a_
         with app.state.ports.unit_of_work() as uow:
             by, now = ADMIN.actor, clock()
             users.edit_user(uow, MEMBER.id, changes, password_hash=hash, actor=by, now=now)
-            access.end_access_of(uow, MEMBER.id, now=now)
+            access.revoke_tokens(uow, MEMBER.id, now=now)
             uow.commit()
 
         assert sender.post(TASKS, {"title": TITLE}).status_code == 403
@@ -368,14 +368,14 @@ def test_what_cannot_be_a_name_or_a_password_is_told_beside_the_field(
 
 def test_too_many_attempts_are_told_on_the_form_and_end(browser: Browser, clock: Clock) -> None:
     browser.get("/sign-in")
-    for _ in range(LOGIN_AT_ADDRESS_LIMIT.number):
+    for _ in range(LOGIN_AT_ADDRESS_LIMIT.max_failures):
         assert browser.send("/sign-in", username="bob", password="wrong").status_code == 401
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
     assert answer.status_code == 429
     assert "There were too many attempts. Try again in 900 seconds." in answer.text
     assert form(answer, "/sign-in").fields["username"] == "bob"
 
-    clock.now += LOGIN_AT_ADDRESS_LIMIT.within
+    clock.now += LOGIN_AT_ADDRESS_LIMIT.window
     assert "Bob" in browser.send("/sign-in", username="bob", password=PASSWORD).text
 
 
@@ -385,7 +385,7 @@ def test_too_many_attempts_are_told_on_the_form_and_end(browser: Browser, clock:
 def sent_too_late(browser: Browser, clock: Clock, whom: Person = MEMBER) -> Answer:
     """Have somebody send a form after their session has ended."""
     browser.sign_in(whom).get(TASKS)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     return browser.send(TASKS, title=TITLE, description='All "five" of\nthem & <b>more</b>')
 
 
@@ -430,7 +430,7 @@ def test_what_was_kept_is_done_by_the_rights_of_whoever_signs_in(
 ) -> None:
     path = f"/office/people/{OTHER.id}"
     browser.sign_in(ADMIN).get(path)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     browser.send(f"{path}/deactivate")
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
     assert answer.status_code == 403
@@ -443,7 +443,7 @@ def test_what_was_kept_and_cannot_be_done_is_shown_with_what_is_wrong(
     browser: Browser, client: Client, clock: Clock
 ) -> None:
     browser.sign_in(MEMBER).get(TASKS)
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     browser.send(TASKS, title=TITLE, priority="12")
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
     assert answer.status_code == 422
@@ -457,7 +457,7 @@ def test_a_password_is_not_kept_but_asked_for_again(
     browser: Browser, client: Client, clock: Clock
 ) -> None:
     browser.sign_in(ADMIN).get("/office/people")
-    clock.now += SESSION
+    clock.now += SESSION_LIFETIME
     profile = {"username": "dora", "email": "dora@example.org", "name": "Dora"}
     answer = browser.send("/office/people", profile, password="canary of a password")
     assert answer.status_code == 403
@@ -487,7 +487,7 @@ def empty(clock: Clock) -> Iterator[tuple[Browser, str]]:
     app = memory_app(clock)
     with app.state.ports.unit_of_work() as uow:
         for person in (ADMIN, MEMBER, OTHER):
-            access.end_access_of(uow, person.id, now=clock())
+            access.revoke_tokens(uow, person.id, now=clock())
             uow.users.remove(uow.users.get(person.id))
         uow.commit()
     with app.state.ports.unit_of_work() as uow:

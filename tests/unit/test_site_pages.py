@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from service_layer.queries.users import DEFAULT_PICTURE
+from service_layer.queries.users import DEFAULT_IMAGE
 from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser
@@ -70,7 +70,7 @@ def test_the_news_are_listed_newest_first_with_their_author_and_day(
     assert titles(page) == ["The newer one", "The older one"]
     assert "It is about glue." in page.text
     assert '<a href="/people/cleo">Cleo</a>' in page.text
-    assert f"/media/{DEFAULT_PICTURE}" in page.text
+    assert f"/media/{DEFAULT_IMAGE}" in page.text
     assert ">March 2, 2026</time>" in page.text
     assert 'datetime="2026-03-02T12:00:00Z"' in page.text
 
@@ -176,7 +176,7 @@ def test_whoever_is_shown_a_link_is_told_what_it_leads_to(client: Client) -> Non
     assert unescape(told["og:title"]) == 'A "quoted" title'
     assert told["og:url"] == address
     assert told["og:type"] == "article"
-    assert told["og:image"] == f"http://testserver/media/{DEFAULT_PICTURE}"
+    assert told["og:image"] == f"http://testserver/media/{DEFAULT_IMAGE}"
     assert unescape(told["description"]) == unescape(told["og:description"])
     assert unescape(told["description"]) == "About glue & screws."
     page = stranger(client).get("/", headers={"Host": "workshop.example:8080"})

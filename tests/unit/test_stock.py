@@ -14,13 +14,13 @@ from domain.base import Event
 from domain.catalogue import (
     PRICE,
     Product,
-    ProductAdded,
     ProductArchived,
+    ProductCreated,
     ProductEdited,
     ProductRestored,
 )
-from domain.errors import Invalid, Unacceptable
-from domain.stock import MOST_PIECES, InsufficientStock, Reason, StockMoved, StockRanLow
+from domain.errors import InvalidField, InvalidValue
+from domain.stock import MAX_STOCK, InsufficientStock, Reason, StockMoved, StockRanLow
 from service_layer import stockroom
 from service_layer.unit_of_work import UnitOfWork
 
@@ -36,11 +36,11 @@ def uow() -> Iterator[UnitOfWork]:
 
 def add(uow: UnitOfWork, **members: Any) -> Product:
     members = {"name": "Glue", "price": Decimal(1), "now": NOON, **members}
-    return stockroom.add_product(uow, **members)
+    return stockroom.create_product(uow, **members)
 
 
 def move(uow: UnitOfWork, product: Product, quantity: int, reason: Reason = Reason.SOLD) -> None:
-    product.move(uow.new_id(), quantity, reason, NOON, ledger=uow.movements)
+    product.move(uow.new_id(), quantity, reason, NOON, movements=uow.movements)
 
 
 @given(
@@ -54,7 +54,7 @@ def test_an_amount_of_money_is_kept_with_two_decimals_or_refused(value: Decimal)
         assert str(PRICE(value))[-3] == "."
         assert not PRICE(value).is_signed()
     else:
-        with pytest.raises(Unacceptable):
+        with pytest.raises(InvalidValue):
             PRICE(value)
 
 
@@ -64,7 +64,7 @@ def test_stock_is_the_sum_of_what_was_possible_and_falls_once_a_crossing(
 ) -> None:
     with MemoryUnitOfWork(MemoryStore()) as uow:
         product = add(uow, reorder_level=level)
-        product.take_events()
+        product.collect_events()
         stock = crossings = 0
         events: list[Event] = []
         for quantity in quantities:
@@ -73,11 +73,11 @@ def test_stock_is_the_sum_of_what_was_possible_and_falls_once_a_crossing(
                 stock += quantity
                 move(uow, product, quantity)
             else:
-                with pytest.raises(InsufficientStock if quantity else Invalid):
+                with pytest.raises(InsufficientStock if quantity else InvalidField):
                     move(uow, product, quantity)
             crossings += stock <= level < before
             assert product.stock == stock
-            events += product.take_events()
+            events += product.collect_events()
         assert sum(isinstance(event, StockRanLow) for event in events) == crossings
         moved = [event for event in events if isinstance(event, StockMoved)]
         assert sum(event.quantity for event in moved) == stock
@@ -92,7 +92,7 @@ def test_any_reason_but_a_count_moves_stock_either_way(uow: UnitOfWork, reason: 
 
 
 def test_a_count_is_told_by_the_stock_and_not_by_a_movement(uow: UnitOfWork) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidField) as refused:
         move(uow, add(uow), 5, Reason.COUNTED)
     assert refused.value.field == "reason"
 
@@ -103,18 +103,18 @@ def test_a_count_is_told_by_the_stock_and_not_by_a_movement(uow: UnitOfWork) -> 
         {"name": ""}, {"name": "x" * 101}, {"sku": " "}, {"sku": "x" * 41},
         {"description": "x" * 501}, {"price": Decimal("-0.01")}, {"price": Decimal("0.001")},
         {"price": Decimal("1e10")}, {"reorder_level": -1}, {"stock": -1},
-        {"stock": MOST_PIECES + 1},
+        {"stock": MAX_STOCK + 1},
     ],
 )  # fmt: skip
 def test_a_product_keeps_its_rules_whoever_adds_or_edits_it(
     uow: UnitOfWork, members: dict[str, Any]
 ) -> None:
     (field,) = members
-    with pytest.raises(Invalid) as added:
+    with pytest.raises(InvalidField) as added:
         add(uow, **members)
     product = add(uow, stock=3)
     changes: Any = {name: value for name, value in members.items() if name != "stock"}
-    with pytest.raises(Invalid) as edited:
+    with pytest.raises(InvalidField) as edited:
         stock = members.get("stock")
         stockroom.edit_product(uow, product.id, changes, stock=stock, now=LATER)
     assert added.value.field == edited.value.field == field
@@ -122,32 +122,32 @@ def test_a_product_keeps_its_rules_whoever_adds_or_edits_it(
 
 
 def test_there_are_only_so_many_pieces(uow: UnitOfWork) -> None:
-    product = add(uow, stock=MOST_PIECES)
-    with pytest.raises(Invalid) as refused:
+    product = add(uow, stock=MAX_STOCK)
+    with pytest.raises(InvalidField) as refused:
         move(uow, product, 1)
-    assert (refused.value.field, product.stock) == ("quantity", MOST_PIECES)
+    assert (refused.value.field, product.stock) == ("quantity", MAX_STOCK)
 
 
 def test_a_product_tells_what_happened_to_it(uow: UnitOfWork) -> None:
     product = add(uow, stock=2)
-    product.edit({"name": "Wood glue", "price": Decimal("1.00")}, LATER, among=uow.products)
-    product.edit({"name": "Wood glue"}, LATER, among=uow.products)
-    product.count(uow.new_id(), 2, LATER, ledger=uow.movements)
-    product.count(uow.new_id(), 0, LATER, ledger=uow.movements)
+    product.edit({"name": "Wood glue", "price": Decimal("1.00")}, LATER, products=uow.products)
+    product.edit({"name": "Wood glue"}, LATER, products=uow.products)
+    product.count(uow.new_id(), 2, LATER, movements=uow.movements)
+    product.count(uow.new_id(), 0, LATER, movements=uow.movements)
     for _ in range(2):
         product.archive(LATER)
     for _ in range(2):
         product.restore(LATER)
     id = product.id
-    assert product.take_events() == [
-        ProductAdded(subject=id, at=NOON),
-        StockMoved(subject=id, at=NOON, quantity=2, reason=Reason.RECEIVED, stock_after=2),
-        ProductEdited(subject=id, at=LATER, members=("name",)),
-        StockMoved(subject=id, at=LATER, quantity=-2, reason=Reason.COUNTED, stock_after=0),
-        StockRanLow(subject=id, at=LATER, stock=0),
-        ProductArchived(subject=id, at=LATER),
-        ProductRestored(subject=id, at=LATER),
-        StockRanLow(subject=id, at=LATER, stock=0),
+    assert product.collect_events() == [
+        ProductCreated(aggregate_id=id, at=NOON),
+        StockMoved(aggregate_id=id, at=NOON, quantity=2, reason=Reason.RECEIVED, stock_after=2),
+        ProductEdited(aggregate_id=id, at=LATER, changed_fields=("name",)),
+        StockMoved(aggregate_id=id, at=LATER, quantity=-2, reason=Reason.COUNTED, stock_after=0),
+        StockRanLow(aggregate_id=id, at=LATER, stock=0),
+        ProductArchived(aggregate_id=id, at=LATER),
+        ProductRestored(aggregate_id=id, at=LATER),
+        StockRanLow(aggregate_id=id, at=LATER, stock=0),
     ]
 
 
@@ -160,7 +160,7 @@ def test_no_change_of_a_product_is_before_the_last(uow: UnitOfWork) -> None:
 
 def test_a_movement_that_is_refused_changes_nothing(uow: UnitOfWork) -> None:
     product = add(uow, stock=1)
-    product.take_events()
+    product.collect_events()
     with pytest.raises(InsufficientStock):
-        product.move(uow.new_id(), -2, Reason.SOLD, LATER, ledger=uow.movements)
-    assert (product.stock, product.updated_at, product.take_events()) == (1, NOON, [])
+        product.move(uow.new_id(), -2, Reason.SOLD, LATER, movements=uow.movements)
+    assert (product.stock, product.updated_at, product.collect_events()) == (1, NOON, [])

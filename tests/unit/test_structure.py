@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter
 
 from entrypoints import app
-from entrypoints.web.route import Operation
+from entrypoints.web.route import ApiRoute
 from support.backends import Clock, memory_app
 from support.service import ROOT, environment
 
@@ -52,7 +52,7 @@ def test_the_domain_needs_the_standard_library_alone(path: Path) -> None:
 
 
 def test_an_operation_of_which_nobody_said_who_may_use_it_does_not_start() -> None:
-    router = APIRouter(route_class=Operation)
+    router = APIRouter(route_class=ApiRoute)
 
     async def undeclared() -> None:
         """Do something."""
@@ -80,7 +80,7 @@ def test_a_route_that_guards_nothing_starts_only_if_it_is_for_anybody(
 def test_an_operation_by_the_name_of_another_route_does_not_start(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    router = APIRouter(route_class=Operation)
+    router = APIRouter(route_class=ApiRoute)
 
     async def endpoint() -> None:
         """Do something."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from entrypoints.pages.routes import Page
+from entrypoints.pages.routes import PageRoute
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser
@@ -131,7 +131,7 @@ def test_arabic_and_hebrew_have_their_own_direction_on_every_page(
     assert judged(browser.send("/office/profile/tokens", name="מפתח", scope="read")).found
     seen = set()
     for route in app.routes:
-        if not isinstance(route, Page) or "GET" not in (route.methods or ()):
+        if not isinstance(route, PageRoute) or "GET" not in (route.methods or ()):
             continue
         path = re.sub(r"{(\w+)(:\w+)?}", lambda match: known.get(match[1], "none"), route.path)
         if path not in ELSEWHERE and judged(browser.get(path)).found:

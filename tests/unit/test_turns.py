@@ -10,7 +10,7 @@ from typing import Any
 import uvloop
 
 from entrypoints.web.event_loop import EventLoop
-from entrypoints.web.turns import ROUND_SECONDS, Turns
+from entrypoints.web.turns import ROUND_SECONDS, FairScheduler
 
 LIVE = "/health/live"
 
@@ -42,7 +42,7 @@ async def begun(requests: list[tuple[str, str, bytes]]) -> list[str]:
 
         return turns(scope, receive, send)
 
-    turns = Turns(app, exempt=[LIVE])
+    turns = FairScheduler(app, exempt=[LIVE])
     await asyncio.gather(*(request(*each) for each in requests))
     return order
 
@@ -75,7 +75,7 @@ async def none_is_held() -> None:
         time.sleep(ROUND_SECONDS * 1.5)
         done.append(scope["path"])
 
-    turns = Turns(app)
+    turns = FairScheduler(app)
     scopes: list[Any] = [
         {"type": "http", "path": str(n), "headers": [], "client": None} for n in range(5)
     ]

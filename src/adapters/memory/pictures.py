@@ -1,24 +1,24 @@
 """The port of pictures over a dictionary; what is a picture is decided as it is in earnest."""
 
-from adapters.pictures import MEDIA_TYPES, Cleaner, new_name
-from service_layer.ports import Picture, Pictures
+from adapters.pictures import MEDIA_TYPES, ImageCleaner, new_name
+from service_layer.ports import Image, ImageStore
 
 
-class MemoryPictures(Pictures):
+class MemoryImageStore(ImageStore):
     """Pictures in a dictionary, by name."""
 
-    def __init__(self, cleaner: Cleaner | None = None) -> None:
-        self._cleaner = cleaner or Cleaner()
-        self._kept: dict[str, Picture] = {}
+    def __init__(self, cleaner: ImageCleaner | None = None) -> None:
+        self._cleaner = cleaner or ImageCleaner()
+        self._kept: dict[str, Image] = {}
 
-    async def keep(self, content: bytes) -> str:
+    async def save(self, content: bytes) -> str:
         picture, suffix = await self._cleaner.clean(content)
         name = new_name(suffix)
-        self._kept[name] = Picture(picture, MEDIA_TYPES[suffix])
+        self._kept[name] = Image(picture, MEDIA_TYPES[suffix])
         return name
 
-    async def find(self, name: str) -> Picture | None:
+    async def find(self, name: str) -> Image | None:
         return self._kept.get(name)
 
-    async def discard(self, name: str) -> None:
+    async def delete(self, name: str) -> None:
         self._kept.pop(name, None)

@@ -10,7 +10,7 @@ from adapters.memory.store import MemoryStore
 from domain import access, catalogue, categories, devices, posts, stock, tasks, users
 from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
-from domain.base import COUNT_LIMIT, Entity, Page, Slice
+from domain.base import COUNT_LIMIT, Entity, Page, PageRequest
 from domain.catalogue import Product, ProductFilter
 from domain.categories import Category, CategoryFilter
 from domain.devices import Device, DeviceFilter, Presence, Status
@@ -19,7 +19,7 @@ from domain.posts import Post, PostFilter
 from domain.stock import Movement, MovementFilter
 from domain.tasks import Task, TaskFilter
 from domain.users import USERNAME, User, UserFilter
-from domain.values import fold
+from domain.values import search_fold
 from service_layer.ports import Database, Schema
 from service_layer.queries.access import (
     AccessQueries,
@@ -38,12 +38,12 @@ from service_layer.queries.catalogue import (
 )
 from service_layer.queries.devices import DeviceQueries, DeviceView
 from service_layer.queries.posts import PostQueries, PostView
-from service_layer.queries.stock import MovementQueries, MovementView, StockAt
+from service_layer.queries.stock import MovementQueries, MovementView, StockLevel
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
     TaskView,
-    WeekDone,
+    WeekCount,
     weeks_until,
 )
 from service_layer.queries.users import PublicUser, UserQueries, UserView
@@ -96,7 +96,7 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
         found = [one for one in self._store.all(self.type) if one.id == id]
         return self._view(found[0], self._at(now)) if found else None
 
-    async def list(self, filter: F, slice: Slice) -> Page[V]:
+    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
         at = self._at_of(filter)
         sort = self.sorts[slice.sort]
         return page(self._meant(filter), slice, sort, lambda one: self._view(one, at))
@@ -131,10 +131,10 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
             overdue=sum(task.is_overdue(filter.today) for task in meant),
         )
 
-    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+    async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
         times = [task.completed_at for task in self._store.all(Task) if task.completed_at]
         return tuple(
-            WeekDone(monday=begin.date(), done=sum(begin <= time < end for time in times))
+            WeekCount(monday=begin.date(), done=sum(begin <= time < end for time in times))
             for begin, end in weeks_until(now, weeks)
         )
 
@@ -155,7 +155,7 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
         if not USERNAME.allows(username):
             return None
         users = self._store.all(User)
-        found = (user for user in users if user.username_key == fold(username))
+        found = (user for user in users if user.username_key == search_fold(username))
         return next((UserView.of(user) for user in found), None)
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
@@ -267,10 +267,10 @@ class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter
     def _matches(self, filter: MovementFilter, entity: Movement) -> bool:
         return filter.matches(entity)
 
-    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+    async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
         meant = self._meant(MovementFilter(product_id=product_id))
         return tuple(
-            StockAt(each.created_at, each.stock_after, each.stock_after - each.quantity)
+            StockLevel(each.created_at, each.stock_after, each.stock_after - each.quantity)
             for each in sorted(meant, key=lambda one: (one.created_at, one.id))[-limit:]
         )
 
@@ -302,7 +302,7 @@ class MemoryAccessQueries(AccessQueries):
     async def credentials(self, login: str) -> Credentials | None:
         return self._credentials(lambda user: login in (user.username_key, user.email))
 
-    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+    async def credentials_by_id(self, user_id: UUID) -> Credentials | None:
         return self._credentials(lambda user: user.id == user_id)
 
     def _credentials(self, meant: Callable[[User], bool]) -> Credentials | None:
@@ -323,11 +323,11 @@ class MemoryAccessQueries(AccessQueries):
     async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
         with self._store.lock:
             kept = self._store.states[LoginThrottle]
-            return {id: kept[id]["times"] for id in counters if id in kept}
+            return {id: kept[id]["failed_at"] for id in counters if id in kept}
 
 
 def page(
-    meant: Iterable[E], slice: Slice, value: Callable[[E], Any], view: Callable[[E], V]
+    meant: Iterable[E], slice: PageRequest, value: Callable[[E], Any], view: Callable[[E], V]
 ) -> Page[V]:
     """Return the part of a list that the slice asks for."""
 
@@ -347,4 +347,4 @@ def page(
     rows = rows[slice.skip :]
     chosen = rows[: slice.limit]
     last = (value(chosen[-1]), chosen[-1].id) if len(rows) > slice.limit else None
-    return Page(items=[view(row) for row in chosen], last=last, total=total)
+    return Page(items=[view(row) for row in chosen], next_key=last, total=total)

@@ -15,7 +15,7 @@ from domain.base import Entity, Event, Repository
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
-from domain.idempotency import Receipt, ReceiptRepository
+from domain.idempotency import IdempotencyRecord, IdempotencyRecordRepository
 from domain.login_throttle import LoginThrottle, LoginThrottleRepository
 from domain.posts import Post, PostRepository
 from domain.stock import Movement, MovementRepository
@@ -36,7 +36,7 @@ class MemoryStore:
         self.states: dict[type[Entity], dict[UUID, State]] = {
             type: {}
             for type in (
-                *(Task, User, Token, LoginThrottle, Receipt),
+                *(Task, User, Token, LoginThrottle, IdempotencyRecord),
                 *(Post, Category, Product, Movement, Device),
             )
         }
@@ -131,18 +131,18 @@ class MemoryTasks(MemoryRepository[Task], TaskRepository):
 
     type = Task
 
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         theirs = ("assignee_id", "created_by_id")
         return any(state[name] == user_id for state in self._states().values() for name in theirs)
 
-    def pending_of(self, user_id: UUID | None) -> list[Task]:
+    def list_pending(self, user_id: UUID | None) -> list[Task]:
         return self._some("created_at", assignee_id=user_id, completed_at=None)
 
     def open_reorder(self, product_id: UUID) -> Task | None:
         found = self._some("created_at", product_id=product_id, completed_at=None)
         return found[0] if found else None
 
-    def reorders(self, product_id: UUID) -> list[Task]:
+    def list_reorders(self, product_id: UUID) -> list[Task]:
         return self._some("created_at", product_id=product_id)
 
 
@@ -151,23 +151,23 @@ class MemoryUsers(MemoryRepository[User], UserRepository):
 
     type = User
 
-    def hold(self, id: UUID) -> User | None:
+    def get_for_update(self, id: UUID) -> User | None:
         return self.find(id)
 
-    def named(self, username_key: str) -> UUID | None:
+    def id_by_username(self, username_key: str) -> UUID | None:
         users = (User(**state) for state in self._states().values())
         return next((user.id for user in users if user.username_key == username_key), None)
 
-    def addressed(self, email: str) -> UUID | None:
+    def id_by_email(self, email: str) -> UUID | None:
         users = self._states().values()
         return next((user["id"] for user in users if user["email"] == email), None)
 
-    def any_member(self) -> bool:
+    def has_member(self) -> bool:
         return any(state["role"] is Role.MEMBER for state in self._states().values())
 
     def active_admins(self) -> set[UUID]:
         users = (User(**state) for state in self._states().values())
-        return {user.id for user in users if user.runs_the_workshop}
+        return {user.id for user in users if user.is_active_admin}
 
 
 class MemoryTokens(MemoryRepository[Token], TokenRepository):
@@ -175,7 +175,7 @@ class MemoryTokens(MemoryRepository[Token], TokenRepository):
 
     type = Token
 
-    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+    def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
         return self._some("created_at", purpose=purpose, user_id=user_id)
 
     def mark_used(self, id: UUID, at: datetime) -> None:
@@ -188,17 +188,17 @@ class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleReposit
 
     type = LoginThrottle
 
-    def over(self, now: datetime, limit: int) -> list[LoginThrottle]:
-        return [one for one in self._some("forget_at") if one.forget_at <= now][:limit]
+    def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
+        return [one for one in self._some("expires_at") if one.expires_at <= now][:limit]
 
 
-class MemoryReceipts(MemoryRepository[Receipt], ReceiptRepository):
+class MemoryIdempotencyRecords(MemoryRepository[IdempotencyRecord], IdempotencyRecordRepository):
     """Receipts in a dictionary."""
 
-    type = Receipt
+    type = IdempotencyRecord
 
-    def over(self, now: datetime, limit: int) -> list[Receipt]:
-        return [one for one in self._some("forget_at") if not one.counts(now)][:limit]
+    def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
+        return [one for one in self._some("expires_at") if not one.is_valid(now)][:limit]
 
 
 class MemoryPosts(MemoryRepository[Post], PostRepository):
@@ -206,11 +206,11 @@ class MemoryPosts(MemoryRepository[Post], PostRepository):
 
     type = Post
 
-    def slugs(self, wanted: str) -> set[str]:
+    def list_slugs(self, wanted: str) -> set[str]:
         slugs = (state["slug"] for state in self._states().values())
         return {slug for slug in slugs if slug == wanted or slug.startswith(f"{wanted}-")}
 
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         return any(state["author_id"] == user_id for state in self._states().values())
 
 
@@ -219,9 +219,9 @@ class MemoryCategories(MemoryRepository[Category], CategoryRepository):
 
     type = Category
 
-    def named(self, own_key: str) -> UUID | None:
+    def id_by_key(self, unique_key: str) -> UUID | None:
         categories = (Category(**state) for state in self._states().values())
-        return next((one.id for one in categories if one.own_key == own_key), None)
+        return next((one.id for one in categories if one.unique_key == unique_key), None)
 
 
 class MemoryProducts(MemoryRepository[Product], ProductRepository):
@@ -229,14 +229,14 @@ class MemoryProducts(MemoryRepository[Product], ProductRepository):
 
     type = Product
 
-    def with_sku(self, sku_key: str) -> UUID | None:
+    def id_by_sku(self, sku_key: str) -> UUID | None:
         products = (Product(**state) for state in self._states().values())
         return next((one.id for one in products if one.sku_key == sku_key), None)
 
-    def any_in(self, category_id: UUID) -> bool:
+    def exists_in_category(self, category_id: UUID) -> bool:
         return any(state["category_id"] == category_id for state in self._states().values())
 
-    def any_finer_than(self, digits: int) -> bool:
+    def exists_finer_than(self, digits: int) -> bool:
         prices = (state["price"] for state in self._states().values())
         return any(price != round(price, digits) for price in prices)
 
@@ -246,10 +246,10 @@ class MemoryMovements(MemoryRepository[Movement], MovementRepository):
 
     type = Movement
 
-    def of_product(self, product_id: UUID) -> bool:
+    def exists_for_product(self, product_id: UUID) -> bool:
         return any(state["product_id"] == product_id for state in self._states().values())
 
-    def concern(self, user_id: UUID) -> bool:
+    def references_user(self, user_id: UUID) -> bool:
         return any(state["created_by_id"] == user_id for state in self._states().values())
 
 
@@ -258,11 +258,13 @@ class MemoryDevices(MemoryRepository[Device], DeviceRepository):
 
     type = Device
 
-    def with_serial(self, serial_key: str) -> UUID | None:
+    def id_by_serial(self, serial_key: str) -> UUID | None:
         devices = (Device(**state) for state in self._states().values())
         return next((one.id for one in devices if one.serial_key == serial_key), None)
 
-    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+    def record_heartbeat(
+        self, id: UUID, key_digest: str, at: datetime, report: Report
+    ) -> Status | None:
         state = self._states().get(id)
         if state is None or state["key_digest"] != key_digest:
             return None
@@ -294,21 +296,21 @@ class MemoryUnitOfWork(UnitOfWork):
     def new_id(self) -> UUID:
         return new_id()
 
-    def take_events(self) -> list[Event]:
+    def collect_events(self) -> list[Event]:
         seen = (entity for kept in self._kept for entity in kept.seen.values())
-        return [event for entity in seen for event in entity.take_events()]
+        return [event for entity in seen for event in entity.collect_events()]
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         for kept in self._kept:
             kept.settle()
 
-    def put_by(self) -> None:
-        self.settle()
+    def defer(self) -> None:
+        self.flush()
 
-    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
         """Nothing is gained here: what is asked for is at hand."""
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         for kept in self._kept:
             kept.forget()
 
@@ -321,8 +323,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self.tasks = MemoryTasks(self._store)
         self.users = MemoryUsers(self._store)
         self.tokens = MemoryTokens(self._store)
-        self.throttles = MemoryLoginThrottles(self._store)
-        self.receipts = MemoryReceipts(self._store)
+        self.login_throttles = MemoryLoginThrottles(self._store)
+        self.idempotency_records = MemoryIdempotencyRecords(self._store)
         self.posts = MemoryPosts(self._store)
         self.categories = MemoryCategories(self._store)
         self.products = MemoryProducts(self._store)
@@ -330,6 +332,6 @@ class MemoryUnitOfWork(UnitOfWork):
         self.devices = MemoryDevices(self._store)
         self._kept: tuple[MemoryRepository[Any], ...] = (
             *(self.tasks, self.users, self.devices),
-            *(self.tokens, self.throttles, self.receipts, self.posts),
+            *(self.tokens, self.login_throttles, self.idempotency_records, self.posts),
             *(self.categories, self.products, self.movements),
         )

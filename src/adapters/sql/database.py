@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.errors import BUSY
-from adapters.sql.fast.bulk_writer import RowWriter
-from service_layer.errors import ConcurrentChange, Congested
+from adapters.sql.fast.bulk_writer import BulkWriter
+from service_layer.errors import ConcurrencyConflict, Contention
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
@@ -44,7 +44,7 @@ HEAD = REVISIONS[-1]
 
 AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
 
-TOO_LONG = 10.0
+STATEMENT_TIMEOUT = 10.0
 """Seconds after which a statement is given up."""
 
 
@@ -60,12 +60,14 @@ def schema_of(revisions: list[str]) -> Schema:
 class Statement:
     """A select that was compiled once, to be given to a driver without SQLAlchemy in between."""
 
-    def __init__(self, select: Selected, dialect: Dialect, *, depends: bool = False) -> None:
-        self.depends = depends
+    def __init__(
+        self, select: Selected, dialect: Dialect, *, value_sensitive: bool = False
+    ) -> None:
+        self.value_sensitive = value_sensitive
         """Whether the best way to the rows depends on the values."""
         compiled = select.compile(dialect=dialect)
         self.sql = str(compiled)
-        self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
+        self._constants = {k: v for k, v in compiled.params.items() if v is not None}
         self._bind = {
             name: process
             for bind, name in compiled.bind_names.items()
@@ -79,7 +81,7 @@ class Statement:
 
     def values(self, given: Values) -> dict[str, Any]:
         """Return the given values as the driver takes them, beside those the select has itself."""
-        values = {**self._fixed, **given}
+        values = {**self._constants, **given}
         for name, process in self._bind.items():
             values[name] = process(values[name])
         return values
@@ -103,7 +105,7 @@ class Lookup(ABC):
         self._key = key
 
     @abstractmethod
-    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         """Return the statement that looks some keys up, and what it is to be given."""
 
     async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
@@ -112,7 +114,7 @@ class Lookup(ABC):
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
-        rows = await self._database.fetch(*self.asking(keys, given), short=True)
+        rows = await self._database.fetch(*self.statement_for(keys, given), short=True)
         return {row[-1]: row[:-1] for row in rows}
 
     async def row(self, key: Any, given: Values) -> Row | None:
@@ -127,11 +129,11 @@ class SqlDatabase(Database):
     dialect: Dialect
     driver_error: type[Exception]
     """What all errors of the driver are."""
-    writer: RowWriter = RowWriter()
+    writer: BulkWriter = BulkWriter()
     """How a unit of work writes the rows of a table."""
 
     @property
-    def hurried(self) -> Engine:
+    def short_lock_timeout_engine(self) -> Engine:
         """The engine for units of work that do not wait for what others hold."""
         return self.engine
 
@@ -140,15 +142,15 @@ class SqlDatabase(Database):
         """Return an engine for migrations, which makes the database where that takes no server."""
 
     @abstractmethod
-    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+    def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
         """Return the error to raise in place of the driver's one, or `None` to let it be.
 
         A use case looks before it writes whether a value is taken and what it refers to is there.
         That the database disagrees means that somebody else was quicker, which is a
-        `ConcurrentChange`: looking again tells it properly.
+        `ConcurrencyConflict`: looking again tells it properly.
         """
 
-    def translated(
+    def to_service_error(
         self, error: BaseException | None, *, may_be_committed: bool
     ) -> Exception | None:
         """Return the error to raise in place of SQLAlchemy's or the driver's one.
@@ -156,13 +158,13 @@ class SqlDatabase(Database):
         What nobody foresaw is a defect and stays what it is; then it is `None`.
         """
         if isinstance(error, StaleDataError):
-            return ConcurrentChange()
+            return ConcurrencyConflict()
         if isinstance(error, TimeoutError):
-            return Congested(BUSY)
+            return Contention(BUSY)
         cause = error.orig if isinstance(error, DBAPIError) else error
         if cause is None:
             return None
-        return self.told(cause, may_be_committed=may_be_committed)
+        return self.translate_error(cause, may_be_committed=may_be_committed)
 
     @abstractmethod
     def begin(self) -> None:
@@ -203,5 +205,5 @@ class SqlDatabase(Database):
         """Return the way to the rows of a select by a column of unique values."""
 
     @abstractmethod
-    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+    def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
         """Return the same question, for those who ask it at the same time to share the answer."""

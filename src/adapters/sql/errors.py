@@ -1,6 +1,6 @@
 """What the databases' troubles are called, whichever of them tells of it."""
 
-from service_layer.errors import ChangesRefused, Congested, DatabaseUnavailable
+from service_layer.errors import Contention, DatabaseUnavailable, WritesRefused
 
 AWAY = "The database cannot be reached."
 FULL = "The database's disk is full; nothing was written."
@@ -13,7 +13,7 @@ READ_ONLY = "The database takes no changes at the moment."
 def unavailable(detail: str) -> DatabaseUnavailable:
     """Return the error that says it, of the class that tells whether other requests fail too."""
     if detail in (BUSY, SLOW):
-        return Congested(detail)
+        return Contention(detail)
     if detail in (FULL, READ_ONLY, UNUSABLE):
-        return ChangesRefused(detail)
+        return WritesRefused(detail)
     return DatabaseUnavailable(detail)

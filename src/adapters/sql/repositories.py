@@ -34,72 +34,72 @@ from domain.actors import Role
 from domain.catalogue import Product, ProductRepository
 from domain.categories import Category, CategoryRepository
 from domain.devices import Device, DeviceRepository, Report, Status
-from domain.idempotency import Receipt, ReceiptRepository
+from domain.idempotency import IdempotencyRecord, IdempotencyRecordRepository
 from domain.login_throttle import LoginThrottle, LoginThrottleRepository
 from domain.posts import Post, PostRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
-from service_layer.errors import Unsettled
+from service_layer.errors import FlushRequired
 
 
 class SqlTasks(SqlRepository[Task], TaskRepository):
     """Tasks in a table."""
 
-    type = Task
+    entity = Task
 
-    def concern(self, user_id: UUID) -> bool:
-        return self._any(or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id))
+    def references_user(self, user_id: UUID) -> bool:
+        return self._exists(or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id))
 
-    def pending_of(self, user_id: UUID | None) -> list[Task]:
+    def list_pending(self, user_id: UUID | None) -> list[Task]:
         # Comparing with None asks whether there is no user.
         theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
-        return self._some(*theirs, order=(tasks.c.created_at, tasks.c.id))
+        return self._load_where(*theirs, order=(tasks.c.created_at, tasks.c.id))
 
     def open_reorder(self, product_id: UUID) -> Task | None:
         open_one = (tasks.c.product_id == product_id, tasks.c.completed_at.is_(None))
-        found = self._some(*open_one, order=(tasks.c.created_at, tasks.c.id))
+        found = self._load_where(*open_one, order=(tasks.c.created_at, tasks.c.id))
         return found[0] if found else None
 
-    def reorders(self, product_id: UUID) -> list[Task]:
+    def list_reorders(self, product_id: UUID) -> list[Task]:
         theirs = tasks.c.product_id == product_id
-        return self._some(theirs, order=(tasks.c.created_at, tasks.c.id))
+        return self._load_where(theirs, order=(tasks.c.created_at, tasks.c.id))
 
 
 class SqlUsers(SqlRepository[User], UserRepository):
     """Users in a table."""
 
-    type = User
+    entity = User
 
     def has(self, id: UUID) -> bool:
         # The database holds whatever names them to that, when the transaction ends. If it has to,
         # those who shared the transaction run again, each alone, and look.
         return self._work.shared or super().has(id)
 
-    def hold(self, id: UUID) -> User | None:
+    def get_for_update(self, id: UUID) -> User | None:
         work, key = self._work, (User, id)
         if key in work.added or key in work.removed:
             return self.find(id)
-        if key not in work.seen:
-            work.part_with(key)
+        if key not in work.loaded:
+            work.evict(key)
         # What was read before somebody else let go of it is read again.
         lock = {"key_share": True}
         held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
         if held is not None:
-            work.seen[key] = held
+            work.loaded[key] = held
         return held
 
-    def named(self, username_key: str) -> UUID | None:
-        return self._who(users.c.username_key == username_key)
+    def id_by_username(self, username_key: str) -> UUID | None:
+        return self._id_where(users.c.username_key == username_key)
 
-    def addressed(self, email: str) -> UUID | None:
-        return self._who(users.c.email == email)
+    def id_by_email(self, email: str) -> UUID | None:
+        return self._id_where(users.c.email == email)
 
-    def _who(self, condition: ColumnElement[bool]) -> UUID | None:
-        return self._ask(select(users.c.id).where(condition)).scalar()
+    def _id_where(self, condition: ColumnElement[bool]) -> UUID | None:
+        return self._query(select(users.c.id).where(condition)).scalar()
 
-    def any_member(self) -> bool:
-        return self._any(users.c.role == Role.MEMBER)
+    def has_member(self) -> bool:
+        return self._exists(users.c.role == Role.MEMBER)
 
     def active_admins(self) -> set[UUID]:
         # Locked in one order, two who do this wait for each other instead of for ever. SQLite has
@@ -110,18 +110,18 @@ class SqlUsers(SqlRepository[User], UserRepository):
             .order_by(users.c.id)
             .with_for_update(key_share=True)
         )
-        return set(self._ask(admins).scalars())
+        return set(self._query(admins).scalars())
 
 
 class SqlTokens(SqlRepository[Token], TokenRepository):
     """Tokens in a table."""
 
-    type = Token
+    entity = Token
 
-    def of(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
+    def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
         # Comparing with None asks whether there is no user.
         theirs = (tokens.c.purpose == purpose, tokens.c.user_id == user_id)
-        return self._some(*theirs, order=(tokens.c.created_at, tokens.c.id))
+        return self._load_where(*theirs, order=(tokens.c.created_at, tokens.c.id))
 
     def mark_used(self, id: UUID, at: datetime) -> None:
         # Nothing else of the transaction hangs on it, so it may be written at once.
@@ -131,97 +131,99 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
 class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
     """Counters of failed attempts in a table."""
 
-    type = LoginThrottle
+    entity = LoginThrottle
     # Many guess at one account at once; by versions alone most would collide, time and again.
-    locks = True
+    for_update = True
 
-    def over(self, now: datetime, limit: int) -> list[LoginThrottle]:
+    def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
         # Two transactions that wait for each other's counters would wait for ever.
-        order = (attempts.c.forget_at,)
-        return self._some(attempts.c.forget_at <= now, order=order, limit=limit, free=True)
+        order = (attempts.c.expires_at,)
+        return self._load_where(attempts.c.expires_at <= now, order=order, limit=limit, free=True)
 
 
-class SqlReceipts(SqlRepository[Receipt], ReceiptRepository):
+class SqlIdempotencyRecords(SqlRepository[IdempotencyRecord], IdempotencyRecordRepository):
     """Receipts in a table."""
 
-    type = Receipt
+    entity = IdempotencyRecord
     # Of two that find one over at once, the second waits and sees it renewed.
-    locks = True
+    for_update = True
 
-    def over(self, now: datetime, limit: int) -> list[Receipt]:
+    def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
         # All find the same ones at first, and only one can throw each away.
-        order = (receipts.c.forget_at,)
-        return self._some(receipts.c.forget_at <= now, order=order, limit=limit, free=True)
+        order = (receipts.c.expires_at,)
+        return self._load_where(receipts.c.expires_at <= now, order=order, limit=limit, free=True)
 
 
 class SqlPosts(SqlRepository[Post], PostRepository):
     """Posts in a table."""
 
-    type = Post
+    entity = Post
 
-    def slugs(self, wanted: str) -> set[str]:
+    def list_slugs(self, wanted: str) -> set[str]:
         self._lock_value("posts.slug", wanted)
         # A slug has nothing in it that LIKE would take for a wildcard.
         alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
-        return set(self._ask(select(posts.c.slug).where(alike)).scalars())
+        return set(self._query(select(posts.c.slug).where(alike)).scalars())
 
-    def concern(self, user_id: UUID) -> bool:
-        return self._any(posts.c.author_id == user_id)
+    def references_user(self, user_id: UUID) -> bool:
+        return self._exists(posts.c.author_id == user_id)
 
 
 class SqlCategories(SqlRepository[Category], CategoryRepository):
     """Categories in a table."""
 
-    type = Category
+    entity = Category
 
-    def named(self, own_key: str) -> UUID | None:
-        named = select(categories.c.id).where(categories.c.own_key == own_key)
-        return self._ask(named).scalar()
+    def id_by_key(self, unique_key: str) -> UUID | None:
+        named = select(categories.c.id).where(categories.c.unique_key == unique_key)
+        return self._query(named).scalar()
 
 
 class SqlProducts(SqlRepository[Product], ProductRepository):
     """Products in a table."""
 
-    type = Product
-    locks = True
+    entity = Product
+    for_update = True
 
-    def with_sku(self, sku_key: str) -> UUID | None:
+    def id_by_sku(self, sku_key: str) -> UUID | None:
         having = select(products.c.id).where(products.c.sku_key == sku_key)
-        return self._ask(having).scalar()
+        return self._query(having).scalar()
 
-    def any_in(self, category_id: UUID) -> bool:
-        return self._any(products.c.category_id == category_id)
+    def exists_in_category(self, category_id: UUID) -> bool:
+        return self._exists(products.c.category_id == category_id)
 
-    def any_finer_than(self, digits: int) -> bool:
-        return self._any(finer_than(products.c.price, digits, self._session.get_bind().dialect))
+    def exists_finer_than(self, digits: int) -> bool:
+        return self._exists(finer_than(products.c.price, digits, self._session.get_bind().dialect))
 
 
 class SqlMovements(SqlRepository[Movement], MovementRepository):
     """Movements in a table."""
 
-    type = Movement
+    entity = Movement
 
-    def of_product(self, product_id: UUID) -> bool:
-        return self._any(movements.c.product_id == product_id)
+    def exists_for_product(self, product_id: UUID) -> bool:
+        return self._exists(movements.c.product_id == product_id)
 
-    def concern(self, user_id: UUID) -> bool:
-        return self._any(movements.c.created_by_id == user_id)
+    def references_user(self, user_id: UUID) -> bool:
+        return self._exists(movements.c.created_by_id == user_id)
 
 
 class SqlDevices(SqlRepository[Device], DeviceRepository):
     """Devices in a table."""
 
-    type = Device
+    entity = Device
 
-    def with_serial(self, serial_key: str) -> UUID | None:
+    def id_by_serial(self, serial_key: str) -> UUID | None:
         theirs = select(devices.c.id).where(devices.c.serial_key == serial_key)
-        return self._ask(theirs).scalar()
+        return self._query(theirs).scalar()
 
-    def beat(self, id: UUID, key_digest: str, at: datetime, report: Report) -> Status | None:
+    def record_heartbeat(
+        self, id: UUID, key_digest: str, at: datetime, report: Report
+    ) -> Status | None:
         # Nothing else of the transaction hangs on it, so it may be written at once; and there are
         # many, so it takes the shortest way.
-        if (Device, id) in self._work.waiting:
-            raise Unsettled
+        if (Device, id) in self._work.pending:
+            raise FlushRequired
         connection = self._session.connection()
         whose = {"whose": id, "by": key_digest}
         noted = {**whose, "last_seen_at": at, **report}

@@ -19,9 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import class_mapper
 
-from adapters.sql.fast.working_set import Work, key_of
+from adapters.sql.fast.working_set import WorkingSet, key_of
 from domain.base import Entity, Repository
-from service_layer.errors import Unsettled
+from service_layer.errors import FlushRequired
 
 E = TypeVar("E", bound=Entity)
 
@@ -29,12 +29,12 @@ E = TypeVar("E", bound=Entity)
 class SqlRepository(Repository[E], Generic[E]):
     """Aggregates of one type in the session of a unit of work."""
 
-    type: type[E]
-    locks: bool = False
+    entity: type[E]
+    for_update: bool = False
     """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
     and ignores it; in PostgreSQL others may name it meanwhile (`FOR NO KEY UPDATE`)."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: WorkingSet) -> None:
         self._work = work
         self._session = work.session
 
@@ -42,7 +42,7 @@ class SqlRepository(Repository[E], Generic[E]):
         self._session.add(entity)
         key = key_of(entity)
         self._work.added.add(key)
-        self._work.seen[key] = entity
+        self._work.loaded[key] = entity
 
     def remove(self, entity: E) -> None:
         if entity in self._session.new:
@@ -52,24 +52,24 @@ class SqlRepository(Repository[E], Generic[E]):
         self._work.removed.add(key_of(entity))
 
     def find(self, id: UUID) -> E | None:
-        return self._find(id, lock=self.locks)
+        return self._find(id, lock=self.for_update)
 
-    def find_for_change(self, id: UUID) -> E | None:
-        return self._find(id, lock=self.locks or self._work.for_update)
+    def find_for_update(self, id: UUID) -> E | None:
+        return self._find(id, lock=self.for_update or self._work.for_update)
 
     def _find(self, id: UUID, *, lock: bool) -> E | None:
-        work, key = self._work, (self.type, id)
+        work, key = self._work, (self.entity, id)
         if key in work.removed:
             return None
-        entity: Any = work.seen.get(key)
+        entity: Any = work.loaded.get(key)
         if entity is None:
-            work.part_with(key)
-            entity = work.foreseen.pop(key, None)
+            work.evict(key)
+            entity = work.prefetched.pop(key, None)
         if entity is None:
             entity = self._load((id,), lock=lock).first()
         if entity is None:
             return None
-        work.seen[key] = entity
+        work.loaded[key] = entity
         found: E = entity
         return found
 
@@ -79,19 +79,19 @@ class SqlRepository(Repository[E], Generic[E]):
         Those that are locked are so in one order, so that two who do this wait for each other and
         not for ever.
         """
-        self._work.foreseen.update((key_of(one), one) for one in self._load(ids, self.locks))
+        self._work.prefetched.update((key_of(one), one) for one in self._load(ids, self.for_update))
 
     def _load(self, ids: Collection[UUID], lock: bool) -> ScalarResult[E]:
-        kind: Any = self.type
-        return self._session.scalars(_among(kind, lock), {"ids": list(ids)})
+        kind: Any = self.entity
+        return self._session.scalars(_by_ids(kind, lock), {"ids": list(ids)})
 
     def any(self) -> bool:
-        return self._any(true())
+        return self._exists(true())
 
-    def _ask(self, statement: Executable) -> Result[Any]:
+    def _query(self, statement: Executable) -> Result[Any]:
         """Ask the database itself, if it has all that there is to know."""
-        if self._work.waiting:
-            raise Unsettled
+        if self._work.pending:
+            raise FlushRequired
         return self._session.execute(statement)
 
     def _lock_value(self, column: str, value: str) -> None:
@@ -102,14 +102,14 @@ class SqlRepository(Repository[E], Generic[E]):
         """
         if self._session.get_bind().dialect.name == "postgresql":
             keys = func.hashtext(column), func.hashtext(value)
-            self._ask(select(func.pg_advisory_xact_lock(*keys)))
+            self._query(select(func.pg_advisory_xact_lock(*keys)))
 
-    def _any(self, condition: ColumnElement[bool]) -> bool:
+    def _exists(self, condition: ColumnElement[bool]) -> bool:
         """Whether there is any kept aggregate of which a condition holds."""
-        some = select(literal(1)).select_from(self.type).where(condition).limit(1)
-        return self._ask(some).first() is not None
+        some = select(literal(1)).select_from(self.entity).where(condition).limit(1)
+        return self._query(some).first() is not None
 
-    def _some(
+    def _load_where(
         self,
         *where: ColumnElement[bool],
         order: Sequence[ColumnElement[object]],
@@ -120,18 +120,18 @@ class SqlRepository(Repository[E], Generic[E]):
 
         With `free` also none that another transaction holds, and these are held until this ends.
         """
-        statement = select(self.type).where(*where).order_by(*order).limit(limit)
+        statement = select(self.entity).where(*where).order_by(*order).limit(limit)
         if free or self._work.for_update:
             statement = statement.with_for_update(key_share=True, skip_locked=free)
-        self._work.look_anew()
-        rows = self._ask(statement).scalars()
+        self._work.evict_all()
+        rows = self._query(statement).scalars()
         found = [one for one in rows if key_of(one) not in self._work.removed]
-        self._work.seen.update((key_of(one), one) for one in found)
+        self._work.loaded.update((key_of(one), one) for one in found)
         return found
 
 
 @lru_cache
-def _among(kind: Any, locks: bool) -> Select[Any]:
+def _by_ids(kind: Any, locks: bool) -> Select[Any]:
     """Return the statement that finds aggregates by their ids, in the order of those."""
     id = class_mapper(kind).local_table.c.id
     found = select(kind).where(id.in_(bindparam("ids", expanding=True))).order_by(id)

@@ -11,15 +11,15 @@ import adapters.sql.schema.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
 from adapters.sql.fast.bulk_flush import write
-from adapters.sql.fast.working_set import Work
+from adapters.sql.fast.working_set import WorkingSet
 from adapters.sql.repositories import (
     SqlCategories,
     SqlDevices,
+    SqlIdempotencyRecords,
     SqlLoginThrottles,
     SqlMovements,
     SqlPosts,
     SqlProducts,
-    SqlReceipts,
     SqlTasks,
     SqlTokens,
     SqlUsers,
@@ -41,14 +41,14 @@ class SqlUnitOfWork(UnitOfWork):
         self._database.begin()
         # A repository finds what it has added before it is written, so nothing has to be flushed
         # early; and an aggregate stays readable after its transaction.
-        engine = self._database.engine if self.patient else self._database.hurried
+        engine = self._database.engine if self.patient else self._database.short_lock_timeout_engine
         self._session = Session(engine, autoflush=False, expire_on_commit=False)
-        self._work = work = Work(self._session, self.shared, self.for_update)
+        self._work = work = WorkingSet(self._session, self.shared, self.for_update)
         self.tasks = tasks = SqlTasks(work)
         self.users = SqlUsers(work)
         self.tokens = SqlTokens(work)
-        self.throttles = SqlLoginThrottles(work)
-        self.receipts = SqlReceipts(work)
+        self.login_throttles = SqlLoginThrottles(work)
+        self.idempotency_records = SqlIdempotencyRecords(work)
         self.posts = posts = SqlPosts(work)
         self.categories = SqlCategories(work)
         self.products = products = SqlProducts(work)
@@ -67,37 +67,37 @@ class SqlUnitOfWork(UnitOfWork):
             self.rollback()
         finally:
             self._database.end()
-            trouble = self._database.translated(error, may_be_committed=self._committing)
+            trouble = self._database.to_service_error(error, may_be_committed=self._committing)
             if trouble is not None:
                 raise trouble from error
 
     def new_id(self) -> UUID:
         return new_id()
 
-    def take_events(self) -> list[Event]:
-        return [event for entity in self._work.seen.values() for event in entity.take_events()]
+    def collect_events(self) -> list[Event]:
+        return [event for entity in self._work.loaded.values() for event in entity.collect_events()]
 
-    def foresee(self, wanted: Collection[tuple[str, UUID]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
         ids: dict[str, set[UUID]] = {}
         for kind, id in wanted:
             ids.setdefault(kind, set()).add(id)
         for repository in self._foreseeing:
-            if len(some := ids.get(repository.kind, ())) > 1:
+            if len(some := ids.get(repository.entity_name, ())) > 1:
                 repository.foresee(some)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         if User in write(self._session, self._database.writer):
             self._database.erase_deleted_users(self._session.connection())
-        self._work.begin_anew()
+        self._work.reset()
 
-    def put_by(self) -> None:
-        self._work.put_by()
+    def defer(self) -> None:
+        self._work.defer()
 
-    def forget(self) -> None:
-        self._work.forget()
+    def discard(self) -> None:
+        self._work.discard()
 
     def commit(self) -> None:
-        self.settle()
+        self.flush()
         self._committing = True
         self._session.commit()
         self._committing = False

@@ -9,30 +9,30 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from domain.access import SESSION, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
-from domain.errors import NotFound, Unidentified
+from domain.access import SESSION_LIFETIME, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
+from domain.errors import AuthenticationFailed, NotFound
 from entrypoints.api.users import NewUser, ToldPassword
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
-    Address,
     AuthenticatorPort,
-    By,
-    Granted,
+    ClientAddress,
+    CurrentActor,
+    CurrentGrant,
     Hashing,
     IfMatch,
     Now,
-    Run,
     Tokens,
+    UseCases,
     ports,
 )
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Moment, text, told
 from service_layer import access, users
 from service_layer.queries.access import Grant, TokenView
 from service_layer.queries.users import UserView
 
-router = APIRouter(prefix="/api/v1", tags=["access"], route_class=Operation)
+router = APIRouter(prefix="/api/v1", tags=["access"], route_class=ApiRoute)
 
 
 class SignIn(BaseModel):
@@ -108,7 +108,7 @@ async def _awaited(request: Request) -> None:
         raise AlreadySetUp
 
 
-TokenId = Annotated[UUID, Path(description="The token's id."), Names("token", _look)]
+TokenId = Annotated[UUID, Path(description="The token's id."), PathEntity("token", _look)]
 
 
 @router.post(
@@ -117,42 +117,48 @@ TokenId = Annotated[UUID, Path(description="The token's id."), Names("token", _l
     max_body_size=SMALL_BODY,
 )
 async def sign_in(
-    form: Annotated[SignIn, Form()], authenticator: AuthenticatorPort, address: Address
+    form: Annotated[SignIn, Form()], authenticator: AuthenticatorPort, address: ClientAddress
 ) -> SignedIn:
     """Sign in with a password: hand out a token for the next hours."""
     issued = await authenticator.sign_in(form.username, form.password, address)
     return {
         "access_token": issued.secret,
         "token_type": "bearer",
-        "expires_in": int(SESSION.total_seconds()),
+        "expires_in": int(SESSION_LIFETIME.total_seconds()),
     }
 
 
 @router.delete("/auth/token", status_code=204)
-async def sign_out(grant: Granted, run: Run, now: Now) -> None:
+async def sign_out(grant: CurrentGrant, run: UseCases, now: Now) -> None:
     """End the token that this request came with."""
-    await run(access.end_token, grant.token_id, actor=grant.actor, now=now)
+    await run(access.revoke_current_token, grant.token_id, actor=grant.actor, now=now)
 
 
 @router.get("/tokens")
 async def list_tokens(
-    asked: Annotated[TokenParameters, Query()], token_queries: Tokens, by: By
-) -> Listing[TokenView]:
+    asked: Annotated[TokenParameters, Query()], token_queries: Tokens, by: CurrentActor
+) -> ListResponse[TokenView]:
     """List one's personal tokens, a page at a time."""
-    return asked.listing(await token_queries.list(TokenFilter(user_id=by.id), asked.slice()))
+    return asked.to_response(
+        await token_queries.list(TokenFilter(user_id=by.id), asked.page_request())
+    )
 
 
 @router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
-async def create_token(new: NewToken, grant: Granted, run: Run, now: Now) -> IssuedToken:
+async def create_token(new: NewToken, grant: CurrentGrant, run: UseCases, now: Now) -> IssuedToken:
     """Make a personal token. Its secret is in this answer and nowhere else."""
     issued = await run(
-        access.create_token, **vars(new), actor=grant.actor, known_by=grant.token_id, now=now
+        access.create_token,
+        **vars(new),
+        actor=grant.actor,
+        session_token_id=grant.token_id,
+        now=now,
     )
     return IssuedToken(**asdict(TokenView.of(issued.token)), token=issued.secret)
 
 
 @router.get("/tokens/{token_id:id}")
-async def read_token(token_id: TokenId, token_queries: Tokens, by: By) -> TokenView:
+async def read_token(token_id: TokenId, token_queries: Tokens, by: CurrentActor) -> TokenView:
     """Read one of one's personal tokens."""
     token = await token_queries.owned(token_id, by.id)
     if token is None:
@@ -161,7 +167,9 @@ async def read_token(token_id: TokenId, token_queries: Tokens, by: By) -> TokenV
 
 
 @router.delete("/tokens/{token_id:id}", status_code=204)
-async def delete_token(token_id: TokenId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+async def delete_token(
+    token_id: TokenId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+) -> None:
     """End one of one's personal tokens."""
     await run(access.revoke_token, token_id, actor=by, now=now, expected=expected)
 
@@ -177,14 +185,14 @@ async def set_up(
     asked: Annotated[SetupParameters, Query()],
     awaited: Annotated[None, Depends(_awaited)],
     hashing: Hashing,
-    run: Run,
+    run: UseCases,
     now: Now,
 ) -> UserView:
     """Make the first admin, with the secret that the server printed when it first started."""
     profile = dict(new)
     secret = profile.pop("secret") or asked.secret
     if secret is None:
-        raise Unidentified("Send the secret that the server printed when it started.")
+        raise AuthenticationFailed("Send the secret that the server printed when it started.")
     password = profile.pop("password")
     password_hash = await hashing.for_first_admin(
         secret, username=new.username, email=new.email, password=password

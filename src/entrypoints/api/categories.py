@@ -9,21 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from domain.categories import NAME, CategoryFilter
-from entrypoints.web.dependencies import By, Categories, IfMatch, Now, Run, ports
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.dependencies import Categories, CurrentActor, IfMatch, Now, UseCases, ports
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Search, text
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryView
 
-router = APIRouter(prefix="/api/v1/categories", tags=["categories"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/categories", tags=["categories"], route_class=ApiRoute)
 
 
 async def _look(request: Request, category_id: UUID) -> CategoryView | None:
     return await ports(request).category_queries().get(category_id, ports(request).clock()())
 
 
-CategoryId = Annotated[UUID, Path(description="The category's id."), Names("category", _look)]
+CategoryId = Annotated[UUID, Path(description="The category's id."), PathEntity("category", _look)]
 Name = Annotated[str, text(NAME)]
 
 
@@ -57,17 +57,19 @@ class CategoryParameters(ListParameters):
 
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
-async def create_category(new: NewCategory, run: Run, by: By, now: Now) -> CategoryView:
+async def create_category(
+    new: NewCategory, run: UseCases, by: CurrentActor, now: Now
+) -> CategoryView:
     """Add a category."""
-    return CategoryView.of(await run(stockroom.add_category, **vars(new), actor=by, now=now))
+    return CategoryView.of(await run(stockroom.create_category, **vars(new), actor=by, now=now))
 
 
 @router.get("")
 async def list_categories(
     asked: Annotated[CategoryParameters, Query()], category_queries: Categories
-) -> Listing[CategoryView]:
+) -> ListResponse[CategoryView]:
     """List categories, a page at a time."""
-    return asked.listing(await category_queries.list(asked.filter(), asked.slice()))
+    return asked.to_response(await category_queries.list(asked.filter(), asked.page_request()))
 
 
 @router.get("/{category_id:id}")
@@ -83,13 +85,13 @@ async def edit_category(
     category_id: CategoryId,
     patch: Annotated[CategoryPatch, Body()],
     expected: IfMatch,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> CategoryView:
     """Give a category another name."""
     category = await run(
-        stockroom.rename_category,
+        stockroom.edit_category,
         category_id,
         name=patch.get("name"),
         actor=by,
@@ -101,7 +103,7 @@ async def edit_category(
 
 @router.delete("/{category_id:id}", status_code=204, openapi_extra=problems("in-use"))
 async def delete_category(
-    category_id: CategoryId, expected: IfMatch, run: Run, by: By, now: Now
+    category_id: CategoryId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Strike a category off the list, if there are no products in it."""
-    await run(stockroom.remove_category, category_id, actor=by, now=now, expected=expected)
+    await run(stockroom.delete_category, category_id, actor=by, now=now, expected=expected)

@@ -18,19 +18,27 @@ from domain.devices import (
     NAME,
     SERIAL,
     DeviceFilter,
+    DeviceRetired,
     Presence,
-    Retired,
     Status,
 )
-from domain.values import Text
-from entrypoints.web.dependencies import By, Devices, IfMatch, KeyDigest, Now, Run, ports
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Names, Operation, problems
+from domain.values import TextRule
+from entrypoints.web.dependencies import (
+    CurrentActor,
+    Devices,
+    IfMatch,
+    KeyDigest,
+    Now,
+    UseCases,
+    ports,
+)
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Search, document, text, whole
 from service_layer import devices
 from service_layer.queries.devices import DeviceView
 
-router = APIRouter(prefix="/api/v1/devices", tags=["devices"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/devices", tags=["devices"], route_class=ApiRoute)
 
 
 async def _look(request: Request, device_id: UUID) -> DeviceView | None:
@@ -41,12 +49,14 @@ async def _look_in_service(request: Request, device_id: UUID) -> DeviceView | No
     """Look at a device that sends a heartbeat: a retired one is told so before anything else."""
     device = await _look(request, device_id)
     if device is not None and device.status is Status.RETIRED:
-        raise Retired
+        raise DeviceRetired
     return device
 
 
-DeviceId = Annotated[UUID, Path(description="The device's id."), Names("device", _look)]
-BeatingId = Annotated[UUID, Path(description="The device's id."), Names("device", _look_in_service)]
+DeviceId = Annotated[UUID, Path(description="The device's id."), PathEntity("device", _look)]
+BeatingId = Annotated[
+    UUID, Path(description="The device's id."), PathEntity("device", _look_in_service)
+]
 Name = Annotated[str, text(NAME)]
 Kind = Annotated[str, text(KIND)]
 Serial = Annotated[str, text(SERIAL)]
@@ -112,7 +122,7 @@ class DeviceParameters(ListParameters):
 
     status: Status | None = Field(None, description="With this status.")
     presence: Presence | None = Field(None, description="With this presence at the moment.")
-    kind: Annotated[str, text(Text(1, KIND.max))] | None = Field(
+    kind: Annotated[str, text(TextRule(1, KIND.max))] | None = Field(
         None, description="Contained in the kind."
     )
     q: Search | None = Field(None, description="Looked for in name, kind, serial and location.")
@@ -128,18 +138,18 @@ class DeviceParameters(ListParameters):
 
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
-async def create_device(new: NewDevice, run: Run, by: By, now: Now) -> DeviceView:
+async def create_device(new: NewDevice, run: UseCases, by: CurrentActor, now: Now) -> DeviceView:
     """Put a device on the list."""
-    device = await run(devices.add_device, **vars(new), actor=by, now=now)
+    device = await run(devices.create_device, **vars(new), actor=by, now=now)
     return DeviceView.of(device, now)
 
 
 @router.get("")
 async def list_devices(
     asked: Annotated[DeviceParameters, Query()], device_queries: Devices, now: Now
-) -> Listing[DeviceView]:
+) -> ListResponse[DeviceView]:
     """List devices, a page at a time."""
-    return asked.listing(await device_queries.list(asked.filter(now), asked.slice()))
+    return asked.to_response(await device_queries.list(asked.filter(now), asked.page_request()))
 
 
 @router.get("/{device_id:id}")
@@ -153,8 +163,8 @@ async def edit_device(
     device_id: DeviceId,
     patch: Annotated[DevicePatch, Body()],
     expected: IfMatch,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> DeviceView:
     """Give members of a device other values."""
@@ -163,20 +173,22 @@ async def edit_device(
 
 
 @router.delete("/{device_id:id}", status_code=204)
-async def delete_device(device_id: DeviceId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+async def delete_device(
+    device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+) -> None:
     """Strike a device off the list."""
-    await run(devices.remove_device, device_id, actor=by, now=now, expected=expected)
+    await run(devices.delete_device, device_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{device_id:id}/key", status_code=201)
 async def create_device_key(
-    device_id: DeviceId, expected: IfMatch, run: Run, by: By, now: Now
+    device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> KeyedDevice:
     """Make a new key for a device, which ends the one before.
 
     It is in this answer and nowhere else. It has no address of its own: `Location` is the device's.
     """
-    keyed = await run(devices.make_key, device_id, actor=by, now=now, expected=expected)
+    keyed = await run(devices.issue_key, device_id, actor=by, now=now, expected=expected)
     return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
 
 
@@ -189,9 +201,9 @@ async def create_device_key(
 async def send_heartbeat(
     device_id: BeatingId,
     key_digest: KeyDigest,
-    run: Run,
+    run: UseCases,
     now: Now,
     told: Annotated[Heartbeat, Body()] = NOTHING_TOLD,
 ) -> None:
     """Tell that a device lives, by its own key; a body is not needed."""
-    await run(devices.note_heartbeat, device_id, key_digest, told, now=now)
+    await run(devices.record_heartbeat, device_id, key_digest, told, now=now)

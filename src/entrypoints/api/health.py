@@ -7,16 +7,16 @@ from fastapi.responses import RedirectResponse
 from typing_extensions import TypedDict
 
 from entrypoints.web.dependencies import DatabasePort
-from entrypoints.web.problem_types import KINDS
-from entrypoints.web.problems import RETRY_AFTER, Refused
-from entrypoints.web.route import Operation
+from entrypoints.web.problem_types import PROBLEM_TYPES
+from entrypoints.web.problems import RETRY_AFTER, ApiProblem
+from entrypoints.web.route import ApiRoute
 from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 
 READY_WITHIN = 3.0
 """Seconds in which a service that is ready hears from its database."""
 
-router = APIRouter(prefix="/health", tags=["operation"], route_class=Operation)
+router = APIRouter(prefix="/health", tags=["operation"], route_class=ApiRoute)
 
 
 class Live(TypedDict):
@@ -47,7 +47,7 @@ async def live() -> Live:
     return {"status": "ok"}
 
 
-@router.get("/ready", responses={503: {"description": KINDS["schema-not-current"].title}})
+@router.get("/ready", responses={503: {"description": PROBLEM_TYPES["schema-not-current"].title}})
 async def ready(database: DatabasePort) -> Ready:
     """Tell whether the database can be reached and has the tables of this version."""
     asking = asyncio.ensure_future(database.schema())
@@ -59,5 +59,5 @@ async def ready(database: DatabasePort) -> Ready:
     schema = asking.result()
     if schema is not Schema.CURRENT:
         detail = f"The database's schema is {schema}."
-        raise Refused("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})
+        raise ApiProblem("schema-not-current", detail, headers={"Retry-After": RETRY_AFTER})
     return {"status": "ok", "database": "reachable", "schema": schema}

@@ -8,14 +8,21 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
 from entrypoints.api.products import ProductId
-from entrypoints.web.dependencies import By, Movements, Now, People, Products, Run
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Operation, problems
+from entrypoints.web.dependencies import (
+    CurrentActor,
+    Movements,
+    Now,
+    Products,
+    UseCases,
+    UsersByReference,
+)
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, problems
 from entrypoints.web.schema_types import text, whole
 from service_layer import stockroom
 from service_layer.queries.stock import MovementView
 
-router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=ApiRoute)
 
 Quantity = Annotated[int, whole(QUANTITY)]
 Note = Annotated[str, text(NOTE)]
@@ -46,11 +53,16 @@ class MovementParameters(ListParameters):
     openapi_extra=problems("insufficient-stock", "conflict"),
 )
 async def create_movement(
-    product_id: ProductId, new: NewMovement, run: Run, people: People, by: By, now: Now
+    product_id: ProductId,
+    new: NewMovement,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
+    now: Now,
 ) -> MovementView:
     """Take pieces in, or give them out; the answer's Location is that of the ledger."""
     movement = await run(
-        stockroom.move_stock,
+        stockroom.record_movement,
         product_id,
         quantity=new.quantity,
         reason=Reason(new.reason),
@@ -68,10 +80,10 @@ async def list_movements(
     product_queries: Products,
     movement_queries: Movements,
     now: Now,
-) -> Listing[MovementView]:
+) -> ListResponse[MovementView]:
     """List the movements of a product, a page at a time, the newest last."""
-    page = await movement_queries.list(MovementFilter(product_id=product_id), asked.slice())
+    page = await movement_queries.list(MovementFilter(product_id=product_id), asked.page_request())
     if not page.items:
         # What has movements is there; of what has none it is yet to be told.
         await product_queries.one(product_id, now)
-    return asked.listing(page)
+    return asked.to_response(page)

@@ -13,39 +13,39 @@ from domain.errors import NotFound
 from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
 from entrypoints.api.users import UserId
 from entrypoints.web.dependencies import (
-    By,
+    CurrentActor,
     IfMatch,
     Now,
-    People,
-    PeopleNamed,
     Posts,
-    Run,
+    ReferencedUsers,
+    UseCases,
     Users,
+    UsersByReference,
     ports,
 )
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.policy import Visitor, visitor
-from entrypoints.web.route import Names, Operation
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.policy import OptionalActor, optional_actor
+from entrypoints.web.route import ApiRoute, PathEntity
 from entrypoints.web.schema_types import Flag, Id, Search, text
 from service_layer import posts
 from service_layer.queries.posts import PostView
 
-router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=Operation)
+router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=ApiRoute)
 
 
 async def _look(request: Request, post_id: UUID) -> PostView | None:
     post = await ports(request).post_queries().get(post_id, ports(request).clock()())
-    return _seen_by(await visitor(request), post)
+    return _to_view(await optional_actor(request), post)
 
 
-def _seen_by(actor: Actor | None, post: PostView | None) -> PostView | None:
+def _to_view(actor: Actor | None, post: PostView | None) -> PostView | None:
     """Return the post if it is for somebody's eyes."""
     if post is None or not is_visible(actor, post.author_id, published=post.published):
         return None
     return post
 
 
-PostId = Annotated[UUID, Path(description="The post's id."), Names("post", _look)]
+PostId = Annotated[UUID, Path(description="The post's id."), PathEntity("post", _look)]
 Title = Annotated[str, text(TITLE)]
 Content = Annotated[str, text(CONTENT)]
 
@@ -87,26 +87,30 @@ class AllPostParameters(PostParameters):
 
 
 @router.post("/posts", status_code=201)
-async def create_post(new: NewPost, run: Run, people: People, by: By, now: Now) -> PostView:
+async def create_post(
+    new: NewPost, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
+) -> PostView:
     """Write a draft."""
-    return await _seen(await run(posts.write_post, **vars(new), actor=by, now=now), people)
+    return await _seen(await run(posts.create_post, **vars(new), actor=by, now=now), people)
 
 
 @router.get("/posts")
 async def list_posts(
-    asked: Annotated[AllPostParameters, Query()], post_queries: Posts, visitor: Visitor
-) -> Listing[PostView]:
+    asked: Annotated[AllPostParameters, Query()], post_queries: Posts, visitor: OptionalActor
+) -> ListResponse[PostView]:
     """List the posts that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=asked.author_id, q=asked.q)
-    return asked.listing(await post_queries.list(meant, asked.slice()))
+    return asked.to_response(await post_queries.list(meant, asked.page_request()))
 
 
 @router.get("/posts/{post_id:id}")
-async def read_post(post_id: PostId, post_queries: Posts, visitor: Visitor, now: Now) -> PostView:
+async def read_post(
+    post_id: PostId, post_queries: Posts, visitor: OptionalActor, now: Now
+) -> PostView:
     """Read a post; a draft is there for its author and for admins alone."""
-    post = _seen_by(visitor, await post_queries.get(post_id, now))
+    post = _to_view(visitor, await post_queries.get(post_id, now))
     if post is None:
-        raise NotFound(Post.kind, post_id)
+        raise NotFound(Post.entity_name, post_id)
     return post
 
 
@@ -115,9 +119,9 @@ async def edit_post(
     post_id: PostId,
     patch: Annotated[PostPatch, Body()],
     expected: IfMatch,
-    run: Run,
-    people: People,
-    by: By,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
     now: Now,
 ) -> PostView:
     """Give members of a post other values."""
@@ -126,14 +130,21 @@ async def edit_post(
 
 
 @router.delete("/posts/{post_id:id}", status_code=204)
-async def delete_post(post_id: PostId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+async def delete_post(
+    post_id: PostId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+) -> None:
     """Throw a post away."""
-    await run(posts.remove_post, post_id, actor=by, now=now, expected=expected)
+    await run(posts.delete_post, post_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/posts/{post_id:id}/publish")
 async def publish_post(
-    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+    post_id: PostId,
+    expected: IfMatch,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
+    now: Now,
 ) -> PostView:
     """Let everybody read a post."""
     post = await run(posts.publish_post, post_id, actor=by, now=now, expected=expected)
@@ -142,7 +153,12 @@ async def publish_post(
 
 @router.post("/posts/{post_id:id}/unpublish")
 async def unpublish_post(
-    post_id: PostId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+    post_id: PostId,
+    expected: IfMatch,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
+    now: Now,
 ) -> PostView:
     """Make a post a draft again."""
     post = await run(posts.unpublish_post, post_id, actor=by, now=now, expected=expected)
@@ -155,17 +171,17 @@ async def list_posts_of_user(
     asked: Annotated[PostParameters, Query()],
     post_queries: Posts,
     user_queries: Users,
-    visitor: Visitor,
-) -> Listing[PostView]:
+    visitor: OptionalActor,
+) -> ListResponse[PostView]:
     """List the posts of a user that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
-    page = await post_queries.list(meant, asked.slice())
+    page = await post_queries.list(meant, asked.page_request())
     # Whoever has posts is there.
     if not page.items and not await user_queries.public({user_id}):
         raise NotFound("user", user_id)
-    return asked.listing(page)
+    return asked.to_response(page)
 
 
-async def _seen(post: Post, people: PeopleNamed) -> PostView:
+async def _seen(post: Post, people: ReferencedUsers) -> PostView:
     """Return a post that was just written as it is seen, with its author."""
     return PostView.of(post, await people(post.author_id))

@@ -21,17 +21,17 @@ from domain.currencies import Currency
 from domain.stock import STOCK
 from entrypoints.web import prices
 from entrypoints.web.dependencies import (
-    By,
     Categories,
+    CurrentActor,
     IfMatch,
     InCurrency,
     Now,
     Products,
-    Run,
+    UseCases,
     ports,
 )
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Names, Operation, problems
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import (
     Flag,
     Id,
@@ -42,14 +42,14 @@ from entrypoints.web.schema_types import (
 from service_layer import stockroom
 from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView
 
-router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=ApiRoute)
 
 
 async def _look(request: Request, product_id: UUID) -> ProductView | None:
     return await ports(request).product_queries().get(product_id, ports(request).clock()())
 
 
-ProductId = Annotated[UUID, Path(description="The product's id."), Names("product", _look)]
+ProductId = Annotated[UUID, Path(description="The product's id."), PathEntity("product", _look)]
 Name = Annotated[str, text(NAME)]
 Sku = Annotated[str, text(SKU)]
 Description = Annotated[str, text(DESCRIPTION)]
@@ -130,19 +130,24 @@ async def _seen(
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_product(
-    new: NewProduct, run: Run, category_queries: Categories, by: By, now: Now, currency: InCurrency
+    new: NewProduct,
+    run: UseCases,
+    category_queries: Categories,
+    by: CurrentActor,
+    now: Now,
+    currency: InCurrency,
 ) -> ProductView:
     """Add a product."""
-    product = await run(stockroom.add_product, **vars(new), currency=currency, actor=by, now=now)
+    product = await run(stockroom.create_product, **vars(new), currency=currency, actor=by, now=now)
     return await _seen(product, category_queries, now, currency)
 
 
 @router.get("")
 async def list_products(
     asked: Annotated[ProductParameters, Query()], product_queries: Products
-) -> Listing[ProductView]:
+) -> ListResponse[ProductView]:
     """List products, a page at a time: those that are offered, or those that are archived."""
-    return asked.listing(await product_queries.list(asked.filter(), asked.slice()))
+    return asked.to_response(await product_queries.list(asked.filter(), asked.page_request()))
 
 
 @router.get("/{product_id:id}")
@@ -156,9 +161,9 @@ async def edit_product(
     product_id: ProductId,
     patch: Annotated[ProductPatch, Body()],
     expected: IfMatch,
-    run: Run,
+    run: UseCases,
     category_queries: Categories,
-    by: By,
+    by: CurrentActor,
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
@@ -179,19 +184,19 @@ async def edit_product(
 
 @router.delete("/{product_id:id}", status_code=204, openapi_extra=problems("in-use"))
 async def delete_product(
-    product_id: ProductId, expected: IfMatch, run: Run, by: By, now: Now
+    product_id: ProductId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Strike a product off the list, if nothing of it ever came or went."""
-    await run(stockroom.remove_product, product_id, actor=by, now=now, expected=expected)
+    await run(stockroom.delete_product, product_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{product_id:id}/archive")
 async def archive_product(
     product_id: ProductId,
     expected: IfMatch,
-    run: Run,
+    run: UseCases,
     category_queries: Categories,
-    by: By,
+    by: CurrentActor,
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
@@ -204,9 +209,9 @@ async def archive_product(
 async def restore_product(
     product_id: ProductId,
     expected: IfMatch,
-    run: Run,
+    run: UseCases,
     category_queries: Categories,
-    by: By,
+    by: CurrentActor,
     now: Now,
     currency: InCurrency,
 ) -> ProductView:

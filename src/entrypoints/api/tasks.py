@@ -10,29 +10,29 @@ from typing_extensions import TypedDict
 
 from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
 from entrypoints.web.dependencies import (
-    By,
+    CurrentActor,
     IfMatch,
     Now,
-    People,
-    PeopleNamed,
-    Run,
+    ReferencedUsers,
     Tasks,
+    UseCases,
+    UsersByReference,
     ports,
 )
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.route import Names, Operation
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.route import ApiRoute, PathEntity
 from entrypoints.web.schema_types import Day, Flag, Id, Search, text, whole, whole_parameter
 from service_layer import tasks
 from service_layer.queries.tasks import TaskCounts, TaskView
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=ApiRoute)
 
 
 async def _look(request: Request, task_id: UUID) -> TaskView | None:
     return await ports(request).task_queries().get(task_id, ports(request).clock()())
 
 
-TaskId = Annotated[UUID, Path(description="The task's id."), Names("task", _look)]
+TaskId = Annotated[UUID, Path(description="The task's id."), PathEntity("task", _look)]
 Title = Annotated[str, text(TITLE)]
 Description = Annotated[str, text(DESCRIPTION)]
 Priority = Annotated[int, whole(PRIORITY)]
@@ -93,24 +93,26 @@ class TaskParameters(TaskFilters, ListParameters):
     ] = "created_at"
 
 
-async def _seen(task: Task, people: PeopleNamed, now: datetime) -> TaskView:
+async def _seen(task: Task, people: ReferencedUsers, now: datetime) -> TaskView:
     """Return a task that was just written as it is seen, with the people it names."""
     return TaskView.of(task, now.date(), await people(task.assignee_id, task.created_by_id))
 
 
 @router.post("", status_code=201)
-async def create_task(new: NewTask, run: Run, people: People, by: By, now: Now) -> TaskView:
+async def create_task(
+    new: NewTask, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
+) -> TaskView:
     """Write a task down."""
-    task = await run(tasks.add_task, **vars(new), actor=by, now=now)
+    task = await run(tasks.create_task, **vars(new), actor=by, now=now)
     return await _seen(task, people, now)
 
 
 @router.get("")
 async def list_tasks(
     asked: Annotated[TaskParameters, Query()], task_queries: Tasks, now: Now
-) -> Listing[TaskView]:
+) -> ListResponse[TaskView]:
     """List tasks, a page at a time."""
-    return asked.listing(await task_queries.list(asked.filter(now), asked.slice()))
+    return asked.to_response(await task_queries.list(asked.filter(now), asked.page_request()))
 
 
 @router.get("/count")
@@ -132,9 +134,9 @@ async def edit_task(
     task_id: TaskId,
     patch: Annotated[TaskPatch, Body()],
     expected: IfMatch,
-    run: Run,
-    people: People,
-    by: By,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
     now: Now,
 ) -> TaskView:
     """Give members of a task other values."""
@@ -143,14 +145,21 @@ async def edit_task(
 
 
 @router.delete("/{task_id:id}", status_code=204)
-async def delete_task(task_id: TaskId, expected: IfMatch, run: Run, by: By, now: Now) -> None:
+async def delete_task(
+    task_id: TaskId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+) -> None:
     """Strike a task off the list."""
-    await run(tasks.remove_task, task_id, actor=by, now=now, expected=expected)
+    await run(tasks.delete_task, task_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{task_id:id}/complete")
 async def complete_task(
-    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+    task_id: TaskId,
+    expected: IfMatch,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
+    now: Now,
 ) -> TaskView:
     """Mark a task as done."""
     task = await run(tasks.complete_task, task_id, actor=by, now=now, expected=expected)
@@ -159,7 +168,12 @@ async def complete_task(
 
 @router.post("/{task_id:id}/reopen")
 async def reopen_task(
-    task_id: TaskId, expected: IfMatch, run: Run, people: People, by: By, now: Now
+    task_id: TaskId,
+    expected: IfMatch,
+    run: UseCases,
+    people: UsersByReference,
+    by: CurrentActor,
+    now: Now,
 ) -> TaskView:
     """Mark a task as still to be done."""
     task = await run(tasks.reopen_task, task_id, actor=by, now=now, expected=expected)

@@ -13,31 +13,31 @@ from domain.base import Page
 from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
-    Address,
-    By,
+    ClientAddress,
+    CurrentActor,
     Hashing,
     IfMatch,
+    Images,
     Now,
-    PicturesPort,
-    Run,
+    UseCases,
     Users,
     ports,
 )
-from entrypoints.web.pagination import Listing, ListParameters
-from entrypoints.web.policy import Visitor
-from entrypoints.web.route import Names, Operation, Tagged, problems
+from entrypoints.web.pagination import ListParameters, ListResponse
+from entrypoints.web.policy import OptionalActor
+from entrypoints.web.route import ApiRoute, PathEntity, VersionedResponse, problems
 from entrypoints.web.schema_types import Flag, Search, new_password, text, told, whole, word
 from service_layer import users
 from service_layer.queries.users import MemberUser, PublicUser, UserView
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=Operation)
+router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=ApiRoute)
 
 
 async def _look(request: Request, user_id: UUID) -> UserView | None:
     return await ports(request).user_queries().get(user_id, ports(request).clock()())
 
 
-UserId = Annotated[UUID, Path(description="The user's id."), Names("user", _look)]
+UserId = Annotated[UUID, Path(description="The user's id."), PathEntity("user", _look)]
 Username = Annotated[str, word(USERNAME)]
 Email = Annotated[str, word(EMAIL)]
 Name = Annotated[str, text(NAME)]
@@ -117,7 +117,12 @@ class UserParameters(ListParameters):
     max_body_size=SMALL_BODY,
 )
 async def create_user(
-    new: NewUser, visitor: Visitor, hashing: Hashing, run: Run, address: Address, now: Now
+    new: NewUser,
+    visitor: OptionalActor,
+    hashing: Hashing,
+    run: UseCases,
+    address: ClientAddress,
+    now: Now,
 ) -> UserView:
     """Take somebody in: an admin does, or they themselves if registration is open."""
     profile = dict(new)
@@ -129,30 +134,30 @@ async def create_user(
         address=address,
     )
     user = await run(
-        users.register_user, **profile, password_hash=password_hash, now=now, actor=visitor
+        users.create_user, **profile, password_hash=password_hash, now=now, actor=visitor
     )
     return UserView.of(user)
 
 
 @router.get("")
 async def list_users(
-    asked: Annotated[UserParameters, Query()], user_queries: Users, by: By
-) -> Listing[UserView | MemberUser]:
+    asked: Annotated[UserParameters, Query()], user_queries: Users, by: CurrentActor
+) -> ListResponse[UserView | MemberUser]:
     """List users, a page at a time; all of each is for admins to see."""
-    page = await user_queries.list(asked.filter(), asked.slice())
+    page = await user_queries.list(asked.filter(), asked.page_request())
     seen = [user if by.is_admin else user.member() for user in page.items]
-    return asked.listing(Page(items=seen, last=page.last, total=page.total))
+    return asked.to_response(Page(items=seen, next_key=page.next_key, total=page.total))
 
 
 @router.get("/me")
-async def read_me(user_queries: Users, by: By, now: Now) -> UserView:
+async def read_me(user_queries: Users, by: CurrentActor, now: Now) -> UserView:
     """Read one's own profile."""
     return await user_queries.one(by.id, now)
 
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
 async def change_password(
-    change: PasswordChange, hashing: Hashing, run: Run, by: By, now: Now
+    change: PasswordChange, hashing: Hashing, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Change one's password, which ends every session and token one has."""
     password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
@@ -166,10 +171,12 @@ async def change_password(
 
 
 @router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
-async def read_user(user_id: UserId, user_queries: Users, visitor: Visitor, now: Now) -> Tagged:
+async def read_user(
+    user_id: UserId, user_queries: Users, visitor: OptionalActor, now: Now
+) -> VersionedResponse:
     """Read a user: all of it, what members see, or what everybody sees."""
     user = await user_queries.one(user_id, now)
-    return Tagged(user.seen_by(visitor), user.version)
+    return VersionedResponse(user.visible_to(visitor), user.version)
 
 
 @router.patch(
@@ -181,8 +188,8 @@ async def edit_user(
     patch: Annotated[UserPatch, Body()],
     expected: IfMatch,
     hashing: Hashing,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> UserView:
     """Give members of a profile other values."""
@@ -206,9 +213,9 @@ async def edit_user(
 
 @router.delete("/{user_id:id}", status_code=204, openapi_extra=problems("in-use", "last-admin"))
 async def delete_user(
-    user_id: UserId, expected: IfMatch, pictures: PicturesPort, run: Run, by: By, now: Now
+    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Strike somebody off the list, if nothing refers to them."""
-    picture = await run(users.remove_user, user_id, actor=by, now=now, expected=expected)
+    picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
     if picture is not None:
-        await pictures.discard(picture)
+        await pictures.delete(picture)

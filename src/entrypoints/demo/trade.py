@@ -78,9 +78,9 @@ class Store:
     def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
         """Add a category, with the products in it."""
         uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
-        category = stockroom.add_category(uow, name=name, now=now, actor=by)
+        category = stockroom.create_category(uow, name=name, now=now, actor=by)
         for number, (product, price, stock, reorder_level, description) in enumerate(products):
-            id = stockroom.add_product(
+            id = stockroom.create_product(
                 uow,
                 name=product,
                 sku=f"{prefix}-{1010 + 10 * number}",
@@ -121,7 +121,7 @@ class Store:
         """Move pieces, if there are any to move."""
         if quantity:
             moved: Any = {"quantity": quantity, "reason": reason, "note": note}
-            stockroom.move_stock(self.stage.uow, article.id, now=now, actor=actor, **moved)
+            stockroom.record_movement(self.stage.uow, article.id, now=now, actor=actor, **moved)
             article.stock += quantity
             self._look_after(article, now)
 

@@ -43,7 +43,7 @@ def tell(
         NotEmpty: when there is anything but admins.
     """
     kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices)
-    if uow.users.any_member() or any(one.any() for one in kept):
+    if uow.users.has_member() or any(one.any() for one in kept):
         raise NotEmpty
     nobody_can_come_in = not uow.users.active_admins()
     stage = Stage(uow, now, currency)
@@ -74,7 +74,7 @@ def _have_join(
         if role:
             user = users.create_admin(stage.uow, now=now, **profile)
         else:
-            user = users.register_user(stage.uow, actor=_admin(stage), now=now, **profile)
+            user = users.create_user(stage.uow, actor=_admin(stage), now=now, **profile)
         stage.actors[username] = Actor(id=user.id, role=user.role)
 
     def leave(now: datetime) -> None:
@@ -99,7 +99,7 @@ def _have_written(
 
     def write(now: datetime) -> None:
         actor = stage.actors[author]
-        post = posts.write_post(stage.uow, title=title, content=content, actor=actor, now=now)
+        post = posts.create_post(stage.uow, title=title, content=content, actor=actor, now=now)
         if published is not None:
 
             def publish(now: datetime) -> None:
@@ -117,7 +117,7 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
     def write_down(now: datetime) -> None:
         due_on = (now + timedelta(days=chance.randint(2, 18))).date()
         assignee = stage.somebody()
-        task = tasks.add_task(
+        task = tasks.create_task(
             stage.uow,
             title=title,
             description=description or None,
@@ -152,13 +152,15 @@ def _have_set_up(
 
     def put_on_the_list(now: datetime) -> None:
         actor = stage.actors["zhang.wei"]
-        id = devices.add_device(stage.uow, heartbeat_every=every, actor=actor, now=now, **device).id
+        id = devices.create_device(
+            stage.uow, heartbeat_every=every, actor=actor, now=now, **device
+        ).id
         if seen is not None:
-            key = digest_of(devices.make_key(stage.uow, id, actor=actor, now=now).key)
+            key = digest_of(devices.issue_key(stage.uow, id, actor=actor, now=now).key)
 
             def beat(now: datetime) -> None:
                 told: Any = {"agent_version": agent, "metrics": metrics}
-                devices.note_heartbeat(stage.uow, id, key, told, now=now)
+                devices.record_heartbeat(stage.uow, id, key, told, now=now)
 
             stage.plan(stage.now - timedelta(hours=seen), beat)
 

@@ -13,17 +13,24 @@ from entrypoints.api.users import NewUser
 from entrypoints.pages import sessions
 from entrypoints.pages.addresses import local
 from entrypoints.pages.errors import error_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import TROUBLES, Asking, Page, sign_in_page
+from entrypoints.pages.routes import PAGE_ERRORS, CurrentRequest, PageRoute, sign_in_page
 from entrypoints.web.body import SMALL_BODY
-from entrypoints.web.dependencies import Address, AuthenticatorPort, Hashing, Now, Run, ports
-from entrypoints.web.problems import NOWHERE, Refused, refusal
+from entrypoints.web.dependencies import (
+    AuthenticatorPort,
+    ClientAddress,
+    Hashing,
+    Now,
+    UseCases,
+    ports,
+)
+from entrypoints.web.problems import NO_ROUTE, ApiProblem, to_problem
 from service_layer import access, users
-from service_layer.access import Issued
+from service_layer.access import IssuedToken
 from service_layer.authentication import Authenticator
 
-router = APIRouter(include_in_schema=False, route_class=Page)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 OFFICE = "/office"
 _KEPT = "kept."
@@ -38,7 +45,7 @@ async def awaits_setup(request: Request) -> bool:
 
 
 @router.get("/sign-in")
-async def show_sign_in(request: Asking) -> Response:
+async def show_sign_in(request: CurrentRequest) -> Response:
     """Show where one signs in; whoever is signed in already goes on."""
     if await awaits_setup(request):
         return see_other("/setup")
@@ -50,11 +57,11 @@ async def show_sign_in(request: Asking) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     authenticator: AuthenticatorPort,
-    address: Address,
-    run: Run,
+    address: ClientAddress,
+    run: UseCases,
     now: Now,
 ) -> Response:
     """Sign in, and do what was to be done."""
@@ -65,12 +72,12 @@ async def sign_in(
         told = sent.read(SignIn)
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(told.username, told.password, address, browser)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         waiting = kept if sent["resume"] else None
-        status = refusal(error).status
+        status = to_problem(error).status
         return sign_in_page(request, form.refused(error), waiting, status=status)
     if before is not None:
-        await run(access.end_token, before.token_id, actor=before.actor, now=now)
+        await run(access.revoke_current_token, before.token_id, actor=before.actor, now=now)
     then = local(sent["then"], OFFICE)
     if sent["resume"]:
         response = await _finish(request, then, Form(kept), issued)
@@ -81,18 +88,18 @@ async def sign_in(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Asking, run: Run, now: Now) -> Response:
+async def sign_out(request: CurrentRequest, run: UseCases, now: Now) -> Response:
     """Sign out."""
     grant = await sessions.known(request)
     if grant is not None:
-        await run(access.end_token, grant.token_id, actor=grant.actor, now=now)
+        await run(access.revoke_current_token, grant.token_id, actor=grant.actor, now=now)
     response = see_other("/sign-in", "signed-out")
     sessions.end(request, response)
     return response
 
 
 @router.get("/setup")
-async def show_setup(request: Asking) -> Response:
+async def show_setup(request: CurrentRequest) -> Response:
     """Show where the first admin introduces themselves."""
     if not await awaits_setup(request):
         return see_other("/sign-in")
@@ -102,12 +109,12 @@ async def show_setup(request: Asking) -> Response:
 
 @router.post("/setup", max_body_size=SMALL_BODY)
 async def set_up(
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     hashing: Hashing,
     authenticator: AuthenticatorPort,
-    address: Address,
-    run: Run,
+    address: ClientAddress,
+    run: UseCases,
     now: Now,
 ) -> Response:
     """Make the first admin, and sign them in."""
@@ -123,14 +130,14 @@ async def set_up(
         await run(users.set_up, sent["secret"], **profile, password_hash=hash, now=now)
     except AlreadySetUp:
         return see_other("/sign-in")
-    except WRONG as error:
+    except FORM_ERRORS as error:
         form = sent.refused(error)
-        return page(request, "access/setup.html", status=refusal(error).status, form=form)
+        return page(request, "access/setup.html", status=to_problem(error).status, form=form)
     return await _let_in(request, authenticator, new.username, password, address, "set-up")
 
 
 @router.get("/register")
-async def show_registration(request: Asking) -> Response:
+async def show_registration(request: CurrentRequest) -> Response:
     """Show where people register, as long as registration is open."""
     _require_open_registration(request)
     if await awaits_setup(request):
@@ -142,12 +149,12 @@ async def show_registration(request: Asking) -> Response:
 
 @router.post("/register", max_body_size=SMALL_BODY)
 async def register(
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     hashing: Hashing,
     authenticator: AuthenticatorPort,
-    address: Address,
-    run: Run,
+    address: ClientAddress,
+    run: UseCases,
     now: Now,
 ) -> Response:
     """Create a member's account, and sign its owner in."""
@@ -161,16 +168,16 @@ async def register(
         hash = await hashing.for_new_user(
             username=new.username, email=new.email, password=password, actor=None, address=address
         )
-        await run(users.register_user, **profile, password_hash=hash, now=now)
-    except WRONG as error:
+        await run(users.create_user, **profile, password_hash=hash, now=now)
+    except FORM_ERRORS as error:
         form = sent.refused(error)
-        return page(request, "access/register.html", status=refusal(error).status, form=form)
+        return page(request, "access/register.html", status=to_problem(error).status, form=form)
     return await _let_in(request, authenticator, new.username, password, address, "registered")
 
 
 def _require_open_registration(request: Request) -> None:
     if not request.app.state.registration_open:
-        raise Refused("not-found", NOWHERE)
+        raise ApiProblem("not-found", NO_ROUTE)
 
 
 async def _let_in(
@@ -185,14 +192,14 @@ async def _let_in(
     try:
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, password, address, browser)
-    except WRONG:
+    except FORM_ERRORS:
         return see_other("/sign-in", done)
     response = see_other(OFFICE, done)
     sessions.begin(request, response, issued)
     return response
 
 
-async def _finish(request: Request, where: str, form: Form, issued: Issued) -> Response:
+async def _finish(request: Request, where: str, form: Form, issued: IssuedToken) -> Response:
     """Do what somebody sent when they were not signed in any more, now that they are again."""
     split = urlsplit(where)
     authenticator = ports(request).authenticator()
@@ -210,11 +217,11 @@ async def _finish(request: Request, where: str, form: Form, issued: Issued) -> R
     for route in request.app.routes:
         match, more = route.matches(scope)
         # Only what one has to be known for can have been waiting for this.
-        if match is Match.FULL and isinstance(route, Page) and not route.who.is_anybody:
+        if match is Match.FULL and isinstance(route, PageRoute) and not route.who.is_public:
             scope.update(more)
             again = Request(scope, request.receive)
             try:
                 return await route.respond(again)
-            except TROUBLES as error:
+            except PAGE_ERRORS as error:
                 return await error_page(again, error)
     return see_other(OFFICE)

@@ -7,58 +7,62 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import InUse, Stale
+from domain.errors import StillReferenced, VersionMismatch
 from entrypoints.api.categories import CategoryParameters, CategoryPatch, NewCategory
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.web.dependencies import By, Categories, Now, Run, ports
-from entrypoints.web.problems import refusal
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.web.dependencies import Categories, CurrentActor, Now, UseCases, ports
+from entrypoints.web.problems import to_problem
 from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import CategoryView
 
-router = APIRouter(prefix="/office/stock/categories", include_in_schema=False, route_class=Page)
+router = APIRouter(
+    prefix="/office/stock/categories", include_in_schema=False, route_class=PageRoute
+)
 
 HERE = "/office/stock/categories"
 FIELDS = ("name",)
 
 
-class Wanted(CategoryParameters):
+class CategoryListQuery(CategoryParameters):
     """Which categories are shown."""
 
     sort: Literal["name"] = "name"
 
 
 @router.get("")
-async def show_categories(request: Asking) -> Response:
+async def show_categories(request: CurrentRequest) -> Response:
     """List categories, with a form that adds one."""
     return await _list(request, Form.new())
 
 
 @router.post("")
-async def add_category(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def add_category(
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Add a category."""
     try:
         new = sent.read(NewCategory)
         await run(
-            idempotency.once,
+            idempotency.idempotently,
             sent.key,
-            stockroom.add_category,
-            place=_place,
+            stockroom.create_category,
+            locate=_place,
             actor=by,
             now=now,
             **vars(new),
         )
-    except WRONG as error:
-        return await _list(request, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _list(request, sent.refused(error), to_problem(error).status)
     return see_other(HERE, "category-added")
 
 
 @router.get("/{category_id:id}")
 async def show_category(
-    category_id: UUID, request: Asking, category_queries: Categories, now: Now
+    category_id: UUID, request: CurrentRequest, category_queries: Categories, now: Now
 ) -> Response:
     """Show a category, as a form that renames it."""
     category = await category_queries.one(category_id, now)
@@ -68,52 +72,52 @@ async def show_category(
 @router.post("/{category_id:id}")
 async def save_category(
     category_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     category_queries: Categories,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Give a category another name, unless somebody else has done so meanwhile."""
     try:
         name = sent.read(CategoryPatch).get("name")
         await run(
-            stockroom.rename_category,
+            stockroom.edit_category,
             category_id,
             name=name,
             actor=by,
             now=now,
             expected=sent.expected,
         )
-    except Stale:
+    except VersionMismatch:
         now_is = Form.of(await category_queries.one(category_id, now), *FIELDS)
         back = with_back(f"{HERE}/{category_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         category = await category_queries.one(category_id, now)
-        return _edit(request, category, sent.refused(error), refusal(error).status)
+        return _edit(request, category, sent.refused(error), to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "saved")
 
 
 @router.post("/{category_id:id}/delete")
 async def delete_category(
     category_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     category_queries: Categories,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Strike a category off the list, if there are no products in it."""
     expected = sent.expected
     try:
-        await run(stockroom.remove_category, category_id, actor=by, now=now, expected=expected)
-    except InUse as error:
+        await run(stockroom.delete_category, category_id, actor=by, now=now, expected=expected)
+    except StillReferenced as error:
         category = await category_queries.one(category_id, now)
         form = Form.of(category, *FIELDS).refused(error)
-        return _edit(request, category, form, refusal(error).status)
+        return _edit(request, category, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "category-deleted")
 
 
@@ -122,14 +126,14 @@ def _place(category: object) -> str:
 
 
 async def _list(request: Request, form: Form, status: int = 200) -> Response:
-    wanted = asked(request, Wanted)
-    found = await ports(request).category_queries().list(wanted.filter(), wanted.slice())
+    wanted = parse_query(request, CategoryListQuery)
+    found = await ports(request).category_queries().list(wanted.filter(), wanted.page_request())
     return page(
         request,
         "stock/categories.html",
         status=status,
         wanted=wanted,
-        listing=wanted.listing(found),
+        listing=wanted.to_response(found),
         form=form,
     )
 

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from entrypoints.pages.axis_ticks import MOST, ticks
 from entrypoints.pages.rendering import day, digest, number
-from entrypoints.pages.translation import say
+from entrypoints.pages.translation import translate
 
 _ABOVE, _HIGH, _BELOW = 20, 140, 22
 """The room for a number above the marks, for the marks, and for what stands below them."""
@@ -53,15 +53,15 @@ _SHAPES: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """A part of a whole: so many, of one kind."""
 
     name: str
     count: int
-    kind: Kind
+    tone: Kind
 
 
-def bars(title: str, values: Sequence[tuple[str, int]], current: int | None = None) -> Markup:
+def bar_chart(title: str, values: Sequence[tuple[str, int]], current: int | None = None) -> Markup:
     """Return a bar for each label and its number, none below 0; one of them is the current one.
 
     Not every label has room: the last one is shown, and some before it.
@@ -76,14 +76,14 @@ def bars(title: str, values: Sequence[tuple[str, int]], current: int | None = No
         high, middle = _HIGH * value / top, room * (at + 0.5)
         mark, text = ("mark", "strong") if at == current else ("mark faint", "")
         drawn.append(_box(mark, room * (at + 0.15), room * 0.7, _BASE - high, high))
-        drawn.append(_text(middle, _BASE - high - 6, brief(value), text))
+        drawn.append(_text(middle, _BASE - high - 6, compact_number(value), text))
         if at == current or (len(values) - 1 - at) % every == 0:
             drawn.append(_text(middle, _BASE + 16, label, text, inside=True))
-    told = [say("plots.bar", label=label, value=number(value)) for label, value in values]
+    told = [translate("plots.bar", label=label, value=number(value)) for label, value in values]
     return _plot(title, ", ".join(told), drawn)
 
 
-def steps(
+def step_chart(
     title: str,
     points: Sequence[tuple[datetime, int]],
     *,
@@ -115,7 +115,7 @@ def steps(
     if reorder_level is not None:
         y = _ABOVE + field.down(reorder_level)
         drawn.append(_made(_ACROSS, kind="level", y=y))
-        text = say("plots.level", level=number(reorder_level))
+        text = translate("plots.level", level=number(reorder_level))
         drawn.append(_text(100, y - 4, text, at="end"))
     for time, name in ticks(field.since, field.until):
         drawn.append(_text(100 * field.across(time), _BASE + 16, name, inside=True))
@@ -148,7 +148,7 @@ class _Field:
 
     def told(self, values: Sequence[int], level: int | None) -> str:
         """Return what the line shows, in words."""
-        told = say(
+        told = translate(
             "plots.steps",
             since=day(self.since),
             until=day(self.until),
@@ -159,14 +159,16 @@ class _Field:
         )
         if level is None:
             return told
-        return f"{told} {say('plots.steps_level', level=number(level))}"
+        return f"{told} {translate('plots.steps_level', level=number(level))}"
 
 
-def parts(title: str, whole: Sequence[Part]) -> Markup:
+def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
     """Return a strip of parts beside each other and its legend; no part is below 0."""
     total = sum(part.count for part in whole) or 1
     told = [
-        say("plots.part", name=p.name, count=number(p.count), share=round(100 * p.count / total))
+        translate(
+            "plots.part", name=p.name, count=number(p.count), share=round(100 * p.count / total)
+        )
         for p in whole
     ]
     # The smallest part can still be seen.
@@ -175,18 +177,18 @@ def parts(title: str, whole: Sequence[Part]) -> Markup:
     drawn = [] if any(shares) else [_box("none", 0, 100, 0, 28)]
     for part, share in zip(whole, shares, strict=True):
         if share:
-            drawn.append(_box(f"part {part.kind}", left, share * scale, 0, 28))
+            drawn.append(_box(f"part {part.tone}", left, share * scale, 0, 28))
         if share > 0.08:
-            drawn.append(_text(left + share * scale / 2, 19, brief(part.count), "on"))
+            drawn.append(_text(left + share * scale / 2, 19, compact_number(part.count), "on"))
         left += share * scale
     keys = Markup().join(
-        _made(_KEY, kind=part.kind, shape=_SHAPES[part.kind], told=text)
+        _made(_KEY, kind=part.tone, shape=_SHAPES[part.tone], told=text)
         for part, text in zip(whole, told, strict=True)
     )
     return _plot(title, ", ".join(told), drawn, height=28) + _made(_LEGEND, keys=keys)
 
 
-def brief(value: int) -> str:
+def compact_number(value: int) -> str:
     """Return a number in four characters, if need be with a prefix of the SI."""
     size = min((len(str(value)) - 1) // 3, 6)
     whole, rest = divmod(value, 1000**size)
@@ -231,7 +233,7 @@ def _text(
 
 
 def _nothing(title: str) -> Markup:
-    told = say("plots.nothing")
+    told = translate("plots.nothing")
     axis = _made(_ACROSS, kind="axis", y=_BASE)
     return _plot(title, told, [axis, _text(50, _ABOVE + _HIGH / 2, told)])
 

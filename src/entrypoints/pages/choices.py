@@ -12,20 +12,20 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.categories import CategoryFilter
 from domain.users import UserFilter
-from domain.values import fold
-from entrypoints.pages.forms import THEIRS, Form
+from domain.values import search_fold
+from entrypoints.pages.forms import KEEP_THEIRS, Form
 from entrypoints.pages.rendering import page
-from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.translation import say
+from entrypoints.pages.routes import CurrentRequest, PageRoute
+from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import ports
 from entrypoints.web.problems import invalid, pointer
 from entrypoints.web.schema_types import ID
 from service_layer.queries.users import PublicUser, UserView
 
-router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=PageRoute)
 
 SUGGESTED = 50
 """How many names a field suggests."""
@@ -101,10 +101,10 @@ class Choices(ABC):
         """Return the form with an id where something was typed that names one thing.
 
         Raises:
-            Refused: 422 when nothing or several things are called like that.
+            ApiProblem: 422 when nothing or several things are called like that.
         """
         text = form[field].strip()
-        if not text or ID.fullmatch(text) or form[f"keep-{field}"] == THEIRS:
+        if not text or ID.fullmatch(text) or form[f"keep-{field}"] == KEEP_THEIRS:
             return form
         found = await self.exact(request, text) if text.isprintable() else []
         if len(found) == 1:
@@ -114,7 +114,7 @@ class Choices(ABC):
         if len(near) > NAMED_IN_ERROR:
             names += " …"
         key = "several" if found else "near" if near else "none"
-        detail = say(f"choices.{key}", names=names)
+        detail = translate(f"choices.{key}", names=names)
         raise invalid({"pointer": pointer(field), "detail": detail})
 
 
@@ -130,16 +130,24 @@ class People(Choices):
         user = await queries.by_username(match[2] if match else text)
         found = {user.id: user} if user is not None and user.is_active else {}
         if match:
-            alike = {id: one for id, one in found.items() if fold(one.name) == fold(match[1])}
+            alike = {
+                id: one
+                for id, one in found.items()
+                if search_fold(one.name) == search_fold(match[1])
+            }
             return [(one.id, _person(one)) for one in alike.values()]
-        start = Slice(sort="name", after=(fold(text), _START), limit=NAMED_IN_ERROR + 1)
+        start = PageRequest(
+            sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
+        )
         named = (await queries.list(self.filter, start)).items
-        found |= {one.id: one for one in named if fold(one.name) == fold(text)}
+        found |= {one.id: one for one in named if search_fold(one.name) == search_fold(text)}
         return [(one.id, _person(one)) for one in found.values()]
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         meant = UserFilter(is_active=True, q=text or None)
-        found = await ports(request).user_queries().list(meant, Slice(sort="name", limit=limit))
+        found = (
+            await ports(request).user_queries().list(meant, PageRequest(sort="name", limit=limit))
+        )
         return [(one.id, _person(one)) for one in found.items]
 
     async def label(self, request: Request, id: UUID) -> str | None:
@@ -157,16 +165,20 @@ class Categories(Choices):
     name = "categories"
 
     async def exact(self, request: Request, text: str) -> list[Choice]:
-        start = Slice(sort="name", after=(fold(text), _START), limit=NAMED_IN_ERROR + 1)
+        start = PageRequest(
+            sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
+        )
         found = (await ports(request).category_queries().list(CategoryFilter(), start)).items
-        alike = [one for one in found if fold(one.name) == fold(text)]
+        alike = [one for one in found if search_fold(one.name) == search_fold(text)]
         # Accents can tell two categories apart.
         same = [one for one in alike if one.name.casefold() == text.casefold()]
         return [(one.id, one.name) for one in same or alike]
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         queries = ports(request).category_queries()
-        found = await queries.list(CategoryFilter(q=text or None), Slice(sort="name", limit=limit))
+        found = await queries.list(
+            CategoryFilter(q=text or None), PageRequest(sort="name", limit=limit)
+        )
         return [(one.id, one.name) for one in found.items]
 
     async def label(self, request: Request, id: UUID) -> str | None:
@@ -178,13 +190,13 @@ PEOPLE, CATEGORIES = People(), Categories()
 
 
 @router.get("/people")
-async def suggest_people(request: Asking) -> Response:
+async def suggest_people(request: CurrentRequest) -> Response:
     """Return the people that a field suggests for what is being typed."""
     return await _suggestions(request, PEOPLE)
 
 
 @router.get("/categories")
-async def suggest_categories(request: Asking) -> Response:
+async def suggest_categories(request: CurrentRequest) -> Response:
     """Return the categories that a field suggests for what is being typed."""
     return await _suggestions(request, CATEGORIES)
 

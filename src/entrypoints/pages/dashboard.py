@@ -9,19 +9,19 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from domain.actors import Actor
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import ProductFilter
 from domain.devices import DeviceFilter, Presence, Status
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
-from entrypoints.pages.charts import Kind, Part, bars, parts
+from entrypoints.pages.charts import Kind, Segment, bar_chart, stacked_bar
 from entrypoints.pages.rendering import page
-from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.translation import say
-from entrypoints.web.dependencies import By, Now, Ports, ports
-from service_layer.queries.tasks import WeekDone
+from entrypoints.pages.routes import CurrentRequest, PageRoute
+from entrypoints.pages.translation import translate
+from entrypoints.web.dependencies import CurrentActor, Now, Ports, ports
+from service_layer.queries.tasks import WeekCount
 
-router = APIRouter(include_in_schema=False, route_class=Page)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 SHOWN = 6
 """How much of a list is shown; the rest is where its heading leads."""
@@ -30,7 +30,7 @@ WEEKS = 12
 
 
 @router.get("/office")
-async def show_office(request: Asking, by: By, now: Now) -> Response:
+async def show_office(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
     """Show what there is to do, and what needs a look."""
     here = ports(request)
     return page(
@@ -39,7 +39,7 @@ async def show_office(request: Asking, by: By, now: Now) -> Response:
         **await _tasks(here, by, now),
         **await _things(here, now),
         news=await here.post_queries().list(
-            PostFilter.of(None), Slice(sort="published_at", descending=True, limit=4)
+            PostFilter.of(None), PageRequest(sort="published_at", descending=True, limit=4)
         ),
     )
 
@@ -51,9 +51,9 @@ async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
     overdue = TaskFilter(today=now.date(), overdue=True)
     return {
         "counts": await tasks.count(TaskFilter(today=now.date())),
-        "mine": await tasks.list(mine, Slice(sort="due_on", limit=SHOWN)),
-        "overdue": await tasks.list(overdue, Slice(sort="due_on", limit=SHOWN)),
-        "weeks": _weeks(await tasks.done_per_week(now, WEEKS)),
+        "mine": await tasks.list(mine, PageRequest(sort="due_on", limit=SHOWN)),
+        "overdue": await tasks.list(overdue, PageRequest(sort="due_on", limit=SHOWN)),
+        "weeks": _weeks(await tasks.completed_per_week(now, WEEKS)),
     }
 
 
@@ -63,19 +63,21 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
     silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
     presences = await here.device_queries().presences(now)
     return {
-        "low": await here.product_queries().list(low, Slice(sort="stock", limit=SHOWN, count=True)),
+        "low": await here.product_queries().list(
+            low, PageRequest(sort="stock", limit=SHOWN, count=True)
+        ),
         "silent": await here.device_queries().list(
-            silent, Slice(sort="last_seen_at", descending=True, limit=SHOWN)
+            silent, PageRequest(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
         "presences": presences,
         "machines": _machines(presences),
     }
 
 
-def _weeks(weeks: Sequence[WeekDone]) -> Markup:
+def _weeks(weeks: Sequence[WeekCount]) -> Markup:
     """Return the plot of what was done each week, each named after its Monday."""
     values = [(f"{week.monday:%b} {week.monday.day}", week.done) for week in weeks]
-    return bars(say("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
+    return bar_chart(translate("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
 
 
 KINDS: Mapping[Presence, Kind] = {
@@ -89,5 +91,7 @@ KINDS: Mapping[Presence, Kind] = {
 
 def _machines(presences: Mapping[Presence, int]) -> Markup:
     """Return the plot of how many machines are there."""
-    whole = [Part(say(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()]
-    return parts(say("office.machines_plot"), whole)
+    whole = [
+        Segment(translate(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()
+    ]
+    return stacked_bar(translate("office.machines_plot"), whole)

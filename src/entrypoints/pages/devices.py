@@ -12,22 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.devices import Presence, Status
-from domain.errors import Stale
+from domain.errors import VersionMismatch
 from entrypoints.api.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.charts import Kind, Part, parts
+from entrypoints.pages.charts import Kind, Segment, stacked_bar
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.translation import say
-from entrypoints.web.dependencies import By, Devices, Now, Run, ports
-from entrypoints.web.problems import refusal
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.pages.translation import translate
+from entrypoints.web.dependencies import CurrentActor, Devices, Now, UseCases, ports
+from entrypoints.web.problems import to_problem
 from service_layer import devices, idempotency
 from service_layer.queries.devices import DeviceView
 
-router = APIRouter(prefix="/office/machines", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/machines", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/machines"
 FIELDS = ("name", "kind", "serial", "location", "status", "heartbeat_every")
@@ -39,34 +39,42 @@ PRESENCES: Mapping[Presence, Kind] = {
 }
 
 
-class Wanted(DeviceParameters):
+class DeviceListQuery(DeviceParameters):
     """Which machines are shown, and in which order: as the API lists them, but by name."""
 
     sort: Literal["name", "-last_seen_at", "last_seen_at", "-created_at"] = "name"
 
 
 @router.get("")
-async def show_machines(request: Asking, now: Now) -> Response:
+async def show_machines(request: CurrentRequest, now: Now) -> Response:
     """List machines, with how many of them are heard of."""
     return await _list(request, now, Form.new(heartbeat_every="60"))
 
 
 @router.post("")
-async def add_machine(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def add_machine(
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Put a machine on the list."""
     try:
         new = dict(sent.read(NewDevice))
         place = await run(
-            idempotency.once, sent.key, devices.add_device, place=_place, actor=by, now=now, **new
+            idempotency.idempotently,
+            sent.key,
+            devices.create_device,
+            locate=_place,
+            actor=by,
+            now=now,
+            **new,
         )
-    except WRONG as error:
-        return await _list(request, now, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _list(request, now, sent.refused(error), to_problem(error).status)
     return see_other(place, "machine-added")
 
 
 @router.get("/{device_id:id}")
 async def show_machine(
-    device_id: UUID, request: Asking, device_queries: Devices, now: Now
+    device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
     """Show a machine, with a form that edits it."""
     device = await device_queries.one(device_id, now)
@@ -76,11 +84,11 @@ async def show_machine(
 @router.post("/{device_id:id}")
 async def save_machine(
     device_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     device_queries: Devices,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Give members of a machine other values, unless somebody else has done so meanwhile."""
@@ -88,26 +96,26 @@ async def save_machine(
         patch = sent.read(DevicePatch)
         expected = sent.expected
         await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
-    except Stale:
+    except VersionMismatch:
         return _merge(request, await device_queries.one(device_id, now), sent)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         device = await device_queries.one(device_id, now)
-        return _machine(request, device, sent.refused(error), refusal(error).status)
+        return _machine(request, device, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
 
 
 @router.post("/{device_id:id}/key")
 async def make_machine_key(
-    device_id: UUID, request: Asking, run: Run, by: By, now: Now
+    device_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Create a key for a machine, and redirect to the page that shows it once."""
-    keyed = await run(devices.make_key, device_id, actor=by, now=now)
+    keyed = await run(devices.issue_key, device_id, actor=by, now=now)
     return redirect_with_secret(request, f"{HERE}/{device_id}/key", keyed.key)
 
 
 @router.get("/{device_id:id}/key")
 async def show_machine_key(
-    device_id: UUID, request: Asking, device_queries: Devices, now: Now
+    device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
     """Show the key that was just created, or say that it has been shown."""
     device = await device_queries.one(device_id, now)
@@ -120,20 +128,20 @@ async def show_machine_key(
 @router.post("/{device_id:id}/delete")
 async def delete_machine(
     device_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     device_queries: Devices,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Strike a machine off the list, unless it has changed since it was looked at."""
     try:
-        await run(devices.remove_device, device_id, actor=by, now=now, expected=sent.expected)
-    except Stale as error:
+        await run(devices.delete_device, device_id, actor=by, now=now, expected=sent.expected)
+    except VersionMismatch as error:
         device = await device_queries.one(device_id, now)
         form = Form.of(device, *FIELDS).refused(error)
-        return _machine(request, device, form, refusal(error).status)
+        return _machine(request, device, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "machine-deleted")
 
 
@@ -142,7 +150,7 @@ def _place(device: Any) -> str:
 
 
 async def _list(request: Request, now: datetime, form: Form, status: int = 200) -> Response:
-    wanted = asked(request, Wanted)
+    wanted = parse_query(request, DeviceListQuery)
     queries = ports(request).device_queries()
     counted = await queries.presences(now)
     return page(
@@ -150,7 +158,7 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
         "machines/list.html",
         status=status,
         wanted=wanted,
-        listing=wanted.listing(await queries.list(wanted.filter(now), wanted.slice())),
+        listing=wanted.to_response(await queries.list(wanted.filter(now), wanted.page_request())),
         presences=[(presence, counted[presence]) for presence in PRESENCES],
         plot=_plot(counted) if any(counted.values()) else None,
         statuses=statuses(),
@@ -186,15 +194,15 @@ def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
 def _plot(counted: Mapping[Presence, int]) -> Markup:
     """Return the strip that shows how many machines of those in service are heard of."""
     whole = [
-        Part(say(f"machines.presence_{presence}"), counted[presence], kind)
+        Segment(translate(f"machines.presence_{presence}"), counted[presence], kind)
         for presence, kind in PRESENCES.items()
     ]
-    return parts(say("machines.plot"), whole)
+    return stacked_bar(translate("machines.plot"), whole)
 
 
 def statuses() -> list[tuple[str, str]]:
     """Return what the workshop can do with a machine, each with what it is called."""
-    return [(str(status), say(f"machines.status_{status}")) for status in Status]
+    return [(str(status), translate(f"machines.status_{status}")) for status in Status]
 
 
 def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from entrypoints.pages.markdown import rendered
 from entrypoints.pages.rendering import HEADERS, render
 from entrypoints.web.dependencies import ports
-from entrypoints.web.problem_types import KINDS
+from entrypoints.web.problem_types import PROBLEM_TYPES
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,13 +60,13 @@ for _name in _FILES:
 @router.get("/problems/{code}")
 async def problem(code: str, request: Request) -> Response:
     """Explain a kind of problem: in a page to a browser, in plain text to everything else."""
-    if code not in KINDS:
+    if code not in PROBLEM_TYPES:
         raise HTTPException(404)
-    kind = KINDS[code]
+    kind = PROBLEM_TYPES[code]
     if "text/html" in request.headers.get("accept", "").lower():
-        about = await rendered(ports(request).markdown(), kind.about)
+        about = await rendered(ports(request).markdown(), kind.description)
         path = request.url.path
         body = render("problem.html", path=path, code=code, kind=kind, about=about)
         return HTMLResponse(body, headers={**HEADERS, "Vary": "Accept"})
-    text = f"{kind.title} ({kind.status} {code})\n\n{kind.about}\n"
+    text = f"{kind.title} ({kind.status} {code})\n\n{kind.description}\n"
     return PlainTextResponse(text, headers={"Vary": "Accept"})

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from entrypoints.pages.rendering import HEADERS, render
 from entrypoints.pages.sessions import known, secret_of
-from entrypoints.web.problems import Refused, problem_response, refusal, routing_error
+from entrypoints.web.problems import ApiProblem, problem_response, routing_error, to_problem
 from service_layer.queries.access import Grant
 from service_layer.queries.users import PublicUser
 
@@ -30,7 +30,7 @@ def wants_page(scope: Scope) -> bool:
 
 async def error_page(request: Request, error: Exception) -> Response:
     """Return the page that tells of an error; in the office it keeps the navigation."""
-    refused = refusal(error)
+    refused = to_problem(error)
     # A browser has nothing to do with the challenge of the API.
     headers = {n: v for n, v in refused.headers.items() if n.lower() != "www-authenticate"}
     in_office, me = await _office_user(request, refused)
@@ -47,7 +47,7 @@ async def error_page(request: Request, error: Exception) -> Response:
     return HTMLResponse(body, refused.status, {"Cache-Control": "no-store", **HEADERS, **headers})
 
 
-async def _office_user(request: Request, refused: Refused) -> tuple[bool, PublicUser | None]:
+async def _office_user(request: Request, refused: ApiProblem) -> tuple[bool, PublicUser | None]:
     """Return whether the office's navigation is shown, and who is signed in, if that is known.
 
     While the service cannot answer, the session's cookie decides: the navigation is no secret.
@@ -69,7 +69,7 @@ async def _office_user(request: Request, refused: Refused) -> tuple[bool, Public
     return secret_of(request) is not None, None
 
 
-def answer(scope: Scope, refused: Refused) -> ASGIApp:
+def answer(scope: Scope, refused: ApiProblem) -> ASGIApp:
     """Return what tells of an error: a page to people, a problem to programs."""
     if not wants_page(scope):
         return problem_response(refused, scope["request_id"])
@@ -83,7 +83,7 @@ def answer(scope: Scope, refused: Refused) -> ASGIApp:
 
 async def answer_refused(request: Request, error: Exception) -> Response:
     """Answer an error that the table knows."""
-    return await _answer(request, refusal(error))
+    return await _answer(request, to_problem(error))
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
@@ -92,7 +92,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     return await _answer(request, routing_error(request, error))
 
 
-async def _answer(request: Request, refused: Refused) -> Response:
+async def _answer(request: Request, refused: ApiProblem) -> Response:
     if wants_page(request.scope):
         return await error_page(request, refused)
     return problem_response(refused, request.scope["request_id"])

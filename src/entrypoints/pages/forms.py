@@ -18,8 +18,8 @@ from domain.base import Expected
 from domain.errors import DomainError
 from entrypoints.pages.addresses import local
 from entrypoints.pages.rendering import digest
-from entrypoints.web.problems import Refused, refusal
-from entrypoints.web.validation import checked, place_in_body
+from entrypoints.web.problems import ApiProblem, to_problem
+from entrypoints.web.validation import pointer_in_body, validated
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 SECRETS = frozenset({"password", "current", "new"})
 """The fields with passwords: what is in them is on no page."""
 
-THEIRS = "theirs"
+KEEP_THEIRS = "theirs"
 """What a merge says of a field that is to stay as somebody else has made it."""
 
 
@@ -96,22 +96,26 @@ class Form:
         a value in all its detail, so an edit of one member must not write the others.
 
         Raises:
-            Refused: 422 when something is wrong with it.
+            ApiProblem: 422 when something is wrong with it.
         """
         adapter, members = _schema(model)
         said = {}
         for name, schema in members.items():
-            if name not in self.values or self[f"keep-{name}"] == THEIRS or not self.touched(name):
+            if (
+                name not in self.values
+                or self[f"keep-{name}"] == KEEP_THEIRS
+                or not self.touched(name)
+            ):
                 continue
             told = _as_json(self[name], schema)
             if told is not _LEFT_OUT:
                 said[name] = told
-        value: T = checked(adapter, said, place_in_body)
+        value: T = validated(adapter, said, pointer_in_body)
         return value
 
     def refused(self, error: Exception) -> "Form":
         """Return the form with what is wrong with it, and what was typed."""
-        refused = refusal(error)
+        refused = to_problem(error)
         errors: dict[str, str] = {}
         for each in refused.members.get("errors", ()):
             name = unquote(each.get("pointer", "#").removeprefix("#").removeprefix("/"))
@@ -151,8 +155,8 @@ async def _sent(request: Request) -> Form:
     return sent
 
 
-Sent = Annotated[Form, Depends(_sent)]
+SubmittedForm = Annotated[Form, Depends(_sent)]
 """The form that was sent."""
 
-WRONG = (Refused, DomainError)
+FORM_ERRORS = (ApiProblem, DomainError)
 """What can be wrong with a form, for whoever typed it to put right."""

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from service_layer.ports import Beginning, Markdown
+from service_layer.ports import Excerpt, MarkdownRenderer
 from service_layer.queries.posts import PostView
 
 EXCERPT = 280
 """How many characters of a post a list shows, before the ellipsis."""
 
 
-async def rendered(markdown: Markdown, text: str) -> Markup:
+async def rendered(markdown: MarkdownRenderer, text: str) -> Markup:
     """Return a text in Markdown as HTML, or as it was typed if it exceeds the limits."""
     html = await markdown.to_html(text)
     return plain(text) if html is None else safe(html)
@@ -30,20 +30,20 @@ def plain(text: str) -> Markup:
     return Markup("<p>{}</p>\n").format(Markup("<br>\n").join(lines))
 
 
-async def excerpts(markdown: Markdown, posts: Sequence[PostView]) -> Mapping[UUID, str]:
+async def excerpts(markdown: MarkdownRenderer, posts: Sequence[PostView]) -> Mapping[UUID, str]:
     """Return how the texts of posts begin, by the posts' ids."""
-    found = await markdown.beginnings([post.content for post in posts])
+    found = await markdown.excerpts([post.content for post in posts])
     return {
         post.id: excerpt(begins or _as_typed(post.content))
         for post, begins in zip(posts, found, strict=True)
     }
 
 
-def _as_typed(text: str) -> Beginning:
-    return Beginning(" ".join(text[: 2 * EXCERPT].split()), more=len(text) > 2 * EXCERPT)
+def _as_typed(text: str) -> Excerpt:
+    return Excerpt(" ".join(text[: 2 * EXCERPT].split()), more=len(text) > 2 * EXCERPT)
 
 
-def excerpt(begins: Beginning) -> str:
+def excerpt(begins: Excerpt) -> str:
     """Return how a text begins, in at most `EXCERPT` characters and an ellipsis."""
     if len(begins.text) > EXCERPT:
         return shorten(begins.text, EXCERPT)

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor
-from domain.base import checked_by
-from domain.errors import NotFound, Stale
+from domain.base import validate
+from domain.errors import NotFound, VersionMismatch
 from domain.posts import (
     CONTENT,
     Post,
@@ -22,18 +22,18 @@ from domain.posts import (
 from entrypoints.api.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.web.dependencies import By, MarkdownPort, Now, Posts, Run, ports
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.web.dependencies import CurrentActor, Markdown, Now, Posts, UseCases, ports
 from entrypoints.web.pagination import ListParameters
-from entrypoints.web.problems import refusal
+from entrypoints.web.problems import to_problem
 from entrypoints.web.schema_types import Search
 from service_layer import idempotency, posts
 from service_layer.queries.posts import PostQueries, PostView
 
-router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/news"
 FIELDS = ("title", "content")
@@ -45,7 +45,7 @@ _PUBLISHING = {
 }
 
 
-class Wanted(ListParameters):
+class PostListQuery(ListParameters):
     """Which posts are shown, and in which order."""
 
     sorts = PostParameters.sorts
@@ -65,31 +65,35 @@ class Wanted(ListParameters):
 
 
 @router.get("")
-async def show_posts(request: Asking, post_queries: Posts, by: By) -> Response:
+async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentActor) -> Response:
     """List the posts that whoever asks may see."""
-    wanted = asked(request, Wanted)
-    listing = wanted.listing(await post_queries.list(wanted.filter(by), wanted.slice()))
+    wanted = parse_query(request, PostListQuery)
+    listing = wanted.to_response(await post_queries.list(wanted.filter(by), wanted.page_request()))
     return page(request, "news/list.html", wanted=wanted, listing=listing)
 
 
 @router.get("/new")
-async def show_new_post(request: Asking) -> Response:
+async def show_new_post(request: CurrentRequest) -> Response:
     """Show where a post is written."""
     return await _write(request, Form.new())
 
 
 @router.post("")
-async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def add_post(
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Keep a draft, and publish it if that is wanted; or only show what it would look like."""
     if sent["preview"]:
         return await _write(request, *_judged(sent))
     try:
         new = dict(sent.read(NewPost))
-        use_case = posts.write_post
+        use_case = posts.create_post
         key = sent.key
-        place = await run(idempotency.once, key, use_case, place=_place, actor=by, now=now, **new)
-    except WRONG as error:
-        return await _write(request, sent.refused(error), refusal(error).status)
+        place = await run(
+            idempotency.idempotently, key, use_case, locate=_place, actor=by, now=now, **new
+        )
+    except FORM_ERRORS as error:
+        return await _write(request, sent.refused(error), to_problem(error).status)
     done = "post-written"
     if sent["publish"] == "yes":
         done = "post-published"
@@ -98,7 +102,7 @@ async def add_post(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> R
 
 
 @router.post("/preview")
-async def preview_post(request: Asking, sent: Sent) -> Response:
+async def preview_post(request: CurrentRequest, sent: SubmittedForm) -> Response:
     """Return what a post that is being written looks like, to be put into the page."""
     form, status = _judged(sent)
     shown = await _preview(request, form)
@@ -107,7 +111,12 @@ async def preview_post(request: Asking, sent: Sent) -> Response:
 
 @router.get("/{post_id:id}")
 async def show_post(
-    post_id: UUID, request: Asking, post_queries: Posts, markdown: MarkdownPort, by: By, now: Now
+    post_id: UUID,
+    request: CurrentRequest,
+    post_queries: Posts,
+    markdown: Markdown,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Show a post, to whoever may change it as a form that does."""
     post = await _visible(post_queries, post_id, by, now)
@@ -120,7 +129,13 @@ async def show_post(
 
 @router.post("/{post_id:id}")
 async def save_post(
-    post_id: UUID, request: Asking, sent: Sent, post_queries: Posts, run: Run, by: By, now: Now
+    post_id: UUID,
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    post_queries: Posts,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Give a post another title or text, and publish it or take it back if that is wanted."""
     post = await _visible(post_queries, post_id, by, now)
@@ -131,12 +146,12 @@ async def save_post(
         patch = sent.read(PostPatch)
         expected = sent.expected
         await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
-    except Stale:
+    except VersionMismatch:
         now_is = Form.of(await _visible(post_queries, post_id, by, now), *FIELDS)
         back = with_back(f"{HERE}/{post_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
-    except WRONG as error:
-        return await _edit(request, post, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _edit(request, post, sent.refused(error), to_problem(error).status)
     done = "saved"
     if sent["publish"] in _PUBLISHING:
         use_case, done = _PUBLISHING[sent["publish"]]
@@ -146,10 +161,15 @@ async def save_post(
 
 @router.post("/{post_id:id}/delete")
 async def delete_post(
-    post_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
+    post_id: UUID,
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Throw a post away, unless it has changed since it was looked at."""
-    await run(posts.remove_post, post_id, actor=by, now=now, expected=sent.expected)
+    await run(posts.delete_post, post_id, actor=by, now=now, expected=sent.expected)
     return see_other(list_address(back_of(request), HERE), "post-deleted")
 
 
@@ -165,7 +185,7 @@ async def _visible(post_queries: PostQueries, post_id: UUID, by: Actor, now: dat
     """
     post = await post_queries.one(post_id, now)
     if not is_visible(by, post.author_id, published=post.published):
-        raise NotFound(Post.kind, post_id)
+        raise NotFound(Post.entity_name, post_id)
     return post
 
 
@@ -173,9 +193,9 @@ def _judged(sent: Form) -> tuple[Form, int]:
     """Return the form of a preview with what is wrong with its text, and the status for it."""
     try:
         if sent["content"].strip():
-            checked_by(CONTENT, "content", sent["content"])
-    except WRONG as error:
-        return sent.refused(error), refusal(error).status
+            validate(CONTENT, "content", sent["content"])
+    except FORM_ERRORS as error:
+        return sent.refused(error), to_problem(error).status
     return sent, 200
 
 

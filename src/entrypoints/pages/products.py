@@ -7,27 +7,27 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import InUse, Stale
+from domain.errors import StillReferenced, VersionMismatch
 from entrypoints.api.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.choices import CATEGORIES
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page
+from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.stock import HERE
-from entrypoints.web.dependencies import By, InCurrency, Now, Products, Run
-from entrypoints.web.problems import refusal
+from entrypoints.web.dependencies import CurrentActor, InCurrency, Now, Products, UseCases
+from entrypoints.web.problems import to_problem
 from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import ProductView
 
-router = APIRouter(prefix=HERE, include_in_schema=False, route_class=Page)
+router = APIRouter(prefix=HERE, include_in_schema=False, route_class=PageRoute)
 
 FIELDS = ("name", "sku", "description", "price", "reorder_level", "category_id")
 
 
 @router.get("/new")
-async def show_new_product(request: Asking) -> Response:
+async def show_new_product(request: CurrentRequest) -> Response:
     """Show the form that adds a product; a category can be chosen by the link that leads here."""
     chosen = request.query_params.get("category_id", "")
     return await _new(request, Form.new(category_id=chosen))
@@ -35,30 +35,35 @@ async def show_new_product(request: Asking) -> Response:
 
 @router.post("/new")
 async def add_product(
-    request: Asking, sent: Sent, run: Run, by: By, now: Now, currency: InCurrency
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
+    currency: InCurrency,
 ) -> Response:
     """Add a product; what there is of it is received at once."""
     try:
         sent = await CATEGORIES.resolve(request, sent, "category_id")
         new = sent.read(NewProduct)
         place = await run(
-            idempotency.once,
+            idempotency.idempotently,
             sent.key,
-            stockroom.add_product,
-            place=lambda product: f"{HERE}/{product.id}",
+            stockroom.create_product,
+            locate=lambda product: f"{HERE}/{product.id}",
             currency=currency,
             actor=by,
             now=now,
             **vars(new),
         )
-    except WRONG as error:
-        return await _new(request, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _new(request, sent.refused(error), to_problem(error).status)
     return see_other(place, "product-added")
 
 
 @router.get("/{product_id:id}/edit")
 async def show_product_form(
-    product_id: UUID, request: Asking, product_queries: Products, now: Now
+    product_id: UUID, request: CurrentRequest, product_queries: Products, now: Now
 ) -> Response:
     """Show a product as a form that edits it."""
     product = await product_queries.one(product_id, now)
@@ -68,11 +73,11 @@ async def show_product_form(
 @router.post("/{product_id:id}/edit")
 async def save_product(
     product_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     product_queries: Products,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
     currency: InCurrency,
 ) -> Response:
@@ -91,17 +96,17 @@ async def save_product(
             now=now,
             expected=expected,
         )
-    except Stale:
+    except VersionMismatch:
         return await _merge(request, await product_queries.one(product_id, now), sent)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         product = await product_queries.one(product_id, now)
-        return await _edit(request, product, sent.refused(error), refusal(error).status)
+        return await _edit(request, product, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "saved")
 
 
 @router.post("/{product_id:id}/archive")
 async def archive_product(
-    product_id: UUID, request: Asking, run: Run, by: By, now: Now
+    product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Offer a product no longer."""
     await run(stockroom.archive_product, product_id, actor=by, now=now)
@@ -110,7 +115,7 @@ async def archive_product(
 
 @router.post("/{product_id:id}/restore")
 async def restore_product(
-    product_id: UUID, request: Asking, run: Run, by: By, now: Now
+    product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Offer a product again."""
     await run(stockroom.restore_product, product_id, actor=by, now=now)
@@ -120,21 +125,21 @@ async def restore_product(
 @router.post("/{product_id:id}/delete")
 async def delete_product(
     product_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     product_queries: Products,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Strike a product off the list, if nothing of it ever came or went."""
     expected = sent.expected
     try:
-        await run(stockroom.remove_product, product_id, actor=by, now=now, expected=expected)
-    except InUse as error:
+        await run(stockroom.delete_product, product_id, actor=by, now=now, expected=expected)
+    except StillReferenced as error:
         product = await product_queries.one(product_id, now)
         form = Form.of(product, *FIELDS).refused(error)
-        return await _edit(request, product, form, refusal(error).status)
+        return await _edit(request, product, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "product-deleted")
 
 

@@ -7,40 +7,40 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.access import MOST_TOKENS, Scope, Token, TokenFilter
+from domain.access import MAX_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
-from domain.base import Slice
-from domain.errors import NotFound, Stale
+from domain.base import PageRequest
+from domain.errors import NotFound, VersionMismatch
 from entrypoints.api.access import NewToken
-from entrypoints.api.images import change_picture
+from entrypoints.api.images import replace_image
 from entrypoints.api.users import PasswordChange, UserPatch
 from entrypoints.pages import sessions
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page
-from entrypoints.pages.translation import say
+from entrypoints.pages.routes import CurrentRequest, PageRoute
+from entrypoints.pages.translation import translate
 from entrypoints.pages.uploads import uploaded
 from entrypoints.pages.users import profile_changes, profile_form
 from entrypoints.web.dependencies import (
-    Address,
     AuthenticatorPort,
-    By,
-    Granted,
+    ClientAddress,
+    CurrentActor,
+    CurrentGrant,
     Hashing,
+    Images,
     Now,
-    PicturesPort,
-    Run,
     Tokens,
+    UseCases,
     Users,
     ports,
 )
-from entrypoints.web.problems import refusal
+from entrypoints.web.problems import to_problem
 from service_layer import access, users
 from service_layer.queries.users import UserView
 
-router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/profile"
 PASSWORD = f"{HERE}/password"
@@ -49,7 +49,9 @@ FIELDS = ("name", "username", "email", "city", "age")
 
 
 @router.get("")
-async def show_profile(request: Asking, user_queries: Users, by: By, now: Now) -> Response:
+async def show_profile(
+    request: CurrentRequest, user_queries: Users, by: CurrentActor, now: Now
+) -> Response:
     """Show one's profile, as a form that edits it."""
     user = await user_queries.one(by.id, now)
     return _profile(request, user, profile_form(user, FIELDS))
@@ -57,63 +59,73 @@ async def show_profile(request: Asking, user_queries: Users, by: By, now: Now) -
 
 @router.post("")
 async def save_profile(
-    request: Asking, sent: Sent, user_queries: Users, run: Run, by: By, now: Now
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    user_queries: Users,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Give members of one's profile other values, unless an admin has done so meanwhile."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
         await run(users.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
-    except Stale:
+    except VersionMismatch:
         now_is = profile_form(await user_queries.one(by.id, now), FIELDS)
         return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         user = await user_queries.one(by.id, now)
-        return _profile(request, user, sent.refused(error), refusal(error).status)
+        return _profile(request, user, sent.refused(error), to_problem(error).status)
     return see_other(HERE, "saved")
 
 
 @router.post("/picture")
 async def show_another_picture(
-    request: Asking, user_queries: Users, pictures: PicturesPort, run: Run, by: By, now: Now
+    request: CurrentRequest,
+    user_queries: Users,
+    pictures: Images,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Show another picture of oneself."""
     try:
         content = await uploaded(request, "picture")
-        await change_picture(content, by.id, pictures=pictures, run=run, by=by, now=now)
-    except WRONG as error:
+        await replace_image(content, by.id, pictures=pictures, run=run, by=by, now=now)
+    except FORM_ERRORS as error:
         user = await user_queries.one(by.id, now)
-        refused = refusal(error)
+        refused = to_problem(error)
         form = profile_form(user, FIELDS)
         return _profile(request, user, form, refused.status, form.refused(error).wrong)
     return see_other(HERE, "picture-shown")
 
 
 @router.post("/picture/remove")
-async def remove_picture(pictures: PicturesPort, run: Run, by: By, now: Now) -> Response:
+async def remove_picture(pictures: Images, run: UseCases, by: CurrentActor, now: Now) -> Response:
     """Show no picture of oneself but the one that stands for everybody."""
-    _, before = await run(users.show_picture, by.id, None, actor=by, now=now)
+    _, before = await run(users.set_image, by.id, None, actor=by, now=now)
     if before is not None:
-        await pictures.discard(before)
+        await pictures.delete(before)
     return see_other(HERE, "picture-removed")
 
 
 @router.get("/password")
-async def show_password(request: Asking) -> Response:
+async def show_password(request: CurrentRequest) -> Response:
     """Show where one changes one's password."""
     return page(request, "profile/password.html", form=Form())
 
 
 @router.post("/password")
 async def change_own_password(
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     user_queries: Users,
     authenticator: AuthenticatorPort,
     hashing: Hashing,
-    run: Run,
-    by: By,
-    address: Address,
+    run: UseCases,
+    by: CurrentActor,
+    address: ClientAddress,
     now: Now,
 ) -> Response:
     """Change one's password, which ends every session and token, and sign in by the new one."""
@@ -127,14 +139,14 @@ async def change_own_password(
             password_hash=password_hash,
             now=now,
         )
-    except WRONG as error:
+    except FORM_ERRORS as error:
         form = sent.refused(error)
-        return page(request, "profile/password.html", status=refusal(error).status, form=form)
+        return page(request, "profile/password.html", status=to_problem(error).status, form=form)
     username = (await user_queries.one(by.id, now)).username
     try:
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, change.new, address, browser)
-    except WRONG:
+    except FORM_ERRORS:
         # Somebody else has changed it again, or uses up the attempts: it is changed all the same.
         return see_other("/sign-in", "password-changed")
     response = see_other(PASSWORD, "password-changed")
@@ -143,32 +155,39 @@ async def change_own_password(
 
 
 @router.get("/tokens")
-async def show_tokens(request: Asking, by: By) -> Response:
+async def show_tokens(request: CurrentRequest, by: CurrentActor) -> Response:
     """List one's personal tokens, with a form that makes one."""
     return await _tokens(request, by, Form())
 
 
 @router.post("/tokens")
 async def make_token(
-    request: Asking, sent: Sent, grant: Granted, run: Run, by: By, now: Now
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    grant: CurrentGrant,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Create a personal token, and redirect to the page that shows it once."""
     try:
         new = _until_the_end_of_the_day(sent).read(NewToken)
         issued = await run(
-            access.create_token, **vars(new), actor=by, known_by=grant.token_id, now=now
+            access.create_token, **vars(new), actor=by, session_token_id=grant.token_id, now=now
         )
-    except WRONG as error:
-        return await _tokens(request, by, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _tokens(request, by, sent.refused(error), to_problem(error).status)
     return redirect_with_secret(request, f"{TOKENS}/{issued.token.id}", issued.secret)
 
 
 @router.get("/tokens/{token_id:id}")
-async def show_token(token_id: UUID, request: Asking, token_queries: Tokens, by: By) -> Response:
+async def show_token(
+    token_id: UUID, request: CurrentRequest, token_queries: Tokens, by: CurrentActor
+) -> Response:
     """Show the token that was just created, or say that it has been shown."""
     token = await token_queries.owned(token_id, by.id)
     if token is None:
-        raise NotFound(Token.kind, token_id)
+        raise NotFound(Token.entity_name, token_id)
     secret = take_secret(request)
     response = page(request, "profile/token.html", token=token, secret=secret)
     forget_secret(request, response)
@@ -176,7 +195,7 @@ async def show_token(token_id: UUID, request: Asking, token_queries: Tokens, by:
 
 
 @router.post("/tokens/{token_id:id}/delete")
-async def end_own_token(token_id: UUID, run: Run, by: By, now: Now) -> Response:
+async def end_own_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now) -> Response:
     """End one of one's personal tokens."""
     await run(access.revoke_token, token_id, actor=by, now=now)
     return see_other(TOKENS, "token-deleted")
@@ -192,14 +211,14 @@ def _profile(
 
 
 async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
-    all_of_them = Slice(sort="created_at", descending=True, limit=MOST_TOKENS)
+    all_of_them = PageRequest(sort="created_at", descending=True, limit=MAX_TOKENS)
     mine = TokenFilter(user_id=by.id)
     return page(
         request,
         "profile/tokens.html",
         status=status,
         tokens=(await ports(request).token_queries().list(mine, all_of_them)).items,
-        scopes=[(str(scope), say(f"profile.scope_{scope}")) for scope in Scope],
+        scopes=[(str(scope), translate(f"profile.scope_{scope}")) for scope in Scope],
         form=form,
     )
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from domain.users import UNKNOWN_CITY
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
-from entrypoints.pages.translation import say
-from entrypoints.web.etags import is_known, listed, tag_of
+from entrypoints.pages.translation import translate
+from entrypoints.web.etags import etag, header_list, if_none_match_holds
 from entrypoints.web.origins import public_origin
 
 CONTENT_POLICY = (
@@ -55,8 +55,8 @@ def ago(value: datetime, now: datetime) -> str:
     seconds = max(0, int((now - value).total_seconds()))
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= length:
-            return say(f"common.ago_{unit}", n=seconds // length)
-    return say("common.ago_now")
+            return translate(f"common.ago_{unit}", n=seconds // length)
+    return translate("common.ago_now")
 
 
 def number(value: int | Decimal) -> str:
@@ -69,7 +69,7 @@ def known_city(city: str) -> str:
     return "" if city == UNKNOWN_CITY else city
 
 
-def kept(asked: BaseModel, **changes: object) -> dict[str, str]:
+def query_for(asked: BaseModel, **changes: object) -> dict[str, str]:
     """Return what a page was asked for, as parameters; some of it changed, and from the start."""
     defaults = type(asked).model_fields
     said = {name: getattr(asked, name) for name in defaults if name != "cursor"} | changes
@@ -92,9 +92,9 @@ def _environment() -> Environment:
         cache_size=-1,
     )
     environment.globals |= {
-        "say": say,
+        "say": translate,
         "static": address_of,
-        "kept": kept,
+        "kept": query_for,
         "with_back": with_back,
         "list_address": list_address,
     }
@@ -142,9 +142,9 @@ def cached_page(request: Request, template: str, **shown: Any) -> Response:
 def cached(request: Request, body: str, media_type: str) -> Response:
     """Return what a cache may keep, or tell one that it still holds (RFC 9110, 15.4.5)."""
     content = body.encode()
-    tag = tag_of(content, None)
+    tag = etag(content, None)
     headers = {"Cache-Control": "public, no-cache", "ETag": tag, **HEADERS}
-    if is_known(listed(request.scope["headers"], b"if-none-match"), tag):
+    if if_none_match_holds(header_list(request.scope["headers"], b"if-none-match"), tag):
         return Response(None, 304, headers)
     return Response(content, 200, headers, f"{media_type}; charset=utf-8")
 
@@ -188,7 +188,7 @@ def _done(request: Request) -> str | None:
     """Return what the form before this page did, if it is one of the things that forms do."""
     name = request.query_params.get("done")
     try:
-        return say(f"done.{name}") if name else None
+        return translate(f"done.{name}") if name else None
     except KeyError:
         return None
 

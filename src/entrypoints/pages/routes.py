@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from domain.actors import Role
-from domain.errors import DomainError, Forbidden
+from domain.errors import DomainError, PermissionDenied
 from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import SECRETS, Form
 from entrypoints.pages.rendering import page, see_other
@@ -19,19 +19,19 @@ from entrypoints.pages.sessions import known, require_same_origin
 from entrypoints.web.body import MAX_BODY, parse_form, read, require_media_type
 from entrypoints.web.dependencies import ports
 from entrypoints.web.policy import PAGES
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 from entrypoints.web.route import FORM, announces_body
-from entrypoints.web.validation import checked, place_in_query
+from entrypoints.web.validation import pointer_in_query, validated
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant
 
 M = TypeVar("M", bound=BaseModel)
 
-TROUBLES = (Refused, DomainError, DatabaseUnavailable, StorageUnavailable)
+PAGE_ERRORS = (ApiProblem, DomainError, DatabaseUnavailable, StorageUnavailable)
 """What ends as a page that tells of an error, if nobody has a better one."""
 
 
-class Page(APIRoute):
+class PageRoute(APIRoute):
     """A page, or a form that is sent to us; its endpoint returns the response."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ class Page(APIRoute):
                 require_same_origin(request)
                 scope["form"] = await _read_form(request, self.max_body_size or MAX_BODY)
             response = await self.respond(request)
-        except TROUBLES as error:
+        except PAGE_ERRORS as error:
             response = await error_page(request, error)
         await response(scope, receive, send)
 
@@ -61,9 +61,9 @@ class Page(APIRoute):
         """Return the answer to a request whose form has been read.
 
         Raises:
-            Forbidden: when somebody is known, and may not come in here.
+            PermissionDenied: when somebody is known, and may not come in here.
         """
-        if not self.who.is_anybody and not await self._admit(request):
+        if not self.who.is_public and not await self._admit(request):
             return ask_to_sign_in(request)
         values: dict[str, Any] = dict(request.scope["path_params"])
         for name, call in self.needs:
@@ -75,7 +75,7 @@ class Page(APIRoute):
         """Whether it is known who asks.
 
         Raises:
-            Forbidden: when they may not come in here.
+            PermissionDenied: when they may not come in here.
         """
         scope = request.scope
         # Whoever has just signed in is known already.
@@ -84,7 +84,7 @@ class Page(APIRoute):
             return False
         scope["grant"] = grant
         if self.who.role is Role.ADMIN and not grant.actor.is_admin:
-            raise Forbidden("Only an admin may do this.")
+            raise PermissionDenied("Only an admin may do this.")
         id = grant.actor.id
         scope["me"] = (await ports(request).user_queries().public({id})).get(id)
         return True
@@ -128,7 +128,7 @@ def sign_in_page(
     return page(request, "access/sign_in.html", status=status, **shown)
 
 
-def asked(request: Request, model: type[M], **instead: str) -> M:
+def parse_query(request: Request, model: type[M], **instead: str) -> M:
     """Return what the query asks for, by a schema of the API's.
 
     A blank field asks nothing. Unknown parameters are ignored: links that people share carry all
@@ -136,13 +136,13 @@ def asked(request: Request, model: type[M], **instead: str) -> M:
     values for parameters that were read otherwise.
 
     Raises:
-        Refused: 422 when a value of a known parameter is not usable.
+        ApiProblem: 422 when a value of a known parameter is not usable.
     """
     query = {**dict(request.query_params.multi_items()), **instead}
     given = {
         name: value for name, value in query.items() if name in model.model_fields and value.strip()
     }
-    value: M = checked(TypeAdapter(model), given, place_in_query)
+    value: M = validated(TypeAdapter(model), given, pointer_in_query)
     return value
 
 
@@ -150,5 +150,5 @@ async def _request(request: Request) -> Request:
     return request
 
 
-Asking = Annotated[Request, Depends(_request)]
+CurrentRequest = Annotated[Request, Depends(_request)]
 """The request, for what an endpoint has to read of it and to render for."""

@@ -5,12 +5,12 @@ from datetime import timedelta
 from fastapi import Request
 from starlette.responses import Response
 
-from domain.access import MAX_SECRET, SESSION
-from domain.errors import Forbidden
+from domain.access import MAX_SECRET, SESSION_LIFETIME
+from domain.errors import PermissionDenied
 from domain.known_browser import KnownBrowser
 from entrypoints.web.dependencies import ports
 from entrypoints.web.origins import Origin, cookie_name, public_origin
-from service_layer.access import Issued
+from service_layer.access import IssuedToken
 from service_layer.queries.access import Grant
 
 COOKIE = "atelier"
@@ -76,9 +76,9 @@ def _known_browser_cookie(request: Request) -> str:
     return cookie_name(request, f"{COOKIE}-known")
 
 
-def begin(request: Request, response: Response, issued: Issued) -> None:
+def begin(request: Request, response: Response, issued: IssuedToken) -> None:
     """Set the session's cookie, and the one by which the browser is known at its next sign-in."""
-    _set(request, response, cookie_name(request, COOKIE), issued.secret, SESSION)
+    _set(request, response, cookie_name(request, COOKIE), issued.secret, SESSION_LIFETIME)
     if issued.browser is not None:
         name = _known_browser_cookie(request)
         _set(request, response, name, str(issued.browser), KNOWN_BROWSER)
@@ -113,7 +113,7 @@ def require_same_origin(request: Request) -> None:
     The origin is compared with the public one, or with that of the Host if none is configured.
 
     Raises:
-        Forbidden: when another page sent it, or no header tells.
+        PermissionDenied: when another page sent it, or no header tells.
     """
     site = request.headers.get("sec-fetch-site")
     if site is None:
@@ -122,7 +122,9 @@ def require_same_origin(request: Request) -> None:
     else:
         same = site == "same-origin"
     if not same:
-        raise Forbidden("This was not sent from a page of this workshop; nothing was changed.")
+        raise PermissionDenied(
+            "This was not sent from a page of this workshop; nothing was changed."
+        )
 
 
 def _own_origins(request: Request) -> set[Origin | None]:

@@ -11,24 +11,24 @@ from fastapi import APIRouter, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.posts import PostFilter
 from entrypoints.pages import sessions
 from entrypoints.pages.access import awaits_setup
 from entrypoints.pages.markdown import excerpts, rendered
 from entrypoints.pages.rendering import cached, cached_page, origin_of, page, render, see_other
-from entrypoints.pages.routes import Asking, Page
-from entrypoints.web.dependencies import MarkdownPort, Posts, Users
+from entrypoints.pages.routes import CurrentRequest, PageRoute
+from entrypoints.web.dependencies import Markdown, Posts, Users
 from entrypoints.web.pagination import Limit, ListParameters, encode
-from entrypoints.web.problems import Refused
-from entrypoints.web.validation import checked, place_in_query
+from entrypoints.web.problems import ApiProblem
+from entrypoints.web.validation import pointer_in_query, validated
 from service_layer.queries.posts import PostQueries, PostView
 
-router = APIRouter(include_in_schema=False, route_class=Page)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 IN_FEED = 20
 
-_ONE = Slice(sort="published_at", limit=1)
+_ONE = PageRequest(sort="published_at", limit=1)
 _NOBODY = UUID(int=0)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # What XML cannot say at all (XML 1.0, 2.2).
@@ -43,7 +43,7 @@ _ROBOTS = (
 OLDER, NEWER = "-published_at", "published_at"
 
 
-class Way(ListParameters):
+class PostPageQuery(ListParameters):
     """From where one goes on through the posts, and whether to older or to newer ones."""
 
     sorts = {"published_at": datetime}
@@ -53,7 +53,7 @@ class Way(ListParameters):
 
 
 @dataclass(frozen=True)
-class Walked:
+class PostPage:
     """Some posts, newest first, and the parameters that lead on to older and to newer ones."""
 
     items: Sequence[PostView]
@@ -63,7 +63,7 @@ class Walked:
 
 
 @router.get("/")
-async def show_home(request: Asking, post_queries: Posts, markdown: MarkdownPort) -> Response:
+async def show_home(request: CurrentRequest, post_queries: Posts, markdown: Markdown) -> Response:
     """Show the news; whoever comes before there is an admin is led to where one is made."""
     if await awaits_setup(request):
         return see_other("/setup")
@@ -76,12 +76,12 @@ async def show_home(request: Asking, post_queries: Posts, markdown: MarkdownPort
 
 @router.get("/posts/{slug}")
 async def show_article(
-    slug: str, request: Asking, post_queries: Posts, markdown: MarkdownPort
+    slug: str, request: CurrentRequest, post_queries: Posts, markdown: Markdown
 ) -> Response:
     """Show a post; a draft is not there, not even for its author."""
     post = await post_queries.by_slug(slug)
     if post is None or not post.published:
-        raise Refused("not-found", "There is no such post.")
+        raise ApiProblem("not-found", "There is no such post.")
     content = await rendered(markdown, post.content)
     about = (await excerpts(markdown, [post]))[post.id]
     return cached_page(request, "site/post.html", post=post, content=content, about=about)
@@ -89,7 +89,11 @@ async def show_article(
 
 @router.get("/people/{username}")
 async def show_posts_of_person(
-    username: str, request: Asking, post_queries: Posts, user_queries: Users, markdown: MarkdownPort
+    username: str,
+    request: CurrentRequest,
+    post_queries: Posts,
+    user_queries: Users,
+    markdown: Markdown,
 ) -> Response:
     """Show somebody's posts, also when they do not work here any more.
 
@@ -103,7 +107,7 @@ async def show_posts_of_person(
         (await post_queries.list(meant, _ONE)).items
     )
     if user is None or not (has_published or await sessions.known(request)):
-        raise Refused("not-found", "There is nobody of this name.")
+        raise ApiProblem("not-found", "There is nobody of this name.")
     if walked is None:
         return see_other(f"/people/{user.username}")
     person = user.public()
@@ -114,9 +118,9 @@ async def show_posts_of_person(
 
 
 @router.get("/feed.atom")
-async def show_feed(request: Asking, post_queries: Posts, markdown: MarkdownPort) -> Response:
+async def show_feed(request: CurrentRequest, post_queries: Posts, markdown: Markdown) -> Response:
     """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
-    newest = Slice(sort="published_at", descending=True, limit=IN_FEED)
+    newest = PageRequest(sort="published_at", descending=True, limit=IN_FEED)
     found = (await post_queries.list(PostFilter(public=True), newest)).items
     origin = origin_of(request)
     body = render(
@@ -131,12 +135,12 @@ async def show_feed(request: Asking, post_queries: Posts, markdown: MarkdownPort
 
 
 @router.get("/robots.txt")
-async def show_robots(request: Asking) -> Response:
+async def show_robots(request: CurrentRequest) -> Response:
     """Tell crawlers what is not for them (RFC 9309)."""
     return cached(request, _ROBOTS, "text/plain")
 
 
-async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Walked | None:
+async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> PostPage | None:
     """Return the posts that are asked for, `None` if they are best looked for at the start.
 
     A cursor leads on from a post either way; the way to newer ones is walked backwards. Other
@@ -146,17 +150,17 @@ async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Walk
     said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name, "").strip()}
     if "cursor" not in said:
         said = {}
-    way = checked(TypeAdapter(Way), said, place_in_query)
-    page = await posts.list(meant, way.slice())
-    items, on = page.items, page.last and _way(way.sort, *page.last)
+    way = validated(TypeAdapter(PostPageQuery), said, pointer_in_query)
+    page = await posts.list(meant, way.page_request())
+    items, on = page.items, page.next_key and _way(way.sort, *page.next_key)
     if way.cursor is None:
-        return Walked(items, {}, older=on, newer=None)
+        return PostPage(items, {}, older=on, newer=None)
     if way.sort == NEWER:
         if on is None:
             return None
         items = items[::-1]
-        return Walked(items, said, older=_way(OLDER, *_place(items[-1])), newer=on)
-    return Walked(items, said, on, _way(NEWER, *_place(items[0]))) if items else None
+        return PostPage(items, said, older=_way(OLDER, *_place(items[-1])), newer=on)
+    return PostPage(items, said, on, _way(NEWER, *_place(items[0]))) if items else None
 
 
 def _place(post: PostView) -> tuple[datetime | None, UUID]:

@@ -12,52 +12,52 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.base import Page as PageOf
-from domain.base import Slice
+from domain.base import PageRequest
 from domain.catalogue import ProductFilter
-from domain.errors import Invalid, Stale
-from domain.stock import MOST_PIECES, InsufficientStock, MovementFilter, Reason
+from domain.errors import InvalidField, VersionMismatch
+from domain.stock import MAX_STOCK, InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskFilter
-from domain.values import Whole
+from domain.values import IntegerRule
 from entrypoints.api.movements import MovementParameters, Note
 from entrypoints.api.products import ProductParameters, Stock
 from entrypoints.pages.addresses import back_of, with_back
-from entrypoints.pages.charts import steps
+from entrypoints.pages.charts import step_chart
 from entrypoints.pages.choices import CATEGORIES
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import number, page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.translation import say
-from entrypoints.web.dependencies import By, Now, Products, Run, ports
-from entrypoints.web.problems import Refused, refusal
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.pages.translation import translate
+from entrypoints.web.dependencies import CurrentActor, Now, Products, UseCases, ports
+from entrypoints.web.problems import ApiProblem, to_problem
 from entrypoints.web.schema_types import whole
 from service_layer import idempotency, stockroom
 from service_layer.queries.catalogue import ProductView
 from service_layer.queries.tasks import TaskView
 
-router = APIRouter(prefix="/office/stock", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/stock", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/stock"
 
 PLOTTED = 200
 """So many movements are drawn: enough to see how a product goes."""
 
-Pieces = Annotated[int, whole(Whole(1, MOST_PIECES))]
+Pieces = Annotated[int, whole(IntegerRule(1, MAX_STOCK))]
 
 
-class Wanted(ProductParameters):
+class ProductListQuery(ProductParameters):
     """Which products are shown, and in which order."""
 
     sort: Literal["name", "-created_at", "price", "-price", "stock", "-stock"] = "name"
 
 
-class Ledger(MovementParameters):
+class MovementListQuery(MovementParameters):
     """Which part of a product's ledger is shown, and what the form for a movement starts on."""
 
     sort: Literal["-created_at"] = "-created_at"
     what: str | None = None
 
 
-class Moved(BaseModel):
+class MovementForm(BaseModel):
     """What somebody says who moves pieces: what happened, to how many.
 
     From what happened follows whether they came or went. A wrong entry is taken back by the
@@ -85,7 +85,7 @@ class Moved(BaseModel):
         return self.pieces if comes != self.what.startswith("not-") else -self.pieces
 
 
-class Counted(BaseModel):
+class CountForm(BaseModel):
     """How many pieces somebody has counted."""
 
     model_config = ConfigDict(extra="forbid")
@@ -94,27 +94,27 @@ class Counted(BaseModel):
 
 
 @router.get("")
-async def show_stock(request: Asking, product_queries: Products) -> Response:
+async def show_stock(request: CurrentRequest, product_queries: Products) -> Response:
     """List products."""
     form = Form({"category_id": request.query_params.get("category_id", "").strip()})
     try:
         category = (await CATEGORIES.resolve(request, form, "category_id"))["category_id"]
-    except Refused as error:
+    except ApiProblem as error:
         # Of a category that there is not there are no products.
         form, category = form.refused(error), ""
-    wanted = asked(request, Wanted, category_id=category)
-    offered, one = ProductFilter(archived=False), Slice(sort="name", limit=1, count=True)
+    wanted = parse_query(request, ProductListQuery, category_id=category)
+    offered, one = ProductFilter(archived=False), PageRequest(sort="name", limit=1, count=True)
     low = ProductFilter(archived=False, low_stock=True)
     found: PageOf[ProductView] = PageOf(items=[])
     if not form.errors:
-        found = await product_queries.list(wanted.filter(), wanted.slice())
+        found = await product_queries.list(wanted.filter(), wanted.page_request())
     return page(
         request,
         "stock/list.html",
         status=422 if form.errors else 200,
         wanted=wanted,
         form=form,
-        listing=wanted.listing(found),
+        listing=wanted.to_response(found),
         offered=(await product_queries.list(offered, one)).total,
         low=(await product_queries.list(low, one)).total,
         categories=await CATEGORIES.suggest(request, form["category_id"]),
@@ -123,7 +123,7 @@ async def show_stock(request: Asking, product_queries: Products) -> Response:
 
 @router.get("/{product_id:id}")
 async def show_product(
-    product_id: UUID, request: Asking, product_queries: Products, now: Now
+    product_id: UUID, request: CurrentRequest, product_queries: Products, now: Now
 ) -> Response:
     """Show a product: what there is of it, its ledger, and forms that add to that."""
     return await _product(request, await product_queries.one(product_id, now), now)
@@ -132,70 +132,70 @@ async def show_product(
 @router.post("/{product_id:id}/move")
 async def move_stock(
     product_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     product_queries: Products,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Take pieces in, or give them out."""
     try:
-        moved = sent.read(Moved)
+        moved = sent.read(MovementForm)
         await run(
-            idempotency.once,
+            idempotency.idempotently,
             sent.key,
-            stockroom.move_stock,
+            stockroom.record_movement,
             product_id,
             quantity=moved.quantity,
             reason=moved.reason,
             note=moved.note,
-            place=lambda movement: f"{HERE}/{product_id}",
+            locate=lambda movement: f"{HERE}/{product_id}",
             actor=by,
             now=now,
         )
-    except WRONG as error:
+    except FORM_ERRORS as error:
         form = sent.refused(error)
-        about_quantity = isinstance(error, Invalid) and error.field == "quantity"
+        about_quantity = isinstance(error, InvalidField) and error.field == "quantity"
         if about_quantity or isinstance(error, InsufficientStock):
             form = Form(sent.values, {"pieces": str(error)})
         product = await product_queries.one(product_id, now)
-        return await _product(request, product, now, move=form, status=refusal(error).status)
+        return await _product(request, product, now, move=form, status=to_problem(error).status)
     return see_other(_address(request, product_id, moved.reason), "stock-moved")
 
 
 @router.post("/{product_id:id}/count")
 async def count_stock(
     product_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     product_queries: Products,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Set the stock to what was counted, unless something changed meanwhile."""
     try:
         await run(
-            idempotency.once,
+            idempotency.idempotently,
             sent.key,
             stockroom.edit_product,
             product_id,
             {},
-            stock=sent.read(Counted).stock,
+            stock=sent.read(CountForm).stock,
             expected=sent.expected,
-            place=lambda product: f"{HERE}/{product_id}",
+            locate=lambda product: f"{HERE}/{product_id}",
             actor=by,
             now=now,
         )
-    except WRONG as error:
+    except FORM_ERRORS as error:
         product = await product_queries.one(product_id, now)
         form = sent.refused(error)
-        if isinstance(error, Stale):
+        if isinstance(error, VersionMismatch):
             # What was counted may be from before: it is for who counted to say whether it holds.
             values = {**sent.values, "version": str(product.version)}
-            form = Form(values, wrong=say("stock.count_stale", stock=number(product.stock)))
-        return await _product(request, product, now, count=form, status=refusal(error).status)
+            form = Form(values, wrong=translate("stock.count_stale", stock=number(product.stock)))
+        return await _product(request, product, now, count=form, status=to_problem(error).status)
     return see_other(_address(request, product_id, sent["what"]), "stock-counted")
 
 
@@ -218,10 +218,10 @@ async def _product(
     count: Form | None = None,
     status: int = 200,
 ) -> Response:
-    wanted = asked(request, Ledger)
+    wanted = parse_query(request, MovementListQuery)
     what = (count["what"] if count else wanted.what) or ""
     of_it = MovementFilter(product_id=product.id)
-    ledger = await ports(request).movement_queries().list(of_it, wanted.slice())
+    ledger = await ports(request).movement_queries().list(of_it, wanted.page_request())
     return page(
         request,
         "stock/product.html",
@@ -229,7 +229,7 @@ async def _product(
         product=product,
         plot=await _plot(request, product, now),
         wanted=wanted,
-        listing=wanted.listing(ledger),
+        listing=wanted.to_response(ledger),
         reorder=await _reorder(request, product, now),
         move=move or Form.new(what=what),
         count=count or Form.new(version=str(product.version), what=what),
@@ -238,12 +238,12 @@ async def _product(
 
 async def _plot(request: Request, product: ProductView, now: datetime) -> Markup:
     """Return how much there has been of a product, as far back as its latest movements tell."""
-    course = await ports(request).movement_queries().course(product.id, PLOTTED)
+    course = await ports(request).movement_queries().stock_history(product.id, PLOTTED)
     # Before its first movement there was nothing of it, since it was added.
     begin = course[0].at if len(course) == PLOTTED else product.created_at
     before = course[0].before if course else product.stock
-    return steps(
-        say("stock.plot", name=product.name),
+    return step_chart(
+        translate("stock.plot", name=product.name),
         [(begin, before), *((each.at, each.stock) for each in course)],
         until=now,
         reorder_level=product.reorder_level or None,
@@ -253,5 +253,7 @@ async def _plot(request: Request, product: ProductView, now: datetime) -> Markup
 async def _reorder(request: Request, product: ProductView, now: datetime) -> TaskView | None:
     """Return the open task to reorder a product."""
     open_one = TaskFilter(today=now.date(), completed=False, product_id=product.id)
-    found = await ports(request).task_queries().list(open_one, Slice(sort="created_at", limit=1))
+    found = (
+        await ports(request).task_queries().list(open_one, PageRequest(sort="created_at", limit=1))
+    )
     return next(iter(found.items), None)

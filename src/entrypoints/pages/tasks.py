@@ -9,24 +9,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor
-from domain.errors import Stale
+from domain.errors import VersionMismatch
 from domain.tasks import TaskFilter
 from entrypoints.api.tasks import NewTask, TaskPatch
 from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.choices import PEOPLE
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.translation import say
-from entrypoints.web.dependencies import By, Now, Run, Tasks, ports
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.pages.translation import translate
+from entrypoints.web.dependencies import CurrentActor, Now, Tasks, UseCases, ports
 from entrypoints.web.pagination import ListParameters
-from entrypoints.web.problems import refusal
+from entrypoints.web.problems import to_problem
 from entrypoints.web.schema_types import Search
 from service_layer import idempotency, tasks
 from service_layer.queries.tasks import TaskView
 
-router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/tasks"
 FIELDS = ("title", "description", "priority", "due_on", "assignee_id")
@@ -36,7 +36,7 @@ OTHER_SORTS = ("-created_at", "-priority", "due_on", "title")
 Show = Literal["open", "mine", "overdue", "done", "all"]
 
 
-class Wanted(ListParameters):
+class TaskListQuery(ListParameters):
     """Which tasks are shown, and in which order; "" is the usual one of those that are shown."""
 
     sorts = {
@@ -60,10 +60,10 @@ class Wanted(ListParameters):
     def choices(self) -> list[tuple[str, str]]:
         """The orders to choose from, each with what it is called."""
         others = [sort for sort in OTHER_SORTS if sort != self.usual_sort]
-        usual = ("", say(f"tasks.sort_{self.usual_sort}"))
-        return [usual, *((sort, say(f"tasks.sort_{sort}")) for sort in others)]
+        usual = ("", translate(f"tasks.sort_{self.usual_sort}"))
+        return [usual, *((sort, translate(f"tasks.sort_{sort}")) for sort in others)]
 
-    def in_order(self) -> "Wanted":
+    def in_order(self) -> "TaskListQuery":
         """Return the same with the usual order where no other is chosen."""
         return self.model_copy(update={"sort": self.sort or self.usual_sort})
 
@@ -80,27 +80,37 @@ class Wanted(ListParameters):
 
 
 @router.get("")
-async def show_tasks(request: Asking, by: By, now: Now) -> Response:
+async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
     """List tasks, with a form that adds one."""
     return await _list(request, by, now, Form.new())
 
 
 @router.post("")
-async def add_task(request: Asking, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def add_task(
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Write a task down."""
     try:
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         new = sent.read(NewTask)
         await run(
-            idempotency.once, sent.key, tasks.add_task, place=_place, actor=by, now=now, **vars(new)
+            idempotency.idempotently,
+            sent.key,
+            tasks.create_task,
+            locate=_place,
+            actor=by,
+            now=now,
+            **vars(new),
         )
-    except WRONG as error:
-        return await _list(request, by, now, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _list(request, by, now, sent.refused(error), to_problem(error).status)
     return see_other(HERE, "task-added")
 
 
 @router.get("/{task_id:id}")
-async def show_task(task_id: UUID, request: Asking, task_queries: Tasks, now: Now) -> Response:
+async def show_task(
+    task_id: UUID, request: CurrentRequest, task_queries: Tasks, now: Now
+) -> Response:
     """Show a task, as a form that edits it."""
     task = await task_queries.one(task_id, now)
     return await _edit(request, task, now, Form.of(task, *FIELDS))
@@ -108,7 +118,13 @@ async def show_task(task_id: UUID, request: Asking, task_queries: Tasks, now: No
 
 @router.post("/{task_id:id}")
 async def save_task(
-    task_id: UUID, request: Asking, sent: Sent, task_queries: Tasks, run: Run, by: By, now: Now
+    task_id: UUID,
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    task_queries: Tasks,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Give members of a task other values, unless somebody else has done so meanwhile."""
     try:
@@ -116,23 +132,27 @@ async def save_task(
         patch = sent.read(TaskPatch)
         expected = sent.expected
         await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
-    except Stale:
+    except VersionMismatch:
         return await _merge(request, await task_queries.one(task_id, now), sent)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         task = await task_queries.one(task_id, now)
-        return await _edit(request, task, now, sent.refused(error), refusal(error).status)
+        return await _edit(request, task, now, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
 
 
 @router.post("/{task_id:id}/complete")
-async def complete_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def complete_task(
+    task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Mark a task as done."""
     await run(tasks.complete_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-completed")
 
 
 @router.post("/{task_id:id}/reopen")
-async def reopen_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> Response:
+async def reopen_task(
+    task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Mark a task as still to be done."""
     await run(tasks.reopen_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-reopened")
@@ -140,10 +160,15 @@ async def reopen_task(task_id: UUID, sent: Sent, run: Run, by: By, now: Now) -> 
 
 @router.post("/{task_id:id}/delete")
 async def delete_task(
-    task_id: UUID, request: Asking, sent: Sent, run: Run, by: By, now: Now
+    task_id: UUID,
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Strike a task off the list, unless it has changed since it was looked at."""
-    await run(tasks.remove_task, task_id, actor=by, now=now, expected=sent.expected)
+    await run(tasks.delete_task, task_id, actor=by, now=now, expected=sent.expected)
     return see_other(back_of(request) or HERE, "task-deleted")
 
 
@@ -154,7 +179,7 @@ def _place(task: object) -> str:
 async def _list(
     request: Request, by: Actor, now: datetime, form: Form, status: int = 200
 ) -> Response:
-    wanted = asked(request, Wanted)
+    wanted = parse_query(request, TaskListQuery)
     meant = wanted.filter(now, by)
     order = wanted.in_order()
     queries = ports(request).task_queries()
@@ -163,7 +188,7 @@ async def _list(
         "tasks/list.html",
         status=status,
         wanted=wanted,
-        listing=order.listing(await queries.list(meant, order.slice())),
+        listing=order.to_response(await queries.list(meant, order.page_request())),
         counts=await queries.count(TaskFilter(today=now.date())),
         people=await PEOPLE.suggest(request, form["assignee_id"]),
         form=form,

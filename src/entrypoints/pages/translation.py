@@ -18,7 +18,7 @@ def _catalogue() -> dict[str, dict[str, str]]:
     }
 
 
-def say(key: str, /, **values: object) -> str:
+def translate(key: str, /, **values: object) -> str:
     """Return a text with the values it speaks of; `key` is `file.name`.
 
     A text that depends on the number `n` has two forms with a bar between them, for one and for

@@ -10,30 +10,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor, Role
-from domain.errors import Forbidden, Stale
+from domain.errors import PermissionDenied, VersionMismatch
 from domain.users import UNKNOWN_CITY, UserChanges
 from entrypoints.api.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.edit_conflicts import merge_page
-from entrypoints.pages.forms import WRONG, Form, Sent
+from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import known_city, page, see_other
-from entrypoints.pages.routes import Asking, Page, asked
-from entrypoints.pages.translation import say
+from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
+from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import (
-    Address,
-    By,
+    ClientAddress,
+    CurrentActor,
     Hashing,
+    Images,
     Now,
-    PicturesPort,
-    Run,
+    UseCases,
     Users,
     ports,
 )
-from entrypoints.web.problems import refusal
+from entrypoints.web.problems import to_problem
 from service_layer import idempotency, users
 from service_layer.queries.users import MemberUser, UserView
 
-router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=Page)
+router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/people"
 FIELDS = ("username", "email", "name", "age", "city", "role")
@@ -46,14 +46,20 @@ class Wanted(UserParameters):
 
 
 @router.get("")
-async def show_people(request: Asking, by: By) -> Response:
+async def show_people(request: CurrentRequest, by: CurrentActor) -> Response:
     """List people, as whoever asks may see them."""
     return await _list(request, by, Form.new())
 
 
 @router.post("")
 async def add_person(
-    request: Asking, sent: Sent, hashing: Hashing, run: Run, by: By, address: Address, now: Now
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    hashing: Hashing,
+    run: UseCases,
+    by: CurrentActor,
+    address: ClientAddress,
+    now: Now,
 ) -> Response:
     """Take somebody in."""
     try:
@@ -66,26 +72,26 @@ async def add_person(
             address=address,
         )
         place = await run(
-            idempotency.once,
+            idempotency.idempotently,
             sent.key,
-            users.register_user,
-            place=_place,
+            users.create_user,
+            locate=_place,
             password_hash=hash,
             actor=by,
             now=now,
             **new,
         )
-    except WRONG as error:
-        return await _list(request, by, sent.refused(error), refusal(error).status)
+    except FORM_ERRORS as error:
+        return await _list(request, by, sent.refused(error), to_problem(error).status)
     return see_other(place, "person-added")
 
 
 @router.get("/{user_id:id}")
 async def show_person(
-    user_id: UUID, request: Asking, user_queries: Users, by: By, now: Now
+    user_id: UUID, request: CurrentRequest, user_queries: Users, by: CurrentActor, now: Now
 ) -> Response:
     """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
-    user = (await user_queries.one(user_id, now)).seen_by(by)
+    user = (await user_queries.one(user_id, now)).visible_to(by)
     if by.is_admin and isinstance(user, UserView):
         return _person(request, user, profile_form(user, FIELDS))
     return page(request, "people/person.html", user=user)
@@ -93,7 +99,13 @@ async def show_person(
 
 @router.post("/{user_id:id}")
 async def save_person(
-    user_id: UUID, request: Asking, sent: Sent, user_queries: Users, run: Run, by: By, now: Now
+    user_id: UUID,
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    user_queries: Users,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Give members of a profile other values, unless somebody else has done so meanwhile."""
     try:
@@ -101,29 +113,36 @@ async def save_person(
         changes = profile_changes(sent, patch, FIELDS)
         expected = sent.expected
         await run(users.edit_user, user_id, changes, actor=by, now=now, expected=expected)
-    except Stale:
+    except VersionMismatch:
         return _merge(request, await user_queries.one(user_id, now), sent)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         user = await user_queries.one(user_id, now)
-        return _person(request, user, sent.refused(error), refusal(error).status)
+        return _person(request, user, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
 
 
 @router.post("/{user_id:id}/deactivate")
 async def deactivate_person(
-    user_id: UUID, request: Asking, user_queries: Users, run: Run, by: By, now: Now
+    user_id: UUID,
+    request: CurrentRequest,
+    user_queries: Users,
+    run: UseCases,
+    by: CurrentActor,
+    now: Now,
 ) -> Response:
     """Let somebody in no more; what they have done stays."""
     try:
         changes: UserChanges = {"is_active": False}
         await run(users.edit_user, user_id, changes, actor=by, now=now)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         return _refused(request, await user_queries.one(user_id, now), error)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-deactivated")
 
 
 @router.post("/{user_id:id}/reactivate")
-async def reactivate_person(user_id: UUID, request: Asking, run: Run, by: By, now: Now) -> Response:
+async def reactivate_person(
+    user_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
+) -> Response:
     """Let somebody in again."""
     changes: UserChanges = {"is_active": True}
     await run(users.edit_user, user_id, changes, actor=by, now=now)
@@ -133,12 +152,12 @@ async def reactivate_person(user_id: UUID, request: Asking, run: Run, by: By, no
 @router.post("/{user_id:id}/password")
 async def set_password_of_person(
     user_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     user_queries: Users,
     hashing: Hashing,
-    run: Run,
-    by: By,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Give somebody a new password, which signs them out everywhere."""
@@ -146,35 +165,35 @@ async def set_password_of_person(
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
         hash = await hashing.for_user(user_id, patch["password"], actor=by)
         await run(users.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
-    except Forbidden as error:
+    except PermissionDenied as error:
         return _refused(request, await user_queries.one(user_id, now), error)
-    except WRONG as error:
+    except FORM_ERRORS as error:
         user = await user_queries.one(user_id, now)
         password = Form({"password": ""}).refused(error)
         form = profile_form(user, FIELDS)
-        return _person(request, user, form, refusal(error).status, password)
+        return _person(request, user, form, to_problem(error).status, password)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "password-set")
 
 
 @router.post("/{user_id:id}/delete")
 async def delete_person(
     user_id: UUID,
-    request: Asking,
-    sent: Sent,
+    request: CurrentRequest,
+    sent: SubmittedForm,
     user_queries: Users,
-    pictures: PicturesPort,
-    run: Run,
-    by: By,
+    pictures: Images,
+    run: UseCases,
+    by: CurrentActor,
     now: Now,
 ) -> Response:
     """Strike somebody off the list, if nothing refers to them."""
     try:
         expected = sent.expected
-        picture = await run(users.remove_user, user_id, actor=by, now=now, expected=expected)
-    except WRONG as error:
+        picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
+    except FORM_ERRORS as error:
         return _refused(request, await user_queries.one(user_id, now), error)
     if picture is not None:
-        await pictures.discard(picture)
+        await pictures.delete(picture)
     return see_other(list_address(back_of(request), HERE), "person-deleted")
 
 
@@ -183,9 +202,9 @@ def _place(user: Any) -> str:
 
 
 async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
-    wanted = asked(request, Wanted)
-    found = await ports(request).user_queries().list(wanted.filter(), wanted.slice())
-    listing = wanted.listing(found)
+    wanted = parse_query(request, Wanted)
+    found = await ports(request).user_queries().list(wanted.filter(), wanted.page_request())
+    listing = wanted.to_response(found)
     seen: list[UserView | MemberUser] = [u if by.is_admin else u.member() for u in found.items]
     return page(
         request,
@@ -218,7 +237,7 @@ def _person(
 def _refused(request: Request, user: UserView, error: Exception) -> Response:
     """Show somebody with whom an admin has tried what cannot be done."""
     form = profile_form(user, FIELDS).refused(error)
-    return _person(request, user, form, refusal(error).status)
+    return _person(request, user, form, to_problem(error).status)
 
 
 def _merge(request: Request, user: UserView, sent: Form) -> Response:
@@ -250,4 +269,4 @@ def profile_changes(sent: Form, patch: Mapping[str, Any], fields: Sequence[str])
 
 
 def _roles() -> list[tuple[str, str]]:
-    return [(str(role), say(f"people.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]
+    return [(str(role), translate(f"people.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]

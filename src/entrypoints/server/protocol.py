@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from entrypoints.web.middleware import SECURITY_HEADERS, STRICT_TRANSPORT
-from entrypoints.web.problems import MEDIA_TYPE, RETRY_AFTER, Refused
+from entrypoints.web.problems import MEDIA_TYPE, RETRY_AFTER, ApiProblem
 
 log = logging.getLogger("atelier.http")
 
@@ -78,10 +78,10 @@ LINGER_SILENCE = 5.0
 SPREAD_SECONDS = 0.5
 """How much longer silence lasts at most, so that connections made at once do not end at once."""
 
-MAX_TURNED_AWAY = 32
+MAX_REJECTED = 32
 """How many connections beyond the limit may wait at once to be told so."""
 
-TURN_AWAY_SECONDS = 1.0
+REJECTION_SECONDS = 1.0
 """How long each of them may wait for its request."""
 
 OVERLOAD_LOG_SECONDS = 10.0
@@ -113,7 +113,7 @@ class _Cycle(RequestResponseCycle):
     chunked_encoding: bool | None = None
     expected_content_length = 0
     _head: Any = None
-    _said: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
+    _cached_defaults: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
 
     def __init__(self, protocol: "Protocol", *, keep_alive: bool) -> None:
         self.scope = protocol.scope
@@ -138,7 +138,7 @@ class _Cycle(RequestResponseCycle):
             return
         head, self._head = self._head, None
         if head is not None:
-            answer = self._in_one_piece(head, message)
+            answer = self._single_write(head, message)
             if answer is not None:
                 self.transport.write(answer)
                 self.response_complete = True
@@ -152,7 +152,7 @@ class _Cycle(RequestResponseCycle):
             await super().send(head)
         await super().send(message)
 
-    def _in_one_piece(self, head: Any, message: Any) -> bytes | None:
+    def _single_write(self, head: Any, message: Any) -> bytes | None:
         """Return all of an answer, if there is no more to it than a head and this."""
         if message.get("more_body") or not self.keep_alive or self.scope["method"] == "HEAD":
             return None
@@ -180,10 +180,10 @@ class _Cycle(RequestResponseCycle):
 
     def _of_server(self) -> bytes:
         """Return what uvicorn says of itself and of the time, which it makes once a second."""
-        said, lines = _Cycle._said
+        said, lines = _Cycle._cached_defaults
         if said is not self.default_headers:
             said, lines = self.default_headers, _lines(self.default_headers)
-            _Cycle._said = said, lines
+            _Cycle._cached_defaults = said, lines
         return lines
 
 
@@ -208,7 +208,7 @@ class _Overload:
 
     def __init__(self) -> None:
         # In the order in which they came.
-        self.turned_away: dict[Protocol, None] = {}
+        self.rejected: dict[Protocol, None] = {}
         # In the order in which they began to idle.
         self.idle: dict[Protocol, None] = {}
         # They idled, and are being closed to make room for others.
@@ -216,7 +216,7 @@ class _Overload:
         self.logged_at = float("-inf")
 
     def number(self) -> int:
-        return len(self.turned_away) + len(self.evicted)
+        return len(self.rejected) + len(self.evicted)
 
 
 _overloads: WeakKeyDictionary[ServerState, _Overload] = WeakKeyDictionary()
@@ -232,16 +232,16 @@ class Protocol(HttpToolsProtocol):
     """
 
     # Bytes since a head, trailers or a chunk's first line began: at least, and at most.
-    _of_head = 0
-    _at_most = 0
-    _understood = True
+    _head_bytes = 0
+    _max_head_bytes = 0
+    _progressed = True
     # Whether the request that came last is complete; the next one's head may have begun.
-    _between = True
+    _between_requests = True
     # The problem that ends the connection; what still arrives is discarded.
     _problem = ""
-    _lingers = False
+    _lingering = False
     _stopping = False
-    _turned_away = False
+    _rejected = False
     # Since when what the connection waits for is waited for; `_idle_since` if that is a request.
     _since = 0.0
     _idle_since: float | None = None
@@ -262,7 +262,7 @@ class Protocol(HttpToolsProtocol):
         limit = self.limit_concurrency
         number = len(self.connections) - overload.number()
         if limit is not None and number > limit and not self._evict(overload):
-            self._turn_away(overload, limit)
+            self._reject(overload, limit)
             return
         self._wait(HEAD_SECONDS + random.random() * SPREAD_SECONDS)
 
@@ -277,37 +277,37 @@ class Protocol(HttpToolsProtocol):
                 return True
         return False
 
-    def _turn_away(self, overload: _Overload, limit: int) -> None:
+    def _reject(self, overload: _Overload, limit: int) -> None:
         """Have the connection told that there are too many, once it has sent something."""
         if self._since - overload.logged_at >= OVERLOAD_LOG_SECONDS:
             overload.logged_at = self._since
             client = self.client[0] if self.client else ""
             log.warning("too many connections", extra={"limit": limit, "client": client})
-        if len(overload.turned_away) >= MAX_TURNED_AWAY:
+        if len(overload.rejected) >= MAX_REJECTED:
             # A client with a request has most likely sent it by now.
-            longest = next(iter(overload.turned_away))
-            del overload.turned_away[longest]
-            if not longest._lingers:
+            longest = next(iter(overload.rejected))
+            del overload.rejected[longest]
+            if not longest._lingering:
                 longest._end_with("overloaded")
             longest.transport.close()
-        self._turned_away = True
-        overload.turned_away[self] = None
-        self._wait(TURN_AWAY_SECONDS)
+        self._rejected = True
+        overload.rejected[self] = None
+        self._wait(REJECTION_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        self._overload.turned_away.pop(self, None)
+        self._overload.rejected.pop(self, None)
         self._overload.idle.pop(self, None)
         self._overload.evicted.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what has arrived, in pieces that show when a head is longer than it may be."""
-        if self._problem or self._lingers:
+        if self._problem or self._lingering:
             self._received += len(data)
             return
-        if self._turned_away:
+        if self._rejected:
             self._end_with("overloaded")
             return
         if self._idle_since is not None:
@@ -315,18 +315,18 @@ class Protocol(HttpToolsProtocol):
             self._overload.idle.pop(self, None)
             self._since = self.loop.time()
         rest: bytes | memoryview = data
-        while len(rest) > (room := MAX_HEAD + 1 - self._of_head):
+        while len(rest) > (room := MAX_HEAD + 1 - self._head_bytes):
             rest, size = memoryview(rest), min(room, PIECE)
             self._take(rest[:size])
-            if self._problem or self._lingers:
+            if self._problem or self._lingering:
                 return
             rest = rest[size:]
         self._take(rest)
 
     def _take(self, data: bytes | memoryview) -> None:
         """Parse a piece; count the bytes since a head, trailers or a chunk's first line began."""
-        self._understood = False
-        self._at_most += len(data)
+        self._progressed = False
+        self._max_head_bytes += len(data)
         try:
             self._feed(data)
         except _HeadTooLarge:
@@ -336,13 +336,13 @@ class Protocol(HttpToolsProtocol):
             too_large = isinstance(error.__context__, _HeadTooLarge)
             self._end_with("headers-too-large" if too_large else "bad-request")
             return
-        if self._understood:
+        if self._progressed:
             # What came with the end of a head, or with a body, was most likely that.
-            self._of_head, self._at_most = 0, len(data)
+            self._head_bytes, self._max_head_bytes = 0, len(data)
         else:
-            self._of_head += len(data)
-        if self._of_head > MAX_HEAD and not self.transport.is_closing():
-            self._end_with("headers-too-large" if self._between else "bad-request")
+            self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
+            self._end_with("headers-too-large" if self._between_requests else "bad-request")
 
     def _feed(self, data: bytes | memoryview) -> None:
         """Have what has come read; an offer of another protocol is passed over (RFC 9110, 7.8).
@@ -376,7 +376,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, if this is no head that is read again."""
         parser = self.parser
-        if self._at_most > MAX_HEAD:
+        if self._max_head_bytes > MAX_HEAD:
             self._require_small_head()
         if parser.should_upgrade():
             return
@@ -396,8 +396,8 @@ class Protocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
-        self._understood = True
-        self._between = False
+        self._progressed = True
+        self._between_requests = False
         self._since = self.loop.time()
         self._received = 0
         # Trailers are no part of the head (RFC 9110, 6.5.1).
@@ -417,7 +417,7 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin the next answer, or wait for a request or for the rest of this one."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or self._lingers:
+        if self.transport.is_closing() or self._lingering:
             return
         self.flow.resume_reading()
         if self.timeout_keep_alive_task is None:
@@ -427,7 +427,7 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
             return
         self._received_before = -1
-        if not self._of_head:
+        if not self._head_bytes:
             self._begin_to_idle()
 
     def _begin_to_idle(self) -> None:
@@ -451,16 +451,16 @@ class Protocol(HttpToolsProtocol):
             self._wait(LINGER_SILENCE)
             return
         is_answered = self.cycle is None or self.cycle.response_complete
-        if self._turned_away and not self._lingers:
+        if self._rejected and not self._lingering:
             self.transport.close()
-        elif self._lingers or (is_answered and not self._between):
+        elif self._lingering or (is_answered and not self._between_requests):
             silent = self._received == self._received_before
             self._received_before = self._received
             if silent or now - self._since >= LINGER_SECONDS:
                 self.transport.close()
             else:
                 self._wait(LINGER_SILENCE)
-        elif not self._between:
+        elif not self._between_requests:
             if self.flow.read_paused:
                 self._since = now  # the service itself has not read on
             self._time_out(self._since + BODY_SECONDS + self._received / BODY_RATE - now)
@@ -494,14 +494,14 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Stop: a connection on which nothing is being answered is closed at once."""
         self._stopping = True
-        if self._lingers:
+        if self._lingering:
             self.transport.close()
         else:
             super().shutdown()
 
     def close(self) -> None:
         """Close the connection after its last answer, and linger if a request is still arriving."""
-        if self._between or self._stopping:
+        if self._between_requests or self._stopping:
             self.transport.close()
         else:
             self._linger()
@@ -513,7 +513,7 @@ class Protocol(HttpToolsProtocol):
         if self._stopping:
             self.transport.close()
             return
-        self._lingers = True
+        self._lingering = True
         self._since = self.loop.time()
         self._received_before = self._received
         self.flow.resume_reading()
@@ -523,7 +523,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        self._understood = True
+        self._progressed = True
         self._received += len(body)
         super().on_body(body)
 
@@ -531,7 +531,7 @@ class Protocol(HttpToolsProtocol):
         """Take the end of a request, if this is no head that is read again."""
         if self.parser.should_upgrade():
             return
-        self._understood = self._between = True
+        self._progressed = self._between_requests = True
         if self.cycle.response_complete:
             # It was answered before all of it had come; only now the connection is idle.
             self._since = self.loop.time()
@@ -547,11 +547,11 @@ class Protocol(HttpToolsProtocol):
         self._problem = problem
         # In line with requests, it is answered by `run_asgi`.
         in_line: Any = (self, self.app)
-        if self._between and self.cycle and not self.cycle.response_complete:
+        if self._between_requests and self.cycle and not self.cycle.response_complete:
             self.pipeline.appendleft(in_line)
-        elif not self._between and self.pipeline:
+        elif not self._between_requests and self.pipeline:
             self.pipeline[0] = in_line  # in place of the request that goes on like this
-        elif not self._between and self.cycle.response_started:
+        elif not self._between_requests and self.cycle.response_started:
             self._linger()  # that request has its answer, or half of it
         else:
             self._refuse()
@@ -568,7 +568,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle.message_event.set()
         request_id = uuid4().hex
         headers = {"Retry-After": RETRY_AFTER} if self._problem == "overloaded" else {}
-        refused = Refused(self._problem, _DETAILS[self._problem], headers=headers)
+        refused = ApiProblem(self._problem, _DETAILS[self._problem], headers=headers)
         body = refused.body(request_id)
         head = (
             STATUS_LINE[refused.status]

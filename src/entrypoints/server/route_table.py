@@ -6,12 +6,12 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from entrypoints.web.problems import NOWHERE, Refused
-from entrypoints.web.route import Operation
+from entrypoints.web.problems import NO_ROUTE, ApiProblem
+from entrypoints.web.route import ApiRoute
 from entrypoints.web.schema_types import ID
 
 
-class Directory:
+class RouteTable:
     """ASGI middleware that leads to operations; all else goes on to the application.
 
     An operation that FastAPI leads to passes its middleware and each route before it, which costs
@@ -22,18 +22,18 @@ class Directory:
 
     def __init__(self, app: ASGIApp, routes: Iterable[Any]) -> None:
         self._app = app
-        self._fixed: dict[tuple[str, str], Operation] = {}
-        self._by_id: dict[tuple[str, str, str], tuple[Operation, str]] = {}
+        self._fixed: dict[tuple[str, str], ApiRoute] = {}
+        self._by_id: dict[tuple[str, str, str], tuple[ApiRoute, str]] = {}
         for route in routes:
-            if isinstance(route, Operation):
-                self._enter(route)
+            if isinstance(route, ApiRoute):
+                self.add(route)
 
-    def _enter(self, operation: Operation) -> None:
+    def add(self, operation: ApiRoute) -> None:
         for method in operation.methods or ():
             match list(operation.param_convertors):
                 case []:
                     self._fixed.setdefault((method, operation.path_format), operation)
-                case [name] if operation.named:
+                case [name] if operation.path_entities:
                     before, _, after = operation.path_format.partition(f"{{{name}}}")
                     self._by_id.setdefault((method, before, after), (operation, name))
 
@@ -52,5 +52,5 @@ class Directory:
                     scope["path_params"] = {name: UUID(path[start:end])}
                     return operation.serve(scope, receive, send)
             if "\n" in path:
-                raise Refused("not-found", NOWHERE)
+                raise ApiProblem("not-found", NO_ROUTE)
         return self._app(scope, receive, send)

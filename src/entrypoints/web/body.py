@@ -13,7 +13,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from entrypoints.web.problems import Refused, invalid, pointer
+from entrypoints.web.problems import ApiProblem, invalid, pointer
 from entrypoints.web.validation import urlencoded
 
 MAX_BODY = 1024 * 1024
@@ -57,7 +57,7 @@ async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_B
     """Return the body.
 
     Raises:
-        Refused: 413 as soon as it is known to be larger than the limit.
+        ApiProblem: 413 as soon as it is known to be larger than the limit.
     """
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > limit:
@@ -75,17 +75,17 @@ async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_B
             return bytes(body)
 
 
-def _too_large(limit: int) -> Refused:
+def _too_large(limit: int) -> ApiProblem:
     # The connection stays open, and what still comes is thrown away: closed with something unread
     # in it, it would take this answer with it.
-    return Refused("too-large", f"Send at most {limit:,} bytes.")
+    return ApiProblem("too-large", f"Send at most {limit:,} bytes.")
 
 
 def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
     """Look at what the body claims to be.
 
     Raises:
-        Refused: 415 when it is not one of the accepted media types, in UTF-8 and as it is.
+        ApiProblem: 415 when it is not one of the accepted media types, in UTF-8 and as it is.
     """
     media_type, _, parameters = headers.get(b"content-type", b"").partition(b";")
     # RFC 8259 defines no parameters: others are passed over, and a charset can only be UTF-8.
@@ -99,14 +99,14 @@ def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...])
         names = [name.decode() for name in accepted]
         told = {"Accept-Patch": ", ".join(names)} if b"merge-patch" in accepted[0] else {}
         detail = f"Send {' or '.join(names)}, not compressed, and text in UTF-8."
-        raise Refused("unsupported-media-type", detail, headers=told)
+        raise ApiProblem("unsupported-media-type", detail, headers=told)
 
 
 def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:
     """Return what a form says (`application/x-www-form-urlencoded`).
 
     Raises:
-        Refused: 422 when it is no text in UTF-8, or says one thing twice.
+        ApiProblem: 422 when it is no text in UTF-8, or says one thing twice.
     """
     try:
         pairs = urlencoded(body, max_members)
@@ -124,15 +124,15 @@ def parse(body: bytes) -> Any:
     """Return what the JSON text says (RFC 8259; numbers with a fraction as Decimal).
 
     Raises:
-        Refused: 400 when it is not JSON, has a member twice or more than 64 levels; 422 when an
+        ApiProblem: 400 when it is not JSON, has a member twice or more than 64 levels; 422 when an
             object has more than 256 members, or there are more than 10,000 values, whatever
             else is wrong with them.
     """
     if not body:
-        raise Refused("malformed-json", "The body is empty; a JSON object is needed.")
+        raise ApiProblem("malformed-json", "The body is empty; a JSON object is needed.")
     structure = _structure(body)
     if _depth(structure) > MAX_DEPTH:
-        raise Refused("malformed-json", f"Nest JSON at most {MAX_DEPTH} levels deep.")
+        raise ApiProblem("malformed-json", f"Nest JSON at most {MAX_DEPTH} levels deep.")
     try:
         text = body.decode()
         if _SUSPECT.search(body) and not _SOUND.fullmatch(body):
@@ -144,7 +144,7 @@ def parse(body: bytes) -> Any:
         # The parser's own words quote nothing but a position; ours quote nothing at all.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         detail = f"The body is not valid JSON{position}."
-        raise Refused("malformed-json", detail) from None
+        raise ApiProblem("malformed-json", detail) from None
     if body.count(b":") > MAX_MEMBERS and (place := _place_of_large_object(value)) is not None:
         detail = f"Give at most {MAX_MEMBERS} members in an object."
         raise invalid({"pointer": place, "detail": detail})

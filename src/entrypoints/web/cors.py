@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from entrypoints.web.origins import Origin
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_HEADERS = (
@@ -65,7 +65,7 @@ class _Cors(CORSMiddleware):
             )
             # What belongs to its text stays behind.
             headers = {n: v for n, v in response.headers.items() if not n.startswith("content-")}
-            raise Refused("forbidden", detail, headers=headers)
+            raise ApiProblem("forbidden", detail, headers=headers)
         return response
 
     async def simple_response(

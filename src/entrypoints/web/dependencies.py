@@ -11,12 +11,12 @@ from fastapi import Depends, Request
 from domain.actors import Actor
 from domain.base import Expected
 from domain.currencies import Currency
-from entrypoints.web.etags import expected_versions, listed
+from entrypoints.web.etags import expected_versions, header_list
 from entrypoints.web.prices import priced
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing
-from service_layer.ports import Clock, Database, Markdown, Pictures
+from service_layer.ports import Clock, Database, ImageStore, MarkdownRenderer
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries
@@ -43,9 +43,9 @@ class Ports(Protocol):
     @property
     def password_hashing(self) -> Callable[[], PasswordHashing]: ...
     @property
-    def pictures(self) -> Callable[[], Pictures]: ...
+    def pictures(self) -> Callable[[], ImageStore]: ...
     @property
-    def markdown(self) -> Callable[[], Markdown]: ...
+    def markdown(self) -> Callable[[], MarkdownRenderer]: ...
     @property
     def task_queries(self) -> Callable[[], TaskQueries]: ...
     @property
@@ -134,11 +134,11 @@ async def _password_hashing(request: Request) -> PasswordHashing:
     return ports(request).password_hashing()
 
 
-async def _pictures(request: Request) -> Pictures:
+async def _pictures(request: Request) -> ImageStore:
     return ports(request).pictures()
 
 
-async def _markdown(request: Request) -> Markdown:
+async def _markdown(request: Request) -> MarkdownRenderer:
     return ports(request).markdown()
 
 
@@ -152,7 +152,7 @@ async def _actor(request: Request) -> Actor:
     return grant.actor
 
 
-class PeopleNamed:
+class ReferencedUsers:
     """What the public sees of the people whom the answer to a change names.
 
     Who asks for a change is looked up with the request; only the others are still to be.
@@ -168,16 +168,16 @@ class PeopleNamed:
         return {**await self._users.public(others), self._asking.id: self._asking}
 
 
-async def _people(request: Request) -> PeopleNamed:
+async def _people(request: Request) -> ReferencedUsers:
     grant: Grant = request.scope["grant"]
-    return PeopleNamed(ports(request).user_queries(), grant.public)
+    return ReferencedUsers(ports(request).user_queries(), grant.public)
 
 
 async def _address(request: Request) -> str:
-    return origin(request.client.host) if request.client else ""
+    return client_network(request.client.host) if request.client else ""
 
 
-def origin(host: str) -> str:
+def client_network(host: str) -> str:
     """Return by what attempts from an address are counted.
 
     Of IPv6 it is the network that one customer is given (RFC 6177), as they can change the rest.
@@ -194,15 +194,15 @@ def origin(host: str) -> str:
 
 async def if_match(request: Request) -> Expected:
     """Return the versions that the client would change."""
-    return expected_versions(listed(request.scope["headers"], b"if-match"))
+    return expected_versions(header_list(request.scope["headers"], b"if-match"))
 
 
-Run = Annotated[Runner, Depends(_runner)]
+UseCases = Annotated[Runner, Depends(_runner)]
 Now = Annotated[datetime, Depends(_now)]
 DatabasePort = Annotated[Database, Depends(_database)]
 Tasks = Annotated[TaskQueries, Depends(_tasks)]
 Users = Annotated[UserQueries, Depends(_users)]
-People = Annotated[PeopleNamed, Depends(_people)]
+UsersByReference = Annotated[ReferencedUsers, Depends(_people)]
 Posts = Annotated[PostQueries, Depends(_posts)]
 Categories = Annotated[CategoryQueries, Depends(_categories)]
 Products = Annotated[ProductQueries, Depends(_products)]
@@ -213,9 +213,9 @@ KeyDigest = Annotated[str, Depends(_key_digest)]
 Tokens = Annotated[TokenQueries, Depends(_tokens)]
 AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
 Hashing = Annotated[PasswordHashing, Depends(_password_hashing)]
-PicturesPort = Annotated[Pictures, Depends(_pictures)]
-MarkdownPort = Annotated[Markdown, Depends(_markdown)]
-Granted = Annotated[Grant, Depends(_grant)]
-By = Annotated[Actor, Depends(_actor)]
-Address = Annotated[str, Depends(_address)]
+Images = Annotated[ImageStore, Depends(_pictures)]
+Markdown = Annotated[MarkdownRenderer, Depends(_markdown)]
+CurrentGrant = Annotated[Grant, Depends(_grant)]
+CurrentActor = Annotated[Actor, Depends(_actor)]
+ClientAddress = Annotated[str, Depends(_address)]
 IfMatch = Annotated[Expected, Depends(if_match)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from domain.base import Expected
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 
 WEAK = (
     "The tag in If-Match is weak (W/…), and only a strong one can guard a change (RFC 9110,"
@@ -25,7 +25,7 @@ _TAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]+"')
 
 
-def listed(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+def header_list(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """Return what a header lists, be it in one line or in several (RFC 9110, 5.3)."""
     lines = [value.decode("latin-1") for key, value in headers if key == name]
     return ", ".join(lines) if lines else None
@@ -60,13 +60,13 @@ def _tags(header: str) -> list[tuple[bool, str]]:
     return [(match[1] is not None, match[2]) for match in found if match]
 
 
-def tag_of(body: bytes, version: int | None) -> str:
+def etag(body: bytes, version: int | None) -> str:
     """Return the entity tag of a body; a list has no version, only a digest."""
     digest = blake2b(body, digest_size=8).hexdigest()
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
 
-def is_known(if_none_match: str | None, tag: str) -> bool:
+def if_none_match_holds(if_none_match: str | None, tag: str) -> bool:
     """Whether the client says that it has this very body (weak comparison, 13.1.2)."""
     if if_none_match is None:
         return False
@@ -81,7 +81,7 @@ def expected_versions(if_match: str | None) -> Expected:
     The comparison is strong: a weak tag matches nothing, and neither does a tag from elsewhere.
 
     Raises:
-        Refused: 400 when the header is not a list of entity tags.
+        ApiProblem: 400 when the header is not a list of entity tags.
     """
     if if_match is None or if_match.strip() == "*":
         return None
@@ -89,7 +89,7 @@ def expected_versions(if_match: str | None) -> Expected:
         tags = _parse(if_match)
     except ValueError:
         detail = 'If-Match takes entity tags as they were sent in ETag, quotes included, or "*".'
-        raise Refused("malformed-precondition", detail) from None
+        raise ApiProblem("malformed-precondition", detail) from None
     strong = (_VERSION.fullmatch(tag) for weak, tag in tags if not weak)
     return {int(match[1]) for match in strong if match}
 

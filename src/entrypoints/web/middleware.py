@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.web.problems import DEFECT, Refused, refusal
+from entrypoints.web.problems import INTERNAL_ERROR, ApiProblem, to_problem
 
 log = logging.getLogger("atelier.http")
 
@@ -31,19 +31,19 @@ SECURITY_HEADERS = (
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 """Tells browsers to use TLS for a year (RFC 6797); without TLS they ignore it."""
 
-_SAID_BY_US = frozenset(name for name, _ in SECURITY_HEADERS)
+_OWN_HEADERS = frozenset(name for name, _ in SECURITY_HEADERS)
 
 # An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
 _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class FrontDoor:
+class RequestMiddleware:
     """ASGI middleware around the whole application."""
 
     def __init__(
         self,
         app: ASGIApp,
-        answer: Callable[[Scope, Refused], ASGIApp],
+        answer: Callable[[Scope, ApiProblem], ASGIApp],
         *,
         on_error: Callable[[Exception], None] = lambda error: None,
         always_tls: bool = False,
@@ -59,7 +59,7 @@ class FrontDoor:
             return
         started = time.perf_counter()
         method = scope["method"]
-        request_id, hosts = _look_at_headers(scope)
+        request_id, hosts = _inspect_headers(scope)
         token = REQUEST_ID.set(request_id)
         scope["request_id"] = request_id
         if method == "HEAD":
@@ -73,7 +73,7 @@ class FrontDoor:
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
                 more: Iterable[tuple[bytes, bytes]] = SECURITY_HEADERS
-                if not _SAID_BY_US.isdisjoint(said := dict(headers)):
+                if not _OWN_HEADERS.isdisjoint(said := dict(headers)):
                     # An answer that knows better says so itself.
                     more = [header for header in SECURITY_HEADERS if header[0] not in said]
                 headers.append((b"x-request-id", request_id.encode()))
@@ -83,22 +83,22 @@ class FrontDoor:
                 message["body"] = b""
             return send(message)
 
-        async def tell(refused: Refused) -> None:
+        async def tell(refused: ApiProblem) -> None:
             # CORS, where it is on, has left the way on which a browser lets the page read this.
             way = scope.get("answer", answer)
             await self._answer(scope, refused)(scope, receive, way)
 
         try:
             if hosts != 1 and scope["http_version"] == "1.1":
-                raise Refused("bad-request", "Send one Host header (RFC 9112, 3.2).")
+                raise ApiProblem("bad-request", "Send one Host header (RFC 9112, 3.2).")
             await self._app(scope, receive, answer)
         except ClientDisconnect:
             status = 499  # the client went away before it had said everything
         except Exception as error:
             self._on_error(error)
-            refused = refusal(error)
-            if refused.code == DEFECT:
-                log.exception("unhandled exception", extra={"path": _shown(scope["path"])})
+            refused = to_problem(error)
+            if refused.code == INTERNAL_ERROR:
+                log.exception("unhandled exception", extra={"path": _printable(scope["path"])})
             if status:
                 raise  # half an answer is out; only breaking the connection can tell
             await tell(refused)
@@ -106,7 +106,7 @@ class FrontDoor:
             if log.isEnabledFor(logging.INFO):
                 fields = {
                     "method": method,
-                    "path": _shown(scope["path"]),
+                    "path": _printable(scope["path"]),
                     "status": status,
                     "ms": round((time.perf_counter() - started) * 1000, 1),
                     "client": (scope.get("client") or ("",))[0],
@@ -117,13 +117,13 @@ class FrontDoor:
             REQUEST_ID.reset(token)
 
 
-def _shown(path: str) -> str:
+def _printable(path: str) -> str:
     """Return a path as it may stand in a line: what would end the line is not shown."""
     path = path[:200]
     return path if path.isprintable() else "".join(c if c.isprintable() else "?" for c in path)
 
 
-def _look_at_headers(scope: Scope) -> tuple[str, int]:
+def _inspect_headers(scope: Scope) -> tuple[str, int]:
     """Return the request id, the client's or a new one, and how many Host headers there are."""
     request_id, hosts = "", 0
     for name, value in scope["headers"]:

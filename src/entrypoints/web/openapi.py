@@ -10,11 +10,11 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.currencies import Currency
 from entrypoints.api.examples import EXAMPLES, PROPERTIES
-from entrypoints.web.policy import Visitor
+from entrypoints.web.policy import OptionalActor
 from entrypoints.web.prices import pattern_of, schema_of
-from entrypoints.web.problem_types import KINDS
+from entrypoints.web.problem_types import PROBLEM_TYPES
 from entrypoints.web.problems import MEDIA_TYPE
-from entrypoints.web.route import PICTURE, Operation, problems_of
+from entrypoints.web.route import IMAGE, ApiRoute, problems_of
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ PROBLEM: Json = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What went wrong, for a person."},
-        "code": {"type": "string", "enum": sorted(KINDS)},
+        "code": {"type": "string", "enum": sorted(PROBLEM_TYPES)},
         "instance": {"type": "string", "description": "The request id."},
         "available": {
             "type": "integer",
@@ -90,9 +90,9 @@ COMPONENTS = {
 Component names and operation ids are a promise to generated clients and stay as they are.
 """
 
-_LIST = re.compile(r"Listing_(?:Union_)?([A-Z][a-z]+)View_\w*")
+_LIST = re.compile(r"ListResponse_(?:Union_)?([A-Z][a-z]+)View_\w*")
 
-_VISITOR = get_args(Visitor)[1].dependency
+_VISITOR = get_args(OptionalActor)[1].dependency
 
 REQUEST_ID = _header("The id of this request, in the logs too.")
 ETAG = _header("The validator of this representation.")
@@ -125,7 +125,7 @@ def describe(app: FastAPI) -> Json:
             # All lists have the same title, and who makes a client from this goes by it.
             schema.pop("title", None)
         for route in app.routes:
-            if isinstance(route, Operation) and route.include_in_schema:
+            if isinstance(route, ApiRoute) and route.include_in_schema:
                 for method in route.methods or ():
                     operation = document["paths"][route.path_format][method.lower()]
                     _complete(operation, route)
@@ -160,7 +160,7 @@ def _write_whole_bounds(part: Any) -> None:
 
 
 def _component_name(name: str) -> str:
-    """Return the name of a schema in the document: `Listing_TaskView_` is a `TaskList`."""
+    """Return the name of a schema in the document: `ListResponse_TaskView_` is a `TaskList`."""
     found = _LIST.fullmatch(name)
     return f"{found[1]}List" if found else COMPONENTS.get(name, name)
 
@@ -196,7 +196,7 @@ def _tell_prices(document: Json, currency: Currency) -> None:
                     schema["pattern"] = asked
 
 
-def _complete(operation: Json, route: Operation) -> None:
+def _complete(operation: Json, route: ApiRoute) -> None:
     """Add to an operation what FastAPI cannot know of it."""
     operation["operationId"] = route.name
     responses: Json = operation["responses"]
@@ -222,7 +222,7 @@ def _complete(operation: Json, route: Operation) -> None:
     if route.body_name:
         content = operation["requestBody"]["content"]
         (schema,) = content.values()
-        if route.accepts is PICTURE:
+        if route.accepts is IMAGE:
             schema = BYTES
         content.clear()
         for media_type in sorted(route.accepts):
@@ -242,14 +242,14 @@ def _complete(operation: Json, route: Operation) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _secure(operation: Json, route: Operation, *, registration_open: bool) -> None:
+def _secure(operation: Json, route: ApiRoute, *, registration_open: bool) -> None:
     """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
     operation["security"] = []
     if route.who.by_device_key:
         operation["security"] = [{"device_key": []}]
         return
-    for_anybody = route.who.is_anybody or (route.who.or_newcomers and registration_open)
-    if not for_anybody or any(call is _VISITOR for _, call in route.needs):
+    for_anybody = route.who.is_public or (route.who.or_newcomers and registration_open)
+    if not for_anybody or any(call is _VISITOR for _, call in route.dependencies_called):
         operation["security"] = [{"password": []}, {"token": []}, *([{}] if for_anybody else [])]
 
 
@@ -265,7 +265,7 @@ def _add_parameter(operation: Json, name: str, description: str, **more: str) ->
 
 
 def _add_problem(responses: Json, code: str) -> None:
-    status, title = str(KINDS[code].status), KINDS[code].title
+    status, title = str(PROBLEM_TYPES[code].status), PROBLEM_TYPES[code].title
     headers = {"X-Request-ID": REQUEST_ID}
     if status in ("429", "503"):
         headers["Retry-After"] = RETRY

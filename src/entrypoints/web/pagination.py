@@ -14,20 +14,20 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from domain.base import COUNT_LIMIT, Page, Slice
-from domain.values import Whole
+from domain.base import COUNT_LIMIT, Page, PageRequest
+from domain.values import IntegerRule
 from entrypoints.web.prices import read_price, write_price
-from entrypoints.web.problems import Refused, invalid
+from entrypoints.web.problems import ApiProblem, invalid
 from entrypoints.web.schema_types import Flag, opaque, whole_parameter
 
 V = TypeVar("V")
 
-Limit = Annotated[int, whole_parameter(Whole(1, 100))]
-Skip = Annotated[int, whole_parameter(Whole(0, 10_000))]
+Limit = Annotated[int, whole_parameter(IntegerRule(1, 100))]
+Skip = Annotated[int, whole_parameter(IntegerRule(0, 10_000))]
 Cursor = Annotated[str, opaque("cursor")]
 
 
-class Listing(TypedDict, Generic[V]):
+class ListResponse(TypedDict, Generic[V]):
     """A part of a list. `total` counts up to 10,000; `total_exact` tells whether it got there."""
 
     items: list[V]
@@ -52,11 +52,11 @@ class ListParameters(BaseModel):
     count: Flag = Field(False, description="Whether to count all items, up to 10,000.")
     sort: str
 
-    def slice(self) -> Slice:
+    def page_request(self) -> PageRequest:
         """Return the part of the list that is asked for.
 
         Raises:
-            Refused: 400 for a cursor that is none of ours, 422 for one that does not fit.
+            ApiProblem: 400 for a cursor that is none of ours, 422 for one that does not fit.
         """
         name = self.sort.lstrip("-")
         descending = self.sort.startswith("-")
@@ -70,7 +70,7 @@ class ListParameters(BaseModel):
                     {"parameter": "cursor", "detail": "This cursor belongs to another sort."}
                 )
             after = (_value(value, self.sorts[name]), id)
-        return Slice(
+        return PageRequest(
             sort=name,
             descending=descending,
             after=after,
@@ -79,10 +79,10 @@ class ListParameters(BaseModel):
             count=self.count,
         )
 
-    def listing(self, page: Page[V]) -> Listing[V]:
+    def to_response(self, page: Page[V]) -> ListResponse[V]:
         """Return the answer for a page."""
-        next = None if page.last is None else encode(self.sort, *page.last)
-        made: Listing[V] = {"items": page.items, "next": next}
+        next = None if page.next_key is None else encode(self.sort, *page.next_key)
+        made: ListResponse[V] = {"items": page.items, "next": next}
         if page.total is not None:
             made["total"] = min(page.total, COUNT_LIMIT)
             made["total_exact"] = page.total <= COUNT_LIMIT
@@ -108,7 +108,7 @@ def decode(cursor: str) -> tuple[str, Any, UUID]:
     """Return the order, the sort value and the id that a cursor holds.
 
     Raises:
-        Refused: 400 when it is none of ours.
+        ApiProblem: 400 when it is none of ours.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -144,5 +144,5 @@ def _value(value: Any, kind: Any) -> Any:
         raise _malformed() from None
 
 
-def _malformed() -> Refused:
-    return Refused("malformed-cursor", "This is no cursor that a page has handed out.")
+def _malformed() -> ApiProblem:
+    return ApiProblem("malformed-cursor", "This is no cursor that a page has handed out.")

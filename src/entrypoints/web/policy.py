@@ -13,15 +13,15 @@ from fastapi import Depends, Request
 
 from domain.access import MAX_SECRET, Scope, digest_of
 from domain.actors import Actor, Role, require_self_or_admin, require_session
-from domain.errors import Forbidden
+from domain.errors import PermissionDenied
 from domain.posts import require_author_or_admin
 from entrypoints.web.dependencies import ports
-from entrypoints.web.problems import Refused, unauthenticated
+from entrypoints.web.problems import ApiProblem, unauthenticated
 from service_layer.queries.access import Grant
 
 
 @dataclass(frozen=True)
-class Named:
+class PathResource:
     """What a path names, by its id, and how to look at it."""
 
     id: UUID
@@ -29,7 +29,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Who:
+class AccessRule:
     """Who may use an operation: those in a role or above it, anybody if there is none.
 
     A rule is asked about the thing that the path names: about its id, so that nobody learns
@@ -46,60 +46,60 @@ class Who:
     in_session: bool = False
 
     @property
-    def is_anybody(self) -> bool:
+    def is_public(self) -> bool:
         """Whether nobody has to be known for it."""
         return self.role is None and not self.by_device_key
 
 
-ANYBODY = Who()
-MEMBERS = Who(Role.MEMBER)
-MEMBERS_IN_SESSION = Who(Role.MEMBER, in_session=True)
-THEMSELVES = Who(Role.MEMBER, rule=require_self_or_admin)
-ADMINS = Who(Role.ADMIN)
-AUTHORS = Who(
+PUBLIC = AccessRule()
+MEMBERS = AccessRule(Role.MEMBER)
+MEMBERS_IN_SESSION = AccessRule(Role.MEMBER, in_session=True)
+SELF_OR_ADMIN = AccessRule(Role.MEMBER, rule=require_self_or_admin)
+ADMINS = AccessRule(Role.ADMIN)
+AUTHOR_OR_ADMIN = AccessRule(
     Role.MEMBER, view_rule=lambda actor, post: require_author_or_admin(actor, post.author_id)
 )
-DEVICE_KEY = Who(by_device_key=True)
+DEVICE_KEY = AccessRule(by_device_key=True)
 
-POLICY: Mapping[str, Who] = {
+POLICY: Mapping[str, AccessRule] = {
     # Operation
-    "health": ANYBODY,
-    "live": ANYBODY,
-    "ready": ANYBODY,
-    "openapi": ANYBODY,
-    "docs": ANYBODY,
-    "asset": ANYBODY,
-    "start": ANYBODY,
-    "problem": ANYBODY,
-    "picture": ANYBODY,
-    "static_file": ANYBODY,
+    "health": PUBLIC,
+    "live": PUBLIC,
+    "ready": PUBLIC,
+    "openapi": PUBLIC,
+    "docs": PUBLIC,
+    "asset": PUBLIC,
+    "start": PUBLIC,
+    "problem": PUBLIC,
+    "picture": PUBLIC,
+    "static_file": PUBLIC,
     # Access
-    "sign_in": ANYBODY,
+    "sign_in": PUBLIC,
     "sign_out": MEMBERS,
     "list_tokens": MEMBERS,
     "create_token": MEMBERS_IN_SESSION,
     "read_token": MEMBERS,
     "delete_token": MEMBERS_IN_SESSION,
-    "set_up": ANYBODY,
+    "set_up": PUBLIC,
     # People
-    "create_user": Who(Role.ADMIN, or_newcomers=True),
+    "create_user": AccessRule(Role.ADMIN, or_newcomers=True),
     "list_users": MEMBERS,
     "read_me": MEMBERS,
     "change_password": MEMBERS_IN_SESSION,
-    "read_user": ANYBODY,
-    "edit_user": THEMSELVES,
+    "read_user": PUBLIC,
+    "edit_user": SELF_OR_ADMIN,
     "delete_user": ADMINS,
-    "put_image": THEMSELVES,
-    "delete_image": THEMSELVES,
+    "put_image": SELF_OR_ADMIN,
+    "delete_image": SELF_OR_ADMIN,
     # News
     "create_post": MEMBERS,
-    "list_posts": ANYBODY,
-    "read_post": ANYBODY,
-    "edit_post": AUTHORS,
-    "delete_post": AUTHORS,
-    "publish_post": AUTHORS,
-    "unpublish_post": AUTHORS,
-    "list_posts_of_user": ANYBODY,
+    "list_posts": PUBLIC,
+    "read_post": PUBLIC,
+    "edit_post": AUTHOR_OR_ADMIN,
+    "delete_post": AUTHOR_OR_ADMIN,
+    "publish_post": AUTHOR_OR_ADMIN,
+    "unpublish_post": AUTHOR_OR_ADMIN,
+    "list_posts_of_user": PUBLIC,
     # Tasks
     "create_task": MEMBERS,
     "list_tasks": MEMBERS,
@@ -134,21 +134,21 @@ POLICY: Mapping[str, Who] = {
     "send_heartbeat": DEVICE_KEY,
 }
 
-PAGES: Mapping[str, Who] = {
+PAGES: Mapping[str, AccessRule] = {
     # Access
-    "show_sign_in": ANYBODY,
-    "sign_in": ANYBODY,
-    "sign_out": ANYBODY,
-    "show_setup": ANYBODY,
-    "set_up": ANYBODY,
-    "show_registration": ANYBODY,
-    "register": ANYBODY,
+    "show_sign_in": PUBLIC,
+    "sign_in": PUBLIC,
+    "sign_out": PUBLIC,
+    "show_setup": PUBLIC,
+    "set_up": PUBLIC,
+    "show_registration": PUBLIC,
+    "register": PUBLIC,
     # The site
-    "show_home": ANYBODY,
-    "show_article": ANYBODY,
-    "show_posts_of_person": ANYBODY,
-    "show_feed": ANYBODY,
-    "show_robots": ANYBODY,
+    "show_home": PUBLIC,
+    "show_article": PUBLIC,
+    "show_posts_of_person": PUBLIC,
+    "show_feed": PUBLIC,
+    "show_robots": PUBLIC,
     # The office
     "suggest_people": MEMBERS,
     "suggest_categories": MEMBERS,
@@ -218,7 +218,7 @@ PAGES: Mapping[str, Who] = {
 """Who may open which page, and send which form; what anybody may see is the same for everybody."""
 
 
-def _secret(request: Request) -> str | None:
+def _bearer_token(request: Request) -> str | None:
     """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     if len(given) != 1:
@@ -228,9 +228,9 @@ def _secret(request: Request) -> str | None:
     return secret if kind.lower() == "bearer" and len(secret) <= MAX_SECRET else None
 
 
-async def identify(request: Request) -> Grant | None:
+async def authenticate(request: Request) -> Grant | None:
     """Return what the bearer of the request's token is granted, `None` without a valid one."""
-    secret = _secret(request)
+    secret = _bearer_token(request)
     if secret is None:
         return None
     here = ports(request)
@@ -241,57 +241,57 @@ async def identify(request: Request) -> Grant | None:
     return grant
 
 
-async def visitor(request: Request) -> Actor | None:
+async def optional_actor(request: Request) -> Actor | None:
     """Return who asks, if they say so with a valid token."""
-    grant: Grant | None = request.scope.get("grant") or await identify(request)
+    grant: Grant | None = request.scope.get("grant") or await authenticate(request)
     return grant.actor if grant else None
 
 
-Visitor = Annotated[Actor | None, Depends(visitor)]
+OptionalActor = Annotated[Actor | None, Depends(optional_actor)]
 """Whoever asks where anybody may."""
 
 
-async def admit(who: Who, request: Request, named: Named | None) -> None:
+async def authorize(rule: AccessRule, request: Request, named: PathResource | None) -> None:
     """Let whoever asks go on, if they may; `named` is what the path names.
 
     Raises:
-        Refused: 401 to a stranger where one has to be known.
-        Forbidden: to somebody who may not do this, or not by this token.
+        ApiProblem: 401 to a stranger where one has to be known.
+        PermissionDenied: to somebody who may not do this, or not by this token.
     """
-    if who.by_device_key:
-        _admit_device(request)
+    if rule.by_device_key:
+        _authorize_device(request)
         return
-    if who.role is None:
+    if rule.role is None:
         return
-    newcomers_may = who.or_newcomers and request.app.state.registration_open
-    grant = request.scope["grant"] = await identify(request)
+    newcomers_may = rule.or_newcomers and request.app.state.registration_open
+    grant = request.scope["grant"] = await authenticate(request)
     if grant is None:
         if newcomers_may:
             return
-        raise _stranger(request, "Sign in first.")
-    if who.role is Role.ADMIN and not (grant.actor.is_admin or newcomers_may):
-        raise Forbidden("Only an admin may do this.")
+        raise _unauthenticated(request, "Sign in first.")
+    if rule.role is Role.ADMIN and not (grant.actor.is_admin or newcomers_may):
+        raise PermissionDenied("Only an admin may do this.")
     if grant.scope is Scope.READ and request.method != "GET":
-        raise Forbidden("This token is for reading only.")
-    if who.in_session:
+        raise PermissionDenied("This token is for reading only.")
+    if rule.in_session:
         require_session(grant.actor)
     if named is None:
         return
-    if who.rule is not None:
-        who.rule(grant.actor, named.id)
-    if who.view_rule is not None and (view := await named.look(request, named.id)) is not None:
-        who.view_rule(grant.actor, view)
+    if rule.rule is not None:
+        rule.rule(grant.actor, named.id)
+    if rule.view_rule is not None and (view := await named.look(request, named.id)) is not None:
+        rule.view_rule(grant.actor, view)
 
 
-def _admit_device(request: Request) -> None:
+def _authorize_device(request: Request) -> None:
     """Let a device go on that shows a key; whether it is its own shows when that is used.
 
     The key is looked at where the heartbeat is written, so that one statement does for both; and
     the one before is worth nothing at once, in every process.
     """
-    secret = _secret(request)
+    secret = _bearer_token(request)
     if secret is None:
-        raise _stranger(request, "Send the key of this device.")
+        raise _unauthenticated(request, "Send the key of this device.")
     request.scope["key_digest"] = digest_of(secret)
 
 
@@ -299,13 +299,13 @@ async def require_key(request: Request, device_id: UUID) -> None:
     """Make sure that a device shows its own key, before anything else is said to it.
 
     Raises:
-        Refused: 401 when it does not.
+        ApiProblem: 401 when it does not.
     """
     devices = ports(request).device_queries()
     if not await devices.has_key(device_id, request.scope["key_digest"]):
-        raise _stranger(request, "Send the key of this device.")
+        raise _unauthenticated(request, "Send the key of this device.")
 
 
-def _stranger(request: Request, detail: str) -> Refused:
+def _unauthenticated(request: Request, detail: str) -> ApiProblem:
     presented = "authorization" in request.headers
     return unauthenticated(detail, "invalid_token" if presented else "")

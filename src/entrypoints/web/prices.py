@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic_core import core_schema
 
-from domain.base import Page, Slice
+from domain.base import Page, PageRequest
 from domain.catalogue import PRICE, ProductFilter, price_rule
 from domain.currencies import DEFAULT, Currency
 from domain.values import CENT
@@ -93,7 +93,7 @@ class PricedProducts(ProductQueries):
         view = await self._products.get(id, now)
         return None if view is None else shown(view, self._currency)
 
-    async def list(self, filter: ProductFilter, slice: Slice) -> Page[ProductView]:
+    async def list(self, filter: ProductFilter, slice: PageRequest) -> Page[ProductView]:
         page = await self._products.list(filter, slice)
         return replace(page, items=[shown(view, self._currency) for view in page.items])
 

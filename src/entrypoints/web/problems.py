@@ -10,31 +10,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.access import AlreadySetUp, TooManyTokens
-from domain.devices import Retired
+from domain.devices import DeviceRetired
 from domain.errors import (
+    AuthenticationFailed,
     Conflict,
-    Forbidden,
-    InUse,
-    Invalid,
+    InvalidField,
     NotFound,
-    Stale,
-    Taken,
+    NotUnique,
+    PermissionDenied,
+    StillReferenced,
     TooManyAttempts,
-    Unidentified,
+    VersionMismatch,
 )
 from domain.stock import InsufficientStock
 from domain.tasks import ReorderOpen
 from domain.users import LastAdmin
-from entrypoints.web.problem_types import KINDS
+from entrypoints.web.problem_types import PROBLEM_TYPES
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
 
-DEFECT = "internal-error"
+INTERNAL_ERROR = "internal-error"
 """The code of what nobody foresaw."""
 
-NOWHERE = "There is nothing at this address."
+NO_ROUTE = "There is nothing at this address."
 """What is told of a path that leads to no route."""
 
 RETRY_AFTER = "2"
@@ -44,7 +44,7 @@ MAX_ERRORS = 20
 """How many errors a problem lists; the others are counted."""
 
 
-class Refused(Exception):
+class ApiProblem(Exception):
     """A request that is answered with a problem; `members` are added to it."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Refused(Exception):
     ) -> None:
         super().__init__(detail)
         self.code = code
-        self.status = KINDS[code].status
+        self.status = PROBLEM_TYPES[code].status
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = members
@@ -71,7 +71,7 @@ class Refused(Exception):
         """Return the problem document."""
         document = {
             "type": f"/problems/{self.code}",
-            "title": KINDS[self.code].title,
+            "title": PROBLEM_TYPES[self.code].title,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
@@ -81,9 +81,9 @@ class Refused(Exception):
         return json.dumps(document, ensure_ascii=False).encode()
 
 
-def invalid(*errors: Mapping[str, str]) -> Refused:
+def invalid(*errors: Mapping[str, str]) -> ApiProblem:
     """Return the refusal of values, each with its place and what would be acceptable."""
-    return Refused("invalid", " ".join(map(_sentence, errors[:3])), errors=errors)
+    return ApiProblem("invalid", " ".join(map(_sentence, errors[:3])), errors=errors)
 
 
 def _sentence(error: Mapping[str, str]) -> str:
@@ -99,43 +99,43 @@ def pointer(*path: str | int) -> str:
     )
 
 
-def unauthenticated(detail: str, error: str = "") -> Refused:
+def unauthenticated(detail: str, error: str = "") -> ApiProblem:
     """Return the refusal of a stranger, with what would make them known (RFC 6750, 3)."""
     challenge = 'Bearer realm="atelier"' + (f', error="{error}"' if error else "")
-    return Refused("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+    return ApiProblem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-def _placed(error: Invalid | Taken) -> Mapping[str, str]:
+def _placed(error: InvalidField | NotUnique) -> Mapping[str, str]:
     """Return where in the body the fault is; without a field it is the whole of it."""
     path = [error.field] if error.field else []
     return {"pointer": pointer(*path), "detail": str(error)}
 
 
 # The table. What is not in it is a defect.
-_TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
-    NotFound: lambda error: Refused("not-found", str(error)),
-    Stale: lambda error: Refused("precondition-failed", str(error)),
-    Unidentified: lambda error: unauthenticated(str(error)),
-    Forbidden: lambda error: Refused("forbidden", str(error)),
-    AlreadySetUp: lambda error: Refused("not-found", str(error)),
-    Taken: lambda error: Refused("already-taken", str(error), errors=[_placed(error)]),
-    Retired: lambda error: Refused("gone", str(error)),
-    InUse: lambda error: Refused("in-use", str(error)),
-    InsufficientStock: lambda error: Refused(
+_TABLE: Mapping[type[Exception], Callable[[Any], ApiProblem]] = {
+    NotFound: lambda error: ApiProblem("not-found", str(error)),
+    VersionMismatch: lambda error: ApiProblem("precondition-failed", str(error)),
+    AuthenticationFailed: lambda error: unauthenticated(str(error)),
+    PermissionDenied: lambda error: ApiProblem("forbidden", str(error)),
+    AlreadySetUp: lambda error: ApiProblem("not-found", str(error)),
+    NotUnique: lambda error: ApiProblem("already-taken", str(error), errors=[_placed(error)]),
+    DeviceRetired: lambda error: ApiProblem("gone", str(error)),
+    StillReferenced: lambda error: ApiProblem("in-use", str(error)),
+    InsufficientStock: lambda error: ApiProblem(
         "insufficient-stock", str(error), available=error.available
     ),
-    LastAdmin: lambda error: Refused("last-admin", str(error)),
-    TooManyTokens: lambda error: Refused("too-many-tokens", str(error)),
-    TooManyAttempts: lambda error: Refused(
+    LastAdmin: lambda error: ApiProblem("last-admin", str(error)),
+    TooManyTokens: lambda error: ApiProblem("too-many-tokens", str(error)),
+    TooManyAttempts: lambda error: ApiProblem(
         "too-many-requests", str(error), headers={"Retry-After": str(error.seconds)}
     ),
-    Conflict: lambda error: Refused("conflict", str(error), headers={"Retry-After": "1"}),
-    ReorderOpen: lambda error: Refused("conflict", str(error)),
-    Invalid: lambda error: invalid(_placed(error)),
-    DatabaseUnavailable: lambda error: Refused(
+    Conflict: lambda error: ApiProblem("conflict", str(error), headers={"Retry-After": "1"}),
+    ReorderOpen: lambda error: ApiProblem("conflict", str(error)),
+    InvalidField: lambda error: invalid(_placed(error)),
+    DatabaseUnavailable: lambda error: ApiProblem(
         "database-unavailable", str(error), headers={"Retry-After": RETRY_AFTER}
     ),
-    StorageUnavailable: lambda error: Refused(
+    StorageUnavailable: lambda error: ApiProblem(
         "storage-unavailable", str(error), headers={"Retry-After": RETRY_AFTER}
     ),
 }
@@ -143,28 +143,28 @@ _TABLE: Mapping[type[Exception], Callable[[Any], Refused]] = {
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
-def refusal(error: Exception) -> Refused:
+def to_problem(error: Exception) -> ApiProblem:
     """Return how an error is answered."""
-    if isinstance(error, Refused):
+    if isinstance(error, ApiProblem):
         return error
     for type_ in type(error).__mro__:
         if type_ in _TABLE:
             return _TABLE[type_](error)
-    return Refused(DEFECT, "Something went wrong on our side; it has been logged.")
+    return ApiProblem(INTERNAL_ERROR, "Something went wrong on our side; it has been logged.")
 
 
-def routing_error(request: Request, error: HTTPException) -> Refused:
+def routing_error(request: Request, error: HTTPException) -> ApiProblem:
     """Return how it is answered what the router raises: no such route, or no such method on it."""
     code = _BY_STATUS.get(error.status_code, "bad-request")
     headers = {}
-    detail = KINDS[code].about
+    detail = PROBLEM_TYPES[code].description
     if code == "method-not-allowed":
         allowed = allowed_methods(request)
         headers["Allow"] = ", ".join(allowed)
         detail = _use_instead(request.method, allowed)
     elif code == "not-found":
-        detail = NOWHERE
-    return Refused(code, detail, headers=headers)
+        detail = NO_ROUTE
+    return ApiProblem(code, detail, headers=headers)
 
 
 def _use_instead(method: str, allowed: Sequence[str]) -> str:
@@ -190,7 +190,7 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods)
 
 
-def problem_response(refused: Refused, request_id: str) -> Response:
+def problem_response(problem: ApiProblem, request_id: str) -> Response:
     """Return a problem as a response."""
-    headers = {"Cache-Control": "no-store", **refused.headers}
-    return Response(refused.body(request_id), refused.status, headers, MEDIA_TYPE)
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(problem.body(request_id), problem.status, headers, MEDIA_TYPE)

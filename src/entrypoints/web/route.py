@@ -20,30 +20,30 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
 
 from domain.base import Expected
-from domain.errors import DomainError, NotFound, Stale
+from domain.errors import DomainError, NotFound, VersionMismatch
 from entrypoints.web.body import MAX_BODY, parse, parse_form, read, require_media_type
 from entrypoints.web.dependencies import if_match
-from entrypoints.web.etags import WEAK, has_weak_tag, is_known, listed, tag_of
+from entrypoints.web.etags import WEAK, etag, has_weak_tag, header_list, if_none_match_holds
 from entrypoints.web.pagination import decode, next_link
-from entrypoints.web.policy import POLICY, Named, admit, require_key
+from entrypoints.web.policy import POLICY, PathResource, authorize, require_key
 from entrypoints.web.prices import CURRENCY
-from entrypoints.web.problems import Refused
+from entrypoints.web.problems import ApiProblem
 from entrypoints.web.schema_types import ID
 from entrypoints.web.validation import (
     NO_MEMBER,
     NO_PARAMETER,
-    checked,
-    place_in_body,
-    place_in_query,
+    pointer_in_body,
+    pointer_in_query,
     query_parameters,
-    unknown,
+    unknown_field,
+    validated,
 )
 from service_layer.queries.base import View
 
-SHORT_QUERY = 500
+MAX_CACHED_QUERY = 500
 """How many bytes a query of a list may have to be remembered; many ask for the same."""
 
-WrittenPage = tuple[bytes, str, bytes]
+EncodedPage = tuple[bytes, str, bytes]
 """The body of a page, its tag, and the link to the next one, if there is any."""
 
 
@@ -63,21 +63,21 @@ register_url_convertor("id", IdConvertor())
 
 
 @dataclass(frozen=True)
-class Names:
+class PathEntity:
     """Tells of an id in a path which thing it names, and how to look at it."""
 
-    kind: str
+    entity_name: str
     look: Callable[[Request, UUID], Awaitable[View | None]]
 
 
-class Nothing(TypedDict):
+class EmptyBody(TypedDict):
     """An object without members."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Tagged:
+class VersionedResponse:
     """An answer whose body does not tell the version that its tag has."""
 
     body: Any
@@ -99,10 +99,10 @@ MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 FORM = (b"application/x-www-form-urlencoded",)
 CONTENT = (b"content-type", b"application/json")
 # A cache may keep it, but asks each time whether it still holds.
-ASK_AGAIN = (b"cache-control", b"private, no-cache")
-KEEP_NOTHING = (b"cache-control", b"no-store")
-PICTURE = (b"image/png", b"image/jpeg", b"image/webp")
-MAX_PICTURE = 2 * 1024 * 1024
+REVALIDATE = (b"cache-control", b"private, no-cache")
+NO_STORE = (b"cache-control", b"no-store")
+IMAGE = (b"image/png", b"image/jpeg", b"image/webp")
+MAX_IMAGE = 2 * 1024 * 1024
 """The largest picture in bytes."""
 
 
@@ -111,7 +111,7 @@ def problems(*codes: str) -> dict[str, Any]:
     return {"x-problems": list(codes)}
 
 
-class Operation(APIRoute):
+class ApiRoute(APIRoute):
     """One operation of the API."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
@@ -125,15 +125,15 @@ class Operation(APIRoute):
         self.query_name, self.query_type = _only(given.query_params)
         self.accepts = self._accepted()
         self.body_limit = self._body_limit()
-        self.named = [
+        self.path_entities = [
             (field.name, names)
             for field in given.path_params
             for names in field.field_info.metadata
-            if isinstance(names, Names)
+            if isinstance(names, PathEntity)
         ]
-        self.needs = [(need.name or "", need.call) for need in given.dependencies]
-        self.conditional = any(call is if_match for _, call in self.needs)
-        self.paged = bool(self.query_name) and hasattr(self.query_type, "listing")
+        self.dependencies_called = [(need.name or "", need.call) for need in given.dependencies]
+        self.conditional = any(call is if_match for _, call in self.dependencies_called)
+        self.paged = bool(self.query_name) and hasattr(self.query_type, "to_response")
         nested = any(need.dependencies for need in given.dependencies)
         if given.header_params or given.cookie_params or given.request_param_name or nested:
             raise TypeError(f"{self.name}: dependencies are functions of the request alone")
@@ -141,19 +141,19 @@ class Operation(APIRoute):
         self.tagged = bool(self.response_model) and (self.cached or _has_version(self))
         # An operation that takes no body accepts an empty object, and judges whatever else comes.
         self.reads_body = "GET" not in (self.methods or ())
-        self._read_body = TypeAdapter(self.body_type or Nothing)
+        self._read_body = TypeAdapter(self.body_type or EmptyBody)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
         self._write = TypeAdapter(self.response_model).serializer if self.response_model else None
         shown = getattr(self.response_model, "__dataclass_fields__", {})
         self._shown_members = frozenset(shown)
-        self._asked_before = lru_cache(maxsize=64)(lambda query, _: self._asked(query))
-        self._last_page: tuple[Any, bytes, WrittenPage] = None, b"", (b"", "", b"")
+        self._cached_queries = lru_cache(maxsize=64)(lambda query, _: self._parse_query(query))
+        self._last_page: tuple[Any, bytes, EncodedPage] = None, b"", (b"", "", b"")
         self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
         """Return the media types of the body."""
         if self.body_type is bytes:
-            return PICTURE
+            return IMAGE
         if any(isinstance(field.field_info, params.Form) for field in self.dependant.body_params):
             return FORM
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
@@ -162,27 +162,29 @@ class Operation(APIRoute):
         """Return the size of the largest body that the operation reads, in bytes."""
         if self.max_body_size is not None:
             return self.max_body_size
-        return MAX_PICTURE if self.accepts is PICTURE else MAX_BODY
+        return MAX_IMAGE if self.accepts is IMAGE else MAX_BODY
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
-        named = self._named_by(values)
-        await admit(self.who, request, named)
+        named = self._path_resource(values)
+        await authorize(self.who, request, named)
         if self.who.by_device_key and named is not None and announces_body(headers):
             # Nothing is read for a stranger. Without a body, the use case asks for the key anyway.
             await require_key(request, named.id)
         try:
             result = await self._result(scope, headers, request, values)
-        except (Refused, DomainError) as error:
+        except (ApiProblem, DomainError) as error:
             if self.who.by_device_key and named is not None:
                 await require_key(request, named.id)
-            if isinstance(error, Stale) and has_weak_tag(listed(scope["headers"], b"if-match")):
-                raise Refused("precondition-failed", WEAK) from None
+            if isinstance(error, VersionMismatch) and has_weak_tag(
+                header_list(scope["headers"], b"if-match")
+            ):
+                raise ApiProblem("precondition-failed", WEAK) from None
             raise
-        status, told, body = self._answer(scope, headers, result)
+        status, told, body = self._build_response(scope, headers, result)
         await send({"type": "http.response.start", "status": status, "headers": told})
         await send({"type": "http.response.body", "body": body})
 
@@ -196,7 +198,7 @@ class Operation(APIRoute):
                 require_media_type(headers, self.accepts)
             body = await read(headers, request.receive, self.body_limit)
         try:
-            for name, call in self.needs:
+            for name, call in self.dependencies_called:
                 values[name] = await call(request)  # type: ignore[misc]
             if self.conditional:
                 self._require_precondition(request, headers)
@@ -205,23 +207,23 @@ class Operation(APIRoute):
             if self._read_query is not None or scope["query_string"]:
                 self._take_query(scope, values)
             return await self.dependant.call(**values)  # type: ignore[misc]
-        except Refused:
-            await self._judge_object_first(request, values)
+        except ApiProblem:
+            await self._raise_object_errors_first(request, values)
             raise
 
-    def _named_by(self, values: dict[str, Any]) -> Named | None:
+    def _path_resource(self, values: dict[str, Any]) -> PathResource | None:
         """Return what the path names first."""
-        for name, names in self.named:
-            return Named(values[name], names.look)
+        for name, names in self.path_entities:
+            return PathResource(values[name], names.look)
         return None
 
     def _read_value(self, body: bytes) -> dict[str, Any]:
         """Return the value of the body, by the name that the endpoint has for it."""
-        if self.accepts is PICTURE:
+        if self.accepts is IMAGE:
             # What it is shows when it is decoded; for now it is bytes.
             return {self.body_name: body}
         said = parse_form(body) if self.accepts is FORM else parse(body)
-        value = checked(self._read_body, said, place_in_body, self._about_member)
+        value = validated(self._read_body, said, pointer_in_body, self._about_member)
         return {self.body_name: value} if self.body_name else {}
 
     def _about_member(self, name: str) -> str:
@@ -232,7 +234,7 @@ class Operation(APIRoute):
 
     def _require_precondition(self, request: Request, headers: dict[bytes, bytes]) -> None:
         if b"if-match" not in headers and request.app.state.require_if_match:
-            raise Refused(
+            raise ApiProblem(
                 "precondition-required", "Send the ETag of what you have seen in If-Match."
             )
 
@@ -240,46 +242,48 @@ class Operation(APIRoute):
         query = scope["query_string"]
         if self._read_query is None:
             for name in query_parameters(query):
-                raise unknown(name)
-        elif self.paged and len(query) <= SHORT_QUERY:
+                raise unknown_field(name)
+        elif self.paged and len(query) <= MAX_CACHED_QUERY:
             # A price is read by the currency of the application, of which a process may have more.
-            values[self.query_name] = self._asked_before(query, CURRENCY.get())
+            values[self.query_name] = self._cached_queries(query, CURRENCY.get())
         else:
-            values[self.query_name] = self._asked(query)
+            values[self.query_name] = self._parse_query(query)
 
-    def _asked(self, query: bytes) -> Any:
+    def _parse_query(self, query: bytes) -> Any:
         """Return the value of a query."""
         assert self._read_query is not None
         parameters = query_parameters(query)
         try:
-            return checked(self._read_query, parameters, place_in_query, lambda name: NO_PARAMETER)
-        except Refused:
+            return validated(
+                self._read_query, parameters, pointer_in_query, lambda name: NO_PARAMETER
+            )
+        except ApiProblem:
             if self.paged and "cursor" in parameters:
                 decode(parameters["cursor"])  # what is wrong with it is told first, by a 400
             raise
 
-    async def _judge_object_first(self, request: Request, values: dict[str, Any]) -> None:
+    async def _raise_object_errors_first(self, request: Request, values: dict[str, Any]) -> None:
         """Raise what comes before a fault in the request: no such thing, or a newer one."""
-        for name, names in self.named:
+        for name, names in self.path_entities:
             view = await names.look(request, values[name])
             if view is None:
-                raise NotFound(names.kind, values[name])
+                raise NotFound(names.entity_name, values[name])
             expected: Expected = await if_match(request) if self.conditional else None
             if expected is not None and view.version not in expected:
-                raise Stale(names.kind, view.version)
+                raise VersionMismatch(names.entity_name, view.version)
 
-    def _written(self, seen: Any, version: int | None) -> tuple[bytes, str]:
+    def _encode(self, seen: Any, version: int | None) -> tuple[bytes, str]:
         """Return the body that shows something, and its tag."""
         assert self._write is not None
         body = self._write.to_json(seen)
-        return body, tag_of(body, version)
+        return body, etag(body, version)
 
-    def _written_page(self, scope: Scope, listing: Any) -> WrittenPage:
+    def _encode_page(self, scope: Scope, listing: Any) -> EncodedPage:
         """Return a page as it is written; those who share the items share all of this as well."""
         items, query, written = self._last_page
         if items is not listing["items"] or query != scope["query_string"]:
             items, query = listing["items"], scope["query_string"]
-            body, tag = self._written(listing, None)
+            body, tag = self._encode(listing, None)
             link = listing["next"] and next_link(
                 scope["path"], query_parameters(query), listing["next"]
             )
@@ -287,7 +291,7 @@ class Operation(APIRoute):
             self._last_page = items, query, written
         return written
 
-    def _answer(
+    def _build_response(
         self, scope: Scope, headers: dict[bytes, bytes], result: Any
     ) -> tuple[int, Headers, bytes]:
         """Return the answer that shows a result: its status, headers and body."""
@@ -295,35 +299,35 @@ class Operation(APIRoute):
         sent: Headers = []
         body = b""
         if self._write is not None:
-            seen = result.body if isinstance(result, Tagged) else result
-            version = result.version if isinstance(result, View | Tagged) else None
+            seen = result.body if isinstance(result, VersionedResponse) else result
+            version = result.version if isinstance(result, View | VersionedResponse) else None
             link = b""
             if self.paged:
-                body, tag, link = self._written_page(scope, seen)
+                body, tag, link = self._encode_page(scope, seen)
             else:
-                body, tag = self._written(seen, version)
+                body, tag = self._encode(seen, version)
             sent = [CONTENT]
             if version is not None or self.cached:
                 sent.append((b"etag", tag.encode()))
             if status == 201:
-                location = f"/api/v1/{result.place}"
+                location = f"/api/v1/{result.path}"
                 sent.append((b"location", location.encode()))
             if link:
                 sent.append((b"link", link))
             if scope["method"] == "GET":
-                sent.append(ASK_AGAIN)
+                sent.append(REVALIDATE)
                 if b"if-none-match" in headers:
-                    known = listed(scope["headers"], b"if-none-match")
-                    if is_known(known, tag):
+                    known = header_list(scope["headers"], b"if-none-match")
+                    if if_none_match_holds(known, tag):
                         status, body = 304, b""
             else:
-                sent.append(KEEP_NOTHING)
+                sent.append(NO_STORE)
         if status not in (204, 304):
             sent.append((b"content-length", b"%d" % len(body)))
         return status, sent, body
 
 
-def _has_version(operation: Operation) -> bool:
+def _has_version(operation: ApiRoute) -> bool:
     answer = operation.response_model
     return isinstance(answer, type) and issubclass(answer, View)
 
@@ -342,14 +346,14 @@ def announces_body(headers: dict[bytes, bytes]) -> bool:
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
-def problems_of(operation: Operation) -> set[str]:
+def problems_of(operation: ApiRoute) -> set[str]:
     """Return the codes of the problems that an operation can answer with."""
     codes = {"invalid", "internal-error", "database-unavailable"}
     # The server may answer any request with these before the application sees it.
     codes |= {"request-timeout", "headers-too-large", "overloaded"}
-    if operation.named:
+    if operation.path_entities:
         codes.add("not-found")
-    if not operation.who.is_anybody:
+    if not operation.who.is_public:
         codes.add("unauthenticated")
     if operation.who.role is not None:
         codes.add("forbidden")

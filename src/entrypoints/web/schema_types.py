@@ -21,11 +21,11 @@ from domain.values import (
     NOT_IN_LINES,
     VISIBLE,
     WHITE,
-    Document,
-    Password,
-    Text,
-    Whole,
-    Word,
+    IntegerRule,
+    JsonRule,
+    PasswordRule,
+    PatternRule,
+    TextRule,
 )
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -74,7 +74,7 @@ class Rule:
 STRING = core_schema.str_schema(strict=True)
 
 
-def text(rule: Text) -> Rule:
+def text(rule: TextRule) -> Rule:
     """A text, trimmed and normalised before it is measured."""
     # The pattern is about what is sent, which may have white space of any kind around it.
     some = f"[^{NOT_IN_LINES if rule.lines else NOT_IN_LINE}]*"
@@ -93,13 +93,13 @@ def text(rule: Text) -> Rule:
     return Rule(STRING, rule, told)
 
 
-def word(rule: Word) -> Rule:
+def word(rule: PatternRule) -> Rule:
     """A text of one word, trimmed before it is looked at."""
     pattern = f"^[{WHITE}]*{rule.pattern}[{WHITE}]*$"
     return Rule(STRING, rule, {"type": "string", "maxLength": rule.max, "pattern": pattern})
 
 
-def new_password(rule: Password) -> Rule:
+def new_password(rule: PasswordRule) -> Rule:
     """A password that somebody chooses."""
     told: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
     printable = r"^[^\u0000-\u001f\u007f-\u009f]*$"
@@ -124,7 +124,7 @@ def opaque(format: str) -> Rule:
     return Rule(STRING, str, {"type": "string", "format": format})
 
 
-def whole(rule: Whole) -> Rule:
+def whole(rule: IntegerRule) -> Rule:
     """A whole number in a body; to JSON Schema 2.0 is one too."""
 
     def read(value: Any) -> int:
@@ -141,7 +141,7 @@ def whole(rule: Whole) -> Rule:
     return Rule(core_schema.any_schema(), read, told)
 
 
-def whole_parameter(rule: Whole) -> Rule:
+def whole_parameter(rule: IntegerRule) -> Rule:
     """A whole number in a query."""
 
     def read(value: str) -> int:
@@ -152,7 +152,7 @@ def whole_parameter(rule: Whole) -> Rule:
     return Rule(STRING, read, whole(rule).told)
 
 
-def document(rule: Document) -> Rule:
+def document(rule: JsonRule) -> Rule:
     """A JSON object, whatever is in it."""
 
     def read(value: Any) -> Json:
@@ -198,4 +198,4 @@ Moment = Annotated[datetime, Rule(STRING, _read_moment, {"type": "string", "form
 Day = Annotated[date, Rule(STRING, _read_date, {"type": "string", "format": "date"})]
 Flag = Annotated[bool, Rule(STRING, _read_flag, {"type": "boolean"})]
 # A phrase may be pasted from a text of several lines.
-Search = Annotated[str, text(Text(1, 100, lines=True))]
+Search = Annotated[str, text(TextRule(1, 100, lines=True))]

@@ -16,7 +16,7 @@ NEXT = 2
 _OF_BODIES = (b"content-length", b"transfer-encoding")
 
 
-class Turns:
+class FairScheduler:
     """ASGI middleware that keeps many requests at once from holding the event loop.
 
     What a request does between two waits holds up everything else, and most of it comes when all

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from entrypoints.web.problems import Refused, invalid, pointer
+from entrypoints.web.problems import ApiProblem, invalid, pointer
 
 _NO_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _MAX_NO_ESCAPES = 1_000
@@ -45,7 +45,7 @@ def query_parameters(query: bytes) -> dict[str, str]:
     """Return the parameters of a query.
 
     Raises:
-        Refused: 422 when one is given twice, or is no text in UTF-8.
+        ApiProblem: 422 when one is given twice, or is no text in UTF-8.
     """
     if not query:
         return {}
@@ -67,7 +67,7 @@ NO_MEMBER = "There is no such member here."
 NO_PARAMETER = "There is no such parameter here."
 
 
-def checked(
+def validated(
     adapter: TypeAdapter[Any],
     value: Any,
     place: Callable[..., dict[str, str]],
@@ -82,7 +82,7 @@ def checked(
         unknown: returns what is said of a name that the schema does not have.
 
     Raises:
-        Refused: 422 with every error, its place, and none of the input.
+        ApiProblem: 422 with every error, its place, and none of the input.
     """
     try:
         return adapter.validate_python(value)
@@ -114,12 +114,12 @@ def _detail(error: ErrorDetails, unknown: Callable[[str], str]) -> str:
             return _DETAILS.get(type, "This value is not acceptable here.")
 
 
-def place_in_body(*path: str | int) -> dict[str, str]:
+def pointer_in_body(*path: str | int) -> dict[str, str]:
     """Return where in a body something is, as an error tells it."""
     return {"pointer": pointer(*(part if isinstance(part, int) else _name(part) for part in path))}
 
 
-def place_in_query(*path: str | int) -> dict[str, str]:
+def pointer_in_query(*path: str | int) -> dict[str, str]:
     """Return where in a query something is, as an error tells it."""
     return {"parameter": _name(str(path[0]))}
 
@@ -129,6 +129,6 @@ def _name(name: str) -> str:
     return name if len(name) <= 100 else "?"
 
 
-def unknown(name: str) -> Refused:
+def unknown_field(name: str) -> ApiProblem:
     """Return the refusal of a parameter that there is not."""
     return invalid({"parameter": _name(name), "detail": NO_PARAMETER})

@@ -27,13 +27,13 @@ class TokenView(View):
     @classmethod
     def of(cls, token: Token) -> "TokenView":
         """The view of an aggregate in hand."""
-        return cls.made_of(token, name=token.name or "")
+        return cls.from_entity(token, name=token.name or "")
 
 
 class TokenQueries(Queries[TokenView, TokenFilter]):
     """The reads of personal tokens."""
 
-    kind = Token.kind
+    entity_name = Token.entity_name
 
     @abstractmethod
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
@@ -82,7 +82,7 @@ class AccessQueries(ABC):
         """Return the credentials of a user, by the username or e-mail address in lower case."""
 
     @abstractmethod
-    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+    async def credentials_by_id(self, user_id: UUID) -> Credentials | None:
         """Return the credentials of a user."""
 
     @abstractmethod

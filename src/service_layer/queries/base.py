@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
-from domain.base import Entity, Page, Slice
+from domain.base import Entity, Page, PageRequest
 from domain.errors import NotFound
 
 V = TypeVar("V", bound="View")
@@ -40,7 +40,7 @@ class View:
     updated_at: datetime
 
     @classmethod
-    def made_of(cls, entity: Entity, /, **told: Any) -> Self:
+    def from_entity(cls, entity: Entity, /, **told: Any) -> Self:
         """Return the view of an aggregate in hand: its members of the same names, and what else.
 
         What is derived, or belongs to another aggregate, is told.
@@ -57,7 +57,7 @@ class View:
         return tuple(field.name for field in fields(cls))
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """Where it is found, among all there is to be found."""
         return f"{self.collection}/{self.id}"
 
@@ -68,7 +68,7 @@ class Queries(ABC, Generic[V, F]):
     All of them raise `DatabaseUnavailable` when the database cannot be reached.
     """
 
-    kind: str
+    entity_name: str
 
     @abstractmethod
     async def get(self, id: UUID, now: datetime) -> V | None:
@@ -82,9 +82,9 @@ class Queries(ABC, Generic[V, F]):
         """
         view = await self.get(id, now)
         if view is None:
-            raise NotFound(self.kind, id)
+            raise NotFound(self.entity_name, id)
         return view
 
     @abstractmethod
-    async def list(self, filter: F, slice: Slice) -> Page[V]:
+    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
         """Return the part of the list that the slice asks for."""

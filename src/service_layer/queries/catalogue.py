@@ -21,7 +21,7 @@ class CategoryView(View):
     @classmethod
     def of(cls, category: Category) -> "CategoryView":
         """The view of an aggregate in hand."""
-        return cls.made_of(category)
+        return cls.from_entity(category)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +57,16 @@ class ProductView(View):
     @classmethod
     def of(cls, product: Product, category: ProductCategory | None) -> "ProductView":
         """The view of an aggregate in hand, beside the category it is in."""
-        return cls.made_of(product, category=category)
+        return cls.from_entity(product, category=category)
 
 
 class CategoryQueries(Queries[CategoryView, CategoryFilter]):
     """The reads of categories."""
 
-    kind = Category.kind
+    entity_name = Category.entity_name
 
 
 class ProductQueries(Queries[ProductView, ProductFilter]):
     """The reads of products."""
 
-    kind = Product.kind
+    entity_name = Product.entity_name

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.devices import Device, DeviceFilter, DeviceRepository, Presence, Status
+from domain.devices import Device, DeviceFilter, Presence, Status
 from service_layer.queries.base import Queries, View
 
 
@@ -31,13 +31,13 @@ class DeviceView(View):
     @classmethod
     def of(cls, device: Device, now: datetime) -> "DeviceView":
         """The view of an aggregate in hand."""
-        return cls.made_of(device, presence=device.presence(now))
+        return cls.from_entity(device, presence=device.presence(now))
 
 
 class DeviceQueries(Queries[DeviceView, DeviceFilter]):
     """The reads of devices."""
 
-    kind = DeviceRepository.kind
+    entity_name = Device.entity_name
 
     @abstractmethod
     async def has_key(self, id: UUID, key_digest: str) -> bool:

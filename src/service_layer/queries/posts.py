@@ -29,13 +29,13 @@ class PostView(View):
     @classmethod
     def of(cls, post: Post, people: Mapping[UUID, PublicUser]) -> "PostView":
         """The view of an aggregate in hand, beside the people it names."""
-        return cls.made_of(post, author=people[post.author_id])
+        return cls.from_entity(post, author=people[post.author_id])
 
 
 class PostQueries(Queries[PostView, PostFilter]):
     """The reads of posts."""
 
-    kind = Post.kind
+    entity_name = Post.entity_name
 
     @abstractmethod
     async def by_slug(self, slug: str) -> PostView | None:

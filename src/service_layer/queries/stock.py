@@ -26,7 +26,7 @@ class MovementView(View):
     created_by: PublicUser | None
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         # A movement is part of its product's ledger and has no address of its own: whoever follows
         # this finds it there, and can GET what they find.
         return f"products/{self.product_id}/movements"
@@ -35,11 +35,11 @@ class MovementView(View):
     def of(cls, movement: Movement, people: Mapping[UUID, PublicUser]) -> "MovementView":
         """The view of an aggregate in hand, beside the people it names."""
         by = movement.created_by_id
-        return cls.made_of(movement, created_by=people.get(by) if by else None)
+        return cls.from_entity(movement, created_by=people.get(by) if by else None)
 
 
 @dataclass(frozen=True)
-class StockAt:
+class StockLevel:
     """How many pieces of a product there were from a moment on, and how many before it."""
 
     at: datetime
@@ -50,8 +50,8 @@ class StockAt:
 class MovementQueries(Queries[MovementView, MovementFilter]):
     """The reads of movements."""
 
-    kind = Movement.kind
+    entity_name = Movement.entity_name
 
     @abstractmethod
-    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+    async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
         """Return how the stock of a product went, by its latest movements, the newest last."""

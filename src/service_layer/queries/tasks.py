@@ -35,7 +35,7 @@ class TaskView(View):
     def of(cls, task: Task, today: date, people: Mapping[UUID, PublicUser]) -> "TaskView":
         """The view of an aggregate in hand, beside the people it names."""
         assignee, by = task.assignee_id, task.created_by_id
-        return cls.made_of(
+        return cls.from_entity(
             task,
             assignee=people.get(assignee) if assignee else None,
             created_by=people.get(by) if by else None,
@@ -54,7 +54,7 @@ class TaskCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeekDone:
+class WeekCount:
     """How many tasks were done in the week that begins on a Monday, at midnight in UTC."""
 
     monday: date
@@ -72,12 +72,12 @@ def weeks_until(now: datetime, weeks: int) -> tuple[tuple[datetime, datetime], .
 class TaskQueries(Queries[TaskView, TaskFilter]):
     """The reads of tasks."""
 
-    kind = Task.kind
+    entity_name = Task.entity_name
 
     @abstractmethod
     async def count(self, filter: TaskFilter) -> TaskCounts:
         """Count the tasks that the filter means, exactly."""
 
     @abstractmethod
-    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+    async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
         """Count the tasks done in each of the last weeks, one at least; the current one is last."""

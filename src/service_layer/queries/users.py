@@ -11,13 +11,13 @@ from domain.actors import Actor, Role
 from domain.users import User, UserFilter
 from service_layer.queries.base import Queries, View
 
-DEFAULT_PICTURE = "default.png"
+DEFAULT_IMAGE = "default.png"
 """The picture of whoever has uploaded none; it comes with the application."""
 
 
 def image_url(image_file: str | None) -> str:
     """Return the address of a picture; another picture has another address."""
-    return f"/media/{image_file or DEFAULT_PICTURE}"
+    return f"/media/{image_file or DEFAULT_IMAGE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class UserView(View):
     @classmethod
     def of(cls, user: User) -> "UserView":
         """The view of an aggregate in hand."""
-        return cls.made_of(user, image_url=image_url(user.image_file))
+        return cls.from_entity(user, image_url=image_url(user.image_file))
 
     def public(self) -> PublicUser:
         """What the public sees of this user."""
@@ -82,7 +82,7 @@ class UserView(View):
             created_at=self.created_at,
         )
 
-    def seen_by(self, actor: Actor | None) -> "PublicUser | MemberUser | UserView":
+    def visible_to(self, actor: Actor | None) -> "PublicUser | MemberUser | UserView":
         """What somebody sees of this user."""
         if actor is None:
             return self.public()
@@ -92,7 +92,7 @@ class UserView(View):
 class UserQueries(Queries[UserView, UserFilter]):
     """The reads of users."""
 
-    kind = User.kind
+    entity_name = User.entity_name
 
     @abstractmethod
     async def by_username(self, username: str) -> UserView | None:

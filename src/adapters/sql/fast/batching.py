@@ -7,7 +7,15 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from adapters.sql.database import TOO_LONG, Lookup, Row, Selected, SqlDatabase, Statement, Values
+from adapters.sql.database import (
+    STATEMENT_TIMEOUT,
+    Lookup,
+    Row,
+    Selected,
+    SqlDatabase,
+    Statement,
+    Values,
+)
 from adapters.sql.errors import AWAY
 from service_layer.errors import DatabaseUnavailable
 
@@ -25,7 +33,7 @@ class _Batch:
         self.askers: list[asyncio.Future[Any]] = []
 
 
-class Gathering(Generic[G, R]):
+class Batcher(Generic[G, R]):
     """A question about some keys that those who ask it at the same time share.
 
     The first asks after a few turns of the event loop. Who comes while that is under way waits for
@@ -36,11 +44,11 @@ class Gathering(Generic[G, R]):
     Only those of one group, a name for whatever else the question depends on, ask together.
     """
 
-    TURNS = 3
+    LINGER_TICKS = 3
     """For how many turns of the event loop company is waited for. Where the loop has nothing else
     to do, a turn takes some microseconds; where it has, each of them brings some."""
 
-    ENOUGH = 16
+    BATCH_SIZE = 16
     """How many keys are worth a second question while another one is under way: with all in one,
     we would wait while the database works, and the database while we do."""
 
@@ -68,9 +76,9 @@ class Gathering(Generic[G, R]):
         batch.keys.update(keys)
         asker: asyncio.Future[R] = batch.loop.create_future()
         batch.askers.append(asker)
-        if len(batch.keys) >= self.ENOUGH and group not in self._beside:
+        if len(batch.keys) >= self.BATCH_SIZE and group not in self._beside:
             self._beside.add(group)
-            self._begin(batch, self._work_beside(group, self._waiting.pop(group)))
+            self._begin(batch, self._second_flight(group, self._waiting.pop(group)))
         return await asker
 
     def _begin(self, batch: _Batch, work: Coroutine[Any, Any, None]) -> None:
@@ -82,47 +90,47 @@ class Gathering(Generic[G, R]):
         """Ask for all that waits until nothing does."""
         try:
             while group in self._waiting:
-                await self._gather(group)
+                await self._linger(group)
                 if batch := self._waiting.pop(group, None):
-                    await self._settle(group, batch)
+                    await self._resolve(group, batch)
         finally:
             self._working.discard(group)
 
-    async def _work_beside(self, group: G, batch: _Batch) -> None:
+    async def _second_flight(self, group: G, batch: _Batch) -> None:
         """Ask for enough at once."""
         try:
-            await self._settle(group, batch)
+            await self._resolve(group, batch)
         finally:
             self._beside.discard(group)
 
-    async def _gather(self, group: G) -> None:
+    async def _linger(self, group: G) -> None:
         """Let others come; when that is broken off, so is what came till then."""
         try:
-            for _ in range(self.TURNS):
+            for _ in range(self.LINGER_TICKS):
                 await asyncio.sleep(0)
         except BaseException:
             if batch := self._waiting.pop(group, None):
-                self._break_off(batch)
+                self._cancel(batch)
             raise
 
-    async def _settle(self, group: G, batch: _Batch) -> None:
+    async def _resolve(self, group: G, batch: _Batch) -> None:
         try:
             # Nobody waits longer than the one who has waited longest may.
-            async with asyncio.timeout_at(batch.since + TOO_LONG):
+            async with asyncio.timeout_at(batch.since + STATEMENT_TIMEOUT):
                 found = await self._ask(group, batch.keys)
         except TimeoutError:
             self._fail(batch, DatabaseUnavailable(AWAY))
         except Exception as error:
             self._fail(batch, error)
         except BaseException:
-            self._break_off(batch)
+            self._cancel(batch)
             raise
         else:
             for asker in batch.askers:
                 if not asker.done():
                     asker.set_result(found)
 
-    def _break_off(self, batch: _Batch) -> None:
+    def _cancel(self, batch: _Batch) -> None:
         for asker in batch.askers:
             asker.cancel()
 
@@ -132,18 +140,18 @@ class Gathering(Generic[G, R]):
                 asker.set_exception(error)
 
 
-class GatheredLookup(Lookup):
+class BatchedLookup(Lookup):
     """Rows by keys, one statement for all who ask together: `key = ANY(…)`."""
 
     def __init__(self, database: SqlDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         keys = bindparam("keys", type_=ARRAY(key.type))
         self._statement = Statement(self._rows.where(key == any_(keys)), database.dialect)
-        self._gathering: Gathering[tuple[Any, ...], Mapping[Any, Row]] = Gathering(
-            lambda given, keys: super(GatheredLookup, self).rows(keys, dict(given))
+        self._gathering: Batcher[tuple[Any, ...], Mapping[Any, Row]] = Batcher(
+            lambda given, keys: super(BatchedLookup, self).rows(keys, dict(given))
         )
 
-    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         return self._statement, {"keys": list(keys), **given}
 
     def rows(self, keys: Collection[Any], given: Values) -> Coroutine[Any, Any, Mapping[Any, Row]]:

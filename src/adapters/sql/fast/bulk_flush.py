@@ -12,15 +12,15 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
-from adapters.sql.fast.bulk_writer import WAS, WHICH, RowWriter
+from adapters.sql.fast.bulk_writer import EXPECTED_VERSION, ROW_ID, BulkWriter
 from adapters.sql.schema.mapping import DERIVED, TABLES
 from domain.base import Entity
-from service_layer.errors import ConcurrentChange
+from service_layer.errors import ConcurrencyConflict
 
 _by_id = attrgetter("id")
 
 
-def write(session: Session, to: RowWriter) -> set[type[Entity]]:
+def write(session: Session, to: BulkWriter) -> set[type[Entity]]:
     """Write what the session holds, and have it hold nothing any more.
 
     Returns the types of the aggregates that it deleted.
@@ -30,7 +30,7 @@ def write(session: Session, to: RowWriter) -> set[type[Entity]]:
     the writer undoes one of them.
 
     Raises:
-        ConcurrentChange: when another transaction changed one of the aggregates first.
+        ConcurrencyConflict: when another transaction changed one of the aggregates first.
     """
     added, changed = list(session.new), list(session.dirty)
     kinds = {type(entity) for entity in (*added, *changed)}
@@ -50,7 +50,7 @@ def _of(kind: type[Entity], entities: Iterable[Any]) -> list[Any]:
     return sorted((one for one in entities if type(one) is kind), key=_by_id)
 
 
-def _insert(session: Session, to: RowWriter, table: Table, entities: list[Any]) -> None:
+def _insert(session: Session, to: BulkWriter, table: Table, entities: list[Any]) -> None:
     if entities:
         names = [column.key for column in table.c if column.computed is None]
         to.insert(session.connection(), table, [_row(one, names) for one in entities])
@@ -62,18 +62,23 @@ def _row(entity: Entity, names: Sequence[str]) -> dict[str, Any]:
     return {name: held[name] if name in held else getattr(entity, name) for name in names}
 
 
-def _update(session: Session, to: RowWriter, table: Table, entities: list[Any]) -> None:
+def _update(session: Session, to: BulkWriter, table: Table, entities: list[Any]) -> None:
     changed = {one: changes for one in entities if (changes := _changes(one))}
     if not changed:
         return
     # What one of them changes is written of all: where it is as it was, that changes nothing.
     names = sorted({name for changes in changed.values() for name in changes})
     rows = [
-        {WHICH: one.id, WAS: one.version, "version": one.version + 1, **_row(one, names)}
+        {
+            ROW_ID: one.id,
+            EXPECTED_VERSION: one.version,
+            "version": one.version + 1,
+            **_row(one, names),
+        }
         for one in changed
     ]
     if to.update(session.connection(), table, rows) != len(rows):
-        raise ConcurrentChange
+        raise ConcurrencyConflict
     for one in changed:
         set_committed_value(one, "version", one.version + 1)
 

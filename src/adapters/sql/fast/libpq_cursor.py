@@ -15,7 +15,7 @@ from psycopg.adapt import Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 
 from adapters.sql.database import Row
-from adapters.sql.fast.prepared import LOST, MOST_PREPARED, judged, numbered
+from adapters.sql.fast.prepared import LOST, MAX_PREPARED, check_result, to_positional
 
 _NOTHING: dict[str, Any] = {}
 
@@ -36,7 +36,7 @@ class WritingConnection(psycopg.Connection[Any]):
             psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
         """
         if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            judged(self.pgconn, self.pgconn.exec_(b"COMMIT"))
+            check_result(self.pgconn, self.pgconn.exec_(b"COMMIT"))
 
     def rollback(self) -> None:
         """Undo what was begun.
@@ -67,7 +67,7 @@ class _Statements:
         Raises:
             psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
         """
-        query, names, formats = numbered(sql)
+        query, names, formats = to_positional(sql)
         given = self.convert.dump_sequence([values[name] for name in names], formats)
         types = self.convert.types or ()
         idle = self._libpq.transaction_status == pq.TransactionStatus.IDLE
@@ -82,18 +82,18 @@ class _Statements:
 
     def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
         """Prepare a statement for values of some types, and return its name."""
-        if not self._prepared or len(self._prepared) >= MOST_PREPARED:
-            judged(self._libpq, self._libpq.exec_(b"DEALLOCATE ALL"))
+        if not self._prepared or len(self._prepared) >= MAX_PREPARED:
+            check_result(self._libpq, self._libpq.exec_(b"DEALLOCATE ALL"))
             self._prepared.clear()
         name = b"write_%d" % len(self._prepared)
-        judged(self._libpq, self._libpq.prepare(name, query, types))
+        check_result(self._libpq, self._libpq.prepare(name, query, types))
         self._prepared[sql, types] = name
         return name
 
     def _run(self, name: bytes, given: Sequence[Any]) -> pq.abc.PGresult:
         formats = self.convert.formats
         result = self._libpq.exec_prepared(name, given, formats, result_format=pq.Format.BINARY)
-        return judged(self._libpq, result)
+        return check_result(self._libpq, result)
 
     def _run_first(self, name: bytes, given: Sequence[Any]) -> pq.abc.PGresult:
         """Begin a transaction and run its first statement, in one round trip."""
@@ -112,8 +112,8 @@ class _Statements:
             # Nobody knows what comes next on it.
             self.connection.close()
             raise
-        judged(libpq, begun)
-        return judged(libpq, result)
+        check_result(libpq, begun)
+        return check_result(libpq, result)
 
     def _results(self) -> list[pq.abc.PGresult]:
         """Return the results of a pipeline.

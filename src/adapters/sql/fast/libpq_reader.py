@@ -12,7 +12,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 
 from adapters.sql.database import Row, Values
-from adapters.sql.fast.prepared import LOST, MOST_PREPARED, judged, numbered
+from adapters.sql.fast.prepared import LOST, MAX_PREPARED, check_result, to_positional
 from adapters.sql.statement_log import log_statement
 
 
@@ -50,7 +50,7 @@ class PostgresReader:
                 reader is to be closed.
         """
         log_statement(sql)
-        query, names, formats = numbered(sql)
+        query, names, formats = to_positional(sql)
         given = self._convert.dump_sequence([values[name] for name in names], formats)
         types = self._convert.types or ()
         name = self._prepared.get((sql, types)) or await self._prepare(sql, query, types)
@@ -63,7 +63,7 @@ class PostgresReader:
 
     async def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
         """Prepare a statement for values of some types, and return its name."""
-        if len(self._prepared) >= MOST_PREPARED:
+        if len(self._prepared) >= MAX_PREPARED:
             self._prepared.clear()
             self._libpq.send_query(b"DEALLOCATE ALL")
             await self._result()
@@ -86,7 +86,7 @@ class PostgresReader:
         if self._libpq.status != pq.ConnStatus.OK:
             raise psycopg.OperationalError(LOST)
         (result,) = results
-        return judged(self._libpq, result)
+        return check_result(self._libpq, result)
 
     async def _sent(self) -> None:
         """Wait until all of a statement is sent; only a very long one takes more than one go."""

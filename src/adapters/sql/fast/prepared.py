@@ -8,7 +8,7 @@ from psycopg import pq
 from psycopg.adapt import PyFormat
 from psycopg.errors import error_from_result
 
-MOST_PREPARED = 200
+MAX_PREPARED = 200
 """How many statements a connection keeps prepared at most."""
 
 
@@ -16,7 +16,7 @@ LOST = "the connection is lost"
 
 
 @lru_cache(maxsize=1024)
-def numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
+def to_positional(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
     """Return a statement with numbers in place of names, and the names in order with their formats.
 
     What `%(…)b` stands for is sent in binary, and the rest as psycopg likes it best.
@@ -37,7 +37,7 @@ def numbered(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
     return query.encode(), tuple(names), formats
 
 
-def judged(libpq: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
+def check_result(libpq: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
     """Return a result if it is a good one.
 
     Raises:

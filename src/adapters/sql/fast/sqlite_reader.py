@@ -5,18 +5,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from adapters.sql.database import TOO_LONG, Row, Statement, Values
+from adapters.sql.database import STATEMENT_TIMEOUT, Row, Statement, Values
 from adapters.sql.sqlite.driver import sqlite3
-from adapters.sql.sqlite.errors import told
+from adapters.sql.sqlite.errors import translate_error
 from adapters.sql.statement_log import log_statement
 
 
-class Long(Exception):
+class ReadTimedOut(Exception):
     """A read has not come to its end in the time that it had."""
 
 
 # SQLITE_BUSY and SQLITE_INTERRUPT (sqlite.org/rescode.html).
-_IN_NO_TIME = (5, 9)
+_IMMEDIATELY = (5, 9)
 
 
 class Reader:
@@ -65,9 +65,13 @@ class Reader:
                 return rows
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", None)
-                if self._seconds < TOO_LONG and code is not None and code & 0xFF in _IN_NO_TIME:
-                    raise Long from None
-                trouble = told(error)
+                if (
+                    self._seconds < STATEMENT_TIMEOUT
+                    and code is not None
+                    and code & 0xFF in _IMMEDIATELY
+                ):
+                    raise ReadTimedOut from None
+                trouble = translate_error(error)
                 if trouble is None:
                     raise
                 self._close()

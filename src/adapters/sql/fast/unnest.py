@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from adapters.sql.fast.bulk_writer import WAS, WHICH, Rows, RowWriter
+from adapters.sql.fast.bulk_writer import EXPECTED_VERSION, ROW_ID, BulkWriter, Rows
 
 
-class ArrayWriter(RowWriter):
+class UnnestWriter(BulkWriter):
     """Writes many rows by one statement of PostgreSQL, which is given each column as an array.
 
     It costs us half of what a statement for each row does, and the database less as well.
@@ -31,7 +31,7 @@ class ArrayWriter(RowWriter):
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._statement = lru_cache(maxsize=256)(self._made)
+        self._statement = lru_cache(maxsize=256)(self._compile)
 
     def insert(self, connection: Connection, table: Table, rows: Rows) -> None:
         if len(rows) == 1:
@@ -53,12 +53,12 @@ class ArrayWriter(RowWriter):
         written: int = connection.exec_driver_sql(sql, arrays).rowcount
         return written
 
-    def _made(self, table: Table, names: tuple[str, ...]) -> tuple[str, list[tuple[str, Any]]]:
+    def _compile(self, table: Table, names: tuple[str, ...]) -> tuple[str, list[tuple[str, Any]]]:
         """Return a statement, and what makes of the values of each column what the driver takes."""
         types = {name: _column(table, name).type for name in names}
         arrays = (bindparam(name, type_=ARRAY(type)) for name, type in types.items())
         given = func.unnest(*arrays).table_valued(*(column(n, t) for n, t in types.items()))
-        made = (_updating_from if WHICH in names else _inserting_from)(
+        made = (_updating_from if ROW_ID in names else _inserting_from)(
             table, given.render_derived()
         )
         # An array of numbers or times is shorter, and quicker to make, when it is not text.
@@ -70,7 +70,7 @@ class ArrayWriter(RowWriter):
 
 
 def _column(table: Table, name: str) -> Any:
-    return table.c[{WHICH: "id", WAS: "version"}.get(name, name)]
+    return table.c[{ROW_ID: "id", EXPECTED_VERSION: "version"}.get(name, name)]
 
 
 def _inserting_from(table: Table, given: FromClause) -> Insert:
@@ -78,6 +78,6 @@ def _inserting_from(table: Table, given: FromClause) -> Insert:
 
 
 def _updating_from(table: Table, given: FromClause) -> Update:
-    values = {each.key: each for each in given.c if each.key not in (WHICH, WAS)}
-    same = (table.c.id == given.c[WHICH], table.c.version == given.c[WAS])
+    values = {each.key: each for each in given.c if each.key not in (ROW_ID, EXPECTED_VERSION)}
+    same = (table.c.id == given.c[ROW_ID], table.c.version == given.c[EXPECTED_VERSION])
     return update(table).where(*same).values(values)

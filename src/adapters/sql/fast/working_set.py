@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 
 from domain.base import Entity
-from service_layer.errors import Unsettled
+from service_layer.errors import FlushRequired
 
 Key = tuple[type[Entity], UUID]
 
@@ -18,7 +18,7 @@ def key_of(entity: Entity) -> Key:
 
 
 @dataclass(eq=False)
-class Work:
+class WorkingSet:
     """What the repositories of a unit of work have in hand."""
 
     session: Session
@@ -26,59 +26,59 @@ class Work:
     """Whether its use cases can be run again, each in a transaction of its own."""
     for_update: bool = False
     """Whether rows that are loaded for a change are locked; see `UnitOfWork.for_update`."""
-    seen: dict[Key, Entity] = field(default_factory=dict)
+    loaded: dict[Key, Entity] = field(default_factory=dict)
     """What the use case at hand has found or added."""
     added: set[Key] = field(default_factory=set)
     removed: set[Key] = field(default_factory=set)
-    earlier: dict[Key, Entity] = field(default_factory=dict)
+    previous: dict[Key, Entity] = field(default_factory=dict)
     """What use cases before it, in this transaction, have had: they may be looking at it still."""
-    waiting: set[Key] = field(default_factory=set)
+    pending: set[Key] = field(default_factory=set)
     """What they have changed that is not written yet."""
-    foreseen: dict[Key, Entity] = field(default_factory=dict)
+    prefetched: dict[Key, Entity] = field(default_factory=dict)
 
-    def part_with(self, key: Key) -> None:
+    def evict(self, key: Key) -> None:
         """Let go of what another use case has had, so that this one has an object of its own.
 
         Raises:
-            Unsettled: when that has to be written first.
+            FlushRequired: when that has to be written first.
         """
-        if key in self.waiting:
-            raise Unsettled
-        before = self.earlier.pop(key, None)
+        if key in self.pending:
+            raise FlushRequired
+        before = self.previous.pop(key, None)
         if before is not None and before in self.session:
             self.session.expunge(before)
 
-    def look_anew(self) -> None:
+    def evict_all(self) -> None:
         """Let go of all that was read before, so that what is read now is as it is now.
 
         Raises:
-            Unsettled: when some of it has to be written first.
+            FlushRequired: when some of it has to be written first.
         """
-        for key in list(self.earlier):
-            self.part_with(key)
-        for entity in self.foreseen.values():
+        for key in list(self.previous):
+            self.evict(key)
+        for entity in self.prefetched.values():
             self.session.expunge(entity)
-        self.foreseen = {}
+        self.prefetched = {}
 
-    def put_by(self) -> None:
+    def defer(self) -> None:
         """Begin with another use case, and leave what this one has changed to be written later."""
-        for key, entity in self.seen.items():
+        for key, entity in self.loaded.items():
             if key in self.added or key in self.removed or instance_state(entity).modified:
-                self.waiting.add(key)
-        self.earlier.update(self.seen)
+                self.pending.add(key)
+        self.previous.update(self.loaded)
         self._begin()
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Begin with another use case, and undo what this one has changed."""
-        for entity in self.seen.values():
+        for entity in self.loaded.values():
             if entity in self.session:
                 self.session.expunge(entity)
         self._begin()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Begin with another use case, when all is written and the session holds nothing."""
-        self.earlier, self.waiting, self.foreseen = {}, set(), {}
+        self.previous, self.pending, self.prefetched = {}, set(), {}
         self._begin()
 
     def _begin(self) -> None:
-        self.seen, self.added, self.removed = {}, set(), set()
+        self.loaded, self.added, self.removed = {}, set(), set()

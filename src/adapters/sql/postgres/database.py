@@ -10,7 +10,7 @@ from sqlalchemy import URL, ColumnElement, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from adapters.sql.database import (
-    TOO_LONG,
+    STATEMENT_TIMEOUT,
     Lookup,
     Row,
     Selected,
@@ -20,15 +20,15 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.errors import AWAY
-from adapters.sql.fast.batching import GatheredLookup, Gathering
+from adapters.sql.fast.batching import BatchedLookup, Batcher
 from adapters.sql.fast.cpu_affinity import Nearness
 from adapters.sql.fast.libpq_cursor import WritingConnection
 from adapters.sql.fast.libpq_reader import PostgresReader
-from adapters.sql.fast.unnest import ArrayWriter
-from adapters.sql.postgres.errors import told
-from adapters.sql.postgres.gin_cleaner import Indexing
+from adapters.sql.fast.unnest import UnnestWriter
+from adapters.sql.postgres.errors import translate_error
+from adapters.sql.postgres.gin_cleaner import GinCleaner
 from adapters.sql.statement_log import log_statements_of
-from service_layer.errors import DatabaseUnavailable, Unreachable
+from service_layer.errors import ConnectionLost, DatabaseUnavailable
 from service_layer.ports import Schema
 
 G = TypeVar("G", bound=Hashable)
@@ -40,12 +40,13 @@ _CONNECT: dict[str, Any] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": int(TOO_LONG * 1000),
+    "tcp_user_timeout": int(STATEMENT_TIMEOUT * 1000),
     "application_name": "atelier",
 }
 _OPTIONS = (
-    f"-c TimeZone=UTC -c statement_timeout={int(TOO_LONG)}s -c lock_timeout={int(TOO_LONG)}s"
-    f" -c idle_in_transaction_session_timeout={int(TOO_LONG) * 3}s"
+    f"-c TimeZone=UTC -c statement_timeout={int(STATEMENT_TIMEOUT)}s"
+    f" -c lock_timeout={int(STATEMENT_TIMEOUT)}s"
+    f" -c idle_in_transaction_session_timeout={int(STATEMENT_TIMEOUT) * 3}s"
 )
 
 
@@ -55,7 +56,7 @@ def arguments(url: URL) -> dict[str, Any]:
     return {**_CONNECT, **said, "options": f"{said.get('options', '')} {_OPTIONS}"}
 
 
-HURRY = 0.03
+LOCK_TIMEOUT = 0.03
 """Seconds that a hurried unit of work waits for a lock: a change that is being committed is soon
 over, and what takes longer is not worth keeping others waiting for."""
 
@@ -73,14 +74,14 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
     said = arguments(url)
     connection: type[psycopg.Connection[Any]] = psycopg.Connection
     if hurried:
-        said["options"] += f" -c lock_timeout={int(HURRY * 1000)}"
+        said["options"] += f" -c lock_timeout={int(LOCK_TIMEOUT * 1000)}"
         connection = WritingConnection
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connection.connect(**said),
         pool_size=4,
         max_overflow=4,
-        pool_timeout=TOO_LONG,
+        pool_timeout=STATEMENT_TIMEOUT,
         # Errors end up in logs, and what is written does not belong there.
         hide_parameters=True,
     )
@@ -113,10 +114,10 @@ class _Readers:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
         try:
-            async with asyncio.timeout(TOO_LONG), self._turn:
+            async with asyncio.timeout(STATEMENT_TIMEOUT), self._turn:
                 try:
                     return await self._read_once(sql, values)
-                except Unreachable:
+                except ConnectionLost:
                     return await self._read_once(sql, values, anew=True)
         except TimeoutError:
             raise DatabaseUnavailable(AWAY) from None
@@ -134,7 +135,7 @@ class _Readers:
             self._free.appendleft(reader)
             return rows
         except BaseException as error:
-            trouble = told(error, may_be_committed=False)
+            trouble = translate_error(error, may_be_committed=False)
             if isinstance(error, psycopg.DataError):
                 # What was asked for is wrong, and not the connection.
                 self._free.appendleft(reader)
@@ -152,14 +153,14 @@ class PostgresDatabase(SqlDatabase):
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     driver_error = psycopg.Error
-    writer = ArrayWriter(dialect)
-    enough = 12  # measured: docs/decisions/0022-turns-for-company.md
+    writer = UnnestWriter(dialect)
+    full_batch = 12  # measured: docs/decisions/0022-turns-for-company.md
 
     def __init__(self, url: URL) -> None:
         self._url = url
         self.engine = make_engine(url)
         self._hurried = make_engine(url, hurried=True)
-        self._indexing = Indexing(self.engine)
+        self._indexing = GinCleaner(self.engine)
         self._nearness = Nearness()
         self._readers = _Readers(arguments(url), READING, READERS)
         self._long_readers = _Readers(arguments(url), READING, LONG_READERS)
@@ -179,14 +180,14 @@ class PostgresDatabase(SqlDatabase):
         self._hurried.dispose()
 
     @property
-    def hurried(self) -> Engine:
+    def short_lock_timeout_engine(self) -> Engine:
         return self._hurried
 
     def making_engine(self) -> Engine:
         return make_engine(self._url)
 
-    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
-        return told(error, may_be_committed=may_be_committed)
+    def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return translate_error(error, may_be_committed=may_be_committed)
 
     def begin(self) -> None:
         self._nearness.keep()
@@ -195,20 +196,20 @@ class PostgresDatabase(SqlDatabase):
         """What PostgreSQL has committed it keeps."""
 
     def end(self) -> None:
-        self._indexing.is_due()
+        self._indexing.notify()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         readers = self._readers if short else self._long_readers
-        if statement.depends:
+        if statement.value_sensitive:
             readers = self._searchers
         rows = await readers.read(statement.sql, statement.values(given))
         return [statement.row(row) for row in rows]
 
     def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
-        return GatheredLookup(self, rows, key)
+        return BatchedLookup(self, rows, key)
 
-    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
-        gathering: Gathering[G, R] = Gathering(lambda group, _: ask(group))
+    def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+        gathering: Batcher[G, R] = Batcher(lambda group, _: ask(group))
         return lambda group: gathering(group, ())
 
     async def schema(self) -> Schema:

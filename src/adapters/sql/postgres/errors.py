@@ -3,7 +3,12 @@
 import psycopg
 
 from adapters.sql.errors import AWAY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
-from service_layer.errors import ConcurrentChange, DatabaseUnavailable, Held, Unreachable
+from service_layer.errors import (
+    ConcurrencyConflict,
+    ConnectionLost,
+    DatabaseUnavailable,
+    LockTimeout,
+)
 
 # PostgreSQL's documentation, appendix A: error codes, or their classes.
 _STATES = {
@@ -19,7 +24,7 @@ _STATES = {
     "42P01": "The database has no tables; has it been migrated?",
 }
 
-# Somebody else was quicker; see `SqlDatabase.told`.
+# Somebody else was quicker; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
     "40001",  # serialization failure
     "40P01",  # deadlock detected
@@ -28,24 +33,24 @@ _COLLISIONS = {
 }
 
 
-def told(error: BaseException, *, may_be_committed: bool) -> Exception | None:
+def translate_error(error: BaseException, *, may_be_committed: bool) -> Exception | None:
     """Return the error to raise in place of psycopg's one, or `None` to let it be."""
     if not isinstance(error, psycopg.Error):
         return None
     state = error.sqlstate
     if state in _COLLISIONS:
-        return ConcurrentChange()
+        return ConcurrencyConflict()
     if state == "55P03":  # lock not available
-        return Held()
+        return LockTimeout()
     if state is None:
         # Raised by the client library: the connection broke or was never there.
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if not lost:
             return None
-        return DatabaseUnavailable(AWAY) if may_be_committed else Unreachable(AWAY)
+        return DatabaseUnavailable(AWAY) if may_be_committed else ConnectionLost(AWAY)
     detail = _STATES.get(state) or _STATES.get(state[:3]) or _STATES.get(state[:2])
     if detail is None:
         return None
     if detail == AWAY and not may_be_committed:
-        return Unreachable(detail)
+        return ConnectionLost(detail)
     return unavailable(detail)

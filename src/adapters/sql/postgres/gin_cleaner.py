@@ -20,7 +20,7 @@ WHERE relname = ANY (:names) AND pg_table_is_visible(oid) AND pg_has_role(relown
 _NAMES = [f"ix_{name}_search_text" for name in SEARCHED]
 
 
-class Indexing:
+class GinCleaner:
     """A thread that has PostgreSQL index what was written, soon after.
 
     PostgreSQL keeps what is written in a list beside a GIN index, and whoever makes that longer
@@ -39,7 +39,7 @@ class Indexing:
         self._thread = threading.Thread(target=self._work, name="indexing", daemon=True)
         self._thread.start()
 
-    def is_due(self) -> None:
+    def notify(self) -> None:
         """Take note that something may have been written."""
         self._written.set()
 

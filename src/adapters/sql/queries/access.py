@@ -8,7 +8,7 @@ from sqlalchemy import Text, Uuid, bindparam, select
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.tables import attempts, tokens, users
 from domain.access import Purpose, TokenFilter
@@ -28,7 +28,7 @@ _personal = tokens.c.purpose == Purpose.PERSONAL
 class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
     """Reads of personal tokens in a table."""
 
-    own = (
+    view_columns = (
         tokens.c.id,
         tokens.c.version,
         tokens.c.created_at,
@@ -38,10 +38,10 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         tokens.c.expires_at,
         tokens.c.last_used_at,
     )
-    columns = select(*own).where(_personal)
+    columns = select(*view_columns).where(_personal)
     id = tokens.c.id
     conditions = {"user_id": lambda _: tokens.c.user_id == bindparam("user_id", type_=Uuid())}
-    sorts = {"created_at": Sort(tokens.c.created_at)}
+    sorts = {"created_at": SortColumn(tokens.c.created_at)}
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
@@ -52,7 +52,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         self._owned = Statement(owned, database.dialect)
 
     def view(self, row: Row) -> TokenView:
-        return holding(TokenView, self.members(row))
+        return holding(TokenView, self.row_to_dict(row))
 
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
         given = {"id": id, "user_id": user_id}
@@ -88,7 +88,7 @@ class SqlAccessQueries(AccessQueries):
         self._setup = Statement(setup, database.dialect)
         by_digest = setup.where(tokens.c.digest == bindparam("digest", type_=Text()))
         self._setup_by_digest = Statement(by_digest, database.dialect)
-        self._failures = database.lookup(select(attempts.c.times), attempts.c.id)
+        self._failures = database.lookup(select(attempts.c.failed_at), attempts.c.id)
 
     async def grant(self, digest: str) -> Grant | None:
         row = await self._grant.row(digest, {})
@@ -99,7 +99,7 @@ class SqlAccessQueries(AccessQueries):
         statement = self._addressed if "@" in login else self._named
         return await self._credentials(statement, login)
 
-    async def credentials_of(self, user_id: UUID) -> Credentials | None:
+    async def credentials_by_id(self, user_id: UUID) -> Credentials | None:
         return await self._credentials(self._by_id, user_id)
 
     async def _credentials(self, statement: Statement, known_by: object) -> Credentials | None:

@@ -10,10 +10,16 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Table
 
 from adapters.sql.database import Row, Selected, SqlDatabase, Statement
-from adapters.sql.queries.listing import Conditions, Shape, Sort, page_select, page_values
+from adapters.sql.queries.listing import (
+    Conditions,
+    QueryShape,
+    SortColumn,
+    page_select,
+    page_values,
+)
 from adapters.sql.schema.search import Searches, candidates, like, trigrams
-from domain.base import Page, Slice
-from domain.values import fold
+from domain.base import Page, PageRequest
+from domain.values import search_fold
 from service_layer.queries.base import Queries, View
 
 V = TypeVar("V", bound=View)
@@ -23,66 +29,66 @@ F = TypeVar("F")
 class SqlQueries(Queries[V, F]):
     """Reads of one kind of thing: what its views, filters and orders are made of."""
 
-    own: ClassVar[Sequence[ColumnElement[Any]]]
+    view_columns: ClassVar[Sequence[ColumnElement[Any]]]
     """The columns that are called like the members of the view that they tell."""
     columns: ClassVar[Selected]
     """The select of those, and of what comes by joins behind them."""
     id: ClassVar[Column[UUID]]
     conditions: ClassVar[Conditions]
-    sorts: ClassVar[Mapping[str, Sort]]
-    texts: ClassVar[tuple[str, ...]] = ("q",)
+    sorts: ClassVar[Mapping[str, SortColumn]]
+    text_filters: ClassVar[tuple[str, ...]] = ("q",)
     """The members of the filter that a folded text is to contain."""
-    searched: ClassVar[Table | None] = None
+    search_table: ClassVar[Table | None] = None
     """The table whose `search_text` is to contain `q`."""
-    indexed: ClassVar[frozenset[str]] = frozenset()
+    index_prefix: ClassVar[frozenset[str]] = frozenset()
     """The members of the filter that the index of each sort begins with."""
 
     @abstractmethod
     def view(self, row: Row) -> V:
         """Return the view of a row that begins with the columns."""
 
-    def members(self, row: Row) -> dict[str, Any]:
+    def row_to_dict(self, row: Row) -> dict[str, Any]:
         """Return what a row tells of a view's members, by their names; more is behind `width`."""
         return dict(zip(self._names, row, strict=False))
 
-    def given(self, filter: F) -> dict[str, Any]:
+    def filter_parameters(self, filter: F) -> dict[str, Any]:
         """Return the values that statements take beside those of the filter's set members."""
         return {}
 
-    def at(self, now: datetime) -> dict[str, Any]:
+    def row_parameters(self, now: datetime) -> dict[str, Any]:
         """Return the values that the statement for one thing takes beside its id."""
         return {}
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        self._names = tuple(str(column.key) for column in self.own)
-        self.width = len(self.own)
+        self._names = tuple(str(column.key) for column in self.view_columns)
+        self.view_width = len(self.view_columns)
         self._one = database.lookup(self.columns, self.id)
-        self._list = database.shared(self._fetch_page)
+        self._list = database.coalesced(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
         # Most pages that are asked for again have not changed, and what was made of one serves.
-        self._last_made: tuple[Any, Page[V]] = None, Page(items=[])
+        self._last_page: tuple[Any, Page[V]] = None, Page(items=[])
 
     async def get(self, id: UUID, now: datetime) -> V | None:
-        row = await self._one.row(id, self.at(now))
+        row = await self._one.row(id, self.row_parameters(now))
         return None if row is None else self.view(row)
 
-    async def list(self, filter: F, slice: Slice) -> Page[V]:
+    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
         return await self._list((filter, slice))
 
-    async def _fetch_page(self, asked: tuple[F, Slice]) -> Page[V]:
+    async def _fetch_page(self, asked: tuple[F, PageRequest]) -> Page[V]:
         filter, slice = asked
         filters = self.filters(filter)
-        shape = Shape.of(filters, slice, self.searches(filters))
+        shape = QueryShape.of(filters, slice, self.searches(filters))
         values = {**self.values(filter, filters), **page_values(slice)}
-        short = not (filters.keys() - self.indexed or shape.skips or shape.counts)
+        short = not (filters.keys() - self.index_prefix or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
         made_of = shape, slice.limit, rows
-        if self._last_made[0] != made_of:
-            self._last_made = made_of, self._made(slice, rows)
-        return self._last_made[1]
+        if self._last_page[0] != made_of:
+            self._last_page = made_of, self._to_page(slice, rows)
+        return self._last_page[1]
 
-    def _made(self, slice: Slice, rows: Sequence[Row]) -> Page[V]:
+    def _to_page(self, slice: PageRequest, rows: Sequence[Row]) -> Page[V]:
         """Return the page that rows make."""
         total = None
         if slice.count:
@@ -90,7 +96,7 @@ class SqlQueries(Queries[V, F]):
             rows = [row[1:] for row in rows if row[1] is not None]
         items = [self.view(row) for row in rows[: slice.limit]]
         last = (rows[slice.limit - 1][-1], items[-1].id) if len(rows) > slice.limit else None
-        return Page(items=items, last=last, total=total)
+        return Page(items=items, next_key=last, total=total)
 
     def filters(self, filter: F) -> dict[str, Any]:
         """Return the members of a filter that are set."""
@@ -99,23 +105,23 @@ class SqlQueries(Queries[V, F]):
 
     def values(self, filter: F, filters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a statement for the filter takes."""
-        folded = {name: fold(filters[name]) for name in self.texts if name in filters}
+        folded = {name: search_fold(filters[name]) for name in self.text_filters if name in filters}
         texts = {name: like(text) for name, text in folded.items()}
         if "q" in folded:
             texts["q_trigrams"] = trigrams(folded["q"])
-        return {**self.given(filter), **filters, **texts}
+        return {**self.filter_parameters(filter), **filters, **texts}
 
     def searches(self, filters: Mapping[str, Any]) -> Searches:
         """Return how the table is searched, if at all."""
-        q = filters.get("q") if self.searched is not None else None
-        return Searches.of(None if q is None else fold(q))
+        q = filters.get("q") if self.search_table is not None else None
+        return Searches.of(None if q is None else search_fold(q))
 
-    def _page_statement(self, shape: Shape) -> Statement:
+    def _page_statement(self, shape: QueryShape) -> Statement:
         dialect = self._database.dialect
         found = None
-        if self.searched is not None:
-            found = candidates(self.searched, dialect.name, shape.searches)
+        if self.search_table is not None:
+            found = candidates(self.search_table, dialect.name, shape.searches)
         sort = self.sorts[shape.sort]
         page = page_select(self.columns, self.id, sort, shape, self.conditions, found)
-        depends = any(name in self.texts for name, _ in shape.filters)
-        return Statement(page, dialect, depends=depends)
+        depends = any(name in self.text_filters for name, _ in shape.filters)
+        return Statement(page, dialect, value_sensitive=depends)

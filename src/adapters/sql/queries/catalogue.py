@@ -4,7 +4,7 @@ from sqlalchemy import Uuid, bindparam, select
 
 from adapters.sql.database import Row
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import categories, products
 from adapters.sql.schema.types import Money
@@ -25,29 +25,29 @@ _low_stock = products.c.stock <= products.c.reorder_level
 class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueries):
     """Reads of categories in a table."""
 
-    own = (
+    view_columns = (
         categories.c.id,
         categories.c.version,
         categories.c.created_at,
         categories.c.updated_at,
         categories.c.name,
     )
-    columns = select(*own)
+    columns = select(*view_columns)
     id = categories.c.id
     conditions = {"q": contains(categories.c.name_key, "q")}
     sorts = {
-        "created_at": Sort(categories.c.created_at),
-        "name": Sort(categories.c.name_key),
+        "created_at": SortColumn(categories.c.created_at),
+        "name": SortColumn(categories.c.name_key),
     }
 
     def view(self, row: Row) -> CategoryView:
-        return holding(CategoryView, self.members(row))
+        return holding(CategoryView, self.row_to_dict(row))
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
     """Reads of products in a table, each with the category it is in."""
 
-    own = (
+    view_columns = (
         products.c.id,
         products.c.version,
         products.c.created_at,
@@ -62,11 +62,11 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         products.c.archived,
         products.c.category_id,
     )
-    columns = select(*own, categories.c.name.label("category_name")).select_from(
+    columns = select(*view_columns, categories.c.name.label("category_name")).select_from(
         products.outerjoin(categories, categories.c.id == products.c.category_id)
     )
     id = products.c.id
-    searched = products
+    search_table = products
     conditions = {
         "archived": lambda value: products.c.archived if value else ~products.c.archived,
         "category_id": lambda _: products.c.category_id == bindparam("category_id", type_=Uuid()),
@@ -77,16 +77,16 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         "q": contains(products.c.search_text, "q"),
     }
     sorts = {
-        "created_at": Sort(products.c.created_at),
-        "name": Sort(products.c.name_key),
-        "price": Sort(products.c.price),
-        "stock": Sort(products.c.stock),
+        "created_at": SortColumn(products.c.created_at),
+        "name": SortColumn(products.c.name_key),
+        "price": SortColumn(products.c.price),
+        "stock": SortColumn(products.c.stock),
     }
-    indexed = frozenset({"archived"})
+    index_prefix = frozenset({"archived"})
 
     def view(self, row: Row) -> ProductView:
-        members = self.members(row)
-        category, name = None, row[self.width]
+        members = self.row_to_dict(row)
+        category, name = None, row[self.view_width]
         if name is not None:
             category = holding(ProductCategory, {"id": members["category_id"], "name": name})
         members["category"] = category

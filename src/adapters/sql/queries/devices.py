@@ -19,15 +19,15 @@ from sqlalchemy import type_coerce as coerced
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import devices
-from adapters.sql.schema.types import Instant, OneOf
+from adapters.sql.schema.types import EnumText, EpochMicros
 from domain.devices import DeviceFilter, Presence, Status
 from service_layer.queries.base import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
-_now = bindparam("now", type_=Instant())
+_now = bindparam("now", type_=EpochMicros())
 
 # A bound that there is not, since there was no heartbeat yet, is on no side of any moment.
 _PRESENCE: Mapping[Presence, ColumnElement[bool]] = {
@@ -42,13 +42,13 @@ def _presence() -> ColumnElement[Any]:
     told: list[Any] = [
         (holds, literal_column(f"'{presence}'")) for presence, holds in _PRESENCE.items()
     ]
-    return coerced(case(*told), OneOf(Presence)).label("presence")
+    return coerced(case(*told), EnumText(Presence)).label("presence")
 
 
 class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
     """Reads of devices in a table."""
 
-    own = (
+    view_columns = (
         devices.c.id,
         devices.c.version,
         devices.c.created_at,
@@ -64,10 +64,10 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         devices.c.agent_version,
         devices.c.metrics,
     )
-    columns = select(*own)
+    columns = select(*view_columns)
     id = devices.c.id
-    searched = devices
-    texts = ("q", "kind")
+    search_table = devices
+    text_filters = ("q", "kind")
     conditions = {
         "status": lambda _: devices.c.status == bindparam("status", type_=Text()),
         "presence": lambda value: _PRESENCE[value],
@@ -75,9 +75,9 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         "q": contains(devices.c.search_text, "q"),
     }
     sorts = {
-        "created_at": Sort(devices.c.created_at),
-        "name": Sort(devices.c.name_key),
-        "last_seen_at": Sort(devices.c.last_seen_at, nullable=True),
+        "created_at": SortColumn(devices.c.created_at),
+        "name": SortColumn(devices.c.name_key),
+        "last_seen_at": SortColumn(devices.c.last_seen_at, nullable=True),
     }
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -86,14 +86,14 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         counts = select(*(func.count(case((holds, 1))) for holds in _PRESENCE.values()))
         self._counts = Statement(counts.where(devices.c.status == Status.ACTIVE), database.dialect)
 
-    def given(self, filter: DeviceFilter) -> dict[str, Any]:
+    def filter_parameters(self, filter: DeviceFilter) -> dict[str, Any]:
         return {"now": filter.now}
 
-    def at(self, now: datetime) -> dict[str, Any]:
+    def row_parameters(self, now: datetime) -> dict[str, Any]:
         return {"now": now}
 
     def view(self, row: Row) -> DeviceView:
-        return holding(DeviceView, self.members(row))
+        return holding(DeviceView, self.row_to_dict(row))
 
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         row = await self._key.row(id, {})

@@ -26,7 +26,7 @@ from sqlalchemy.sql.visitors import iterate
 
 from adapters.sql.database import Selected
 from adapters.sql.schema.search import Candidates, Searches, hidden
-from domain.base import COUNT_LIMIT, Slice
+from domain.base import COUNT_LIMIT, PageRequest
 
 Conditions = Mapping[str, Callable[[Any], ColumnElement[bool]]]
 """For each member of a filter the condition it stands for.
@@ -41,7 +41,7 @@ Filters = tuple[tuple[str, bool | Enum | None], ...]
 
 
 @dataclass(frozen=True)
-class Sort:
+class SortColumn:
     """A column to sort by; `nullable` if rows may have no value in it."""
 
     column: ColumnElement[Any]
@@ -49,7 +49,7 @@ class Sort:
 
 
 @dataclass(frozen=True)
-class Shape:
+class QueryShape:
     """What makes one list statement differ from another, values aside."""
 
     filters: Filters
@@ -62,8 +62,8 @@ class Shape:
 
     @classmethod
     def of(
-        cls, filters: Mapping[str, Any], slice: Slice, searches: Searches = Searches.NOT
-    ) -> "Shape":
+        cls, filters: Mapping[str, Any], slice: PageRequest, searches: Searches = Searches.NOT
+    ) -> "QueryShape":
         """Return the shape of a request; `filters` holds the members that are set."""
         return cls(
             filters=tuple(
@@ -82,7 +82,7 @@ class Shape:
         return [conditions[name](value) for name, value in self.filters]
 
 
-def page_values(slice: Slice) -> dict[str, Any]:
+def page_values(slice: PageRequest) -> dict[str, Any]:
     """Return the values of a page statement's own parameters."""
     values: dict[str, Any] = {"page_rows": slice.limit + 1}
     if slice.skip:
@@ -97,8 +97,8 @@ def page_values(slice: Slice) -> dict[str, Any]:
 def page_select(
     columns: Selected,
     id: Column[Any],
-    sort: Sort,
-    shape: Shape,
+    sort: SortColumn,
+    shape: QueryShape,
     conditions: Conditions,
     candidates: Candidates | None = None,
 ) -> Selected:
@@ -109,40 +109,40 @@ def page_select(
     only among many is the order walked until the page is full.
     """
     where = shape.where(conditions)
-    own = _own(columns, id)
+    own = _without_joins(columns, id)
     rows = own.add_columns(sort.column.label("sort_value"))
     parts: list[Selected] = []
     for segment in _segments(id, sort, shape):
         # Within a segment the index gives the order; only the segments have one among themselves.
-        walked = _ordered(rows.where(*where, *segment), id, Sort(sort.column), shape)
+        walked = _ordered(rows.where(*where, *segment), id, SortColumn(sort.column), shape)
         if candidates is None:
             parts.append(walked.limit(_number("page_reach")))
         else:
             some = candidates.among(rows, id, [*where, *segment]).subquery()
-            few = _ordered(select(some), some.c.id, Sort(some.c.sort_value), shape)
+            few = _ordered(select(some), some.c.id, SortColumn(some.c.sort_value), shape)
             parts += candidates.either(few, walked, _number("page_reach"))
     # The rows of one part alone either all have a sort value or all have none.
     nullable = sort.nullable and len(parts) > 1
     if len(parts) == 1:
         page = parts[0]
     else:
-        both = _together(parts).subquery("both")
-        page = _ordered(select(both), both.c.id, Sort(both.c.sort_value, nullable), shape)
+        both = _union(parts).subquery("both")
+        page = _ordered(select(both), both.c.id, SortColumn(both.c.sort_value, nullable), shape)
     page = page.limit(_number("page_rows"))
     page = page.offset(_number("page_skip")) if shape.skips else page
     if own is not columns:
         bare = page.subquery("bare")
         beside = ClauseAdapter(bare).traverse(columns).add_columns(bare.c.sort_value)
-        page = _ordered(beside, bare.c.id, Sort(bare.c.sort_value, nullable), shape)
+        page = _ordered(beside, bare.c.id, SortColumn(bare.c.sort_value, nullable), shape)
     if not shape.counts:
         return page
     inner = page.subquery("page")
     total = _total(own, id, where, candidates).subquery("counted")
     counted = select(total.c.total, inner).select_from(total.outerjoin(inner, true()))
-    return _ordered(counted, inner.c.id, Sort(inner.c.sort_value, nullable), shape)
+    return _ordered(counted, inner.c.id, SortColumn(inner.c.sort_value, nullable), shape)
 
 
-def _own(columns: Selected, id: Column[Any]) -> Selected:
+def _without_joins(columns: Selected, id: Column[Any]) -> Selected:
     """Return the select of what the table that has the id tells by itself, without joins.
 
     What comes by a join is looked up for the rows of the page alone, when they are known.
@@ -170,15 +170,17 @@ def _total(
         # An index on something else would lead through the whole table in its own order.
         few, many = candidates.among(ones, id, where), ones.where(hidden(where))
         parts = candidates.either(few, many, limit)
-    some = parts[0] if len(parts) == 1 else _together(parts)
+    some = parts[0] if len(parts) == 1 else _union(parts)
     return select(func.count().label("total")).select_from(some.subquery("some"))
 
 
-def _together(parts: list[Selected]) -> CompoundSelect[*tuple[Any, ...]]:
+def _union(parts: list[Selected]) -> CompoundSelect[*tuple[Any, ...]]:
     return union_all(*(select(part.subquery()) for part in parts))
 
 
-def _segments(id: ColumnElement[Any], sort: Sort, shape: Shape) -> list[list[ColumnElement[bool]]]:
+def _segments(
+    id: ColumnElement[Any], sort: SortColumn, shape: QueryShape
+) -> list[list[ColumnElement[bool]]]:
     """Return the conditions of the rows after the cursor, those without a sort value apart.
 
     Kept apart, each is a range of the index on (sort value, id); a row value compares both at once
@@ -199,7 +201,9 @@ def _segments(id: ColumnElement[Any], sort: Sort, shape: Shape) -> list[list[Col
     return [[missing, id < after_id if shape.descending else id > after_id]]
 
 
-def _ordered(rows: Selected, id: ColumnElement[Any], sort: Sort, shape: Shape) -> Selected:
+def _ordered(
+    rows: Selected, id: ColumnElement[Any], sort: SortColumn, shape: QueryShape
+) -> Selected:
     order: list[ColumnElement[Any]] = [sort.column, id]
     if shape.descending:
         order = [sort.column.desc(), id.desc()]

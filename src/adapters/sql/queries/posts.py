@@ -4,7 +4,7 @@ from sqlalchemy import Uuid, bindparam, or_, select
 
 from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import posts, users
@@ -16,7 +16,7 @@ from service_layer.queries.posts import PostQueries, PostView
 class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
     """Reads of posts in a table, each with its author."""
 
-    own = (
+    view_columns = (
         posts.c.id,
         posts.c.version,
         posts.c.created_at,
@@ -28,11 +28,11 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         posts.c.published_at,
         posts.c.author_id,
     )
-    columns = select(*own, *public_columns(users)).join_from(
+    columns = select(*view_columns, *public_columns(users)).join_from(
         posts, users, users.c.id == posts.c.author_id
     )
     id = posts.c.id
-    searched = posts
+    search_table = posts
     conditions = {
         "published": lambda value: posts.c.published if value else ~posts.c.published,
         "author_id": lambda _: posts.c.author_id == bindparam("author_id", type_=Uuid()),
@@ -43,9 +43,9 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         ),
     }
     sorts = {
-        "created_at": Sort(posts.c.created_at),
-        "published_at": Sort(posts.c.published_at, nullable=True),
-        "title": Sort(posts.c.title_key),
+        "created_at": SortColumn(posts.c.created_at),
+        "published_at": SortColumn(posts.c.published_at, nullable=True),
+        "title": SortColumn(posts.c.title_key),
     }
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -53,8 +53,8 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         self._named = database.lookup(self.columns, posts.c.slug)
 
     def view(self, row: Row) -> PostView:
-        members = self.members(row)
-        members["author"] = public_user(row[self.width : self.width + 4])
+        members = self.row_to_dict(row)
+        members["author"] = public_user(row[self.view_width : self.view_width + 4])
         return holding(PostView, members)
 
     async def by_slug(self, slug: str) -> PostView | None:

@@ -6,18 +6,18 @@ from sqlalchemy import Integer, Uuid, bindparam, select
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.tables import movements, users
 from domain.stock import MovementFilter
 from service_layer.queries.base import holding
-from service_layer.queries.stock import MovementQueries, MovementView, StockAt
+from service_layer.queries.stock import MovementQueries, MovementView, StockLevel
 
 
 class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueries):
     """Reads of movements in a table, each with whoever entered it."""
 
-    own = (
+    view_columns = (
         movements.c.id,
         movements.c.version,
         movements.c.created_at,
@@ -28,16 +28,16 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
         movements.c.note,
         movements.c.stock_after,
     )
-    columns = select(*own, *public_columns(users)).select_from(
+    columns = select(*view_columns, *public_columns(users)).select_from(
         movements.outerjoin(users, users.c.id == movements.c.created_by_id)
     )
     id = movements.c.id
     conditions = {
         "product_id": lambda _: movements.c.product_id == bindparam("product_id", type_=Uuid())
     }
-    sorts = {"created_at": Sort(movements.c.created_at)}
-    texts = ()
-    indexed = frozenset({"product_id"})
+    sorts = {"created_at": SortColumn(movements.c.created_at)}
+    text_filters = ()
+    index_prefix = frozenset({"product_id"})
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
@@ -49,12 +49,12 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
         )
         self._latest = Statement(latest, database.dialect)
 
-    async def course(self, product_id: UUID, limit: int) -> tuple[StockAt, ...]:
+    async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
         given = {"product_id": product_id, "most": limit}
         rows = await self._database.fetch(self._latest, given, short=True)
-        return tuple(StockAt(at, stock, stock - moved) for at, stock, moved in reversed(rows))
+        return tuple(StockLevel(at, stock, stock - moved) for at, stock, moved in reversed(rows))
 
     def view(self, row: Row) -> MovementView:
-        members = self.members(row)
-        members["created_by"] = public_user(row[self.width : self.width + 4])
+        members = self.row_to_dict(row)
+        members["created_by"] = public_user(row[self.view_width : self.view_width + 4])
         return holding(MovementView, members)

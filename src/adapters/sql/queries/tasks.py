@@ -21,19 +21,19 @@ from sqlalchemy import (
 
 from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Filters, Shape, Sort
+from adapters.sql.queries.listing import Filters, QueryShape, SortColumn
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import tasks, users
-from adapters.sql.schema.types import Time
-from domain.base import Slice
+from adapters.sql.schema.types import UtcDateTime
+from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer.queries.base import holding
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
     TaskView,
-    WeekDone,
+    WeekCount,
     weeks_until,
 )
 
@@ -45,7 +45,7 @@ _overdue = and_(tasks.c.completed_at.is_(None), tasks.c.due_on < bindparam("toda
 class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
     """Reads of tasks in a table, each with the people it names."""
 
-    own = (
+    view_columns = (
         tasks.c.id,
         tasks.c.version,
         tasks.c.created_at,
@@ -60,13 +60,15 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         tasks.c.assignee_id,
         tasks.c.product_id,
     )
-    columns = select(*own, *public_columns(_assignee), *public_columns(_creator)).select_from(
+    columns = select(
+        *view_columns, *public_columns(_assignee), *public_columns(_creator)
+    ).select_from(
         tasks.outerjoin(_assignee, _assignee.c.id == tasks.c.assignee_id).outerjoin(
             _creator, _creator.c.id == tasks.c.created_by_id
         )
     )
     id = tasks.c.id
-    searched = tasks
+    search_table = tasks
     conditions = {
         "completed": lambda value: _completed if value else tasks.c.completed_at.is_(None),
         "priority": lambda _: tasks.c.priority == bindparam("priority", type_=Integer()),
@@ -78,28 +80,28 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         "q": contains(tasks.c.search_text, "q"),
     }
     sorts = {
-        "created_at": Sort(tasks.c.created_at),
-        "priority": Sort(tasks.c.priority),
-        "due_on": Sort(tasks.c.due_on, nullable=True),
-        "title": Sort(tasks.c.title_key),
+        "created_at": SortColumn(tasks.c.created_at),
+        "priority": SortColumn(tasks.c.priority),
+        "due_on": SortColumn(tasks.c.due_on, nullable=True),
+        "title": SortColumn(tasks.c.title_key),
         # Of completed tasks alone: each has the value, and their index has no others.
-        "completed_at": Sort(tasks.c.completed_at),
+        "completed_at": SortColumn(tasks.c.completed_at),
     }
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
-        self._count = database.shared(self._fetch_count)
+        self._count = database.coalesced(self._fetch_count)
         self._counts = lru_cache(maxsize=128)(self._counts_statement)
         self._done = lru_cache(maxsize=8)(self._done_statement)
 
-    def given(self, filter: TaskFilter) -> dict[str, Any]:
+    def filter_parameters(self, filter: TaskFilter) -> dict[str, Any]:
         return {"today": filter.today}
 
-    def at(self, now: datetime) -> dict[str, Any]:
+    def row_parameters(self, now: datetime) -> dict[str, Any]:
         return {"today": now.date()}
 
     def view(self, row: Row) -> TaskView:
-        members, beside = self.members(row), self.width
+        members, beside = self.row_to_dict(row), self.view_width
         members["assignee"] = public_user(row[beside : beside + 4])
         members["created_by"] = public_user(row[beside + 4 : beside + 8])
         return holding(TaskView, members)
@@ -109,7 +111,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
 
     async def _fetch_count(self, filter: TaskFilter) -> TaskCounts:
         filters = self.filters(filter)
-        shape = Shape.of(filters, Slice(sort="created_at"))
+        shape = QueryShape.of(filters, PageRequest(sort="created_at"))
         values = self.values(filter, filters)
         rows = await self._database.fetch(self._counts(shape.filters), values, short=False)
         total, completed, overdue = rows[0]
@@ -123,22 +125,22 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             func.count(tasks.c.completed_at),
             func.count(case((_overdue, 1))),
         ).where(*(self.conditions[name](value) for name, value in filters))
-        depends = any(name in self.texts for name, _ in filters)
-        return Statement(counts, self._database.dialect, depends=depends)
+        depends = any(name in self.text_filters for name, _ in filters)
+        return Statement(counts, self._database.dialect, value_sensitive=depends)
 
-    async def done_per_week(self, now: datetime, weeks: int) -> tuple[WeekDone, ...]:
+    async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
         bounds = weeks_until(now, weeks)
         given = {f"begin_{n}": begin for n, (begin, _) in enumerate(bounds)}
         given[f"begin_{weeks}"] = bounds[-1][1]
         rows = await self._database.fetch(self._done(weeks), given, short=False)
         return tuple(
-            WeekDone(monday=begin.date(), done=done)
+            WeekCount(monday=begin.date(), done=done)
             for (begin, _), done in zip(bounds, rows[0], strict=True)
         )
 
     def _done_statement(self, weeks: int) -> Statement:
         """Return the statement that counts each week by itself: each is a range of the index."""
-        begins = [bindparam(f"begin_{n}", type_=Time()) for n in range(weeks + 1)]
+        begins = [bindparam(f"begin_{n}", type_=UtcDateTime()) for n in range(weeks + 1)]
         counts = (
             select(func.count())
             .where(tasks.c.completed_at >= begin, tasks.c.completed_at < end)

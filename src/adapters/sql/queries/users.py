@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, FromClause, select
 
 from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.queries.base import SqlQueries
-from adapters.sql.queries.listing import Sort
+from adapters.sql.queries.listing import SortColumn
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import users
 from domain.users import USERNAME, UserFilter
-from domain.values import fold
+from domain.values import search_fold
 from service_layer.queries.base import holding
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
@@ -35,7 +35,7 @@ def public_user(row: Row) -> PublicUser | None:
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     """Reads of users in a table."""
 
-    own = (
+    view_columns = (
         users.c.id,
         users.c.version,
         users.c.created_at,
@@ -49,9 +49,9 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         users.c.is_active,
         users.c.image_file,
     )
-    columns = select(*own)
+    columns = select(*view_columns)
     id = users.c.id
-    searched = users
+    search_table = users
     conditions = {
         "name": contains(users.c.name_key, "name"),
         "city": contains(users.c.city_key, "city"),
@@ -59,11 +59,11 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         "q": contains(users.c.search_text, "q"),
     }
     sorts = {
-        "created_at": Sort(users.c.created_at),
-        "username": Sort(users.c.username_key),
-        "name": Sort(users.c.name_key),
+        "created_at": SortColumn(users.c.created_at),
+        "username": SortColumn(users.c.username_key),
+        "name": SortColumn(users.c.name_key),
     }
-    texts = ("name", "city", "q")
+    text_filters = ("name", "city", "q")
 
     def __init__(self, database: SqlDatabase) -> None:
         super().__init__(database)
@@ -71,14 +71,14 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
         self._public = database.lookup(select(*public_columns(users)), users.c.id)
 
     def view(self, row: Row) -> UserView:
-        members = self.members(row)
+        members = self.row_to_dict(row)
         members["image_url"] = image_url(members["image_file"])
         return holding(UserView, members)
 
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
             return None
-        row = await self._named.row(fold(username), {})
+        row = await self._named.row(search_fold(username), {})
         return None if row is None else self.view(row)
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:

@@ -22,7 +22,7 @@ from domain.base import Entity
 from domain.catalogue import Product
 from domain.categories import Category
 from domain.devices import Device
-from domain.idempotency import Receipt
+from domain.idempotency import IdempotencyRecord
 from domain.login_throttle import LoginThrottle
 from domain.posts import Post
 from domain.stock import Movement
@@ -67,9 +67,9 @@ _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
 _map(LoginThrottle, attempts)
-_map(Receipt, receipts)
+_map(IdempotencyRecord, receipts)
 _map(Post, posts, derived=("title_key", "search_text"))
-_map(Category, categories, derived=("own_key", "name_key"))
+_map(Category, categories, derived=("unique_key", "name_key"))
 _map(Product, products, derived=("name_key", "sku_key", "search_text"))
 _map(Movement, movements)
 _map(Device, devices, derived=("name_key", "kind_key", "serial_key", "search_text"))

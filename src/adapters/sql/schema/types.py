@@ -23,7 +23,7 @@ from sqlalchemy import (
 from domain.values import CENT
 
 
-class Time(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC: `timestamptz` in PostgreSQL, sortable text without a zone in SQLite."""
 
     impl = DateTime(timezone=True)
@@ -55,7 +55,7 @@ def _in_utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-class Instant(TypeDecorator[datetime]):
+class EpochMicros(TypeDecorator[datetime]):
     """A moment in microseconds since 1970 (UTC): both databases can reckon with it, exactly."""
 
     impl = BigInteger
@@ -70,7 +70,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else self.EPOCH + timedelta(microseconds=value)
 
 
-class Times(TypeDecorator[tuple[datetime, ...]]):
+class DateTimeArray(TypeDecorator[tuple[datetime, ...]]):
     """Moments in UTC as a JSON array of texts."""
 
     impl = JSON
@@ -83,7 +83,7 @@ class Times(TypeDecorator[tuple[datetime, ...]]):
         return tuple(datetime.fromisoformat(text) for text in value)
 
 
-class OneOf(TypeDecorator[StrEnum]):
+class EnumText(TypeDecorator[StrEnum]):
     """A member of an enumeration, by its text."""
 
     impl = Text
@@ -152,4 +152,4 @@ def finer_than(price: ColumnElement[Decimal], digits: int, dialect: Dialect) -> 
 
 
 # Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".
-Folded = Text().with_variant(Text(collation="C"), "postgresql")
+FoldedText = Text().with_variant(Text(collation="C"), "postgresql")

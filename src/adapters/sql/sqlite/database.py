@@ -26,7 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from adapters import private_files
 from adapters.sql.database import (
-    TOO_LONG,
+    STATEMENT_TIMEOUT,
     Lookup,
     Row,
     Selected,
@@ -36,11 +36,11 @@ from adapters.sql.database import (
     schema_of,
 )
 from adapters.sql.errors import BUSY
-from adapters.sql.fast.sqlite_reader import Long, Reader
+from adapters.sql.fast.sqlite_reader import Reader, ReadTimedOut
 from adapters.sql.sqlite.driver import sqlite3
-from adapters.sql.sqlite.errors import told
+from adapters.sql.sqlite.errors import translate_error
 from adapters.sql.statement_log import log_statements_of
-from service_layer.errors import Congested, DatabaseUnavailable
+from service_layer.errors import Contention, DatabaseUnavailable
 from service_layer.ports import Schema
 
 log = logging.getLogger("atelier.database")
@@ -56,10 +56,10 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     # What is deleted or overwritten is overwritten with zeros, in free pages as well.
     "PRAGMA secure_delete = ON",
-    f"PRAGMA busy_timeout = {int(TOO_LONG * 1000)}",
+    f"PRAGMA busy_timeout = {int(STATEMENT_TIMEOUT * 1000)}",
 )
 
-NEAR = 0.005
+LOOP_BUDGET = 0.005
 """Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
 
 ERASURE_SECONDS = 0.2
@@ -103,7 +103,7 @@ def make_engine(path: Path, mode: str) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,
-        pool_timeout=TOO_LONG,
+        pool_timeout=STATEMENT_TIMEOUT,
         # Errors end up in logs, and what is written does not belong there.
         hide_parameters=True,
     )
@@ -140,34 +140,34 @@ class SqliteDatabase(SqlDatabase):
         # Held by a unit of work from its begin to its end: the file is not changed under it.
         self._working = threading.RLock()
         # Held while the service takes another file over; nobody opens anything meanwhile.
-        self._taking_over = threading.Lock()
-        self._near = Reader(self._connect_reader, NEAR)
-        self._far = Reader(self._connect_reader, TOO_LONG)
-        self._in_turn = False
-        self._answers: dict[Any, Any] = {}
-        self._overran: WeakSet[Statement] = WeakSet()
+        self._reopening = threading.Lock()
+        self._loop_reader = Reader(self._connect_reader, LOOP_BUDGET)
+        self._thread_reader = Reader(self._connect_reader, STATEMENT_TIMEOUT)
+        self._tick_open = False
+        self._tick_cache: dict[Any, Any] = {}
+        self._slow: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
         # Set while the write-ahead log may hold personal data of a deleted user.
         self._must_empty_log = False
 
     async def open(self) -> None:
-        self._identity = self._found()
-        # The writer's connection holds on to this very file from now on; see `_let_go`.
+        self._identity = self._file_identity()
+        # The writer's connection holds on to this very file from now on; see `_close_connections`.
         self.engine.connect().close()
 
     async def close(self) -> None:
         self._thread.shutdown(wait=True)
-        self._let_go()
+        self._close_connections()
 
     def making_engine(self) -> Engine:
         return make_engine(self.path, "rwc")
 
-    def told(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
-        return told(error)
+    def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
+        return translate_error(error)
 
     def begin(self) -> None:
-        if not self._working.acquire(timeout=TOO_LONG):
-            raise Congested(BUSY)
+        if not self._working.acquire(timeout=STATEMENT_TIMEOUT):
+            raise Contention(BUSY)
         try:
             self.check()
         except BaseException:
@@ -176,7 +176,7 @@ class SqliteDatabase(SqlDatabase):
 
     def end(self) -> None:
         # Whoever changes something finds it changed, in the same turn of the event loop as well.
-        self._in_turn = False
+        self._tick_open = False
         try:
             if self._must_empty_log:
                 self._empty_log()
@@ -206,21 +206,21 @@ class SqliteDatabase(SqlDatabase):
             self._must_empty_log = bool(busy)
         except Exception as error:
             # The change itself is committed, and whether the file can be used the next one tells.
-            if self.translated(error, may_be_committed=False) is None:
+            if self.to_service_error(error, may_be_committed=False) is None:
                 raise
 
     def check(self) -> None:
-        if self._found() == self._identity:
+        if self._file_identity() == self._identity:
             return
         # Whoever notices sees to it, unless somebody is in the middle of a unit of work.
         if self._working.acquire(blocking=False):
             try:
-                self._take_over()
+                self._reopen()
             finally:
                 self._working.release()
         raise DatabaseUnavailable(REPLACED)
 
-    def _found(self) -> tuple[int, int]:
+    def _file_identity(self) -> tuple[int, int]:
         """Return the identity of the file that has the name now."""
         try:
             status = self.path.stat()
@@ -228,91 +228,91 @@ class SqliteDatabase(SqlDatabase):
             raise DatabaseUnavailable(GONE) from None
         return status.st_dev, status.st_ino
 
-    def _take_over(self) -> None:
+    def _reopen(self) -> None:
         """Let go of the old file, and hold on to the one that has its name now."""
-        with self._taking_over:
-            self._let_go()
-            found = self._found()
+        with self._reopening:
+            self._close_connections()
+            found = self._file_identity()
             if self._schema() is not Schema.CURRENT:
                 raise DatabaseUnavailable(FOREIGN)
             self.engine.connect().close()
             self._identity = found
 
-    def _let_go(self) -> None:
+    def _close_connections(self) -> None:
         """Close every connection, leaving nothing in the log that another file could inherit.
 
         The write-ahead log lies beside the database under a fixed name. Were the new file opened
         while changes to the old one are still in it, SQLite would write them into the new one.
         """
-        self._near.close()
-        self._far.close()
+        self._loop_reader.close()
+        self._thread_reader.close()
         if self._pool.checkedin():
             try:
                 with self.engine.connect() as connection:
                     raw: Any = connection.connection.dbapi_connection
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except Exception as error:
-                if self.translated(error, may_be_committed=False) is None:
+                if self.to_service_error(error, may_be_committed=False) is None:
                     raise
         self.engine.dispose()
 
     def _connect_reader(self) -> Any:
-        if not self._taking_over.acquire(blocking=False):
+        if not self._reopening.acquire(blocking=False):
             raise DatabaseUnavailable(REPLACED)
         try:
-            if self._found() != self._identity:
+            if self._file_identity() != self._identity:
                 raise DatabaseUnavailable(REPLACED)
             connection = connect(self.path, "rw")
             connection.execute("PRAGMA query_only = ON")
             return connection
         finally:
-            self._taking_over.release()
+            self._reopening.release()
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
         # What once took long is taken to do so again, unless it is known that an index serves it. A
         # search is not even tried: SQLite does not ask for the time while it goes through trigrams.
-        if short or not (statement.depends or statement in self._overran):
+        if short or not (statement.value_sensitive or statement in self._slow):
             try:
-                self.answers()
-                return self._near.fetch(statement, values)
-            except Long:
-                self._overran.add(statement)
+                self.tick_cache()
+                return self._loop_reader.fetch(statement, values)
+            except ReadTimedOut:
+                self._slow.add(statement)
                 log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._read_far, statement, values
+            self._thread, self._read_in_thread, statement, values
         )
 
-    def answers(self) -> dict[Any, Any]:
+    def tick_cache(self) -> dict[Any, Any]:
         """Return the answers to what has been asked in this turn of the event loop.
 
         Whoever is called in this turn was due before its first read, and so finds all that had been
         acknowledged by then. What becomes due after that is called when the turn is over. So the
         file, and what is in it, is looked at once for all of them.
         """
-        if not self._in_turn:
+        if not self._tick_open:
             self.check()
-            asyncio.get_running_loop().call_soon(self._end_turn)
-            self._in_turn = True
+            asyncio.get_running_loop().call_soon(self._end_tick)
+            self._tick_open = True
             # An answer that comes after the turn goes where nobody looks.
-            self._answers = {}
-            self._near.begin()
-        return self._answers
+            self._tick_cache = {}
+            self._loop_reader.begin()
+        return self._tick_cache
 
-    def _end_turn(self) -> None:
-        self._in_turn = False
-        self._near.end()
+    def _end_tick(self) -> None:
+        self._tick_open = False
+        self._loop_reader.end()
 
-    def _read_far(self, statement: Statement, values: Values) -> list[Row]:
+    def _read_in_thread(self, statement: Statement, values: Values) -> list[Row]:
         self.check()
-        return self._far.fetch(statement, values)
+        return self._thread_reader.fetch(statement, values)
 
     def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
         return _DirectLookup(self, rows, key)
 
-    def shared(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
+    def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
         async def answer(asked: G) -> R:
-            answers = self.answers()
+            answers = self.tick_cache()
             found: Any = answers.get((ask, asked), UNKNOWN)
             if found is UNKNOWN:
                 found = answers[ask, asked] = await ask(asked)
@@ -344,7 +344,7 @@ class SqliteDatabase(SqlDatabase):
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise told(error) or error from error
+            raise translate_error(error) or error from error
 
     @property
     def _pool(self) -> QueuePool:
@@ -359,7 +359,7 @@ class _DirectLookup(Lookup):
     def __init__(self, database: SqliteDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         self._turns = database
-        self._several = database.shared(self._look_up)
+        self._several = database.coalesced(self._look_up)
         # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
         # for, which takes longer than to ask it. It does not look into a select.
         one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
@@ -367,7 +367,7 @@ class _DirectLookup(Lookup):
         self._statement = lru_cache(maxsize=8)(self._statement_for)
 
     async def row(self, key: Any, given: Values) -> Row | None:
-        answers = self._turns.answers()
+        answers = self._turns.tick_cache()
         asked = (self, key, *given.values())
         found: Any = answers.get(asked, UNKNOWN)
         if found is UNKNOWN:
@@ -382,7 +382,7 @@ class _DirectLookup(Lookup):
     async def _look_up(self, asked: tuple[frozenset[Any], Sequence[Any]]) -> Mapping[Any, Row]:
         return await super().rows(asked[0], dict(asked[1]))
 
-    def asking(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
+    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
         numbered = {f"key_{place}": key for place, key in enumerate(keys)}
         return self._statement(len(keys)), {**numbered, **given}
 

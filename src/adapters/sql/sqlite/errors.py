@@ -2,9 +2,9 @@
 
 from adapters.sql.errors import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from adapters.sql.sqlite.driver import sqlite3
-from service_layer.errors import ConcurrentChange
+from service_layer.errors import ConcurrencyConflict
 
-# Somebody else was quicker; see `SqlDatabase.told`.
+# Somebody else was quicker; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
     787,  # SQLITE_CONSTRAINT_FOREIGNKEY; at the end of a transaction 19 is all that is told
     1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
@@ -25,13 +25,13 @@ _CODES = {
 }
 
 
-def told(error: BaseException) -> Exception | None:
+def translate_error(error: BaseException) -> Exception | None:
     """Return the error to raise in place of the module's one, or `None` to let it be."""
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", None)
     if code in _COLLISIONS or (code == 19 and "FOREIGN KEY" in str(error)):
-        return ConcurrentChange()
+        return ConcurrencyConflict()
     if code is not None and (detail := _CODES.get(code & 0xFF)):
         return unavailable(detail)
     return None
