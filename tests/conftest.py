@@ -46,6 +46,7 @@ LONG = (
 """What takes minutes, by a part of the name, the longest first."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Run each module in one process, and the browser's together: they share what they use."""
     return _ByModule(config, log)
