@@ -18,7 +18,7 @@ from support.backends import Clock, database_at, memory_app, sql_app
 from support.clients import Crowd
 from support.stockroom_machine import StockroomMachine
 
-EXAMPLES = 25
+EXAMPLES = 15
 
 
 def agrees(app: FastAPI, clock: Clock, empty: Callable[[], None], examples: int) -> None:
