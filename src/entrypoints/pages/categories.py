@@ -40,7 +40,7 @@ async def show_categories(request: CurrentRequest) -> Response:
 
 
 @router.post("")
-async def add_category(
+async def create_category(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Add a category."""

@@ -135,27 +135,27 @@ class People(Choices):
                 for id, one in found.items()
                 if search_fold(one.name) == search_fold(match[1])
             }
-            return [(one.id, _person(one)) for one in alike.values()]
+            return [(one.id, _label(one)) for one in alike.values()]
         start = PageRequest(
             sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
         )
         named = (await queries.list(self.filter, start)).items
         found |= {one.id: one for one in named if search_fold(one.name) == search_fold(text)}
-        return [(one.id, _person(one)) for one in found.values()]
+        return [(one.id, _label(one)) for one in found.values()]
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         meant = UserFilter(is_active=True, q=text or None)
         found = (
             await ports(request).user_queries().list(meant, PageRequest(sort="name", limit=limit))
         )
-        return [(one.id, _person(one)) for one in found.items]
+        return [(one.id, _label(one)) for one in found.items]
 
     async def label(self, request: Request, id: UUID) -> str | None:
         user = (await ports(request).user_queries().public({id})).get(id)
-        return None if user is None else _person(user)
+        return None if user is None else _label(user)
 
 
-def _person(user: UserView | PublicUser) -> str:
+def _label(user: UserView | PublicUser) -> str:
     return f"{user.name} ({user.username})"
 
 
@@ -190,7 +190,7 @@ PEOPLE, CATEGORIES = People(), Categories()
 
 
 @router.get("/people")
-async def suggest_people(request: CurrentRequest) -> Response:
+async def suggest_users(request: CurrentRequest) -> Response:
     """Return the people that a field suggests for what is being typed."""
     return await _suggestions(request, PEOPLE)
 

@@ -30,7 +30,7 @@ WEEKS = 12
 
 
 @router.get("/office")
-async def show_office(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
+async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
     """Show what there is to do, and what needs a look."""
     here = ports(request)
     return page(
@@ -70,7 +70,7 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
             silent, PageRequest(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
         "presences": presences,
-        "machines": _machines(presences),
+        "machines": _presence_chart(presences),
     }
 
 
@@ -89,7 +89,7 @@ KINDS: Mapping[Presence, Kind] = {
 """How each presence is marked."""
 
 
-def _machines(presences: Mapping[Presence, int]) -> Markup:
+def _presence_chart(presences: Mapping[Presence, int]) -> Markup:
     """Return the plot of how many machines are there."""
     whole = [
         Segment(translate(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()

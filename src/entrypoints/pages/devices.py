@@ -46,13 +46,13 @@ class DeviceListQuery(DeviceParameters):
 
 
 @router.get("")
-async def show_machines(request: CurrentRequest, now: Now) -> Response:
+async def show_devices(request: CurrentRequest, now: Now) -> Response:
     """List machines, with how many of them are heard of."""
     return await _list(request, now, Form.new(heartbeat_every="60"))
 
 
 @router.post("")
-async def add_machine(
+async def create_device(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Put a machine on the list."""
@@ -73,16 +73,16 @@ async def add_machine(
 
 
 @router.get("/{device_id:id}")
-async def show_machine(
+async def show_device(
     device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
     """Show a machine, with a form that edits it."""
     device = await device_queries.one(device_id, now)
-    return _machine(request, device, Form.of(device, *FIELDS))
+    return _device_page(request, device, Form.of(device, *FIELDS))
 
 
 @router.post("/{device_id:id}")
-async def save_machine(
+async def save_device(
     device_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,
@@ -100,12 +100,12 @@ async def save_machine(
         return _merge(request, await device_queries.one(device_id, now), sent)
     except FORM_ERRORS as error:
         device = await device_queries.one(device_id, now)
-        return _machine(request, device, sent.refused(error), to_problem(error).status)
+        return _device_page(request, device, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
 
 
 @router.post("/{device_id:id}/key")
-async def make_machine_key(
+async def issue_device_key(
     device_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Create a key for a machine, and redirect to the page that shows it once."""
@@ -114,7 +114,7 @@ async def make_machine_key(
 
 
 @router.get("/{device_id:id}/key")
-async def show_machine_key(
+async def show_device_key(
     device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
     """Show the key that was just created, or say that it has been shown."""
@@ -126,7 +126,7 @@ async def show_machine_key(
 
 
 @router.post("/{device_id:id}/delete")
-async def delete_machine(
+async def delete_device(
     device_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,
@@ -141,7 +141,7 @@ async def delete_machine(
     except VersionMismatch as error:
         device = await device_queries.one(device_id, now)
         form = Form.of(device, *FIELDS).refused(error)
-        return _machine(request, device, form, to_problem(error).status)
+        return _device_page(request, device, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "machine-deleted")
 
 
@@ -166,7 +166,7 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
     )
 
 
-def _machine(request: Request, device: DeviceView, form: Form, status: int = 200) -> Response:
+def _device_page(request: Request, device: DeviceView, form: Form, status: int = 200) -> Response:
     told = as_text(device.metrics or {})
     return page(
         request,

@@ -79,7 +79,7 @@ async def show_new_post(request: CurrentRequest) -> Response:
 
 
 @router.post("")
-async def add_post(
+async def create_post(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Keep a draft, and publish it if that is wanted; or only show what it would look like."""

@@ -34,7 +34,7 @@ async def show_new_product(request: CurrentRequest) -> Response:
 
 
 @router.post("/new")
-async def add_product(
+async def create_product(
     request: CurrentRequest,
     sent: SubmittedForm,
     run: UseCases,

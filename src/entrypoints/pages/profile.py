@@ -11,8 +11,8 @@ from domain.access import MAX_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import PageRequest
 from domain.errors import NotFound, VersionMismatch
+from entrypoints.api import images
 from entrypoints.api.access import NewToken
-from entrypoints.api.images import replace_image
 from entrypoints.api.users import PasswordChange, UserPatch
 from entrypoints.pages import sessions
 from entrypoints.pages.edit_conflicts import merge_page
@@ -81,7 +81,7 @@ async def save_profile(
 
 
 @router.post("/picture")
-async def show_another_picture(
+async def replace_image(
     request: CurrentRequest,
     user_queries: Users,
     pictures: Images,
@@ -92,7 +92,7 @@ async def show_another_picture(
     """Show another picture of oneself."""
     try:
         content = await uploaded(request, "picture")
-        await replace_image(content, by.id, pictures=pictures, run=run, by=by, now=now)
+        await images.replace_image(content, by.id, pictures=pictures, run=run, by=by, now=now)
     except FORM_ERRORS as error:
         user = await user_queries.one(by.id, now)
         refused = to_problem(error)
@@ -102,7 +102,7 @@ async def show_another_picture(
 
 
 @router.post("/picture/remove")
-async def remove_picture(pictures: Images, run: UseCases, by: CurrentActor, now: Now) -> Response:
+async def delete_image(pictures: Images, run: UseCases, by: CurrentActor, now: Now) -> Response:
     """Show no picture of oneself but the one that stands for everybody."""
     _, before = await run(users.set_image, by.id, None, actor=by, now=now)
     if before is not None:
@@ -161,7 +161,7 @@ async def show_tokens(request: CurrentRequest, by: CurrentActor) -> Response:
 
 
 @router.post("/tokens")
-async def make_token(
+async def create_token(
     request: CurrentRequest,
     sent: SubmittedForm,
     grant: CurrentGrant,
@@ -195,7 +195,7 @@ async def show_token(
 
 
 @router.post("/tokens/{token_id:id}/delete")
-async def end_own_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now) -> Response:
+async def revoke_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now) -> Response:
     """End one of one's personal tokens."""
     await run(access.revoke_token, token_id, actor=by, now=now)
     return see_other(TOKENS, "token-deleted")

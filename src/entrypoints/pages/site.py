@@ -88,7 +88,7 @@ async def show_article(
 
 
 @router.get("/people/{username}")
-async def show_posts_of_person(
+async def show_posts_of_user(
     username: str,
     request: CurrentRequest,
     post_queries: Posts,

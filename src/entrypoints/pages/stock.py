@@ -130,7 +130,7 @@ async def show_product(
 
 
 @router.post("/{product_id:id}/move")
-async def move_stock(
+async def record_movement(
     product_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,

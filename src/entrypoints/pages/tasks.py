@@ -86,7 +86,7 @@ async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Res
 
 
 @router.post("")
-async def add_task(
+async def create_task(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Write a task down."""

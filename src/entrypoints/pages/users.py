@@ -46,13 +46,13 @@ class Wanted(UserParameters):
 
 
 @router.get("")
-async def show_people(request: CurrentRequest, by: CurrentActor) -> Response:
+async def show_users(request: CurrentRequest, by: CurrentActor) -> Response:
     """List people, as whoever asks may see them."""
     return await _list(request, by, Form.new())
 
 
 @router.post("")
-async def add_person(
+async def create_user(
     request: CurrentRequest,
     sent: SubmittedForm,
     hashing: Hashing,
@@ -87,18 +87,18 @@ async def add_person(
 
 
 @router.get("/{user_id:id}")
-async def show_person(
+async def show_user(
     user_id: UUID, request: CurrentRequest, user_queries: Users, by: CurrentActor, now: Now
 ) -> Response:
     """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
     user = (await user_queries.one(user_id, now)).visible_to(by)
     if by.is_admin and isinstance(user, UserView):
-        return _person(request, user, profile_form(user, FIELDS))
+        return _user_page(request, user, profile_form(user, FIELDS))
     return page(request, "people/person.html", user=user)
 
 
 @router.post("/{user_id:id}")
-async def save_person(
+async def save_user(
     user_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,
@@ -117,12 +117,12 @@ async def save_person(
         return _merge(request, await user_queries.one(user_id, now), sent)
     except FORM_ERRORS as error:
         user = await user_queries.one(user_id, now)
-        return _person(request, user, sent.refused(error), to_problem(error).status)
+        return _user_page(request, user, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
 
 
 @router.post("/{user_id:id}/deactivate")
-async def deactivate_person(
+async def deactivate_user(
     user_id: UUID,
     request: CurrentRequest,
     user_queries: Users,
@@ -140,7 +140,7 @@ async def deactivate_person(
 
 
 @router.post("/{user_id:id}/reactivate")
-async def reactivate_person(
+async def reactivate_user(
     user_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Let somebody in again."""
@@ -150,7 +150,7 @@ async def reactivate_person(
 
 
 @router.post("/{user_id:id}/password")
-async def set_password_of_person(
+async def set_user_password(
     user_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,
@@ -171,12 +171,12 @@ async def set_password_of_person(
         user = await user_queries.one(user_id, now)
         password = Form({"password": ""}).refused(error)
         form = profile_form(user, FIELDS)
-        return _person(request, user, form, to_problem(error).status, password)
+        return _user_page(request, user, form, to_problem(error).status, password)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "password-set")
 
 
 @router.post("/{user_id:id}/delete")
-async def delete_person(
+async def delete_user(
     user_id: UUID,
     request: CurrentRequest,
     sent: SubmittedForm,
@@ -216,7 +216,7 @@ async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> R
     )
 
 
-def _person(
+def _user_page(
     request: Request,
     user: UserView,
     form: Form,
@@ -237,7 +237,7 @@ def _person(
 def _refused(request: Request, user: UserView, error: Exception) -> Response:
     """Show somebody with whom an admin has tried what cannot be done."""
     form = profile_form(user, FIELDS).refused(error)
-    return _person(request, user, form, to_problem(error).status)
+    return _user_page(request, user, form, to_problem(error).status)
 
 
 def _merge(request: Request, user: UserView, sent: Form) -> Response:
