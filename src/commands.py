@@ -129,7 +129,7 @@ class Commands(cli.CommandBackend):
         with _checked():
             password = PASSWORD(password)
             require_unlike_logins(password, "password", username=username, email=email)
-            hash = asyncio.run(Argon2PasswordHasher().hash(password))
+            hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
             self._perform(
                 users.create_admin,
                 username=username,
@@ -157,7 +157,9 @@ class Commands(cli.CommandBackend):
             return workshop.tell(uow, told, now=clock.utc_now(), currency=self._currency, **hashes)
 
         with _checked(), self._runner() as runner:
-            hash, unknown_hash = (asyncio.run(passwords.hash(one)) for one in (password, unknown))
+            hash, unknown_hash = (
+                asyncio.run(passwords.hash_password(one)) for one in (password, unknown)
+            )
             username = runner.perform_in_steps(tell)
         return None if username is None else (username, password)
 
@@ -196,7 +198,7 @@ class Commands(cli.CommandBackend):
         """Open the database for as long as it takes."""
         database = self._make_database(self.settings)
         with _plainly(database):
-            asyncio.run(database.open())
+            asyncio.run(database.connect())
             runner = Runner(lambda: SqlUnitOfWork(database))
             try:
                 yield runner

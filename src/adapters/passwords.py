@@ -43,7 +43,7 @@ class Argon2PasswordHasher(PasswordHasher):
         # What nobody's password is compared with, so that it takes as long as somebody's.
         self._nobodys = self._threads.submit(self._hasher.hash, secrets.token_urlsafe())
 
-    async def hash(self, password: str, *, stranger: bool = False) -> str:
+    async def hash_password(self, password: str, *, stranger: bool = False) -> str:
         longest = STRANGERS_NEW_WAITING if stranger else WAITING
         return await self._in_turn(lambda: self._hasher.hash(password), longest)
 

@@ -166,7 +166,7 @@ def _require_policy(routes: Sequence[Any]) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the process works with, and close it once the last request is answered."""
     ports: Ports = app.state.ports
-    await ports.database().open()
+    await ports.database().connect()
     ports.database_monitor().start()
     process_memory.settle()
     giving_back = asyncio.create_task(process_memory.give_back_every_minute())

@@ -53,11 +53,11 @@ class PasswordHashing:
         """
         require_unlike_logins(password, "password", username=username, email=email)
         if actor is not None and actor.is_admin:
-            return await self._passwords.hash(password)
+            return await self._passwords.hash_password(password)
         counters = address_counters(address)
         async with self._throttle.attempt(address, counters):
             await self._require_free(username, email)
-            hash = await self._passwords.hash(password, stranger=True)
+            hash = await self._passwords.hash_password(password, stranger=True)
             await self._throttle.register_failure(counters)
             return hash
 
@@ -80,7 +80,7 @@ class PasswordHashing:
             )
         require_unlike_logins(password, "password", username=username, email=email)
         await self._require_free(username, email)
-        return await self._passwords.hash(password)
+        return await self._passwords.hash_password(password)
 
     async def for_user(
         self,
@@ -109,7 +109,7 @@ class PasswordHashing:
         require_unlike_logins(
             password, "password", username=str(after["username"]), email=str(after["email"])
         )
-        return await self._passwords.hash(password)
+        return await self._passwords.hash_password(password)
 
     async def for_oneself(
         self, actor: Actor, current: str, password: str
@@ -123,7 +123,7 @@ class PasswordHashing:
         user = await self._users.one(actor.id, self._clock())
         require_unlike_logins(password, "new", username=user.username, email=user.email)
         confirmation = await self._authenticator.confirm(actor.id, current)
-        return await self._passwords.hash(password), confirmation
+        return await self._passwords.hash_password(password), confirmation
 
     async def _require_free(self, username: str, email: str) -> None:
         for field, login in (("username", username), ("email", email)):

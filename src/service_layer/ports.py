@@ -14,7 +14,7 @@ class PasswordHasher(ABC):
     """Turns passwords into what may be kept of them, and recognises them by it."""
 
     @abstractmethod
-    async def hash(self, password: str, *, stranger: bool = False) -> str:
+    async def hash_password(self, password: str, *, stranger: bool = False) -> str:
         """Return what may be kept of a new password.
 
         Strangers have the smallest share of the queue, so that they keep nobody from signing in.
@@ -109,7 +109,7 @@ class Database(ABC):
     itself, the more."""
 
     @abstractmethod
-    async def open(self) -> None:
+    async def connect(self) -> None:
         """Make ready for reads; a database that is away now may come back later."""
 
     @abstractmethod

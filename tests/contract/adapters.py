@@ -48,7 +48,7 @@ def get(backend: Backend, id: UUID) -> TaskView | None:
 
 
 def items(backend: Backend, filter: TaskFilter = ALL, slice: PageRequest = FIRST) -> list[TaskView]:
-    return backend.ask(backend.tasks.list(filter, slice)).items
+    return backend.ask(backend.tasks.list_page(filter, slice)).items
 
 
 def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
@@ -645,7 +645,7 @@ def walk(backend: Backend, filter: TaskFilter, slice: PageRequest) -> list[TaskV
     """Follow the cursors to the end."""
     seen: list[TaskView] = []
     for _ in range(1_000):
-        page = backend.ask(backend.tasks.list(filter, slice))
+        page = backend.ask(backend.tasks.list_page(filter, slice))
         seen += page.items
         if page.next_key is None:
             return seen
@@ -730,7 +730,7 @@ def test_filters_orders_and_pages_agree_with_the_domain(
         assert walked == [TaskView.of(task, TODAY, people) for task in expected]
 
         skip = data.draw(st.integers(0, 6))
-        page = backend.ask(backend.tasks.list(filter, replace(order, skip=skip, count=True)))
+        page = backend.ask(backend.tasks.list_page(filter, replace(order, skip=skip, count=True)))
         assert [view.id for view in page.items] == [
             task.id for task in expected[skip : skip + order.limit]
         ]
@@ -781,7 +781,7 @@ def test_completed_tasks_are_listed_by_when_they_were_completed(
     assert walked == expected
     for q, found in (("t 3", 1), ("t", 8)):
         page = backend.ask(
-            backend.tasks.list(replace(done, q=q), replace(order, limit=20, count=True))
+            backend.tasks.list_page(replace(done, q=q), replace(order, limit=20, count=True))
         )
         assert (len(page.items), page.total) == (found, found)
 
@@ -798,7 +798,7 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
     slice = PageRequest(sort=sort, limit=7)
     seen: list[UUID] = []
     for step in range(100):
-        page = backend.ask(backend.tasks.list(ALL, slice))
+        page = backend.ask(backend.tasks.list_page(ALL, slice))
         seen += [task.id for task in page.items]
         if page.next_key is None:
             break
@@ -821,7 +821,7 @@ def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) ->
 
     for q in (None, "task", "a"):
         order = PageRequest(sort="created_at", limit=1, count=True)
-        page = backend.ask(backend.tasks.list(replace(ALL, q=q), order))
+        page = backend.ask(backend.tasks.list_page(replace(ALL, q=q), order))
         assert page.total == COUNT_LIMIT + 1
     assert backend.ask(backend.tasks.count(ALL)).total == COUNT_LIMIT + 5
 

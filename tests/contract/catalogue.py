@@ -64,18 +64,18 @@ def get(backend: Backend, id: UUID) -> ProductView:
 
 
 def ledger(backend: Backend, id: UUID) -> list[MovementView]:
-    return backend.ask(backend.movements.list(MovementFilter(product_id=id), FIRST)).items
+    return backend.ask(backend.movements.list_page(MovementFilter(product_id=id), FIRST)).items
 
 
 def tasks(backend: Backend) -> list[str]:
     all_ = TaskFilter(today=NOON.date())
-    return [task.title for task in backend.ask(backend.tasks.list(all_, FIRST)).items]
+    return [task.title for task in backend.ask(backend.tasks.list_page(all_, FIRST)).items]
 
 
 def reorders(backend: Backend, id: UUID) -> list[TaskView]:
     """Return the reorder tasks of a product, oldest first."""
     of_it = TaskFilter(today=NOON.date(), product_id=id)
-    return backend.ask(backend.tasks.list(of_it, FIRST)).items
+    return backend.ask(backend.tasks.list_page(of_it, FIRST)).items
 
 
 def agrees(backend: Backend, id: UUID) -> int:
@@ -145,7 +145,7 @@ def test_a_price_is_kept_exactly_whatever_decimals_its_currency_has(
         (ProductFilter(min_price=more + currency.step), 0),
         (ProductFilter(max_price=exactly), 0),
     ):
-        assert len(backend.ask(backend.products.list(filter, FIRST)).items) == found
+        assert len(backend.ask(backend.products.list_page(filter, FIRST)).items) == found
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
     with pytest.raises(NotUnique):
         perform(backend, stockroom.edit_category, other, name="tools")
     perform(backend, stockroom.edit_category, first, name="tools")
-    found = backend.ask(backend.categories.list(CategoryFilter(), FIRST)).items
+    found = backend.ask(backend.categories.list_page(CategoryFilter(), FIRST)).items
     assert [category.name for category in found] == ["tools", "Glue"]
     # Accents make another name, with which no case has to do.
     add_category(backend, "Möbel")
@@ -452,7 +452,7 @@ def test_a_count_can_let_the_stock_fall_to_its_level_too(backend: Backend) -> No
     perform(backend, stockroom.edit_product, id, {"reorder_level": 9}, stock=5)
 
     filter = TaskFilter(today=NOON.date())
-    (task,) = backend.ask(backend.tasks.list(filter, FIRST)).items
+    (task,) = backend.ask(backend.tasks.list_page(filter, FIRST)).items
     assert (task.title, task.created_by) == (f"Reorder {'x' * 91}…", None)
 
 
@@ -572,7 +572,7 @@ def test_a_product_with_reorder_tasks_can_be_deleted_and_they_stay_without_it(
     perform(backend, stockroom.delete_product, id)
 
     filter = TaskFilter(today=NOON.date())
-    left = backend.ask(backend.tasks.list(filter, FIRST)).items
+    left = backend.ask(backend.tasks.list_page(filter, FIRST)).items
     assert [(one.title, one.completed, one.product_id) for one in left] == [
         ("Reorder Glue", True, None)
     ] * len(left)
@@ -671,7 +671,9 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
         assert walk(backend.products, backend, filter, order) == expected
 
         skip = data.draw(st.integers(0, 6))
-        page = backend.ask(backend.products.list(filter, replace(order, skip=skip, count=True)))
+        page = backend.ask(
+            backend.products.list_page(filter, replace(order, skip=skip, count=True))
+        )
         assert page.items == expected[skip : skip + order.limit]
         assert page.total == len(expected)
     finally:
@@ -686,7 +688,7 @@ def walk(queries: Any, backend: Backend, filter: Any, slice: PageRequest) -> lis
     """Follow the cursors to the end."""
     seen: list[Any] = []
     for _ in range(1_000):
-        page = backend.ask(queries.list(filter, slice))
+        page = backend.ask(queries.list_page(filter, slice))
         seen += page.items
         if page.next_key is None:
             return seen

@@ -68,7 +68,7 @@ def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
 def listed(
     backend: Backend, filter: DeviceFilter = ALL, slice: PageRequest = FIRST
 ) -> list[DeviceView]:
-    return backend.ask(backend.devices.list(filter, slice)).items
+    return backend.ask(backend.devices.list_page(filter, slice)).items
 
 
 def told(backend: Backend, id: UUID, now: datetime) -> Presence:
@@ -404,7 +404,7 @@ def test_devices_that_were_never_seen_come_last_whichever_way_times_run(
     names = []
     slice = PageRequest(sort="last_seen_at", descending=descending, limit=2)
     while True:
-        page = backend.ask(backend.devices.list(ALL, slice))
+        page = backend.ask(backend.devices.list_page(ALL, slice))
         names += [device.name for device in page.items]
         if page.next_key is None:
             break
@@ -479,7 +479,7 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
         walked: list[DeviceView] = []
         slice = order
         while True:
-            page = backend.ask(backend.devices.list(filter, slice))
+            page = backend.ask(backend.devices.list_page(filter, slice))
             walked += page.items
             if page.next_key is None:
                 break
@@ -487,7 +487,7 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
         assert walked == [DeviceView.of(device, NOON) for device in expected]
 
         skip = data.draw(st.integers(0, 6))
-        page = backend.ask(backend.devices.list(filter, replace(order, skip=skip, count=True)))
+        page = backend.ask(backend.devices.list_page(filter, replace(order, skip=skip, count=True)))
         assert [view.id for view in page.items] == [
             device.id for device in expected[skip : skip + order.limit]
         ]

@@ -69,7 +69,7 @@ def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
 def users(
     backend: Backend, filter: UserFilter | None = None, slice: PageRequest = FIRST
 ) -> list[UserView]:
-    return backend.ask(backend.users.list(filter or UserFilter(), slice)).items
+    return backend.ask(backend.users.list_page(filter or UserFilter(), slice)).items
 
 
 def get(backend: Backend, id: UUID) -> UserView:
@@ -319,7 +319,7 @@ def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
     perform(
         backend, tasks.create_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
     )
-    (task,) = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), FIRST)).items
+    (task,) = backend.ask(backend.tasks.list_page(TaskFilter(today=TODAY), FIRST)).items
     assert task.assignee is not None
     assert task.created_by is not None
     assert (task.assignee_id, task.assignee.username) == (OTHER.id, "cleo")
@@ -385,7 +385,7 @@ def test_filters_and_orders_of_users_agree_with_the_domain(
         slice = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         seen: list[UserView] = []
         for _ in range(20):
-            page = backend.ask(backend.users.list(filter, replace(slice, count=True)))
+            page = backend.ask(backend.users.list_page(filter, replace(slice, count=True)))
             assert page.total == len(meant)
             seen += page.items
             if page.next_key is None:
@@ -489,7 +489,7 @@ def test_a_token_is_its_owners_alone(backend: Backend) -> None:
         assert (found is not None) == there
     perform(backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON)
     assert not granted(backend, issued.secret)
-    listed = backend.ask(backend.tokens.list(TokenFilter(user_id=MEMBER.id), FIRST)).items
+    listed = backend.ask(backend.tokens.list_page(TokenFilter(user_id=MEMBER.id), FIRST)).items
     assert issued.token.id not in {token.id for token in listed}
 
 

@@ -54,7 +54,9 @@ def send(
 def tasks(backend: Backend) -> dict[str, str]:
     """Return the titles of the tasks there are, by their places."""
     meant = TaskFilter(today=NOON.date())
-    found = backend.ask(backend.tasks.list(meant, PageRequest(sort="created_at", limit=100))).items
+    found = backend.ask(
+        backend.tasks.list_page(meant, PageRequest(sort="created_at", limit=100))
+    ).items
     return {task.path: task.title for task in found}
 
 

@@ -56,7 +56,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
             filter = replace(ALL, q=q)
             expected = [task.id for task in tasks if filter.matches(task)]
             assert [view.id for view in items(backend, filter)] == expected
-            page = backend.ask(backend.tasks.list(filter, replace(FIRST, count=True)))
+            page = backend.ask(backend.tasks.list_page(filter, replace(FIRST, count=True)))
             assert page.total == len(expected)
             assert backend.ask(backend.tasks.count(filter)).total == len(expected)
     finally:
@@ -108,7 +108,7 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
         filter = replace(ALL, q=q, priority=1)
         everything = [task for task in walked(backend, replace(ALL, priority=1)) if q in task.title]
         assert walked(backend, filter) == everything
-        page = backend.ask(backend.tasks.list(replace(ALL, q=q), replace(FIRST, count=True)))
+        page = backend.ask(backend.tasks.list_page(replace(ALL, q=q), replace(FIRST, count=True)))
         assert (page.total, len(page.items)) == (number, min(number, 100))
 
 

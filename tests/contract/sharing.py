@@ -162,7 +162,7 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
     )
 
     assert together.transactions == 2
-    page = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date()), FIRST))
+    page = backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date()), FIRST))
     assert sorted(
         (task.title, task.priority, task.description, task.due_on, task.version)
         for task in page.items
@@ -173,7 +173,7 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
     ]
     # What is derived from members for searching and sorting goes with them.
     for word, titles in (("gluing", ["Gluing"]), ("two", ["Two"]), ("uno", ["Three"]), ("one", [])):
-        some = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date(), q=word), FIRST))
+        some = backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date(), q=word), FIRST))
         assert [task.title for task in some.items] == titles
 
 
@@ -234,7 +234,7 @@ def test_those_who_share_a_transaction_take_no_more_from_one_stock_than_there_is
     assert fourth.available == 1
     kept = backend.ask(backend.products.one(product.id, NOON))
     assert (kept.stock, kept.version) == (1, 4)
-    ledger = backend.ask(backend.movements.list(MovementFilter(product_id=product.id), FIRST))
+    ledger = backend.ask(backend.movements.list_page(MovementFilter(product_id=product.id), FIRST))
     assert [(one.quantity, one.stock_after) for one in ledger.items] == [
         (7, 7),
         (-2, 5),
@@ -334,7 +334,7 @@ def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
 
 
 def titles(backend: Backend) -> list[str]:
-    page = backend.ask(backend.tasks.list(TaskFilter(today=NOON.date()), FIRST))
+    page = backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date()), FIRST))
     return [task.title for task in page.items]
 
 

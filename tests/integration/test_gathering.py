@@ -200,7 +200,7 @@ def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
 
     async def read() -> tuple[str, str]:
         one, page = await asyncio.gather(
-            backend.tasks.one(ids[0], NOON), backend.tasks.list(everything, first)
+            backend.tasks.one(ids[0], NOON), backend.tasks.list_page(everything, first)
         )
         return one.title, page.items[0].title
 
@@ -250,9 +250,9 @@ def test_lists_that_differ_in_anything_are_not_mixed_up(
 
     async def read() -> list[Any]:
         with locked(postgres_place):
-            first = started(*(backend.tasks.list(*one) for one in asked[:1]))
+            first = started(*(backend.tasks.list_page(*one) for one in asked[:1]))
             await until_it_waits(postgres_place)
-            others = started(*(backend.tasks.list(*one) for one in asked * 3))
+            others = started(*(backend.tasks.list_page(*one) for one in asked * 3))
             await asyncio.sleep(0)
         pages = await asyncio.gather(*first, *others)
         return [[task.title for task in page.items] for page in pages]
@@ -407,8 +407,11 @@ def test_connections_that_all_broke_while_they_were_idle_show_to_nobody(
         found = (TaskFilter(today=NOON.date(), q=str(n)) for n in range(8))
         return started(
             backend.tasks.one(ids[0], NOON),
-            *(backend.tasks.list(everything, slice) for slice in (*pages, *long)),
-            *(backend.tasks.list(filter, PageRequest(sort="title", limit=1)) for filter in found),
+            *(backend.tasks.list_page(everything, slice) for slice in (*pages, *long)),
+            *(
+                backend.tasks.list_page(filter, PageRequest(sort="title", limit=1))
+                for filter in found
+            ),
         )
 
     async def read() -> list[Any]:

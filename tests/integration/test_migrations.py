@@ -405,7 +405,7 @@ def test_a_text_of_before_is_found_by_the_new_folding(
     with sql_backend(database_at(empty)) as backend:
         for q in ("circularsaw", "larsaw", "ls"):
             wanted = ProductFilter(q=q), PageRequest(sort="name")
-            page = backend.ask(backend.products.list(*wanted))
+            page = backend.ask(backend.products.list_page(*wanted))
             assert [each.id for each in page.items] == ([] if q == "ls" else [id])
 
 
@@ -575,7 +575,9 @@ def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it
         def add_and_find(title: str) -> int:
             backend.usual.perform(task_use_cases.create_task, title=title, now=NOON)
             wanted = TaskFilter(today=NOON.date(), q="saw")
-            return len(backend.ask(backend.tasks.list(wanted, PageRequest(sort="title"))).items)
+            return len(
+                backend.ask(backend.tasks.list_page(wanted, PageRequest(sort="title"))).items
+            )
 
         assert add_and_find("Sharpen the saw") == 1
         adding.migrate(empty, "head")

@@ -99,7 +99,7 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
         slice = PageRequest(sort=sort, descending=descending, limit=100)
         ends = [slice]
         for _ in range(ROWS // slice.limit - 1):
-            last = backend.ask(backend.tasks.list(TaskFilter(today=TODAY), ends[-1])).next_key
+            last = backend.ask(backend.tasks.list_page(TaskFilter(today=TODAY), ends[-1])).next_key
             assert last is not None
             ends.append(replace(slice, after=last))
         assert all(one.after != other.after for one, other in pairwise(ends))
@@ -139,7 +139,7 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
         start = PageRequest(sort="completed_at", descending=descending, limit=20)
-        far = backend.ask(backend.tasks.list(done, replace(start, limit=400))).next_key
+        far = backend.ask(backend.tasks.list_page(done, replace(start, limit=400))).next_key
         for asked in (start, replace(start, after=far)):
             statement = queries._page(QueryShape.of({"completed": True}, asked))
             values = statement.values({"today": TODAY, **page_values(asked)})

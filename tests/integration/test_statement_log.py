@@ -57,7 +57,9 @@ def test_statements_are_logged_at_debug_alone_and_without_values(
         runner.perform(tasks.edit_task, task.id, {"title": f"{CANARY} 3"}, now=NOON)
         assert backend.ask(backend.tasks.get(task.id, NOON)) is not None
         wanted = TaskFilter(today=NOON.date(), q=CANARY)
-        assert len(backend.ask(backend.tasks.list(wanted, PageRequest(sort="title"))).items) == 1
+        assert (
+            len(backend.ask(backend.tasks.list_page(wanted, PageRequest(sort="title"))).items) == 1
+        )
         runner.close()
 
     statements = [str(vars(r)["sql"]) for r in records if r.getMessage() == "statement"]

@@ -111,7 +111,7 @@ def test_whoever_changes_something_finds_it_changed_at_once(backend: Backend, id
     everything, first = TaskFilter(today=NOON.date()), PageRequest(sort="created_at", limit=1)
 
     async def read() -> tuple[str, str]:
-        page = await backend.tasks.list(everything, first)
+        page = await backend.tasks.list_page(everything, first)
         return (await backend.tasks.one(id, NOON)).title, page.items[0].title
 
     async def read_around_a_change() -> list[tuple[str, str]]:
@@ -128,7 +128,7 @@ def test_those_who_ask_the_same_in_one_turn_share_the_answer(
     everything, first = TaskFilter(today=NOON.date()), PageRequest(sort="created_at", limit=1)
 
     async def everybody() -> list[str]:
-        pages = (backend.tasks.list(everything, first) for _ in range(READERS))
+        pages = (backend.tasks.list_page(everything, first) for _ in range(READERS))
         tasks = (backend.tasks.one(id, NOON) for _ in range(READERS))
         people = (backend.users.public([MEMBER.actor.id]) for _ in range(READERS))
         found = await asyncio.gather(*pages)

@@ -130,7 +130,7 @@ def memory_backend() -> Iterator[Backend]:
 @contextmanager
 def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(database.open())
+    loop.run_until_complete(database.connect())
     yield Backend(
         lambda: SqlUnitOfWork(database),
         SqlTaskQueries(database),

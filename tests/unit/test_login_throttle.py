@@ -336,8 +336,8 @@ def test_registrations_count_against_their_address(client: Client, clock: Clock)
 def test_many_who_register_leave_room_for_those_who_sign_in() -> None:
     async def ask() -> tuple[list[Any], bool]:
         hasher = Argon2PasswordHasher(memory_kib=8, passes=1)
-        kept = await hasher.hash(PASSWORD)
-        flood = [hasher.hash("long enough", stranger=True) for _ in range(110)]
+        kept = await hasher.hash_password(PASSWORD)
+        flood = [hasher.hash_password("long enough", stranger=True) for _ in range(110)]
         flood += [hasher.verify(kept, "wrong", stranger=True) for _ in range(110)]  # type: ignore[misc]
         *answers, right = await asyncio.gather(
             *flood, hasher.verify(kept, PASSWORD), return_exceptions=True

@@ -56,7 +56,7 @@ F = TypeVar("F")
 class MemoryDatabase(Database):
     """A database that is always there."""
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         """There is nothing to open."""
 
     async def close(self) -> None:
@@ -96,10 +96,10 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
         found = [one for one in self._store.all(self.type) if one.id == id]
         return self._view(found[0], self._at(now)) if found else None
 
-    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
+    async def list_page(self, filter: F, page_request: PageRequest) -> Page[V]:
         at = self._at_of(filter)
-        sort = self.sorts[slice.sort]
-        return page(self._meant(filter), slice, sort, lambda one: self._view(one, at))
+        sort = self.sorts[page_request.sort]
+        return page(self._meant(filter), page_request, sort, lambda one: self._view(one, at))
 
 
 class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):

@@ -140,7 +140,7 @@ async def list_tokens(
 ) -> ListResponse[TokenView]:
     """List one's personal tokens, a page at a time."""
     return asked.to_response(
-        await token_queries.list(TokenFilter(user_id=by.id), asked.page_request())
+        await token_queries.list_page(TokenFilter(user_id=by.id), asked.page_request())
     )
 
 

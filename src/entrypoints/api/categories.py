@@ -69,7 +69,7 @@ async def list_categories(
     asked: Annotated[CategoryParameters, Query()], category_queries: Categories
 ) -> ListResponse[CategoryView]:
     """List categories, a page at a time."""
-    return asked.to_response(await category_queries.list(asked.filter(), asked.page_request()))
+    return asked.to_response(await category_queries.list_page(asked.filter(), asked.page_request()))
 
 
 @router.get("/{category_id:id}")

@@ -149,7 +149,9 @@ async def list_devices(
     asked: Annotated[DeviceParameters, Query()], device_queries: Devices, now: Now
 ) -> ListResponse[DeviceView]:
     """List devices, a page at a time."""
-    return asked.to_response(await device_queries.list(asked.filter(now), asked.page_request()))
+    return asked.to_response(
+        await device_queries.list_page(asked.filter(now), asked.page_request())
+    )
 
 
 @router.get("/{device_id:id}")

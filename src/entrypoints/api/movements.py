@@ -82,7 +82,9 @@ async def list_movements(
     now: Now,
 ) -> ListResponse[MovementView]:
     """List the movements of a product, a page at a time, the newest last."""
-    page = await movement_queries.list(MovementFilter(product_id=product_id), asked.page_request())
+    page = await movement_queries.list_page(
+        MovementFilter(product_id=product_id), asked.page_request()
+    )
     if not page.items:
         # What has movements is there; of what has none it is yet to be told.
         await product_queries.one(product_id, now)

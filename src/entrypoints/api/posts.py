@@ -100,7 +100,7 @@ async def list_posts(
 ) -> ListResponse[PostView]:
     """List the posts that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=asked.author_id, q=asked.q)
-    return asked.to_response(await post_queries.list(meant, asked.page_request()))
+    return asked.to_response(await post_queries.list_page(meant, asked.page_request()))
 
 
 @router.get("/posts/{post_id:id}")
@@ -175,7 +175,7 @@ async def list_posts_of_user(
 ) -> ListResponse[PostView]:
     """List the posts of a user that one may see, a page at a time."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
-    page = await post_queries.list(meant, asked.page_request())
+    page = await post_queries.list_page(meant, asked.page_request())
     # Whoever has posts is there.
     if not page.items and not await user_queries.public({user_id}):
         raise NotFound("user", user_id)

@@ -147,7 +147,7 @@ async def list_products(
     asked: Annotated[ProductParameters, Query()], product_queries: Products
 ) -> ListResponse[ProductView]:
     """List products, a page at a time: those that are offered, or those that are archived."""
-    return asked.to_response(await product_queries.list(asked.filter(), asked.page_request()))
+    return asked.to_response(await product_queries.list_page(asked.filter(), asked.page_request()))
 
 
 @router.get("/{product_id:id}")

@@ -112,7 +112,7 @@ async def list_tasks(
     asked: Annotated[TaskParameters, Query()], task_queries: Tasks, now: Now
 ) -> ListResponse[TaskView]:
     """List tasks, a page at a time."""
-    return asked.to_response(await task_queries.list(asked.filter(now), asked.page_request()))
+    return asked.to_response(await task_queries.list_page(asked.filter(now), asked.page_request()))
 
 
 @router.get("/count")

@@ -144,7 +144,7 @@ async def list_users(
     asked: Annotated[UserParameters, Query()], user_queries: Users, by: CurrentActor
 ) -> ListResponse[UserView | MemberUser]:
     """List users, a page at a time; all of each is for admins to see."""
-    page = await user_queries.list(asked.filter(), asked.page_request())
+    page = await user_queries.list_page(asked.filter(), asked.page_request())
     seen = [user if by.is_admin else user.member() for user in page.items]
     return asked.to_response(Page(items=seen, next_key=page.next_key, total=page.total))
 

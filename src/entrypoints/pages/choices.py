@@ -139,14 +139,16 @@ class People(Choices):
         start = PageRequest(
             sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
         )
-        named = (await queries.list(self.filter, start)).items
+        named = (await queries.list_page(self.filter, start)).items
         found |= {one.id: one for one in named if search_fold(one.name) == search_fold(text)}
         return [(one.id, _label(one)) for one in found.values()]
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         meant = UserFilter(is_active=True, q=text or None)
         found = (
-            await ports(request).user_queries().list(meant, PageRequest(sort="name", limit=limit))
+            await ports(request)
+            .user_queries()
+            .list_page(meant, PageRequest(sort="name", limit=limit))
         )
         return [(one.id, _label(one)) for one in found.items]
 
@@ -168,7 +170,7 @@ class Categories(Choices):
         start = PageRequest(
             sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
         )
-        found = (await ports(request).category_queries().list(CategoryFilter(), start)).items
+        found = (await ports(request).category_queries().list_page(CategoryFilter(), start)).items
         alike = [one for one in found if search_fold(one.name) == search_fold(text)]
         # Accents can tell two categories apart.
         same = [one for one in alike if one.name.casefold() == text.casefold()]
@@ -176,7 +178,7 @@ class Categories(Choices):
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         queries = ports(request).category_queries()
-        found = await queries.list(
+        found = await queries.list_page(
             CategoryFilter(q=text or None), PageRequest(sort="name", limit=limit)
         )
         return [(one.id, one.name) for one in found.items]

@@ -38,7 +38,7 @@ async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) ->
         "office/start.html",
         **await _tasks(here, by, now),
         **await _things(here, now),
-        news=await here.post_queries().list(
+        news=await here.post_queries().list_page(
             PostFilter.of(None), PageRequest(sort="published_at", descending=True, limit=4)
         ),
     )
@@ -51,8 +51,8 @@ async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
     overdue = TaskFilter(today=now.date(), overdue=True)
     return {
         "counts": await tasks.count(TaskFilter(today=now.date())),
-        "mine": await tasks.list(mine, PageRequest(sort="due_on", limit=SHOWN)),
-        "overdue": await tasks.list(overdue, PageRequest(sort="due_on", limit=SHOWN)),
+        "mine": await tasks.list_page(mine, PageRequest(sort="due_on", limit=SHOWN)),
+        "overdue": await tasks.list_page(overdue, PageRequest(sort="due_on", limit=SHOWN)),
         "weeks": _weeks(await tasks.completed_per_week(now, WEEKS)),
     }
 
@@ -63,10 +63,10 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
     silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
     presences = await here.device_queries().presences(now)
     return {
-        "low": await here.product_queries().list(
+        "low": await here.product_queries().list_page(
             low, PageRequest(sort="stock", limit=SHOWN, count=True)
         ),
-        "silent": await here.device_queries().list(
+        "silent": await here.device_queries().list_page(
             silent, PageRequest(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
         "presences": presences,

@@ -158,7 +158,9 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
         "machines/list.html",
         status=status,
         wanted=wanted,
-        listing=wanted.to_response(await queries.list(wanted.filter(now), wanted.page_request())),
+        listing=wanted.to_response(
+            await queries.list_page(wanted.filter(now), wanted.page_request())
+        ),
         presences=[(presence, counted[presence]) for presence in PRESENCES],
         plot=_plot(counted) if any(counted.values()) else None,
         statuses=statuses(),

@@ -68,7 +68,9 @@ class PostListQuery(ListParameters):
 async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentActor) -> Response:
     """List the posts that whoever asks may see."""
     wanted = parse_query(request, PostListQuery)
-    listing = wanted.to_response(await post_queries.list(wanted.filter(by), wanted.page_request()))
+    listing = wanted.to_response(
+        await post_queries.list_page(wanted.filter(by), wanted.page_request())
+    )
     return page(request, "news/list.html", wanted=wanted, listing=listing)
 
 

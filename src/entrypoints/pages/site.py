@@ -104,7 +104,7 @@ async def show_posts_of_user(
     meant = PostFilter(public=True, author_id=user.id if user else _NOBODY)
     walked = await _walk(request, post_queries, meant)
     has_published = bool(walked and walked.items) or bool(
-        (await post_queries.list(meant, _ONE)).items
+        (await post_queries.list_page(meant, _ONE)).items
     )
     if user is None or not (has_published or await sessions.known(request)):
         raise ApiProblem("not-found", "There is nobody of this name.")
@@ -121,7 +121,7 @@ async def show_posts_of_user(
 async def show_feed(request: CurrentRequest, post_queries: Posts, markdown: Markdown) -> Response:
     """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
     newest = PageRequest(sort="published_at", descending=True, limit=IN_FEED)
-    found = (await post_queries.list(PostFilter(public=True), newest)).items
+    found = (await post_queries.list_page(PostFilter(public=True), newest)).items
     origin = origin_of(request)
     body = render(
         "site/feed.xml",
@@ -151,7 +151,7 @@ async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> Post
     if "cursor" not in said:
         said = {}
     way = validated(TypeAdapter(PostPageQuery), said, pointer_in_query)
-    page = await posts.list(meant, way.page_request())
+    page = await posts.list_page(meant, way.page_request())
     items, on = page.items, page.next_key and _way(way.sort, *page.next_key)
     if way.cursor is None:
         return PostPage(items, {}, older=on, newer=None)

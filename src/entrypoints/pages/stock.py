@@ -107,7 +107,7 @@ async def show_stock(request: CurrentRequest, product_queries: Products) -> Resp
     low = ProductFilter(archived=False, low_stock=True)
     found: PageOf[ProductView] = PageOf(items=[])
     if not form.errors:
-        found = await product_queries.list(wanted.filter(), wanted.page_request())
+        found = await product_queries.list_page(wanted.filter(), wanted.page_request())
     return page(
         request,
         "stock/list.html",
@@ -115,8 +115,8 @@ async def show_stock(request: CurrentRequest, product_queries: Products) -> Resp
         wanted=wanted,
         form=form,
         listing=wanted.to_response(found),
-        offered=(await product_queries.list(offered, one)).total,
-        low=(await product_queries.list(low, one)).total,
+        offered=(await product_queries.list_page(offered, one)).total,
+        low=(await product_queries.list_page(low, one)).total,
         categories=await CATEGORIES.suggest(request, form["category_id"]),
     )
 
@@ -221,7 +221,7 @@ async def _product(
     wanted = parse_query(request, MovementListQuery)
     what = (count["what"] if count else wanted.what) or ""
     of_it = MovementFilter(product_id=product.id)
-    ledger = await ports(request).movement_queries().list(of_it, wanted.page_request())
+    ledger = await ports(request).movement_queries().list_page(of_it, wanted.page_request())
     return page(
         request,
         "stock/product.html",
@@ -254,6 +254,8 @@ async def _reorder(request: Request, product: ProductView, now: datetime) -> Tas
     """Return the open task to reorder a product."""
     open_one = TaskFilter(today=now.date(), completed=False, product_id=product.id)
     found = (
-        await ports(request).task_queries().list(open_one, PageRequest(sort="created_at", limit=1))
+        await ports(request)
+        .task_queries()
+        .list_page(open_one, PageRequest(sort="created_at", limit=1))
     )
     return next(iter(found.items), None)

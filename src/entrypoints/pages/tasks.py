@@ -188,7 +188,7 @@ async def _list(
         "tasks/list.html",
         status=status,
         wanted=wanted,
-        listing=order.to_response(await queries.list(meant, order.page_request())),
+        listing=order.to_response(await queries.list_page(meant, order.page_request())),
         counts=await queries.count(TaskFilter(today=now.date())),
         people=await PEOPLE.suggest(request, form["assignee_id"]),
         form=form,

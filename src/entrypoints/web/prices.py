@@ -93,8 +93,10 @@ class PricedProducts(ProductQueries):
         view = await self._products.get(id, now)
         return None if view is None else shown(view, self._currency)
 
-    async def list(self, filter: ProductFilter, slice: PageRequest) -> Page[ProductView]:
-        page = await self._products.list(filter, slice)
+    async def list_page(
+        self, filter: ProductFilter, page_request: PageRequest
+    ) -> Page[ProductView]:
+        page = await self._products.list_page(filter, page_request)
         return replace(page, items=[shown(view, self._currency) for view in page.items])
 
 

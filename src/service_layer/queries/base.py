@@ -86,5 +86,5 @@ class Queries(ABC, Generic[V, F]):
         return view
 
     @abstractmethod
-    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
+    async def list_page(self, filter: F, page_request: PageRequest) -> Page[V]:
         """Return the part of the list that the slice asks for."""

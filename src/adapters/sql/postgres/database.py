@@ -166,7 +166,7 @@ class PostgresDatabase(SqlDatabase):
         self._long_readers = _Readers(arguments(url), READING, LONG_READERS)
         self._searchers = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         # Connections are made when they are first needed.
         self._nearness.to_this_thread()
         self._indexing.start()

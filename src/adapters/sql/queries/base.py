@@ -73,8 +73,8 @@ class SqlQueries(Queries[V, F]):
         row = await self._one.row(id, self.row_parameters(now))
         return None if row is None else self.view(row)
 
-    async def list(self, filter: F, slice: PageRequest) -> Page[V]:
-        return await self._list((filter, slice))
+    async def list_page(self, filter: F, page_request: PageRequest) -> Page[V]:
+        return await self._list((filter, page_request))
 
     async def _fetch_page(self, asked: tuple[F, PageRequest]) -> Page[V]:
         filter, slice = asked

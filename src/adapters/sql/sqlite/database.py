@@ -150,7 +150,7 @@ class SqliteDatabase(SqlDatabase):
         # Set while the write-ahead log may hold personal data of a deleted user.
         self._must_empty_log = False
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         self._identity = self._file_identity()
         # The writer's connection holds on to this very file from now on; see `_close_connections`.
         self.engine.connect().close()
