@@ -17,10 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from crowd import Connection, Crowd, Thing  # noqa: E402
-from fresh import ask, fresh  # noqa: E402
+from databases import ask, fresh  # noqa: E402
+from load_clients import Connection, Crowd, Thing  # noqa: E402
+from random_actions import FREE, Somebody, exact, new  # noqa: E402
 from sqlalchemy import URL, make_url  # noqa: E402
-from wishes import FREE, Somebody, exact, new  # noqa: E402
 
 from support.databases import text  # noqa: E402
 from support.people import ADMIN, MEMBER, OTHER  # noqa: E402

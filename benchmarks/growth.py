@@ -16,8 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lines import Line, Panel, plot
-from ratios import NAMES, OURS
+from report import NAMES, OURS
+from svg_chart import Line, Panel, plot
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "growth"

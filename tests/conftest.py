@@ -24,11 +24,11 @@ from support.backends import Clock  # noqa: E402
 
 CONTEXTS = {
     "tasks": {"adapters", "task", "domain", "filters"},
-    "users": {"people", "users", "profile", "passwords"},
-    "posts": {"posts", "news", "site", "markdown"},
+    "users": {"people", "user", "users", "profile", "passwords"},
+    "posts": {"posts", "post", "site", "markdown"},
     "catalogue": {"catalogue", "products", "stock", "filters"},
     "stock": {"catalogue", "products", "stock"},
-    "devices": {"fleet", "devices", "machine"},
+    "devices": {"fleet", "devices", "device"},
     "access": {"access", "permissions", "sessions", "people"},
 }
 """Words in the names of the modules that test a context."""

@@ -109,8 +109,8 @@ class Repository(ABC, Generic[E_]):
         """Return the aggregate, the same object each time within one unit of work, or `None`."""
 
     @abstractmethod
-    def any(self) -> bool:
-        """Whether there is any aggregate."""
+    def is_empty(self) -> bool:
+        """Whether there is no aggregate."""
 
     def find_for_update(self, id: UUID) -> E_ | None:
         """Return the aggregate like `find`, locked if the unit of work locks what it changes."""

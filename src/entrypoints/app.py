@@ -122,7 +122,7 @@ def make_app(
     always_tls = origin is not None and origin.is_secure
     door = Middleware(RequestMiddleware, answer, on_error=note, always_tls=always_tls)
     turns = Middleware(FairScheduler, exempt=("/health/live",))
-    app.open([*proxies, turns, door, *cors(cors_origins)])
+    app.wrap([*proxies, turns, door, *cors(cors_origins)])
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
@@ -130,10 +130,10 @@ def make_app(
 class _Application(FastAPI):
     """FastAPI behind a front door of our own, from which a short way leads to the operations."""
 
-    def open(self, doors: Sequence[Middleware]) -> None:
-        """Put the doors before all there is by now, the first of them outermost."""
+    def wrap(self, layers: Sequence[Middleware]) -> None:
+        """Wrap the application in layers of middleware, the first of them outermost."""
         way: ASGIApp = RouteTable(super().__call__, self.routes)
-        for made, args, kwargs in reversed(doors):
+        for made, args, kwargs in reversed(layers):
             way = made(way, *args, **kwargs)
         self._way = way
 

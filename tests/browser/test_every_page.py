@@ -12,7 +12,7 @@ from entrypoints.pages.routes import PageRoute
 from support.backends import NOON, memory_app
 from support.chromium import Visitor
 from support.clients import Client
-from support.looking import assert_everybody_can_use, assert_in_order
+from support.page_assertions import assert_everybody_can_use, assert_in_order
 from support.service import Service
 from support.workshop import known_in
 

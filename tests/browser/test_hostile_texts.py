@@ -10,7 +10,7 @@ from browser.test_every_page import PAGES, PUBLIC
 from support.chromium import Visitor
 from support.clients import Client
 from support.hostile import LONG, SHORT
-from support.looking import WIDE, resize, unfold
+from support.page_assertions import WIDE, resize, unfold
 from support.service import ROOT, Service
 from support.workshop import make_admin, token_of
 

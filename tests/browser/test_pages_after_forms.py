@@ -12,7 +12,7 @@ from playwright.sync_api import StorageState, expect
 from browser.conftest import Visit
 from support.chromium import Visitor
 from support.clients import Client
-from support.looking import assert_everybody_can_use, assert_in_order
+from support.page_assertions import assert_everybody_can_use, assert_in_order
 from support.people import PASSWORD
 from support.service import Service
 from support.workshop import known_in

@@ -283,7 +283,7 @@ def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -
     def long(uow: UnitOfWork, step: Callable[[], None]) -> None:
         id = task_use_cases.create_task(uow, title="Never", now=NOON).id
         step()
-        assert uow.tasks.any()
+        assert not uow.tasks.is_empty()
         uow.tasks.get(id, expected=(7,))
 
     with pytest.raises(VersionMismatch):
@@ -292,21 +292,21 @@ def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -
     assert items(backend) == []
 
 
-def test_a_repository_tells_whether_it_keeps_any(backend: Backend) -> None:
+def test_a_repository_tells_whether_it_is_empty(backend: Backend) -> None:
     with backend.open() as uow:
         kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices, uow.movements)
-        assert [one.any() for one in kept] == [False] * 6
-        assert uow.users.any()
+        assert [one.is_empty() for one in kept] == [True] * 6
+        assert not uow.users.is_empty()
         assert uow.users.has_member()
         for person in (MEMBER, OTHER):
             access.revoke_tokens(uow, person.id, now=NOON)
             uow.users.remove(uow.users.get(person.id))
         uow.flush()
-        assert uow.users.any()
+        assert not uow.users.is_empty()
         assert not uow.users.has_member()
     add(backend)
     with backend.open() as uow:
-        assert uow.tasks.any()
+        assert not uow.tasks.is_empty()
 
 
 class Together:

@@ -18,8 +18,8 @@ from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
 from support.people import ADMIN
-from support.sales import SALE, add, service_on
 from support.service import Service
+from support.stock_sales import SALE, add, service_on
 
 TASKS = "/api/v1/tasks"
 WAITING = (

@@ -18,7 +18,7 @@ from domain.values import CENT
 from service_layer import stockroom, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
-from support.killed import When, share_until_killed
+from support.crash import When, share_until_killed
 from support.people import ADMIN, OTHER
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
 from support.backends import database_at
-from support.sales import SALE, add, ledger, reorders, sell_at_once, service_on
 from support.service import Service
+from support.stock_sales import SALE, add, ledger, reorders, sell_at_once, service_on
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from support import stockroom_wishes as wishes
+from support import stockroom_actions as actions
 from support.backends import Clock
 from support.clients import Answer, Crowd
 from support.people import NOON
 from support.stockroom import Stockroom, orders
+from support.stockroom_actions import Action
 from support.stockroom_lists import in_order, listed
 from support.stockroom_requests import heard, request_of, walked
 from support.stockroom_values import Ask, Body, Seen, Told
-from support.stockroom_wishes import Wish
 
 MISSING = "01900000-0000-7000-8000-00000000fffe"
 
@@ -39,81 +39,83 @@ class StockroomMachine(RuleBasedStateMachine):
         self.known: dict[str, list[str]] = {"categories": [], "products": []}
         self.seen: dict[str, list[Seen]] = {}
 
-    @initialize(category=wishes.new_category, products=st.tuples(*[wishes.new_product] * 3))
-    def there_is_something(self, category: Wish, products: tuple[Wish, ...]) -> None:
+    @initialize(category=actions.new_category, products=st.tuples(*[actions.new_product] * 3))
+    def there_is_something(self, category: Action, products: tuple[Action, ...]) -> None:
         self.ask_for(category)
         for product in products:
             self.ask_for(product)
 
     # One at a time
 
-    @rule(wish=wishes.new_category)
-    def a_category_is_added(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.new_category)
+    def a_category_is_added(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.renaming)
-    def a_category_is_renamed(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.renaming)
+    def a_category_is_renamed(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.end_of_category)
-    def a_category_is_deleted(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.end_of_category)
+    def a_category_is_deleted(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.new_product)
-    def a_product_is_added(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.new_product)
+    def a_product_is_added(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.edit)
-    def a_product_is_edited(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.edit)
+    def a_product_is_edited(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.count)
-    def a_product_is_counted(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.count)
+    def a_product_is_counted(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.movement)
-    def stock_moves(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.movement)
+    def stock_moves(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.archiving)
-    def a_product_is_archived_or_restored(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.archiving)
+    def a_product_is_archived_or_restored(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.end_of_product)
-    def a_product_is_deleted(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.end_of_product)
+    def a_product_is_deleted(self, action: Action) -> None:
+        self.ask_for(action)
 
-    @rule(wish=wishes.look_at_category | wishes.look_at_product)
-    def one_is_looked_at(self, wish: Wish) -> None:
-        self.ask_for(wish)
+    @rule(action=actions.look_at_category | actions.look_at_product)
+    def one_is_looked_at(self, action: Action) -> None:
+        self.ask_for(action)
 
     @rule()
     def all_products_are_looked_at_by_those_who_have_seen_them(self) -> None:
         number = len(self.known["products"])
-        self.ask_for(*(Wish("GET", "products", which, tag=0) for which in range(number)))
+        self.ask_for(*(Action("GET", "products", which, tag=0) for which in range(number)))
 
     # Several at once
 
-    @rule(some=st.lists(wishes.anything, min_size=2, max_size=5))
-    def several_ask_at_once(self, some: list[Wish]) -> None:
+    @rule(some=st.lists(actions.anything, min_size=2, max_size=5))
+    def several_ask_at_once(self, some: list[Action]) -> None:
         self.ask_for(*some)
 
-    @rule(some=st.lists(wishes.at_one_product, min_size=2, max_size=5), which=wishes.some)
-    def several_change_one_product_at_once(self, some: list[Wish], which: int) -> None:
-        self.ask_for(*(replace(wish, which=which) for wish in some))
+    @rule(some=st.lists(actions.at_one_product, min_size=2, max_size=5), which=actions.some)
+    def several_change_one_product_at_once(self, some: list[Action], which: int) -> None:
+        self.ask_for(*(replace(action, which=which) for action in some))
 
-    @rule(some=st.lists(wishes.sale, min_size=2, max_size=8), which=wishes.some)
-    def several_buy_one_product_at_once(self, some: list[Wish], which: int) -> None:
-        self.ask_for(*(replace(wish, which=which) for wish in some))
+    @rule(some=st.lists(actions.sale, min_size=2, max_size=8), which=actions.some)
+    def several_buy_one_product_at_once(self, some: list[Action], which: int) -> None:
+        self.ask_for(*(replace(action, which=which) for action in some))
 
-    @rule(some=st.lists(wishes.new_product, min_size=2, max_size=4))
-    def several_add_products_of_one_sku_at_once(self, some: list[Wish]) -> None:
-        self.ask_for(*(replace(wish, body={**wish.body, "sku": "One"}) for wish in some))
+    @rule(some=st.lists(actions.new_product, min_size=2, max_size=4))
+    def several_add_products_of_one_sku_at_once(self, some: list[Action]) -> None:
+        self.ask_for(*(replace(action, body={**action.body, "sku": "One"}) for action in some))
 
-    @rule(edits=st.lists(wishes.edit, min_size=1, max_size=3), which=wishes.some)
-    def a_category_is_deleted_as_products_come_into_it(self, edits: list[Wish], which: int) -> None:
-        coming = (replace(wish, body={**wish.body, "category_id": which}) for wish in edits)
-        self.ask_for(*coming, Wish("DELETE", "categories", which))
+    @rule(edits=st.lists(actions.edit, min_size=1, max_size=3), which=actions.some)
+    def a_category_is_deleted_as_products_come_into_it(
+        self, edits: list[Action], which: int
+    ) -> None:
+        coming = (replace(action, body={**action.body, "category_id": which}) for action in edits)
+        self.ask_for(*coming, Action("DELETE", "categories", which))
 
     # The rest
 
@@ -121,7 +123,7 @@ class StockroomMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.room = replace(self.room, now=self.clock.advance(seconds=seconds))
 
-    @rule(filters=wishes.filters, sort=wishes.orders, limit=st.integers(1, 4))
+    @rule(filters=actions.filters, sort=actions.orders, limit=st.integers(1, 4))
     def products_are_listed(self, filters: dict[str, Any], sort: str, limit: int) -> None:
         wanted = self.with_category(filters)
         there = listed(self.room, wanted, sort)
@@ -134,10 +136,10 @@ class StockroomMachine(RuleBasedStateMachine):
 
     # How it is done
 
-    def ask_for(self, *some: Wish) -> None:
+    def ask_for(self, *some: Action) -> None:
         """Send requests at once, a second after the last, and find out what there is now."""
         self.time_passes(1)
-        asks = [self.meant(wish) for wish in some]
+        asks = [self.meant(action) for action in some]
         answers = self.crowd.ask((ask.by, request_of(ask)) for ask in asks)
         told = [heard(answer) for answer in answers]
         self.note(asks, answers, told)
@@ -184,15 +186,15 @@ class StockroomMachine(RuleBasedStateMachine):
             assert len(ids) == len(ledger)
             assert ledger == [{n: m[n] for n in m if n != "id"} for m in room.ledgers[id]]
 
-    def meant(self, wish: Wish) -> Ask:
-        """Return the request that a wish comes to, by what has been seen so far."""
-        path = f"/api/v1/{wish.collection}"
-        if wish.which is not None:
-            path += f"/{self.which(wish.collection, wish.which)}"
+    def meant(self, action: Action) -> Ask:
+        """Return the request that a action comes to, by what has been seen so far."""
+        path = f"/api/v1/{action.collection}"
+        if action.which is not None:
+            path += f"/{self.which(action.collection, action.which)}"
         seen = self.seen.get(path, [])
-        tag = None if wish.tag is None or not seen else seen[-1 - wish.tag % len(seen)]
-        path += f"/{wish.command}" if wish.command else ""
-        return Ask(wish.method, path, self.with_category(wish.body), wish.by, tag)
+        tag = None if action.tag is None or not seen else seen[-1 - action.tag % len(seen)]
+        path += f"/{action.command}" if action.command else ""
+        return Ask(action.method, path, self.with_category(action.body), action.by, tag)
 
     def which(self, collection: str, number: int) -> str:
         there = self.known[collection]

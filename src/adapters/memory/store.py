@@ -84,8 +84,8 @@ class MemoryRepository(Repository[E], Generic[E]):
             self.seen[id] = self.type(**state)
         return self.seen.get(id)
 
-    def any(self) -> bool:
-        return bool(self._states())
+    def is_empty(self) -> bool:
+        return not self._states()
 
     def _state(self, id: UUID) -> State | None:
         """Return what is there under an id, as far as it has been settled."""

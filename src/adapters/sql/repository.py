@@ -85,8 +85,8 @@ class SqlRepository(Repository[E], Generic[E]):
         kind: Any = self.entity
         return self._session.scalars(_by_ids(kind, lock), {"ids": list(ids)})
 
-    def any(self) -> bool:
-        return self._exists(true())
+    def is_empty(self) -> bool:
+        return not self._exists(true())
 
     def _query(self, statement: Executable) -> Result[Any]:
         """Ask the database itself, if it has all that there is to know."""

@@ -43,7 +43,7 @@ def tell(
         NotEmpty: when there is anything but admins.
     """
     kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices)
-    if uow.users.has_member() or any(one.any() for one in kept):
+    if uow.users.has_member() or not all(one.is_empty() for one in kept):
         raise NotEmpty
     nobody_can_come_in = not uow.users.active_admins()
     stage = Stage(uow, now, currency)

@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from fresh import ask, fresh  # noqa: E402
+from databases import ask, fresh  # noqa: E402
 from heartbeats import spent  # noqa: E402
 from sqlalchemy import URL, make_url  # noqa: E402
 
@@ -28,7 +28,7 @@ from support.databases import text  # noqa: E402
 from support.people import ADMIN  # noqa: E402
 from support.service import Service  # noqa: E402
 
-DATABASE = "atelier_neighbours"
+DATABASE = "atelier_mixed"
 FIRST = "first page of tasks"
 PLAN = """
 local paths, plan, at = {{{paths}}}, {{}}, 0
@@ -188,7 +188,7 @@ def main() -> None:
         parser.error("Give --server, or set BENCH_ADMIN_DSN.")
     with tempfile.TemporaryDirectory() as kept, fresh(make_url(given.server), DATABASE) as url:
         folder = Path(kept)
-        fill = ("psql", text(url), "-Xqf", str(ROOT / "benchmarks/neighbours.sql"))
+        fill = ("psql", text(url), "-Xqf", str(ROOT / "benchmarks/mixed_resources.sql"))
         subprocess.run(fill, check=True)  # noqa: S603  # a file of ours
         asked = questions(url)
         settings = {"DATABASE_URL": text(url), "ATELIER_LOG_LEVEL": "warning"}

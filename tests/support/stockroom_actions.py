@@ -10,7 +10,7 @@ from support.stockroom_values import MOST, REASONS, Body
 
 
 @dataclass(frozen=True)
-class Wish:
+class Action:
     """A request about one of those that there are, by a number that wraps around.
 
     So does the number of a category in the body. `tag` counts back from the representation that
@@ -63,8 +63,8 @@ def mostly(good: st.SearchStrategy[Body], bad: dict[str, Any]) -> st.SearchStrat
     return st.integers(0, 9).flatmap(lambda number: both if number == 9 else good)
 
 
-def wishes(method: str, collection: str, **parts: Any) -> st.SearchStrategy[Wish]:
-    return st.builds(Wish, st.just(method), st.just(collection), by=people, **parts)
+def wishes(method: str, collection: str, **parts: Any) -> st.SearchStrategy[Action]:
+    return st.builds(Action, st.just(method), st.just(collection), by=people, **parts)
 
 
 category_names = st.fixed_dictionaries(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from crowd import Connection, Crowd, Thing
+from load_clients import Connection, Crowd, Thing
 
 from support.people import ADMIN, PASSWORD
 
