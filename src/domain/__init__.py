@@ -1,1 +1,1 @@
-"""What is true in a workshop: aggregates, their rules, and the repositories they are kept in."""
+"""The domain model: aggregates, their rules, and the interfaces of their repositories."""

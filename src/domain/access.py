@@ -1,4 +1,4 @@
-"""Access: the tokens by which users are authenticated."""
+"""Access: the tokens that authenticate users, and their scopes."""
 
 import secrets
 from abc import abstractmethod
@@ -18,24 +18,24 @@ from domain.values import TextRule
 TOKEN_NAME = TextRule(1, 100)
 
 SESSION_LIFETIME = timedelta(hours=12)
-"""How long one stays signed in."""
+"""Time from sign-in until a session token expires."""
 
 MAX_SESSIONS = 50
-"""How often somebody can be signed in at once; beyond that the oldest session ends."""
+"""Concurrent sessions per user. A further sign-in ends the oldest one."""
 
 MAX_TOKENS = 100
-"""How many personal tokens somebody can have."""
+"""Personal tokens per user."""
 
 
 class Scope(StrEnum):
-    """What a token lets its bearer do: look, or change things as well."""
+    """The operations that a token permits: `write` includes reads."""
 
     READ = "read"
     WRITE = "write"
 
 
 class Purpose(StrEnum):
-    """What a token is for."""
+    """The use that a token is issued for."""
 
     SESSION = "session"
     PERSONAL = "personal"
@@ -43,49 +43,49 @@ class Purpose(StrEnum):
 
 
 class TokenIssued(Event):
-    """Somebody can be known by one more token."""
+    """A token was issued."""
 
 
 class TokenRevoked(Event):
-    """A token is worth nothing any more."""
+    """A token was revoked."""
 
 
 class AlreadySetUp(DomainError):
-    """The workshop has an admin, so nobody can set it up any more."""
+    """The service has an admin already, so first-time setup is closed."""
 
     def __init__(self) -> None:
         super().__init__("There is nothing to set up.")
 
 
 class TooManyTokens(DomainError):
-    """Somebody has as many personal tokens as one can have."""
+    """The user has reached the limit of personal tokens."""
 
     def __init__(self) -> None:
         super().__init__(f"You have {MAX_TOKENS} tokens. Delete one that you do not need.")
 
 
 MAX_SECRET = 100
-"""How many characters a text may have that could be a secret of ours; longer ones open nothing."""
+"""Maximum length of a secret in characters. A longer text cannot be valid."""
 
 
 def new_secret() -> str:
-    """Return a secret of 256 random bits, in the form that says it is one of ours."""
+    """Return a secret of 256 random bits; the log masks secrets by the prefix `atl_`."""
     return f"atl_{secrets.token_urlsafe(32)}"
 
 
 def digest_of(secret: str) -> str:
-    """Return what is kept of a secret.
+    """Return the SHA-256 digest of a secret, which is stored in place of the secret.
 
-    It has too many random bits to be guessed from a fast hash, unlike a password.
+    A fast hash is enough: unlike a password, a random secret of 256 bits cannot be guessed.
     """
     return sha256(secret.encode()).hexdigest()
 
 
 @dataclass(eq=False, kw_only=True)
 class Token(Entity):
-    """What its bearer is known by; only a digest of its secret is kept.
+    """A bearer token, stored as the digest of its secret.
 
-    `user_id` is `None` for the one that lets in whoever sets the workshop up.
+    `user_id` is `None` for the setup token, which authorizes creation of the first admin.
     """
 
     entity_name: ClassVar[str] = "token"
@@ -111,10 +111,10 @@ class Token(Entity):
         scope: Scope = Scope.WRITE,
         expires_at: datetime | None = None,
     ) -> "Token":
-        """Make a token of a secret.
+        """Create a token for a secret.
 
         Raises:
-            InvalidField: when the name breaks its rule, or it would have expired before it is made.
+            InvalidField: when the name breaks its rule, or `expires_at` is not in the future.
         """
         if expires_at is not None and expires_at <= now:
             raise InvalidField("expires_at", "Give a time that is still to come.")
@@ -133,34 +133,34 @@ class Token(Entity):
         return token
 
     def revoke(self, now: datetime, by: Actor | None = None) -> None:
-        """Say that it is worth nothing any more; its repository no longer keeps it then."""
+        """Record the revocation. The caller removes the token from its repository."""
         self.record(TokenRevoked(aggregate_id=self.id, at=now, by=id_of(by)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenFilter:
-    """Which personal tokens are meant: those of one user."""
+    """The personal tokens of one user."""
 
     user_id: UUID
 
     def matches(self, token: Token) -> bool:
-        """Whether the token is among those meant."""
+        """Return whether the token satisfies the filter."""
         return token.purpose is Purpose.PERSONAL and token.user_id == self.user_id
 
 
 SORTS: Mapping[str, Any] = {"created_at": lambda token: token.created_at}
-"""The orders a list of tokens can have, each with the value it compares."""
+"""Sort names of a list of tokens, each with its sort key."""
 
 
 class TokenRepository(Repository[Token]):
-    """Where tokens are kept."""
+    """Repository of tokens."""
 
     entity_name = Token.entity_name
 
     @abstractmethod
     def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
-        """Return the tokens for a purpose that somebody has, the oldest first."""
+        """Return the user's tokens for a purpose, oldest first."""
 
     @abstractmethod
     def mark_used(self, id: UUID, at: datetime) -> None:
-        """Note that a token was used, which is no change of it: its version stays the same."""
+        """Set `last_used_at` without a change of the token's version."""

@@ -1,4 +1,4 @@
-"""Actors: who does something, in which role, and what that lets them do to people."""
+"""Actors: the authenticated users on whose behalf operations run, and their roles."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from domain.errors import PermissionDenied
 
 
 class Role(StrEnum):
-    """What somebody is to the workshop."""
+    """A user's role, which decides the permissions."""
 
     ADMIN = "admin"
     MEMBER = "member"
@@ -16,9 +16,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Somebody who does something: a user, in the role they have at the moment.
+    """An authenticated user, with the role at the time of the request.
 
-    With `by_personal_token` it is a program that acts for the user, not the user in a session.
+    `by_personal_token` distinguishes a program with a personal token from a user in a session.
     """
 
     id: UUID
@@ -27,32 +27,32 @@ class Actor:
 
     @property
     def is_admin(self) -> bool:
-        """Whether they run the workshop."""
+        """Whether the role is admin."""
         return self.role is Role.ADMIN
 
 
 def id_of(actor: Actor | None) -> UUID | None:
-    """Return whose doing it is, as events tell it."""
+    """Return the actor's id for an event, or `None` without an actor."""
     return None if actor is None else actor.id
 
 
 def require_session(actor: Actor) -> None:
-    """Require that the user acts in a session: a personal token must not outlive its end.
+    """Require a session, not a personal token.
 
-    With one that has leaked nobody may make further tokens, or take over an account.
+    A leaked personal token must not serve to issue further tokens or to take over the account.
 
     Raises:
-        PermissionDenied: to a personal token.
+        PermissionDenied: when the actor uses a personal token.
     """
     if actor.by_personal_token:
         raise PermissionDenied("A personal token may not do this. Sign in with a password first.")
 
 
 def require_self_or_admin(actor: Actor | None, user_id: UUID) -> None:
-    """Let people change their own profile, and admins everybody's.
+    """Require that the actor is the user or an admin.
 
     Raises:
-        PermissionDenied: to anybody else, whether or not there is such a user.
+        PermissionDenied: otherwise, whether or not the user exists.
     """
     if actor is None or (actor.id != user_id and not actor.is_admin):
         raise PermissionDenied("Only this user themselves or an admin may do this.")

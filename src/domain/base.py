@@ -1,4 +1,4 @@
-"""The vocabulary that all aggregates share: entity, event, repository, and a slice of a list."""
+"""Base types of the domain model: entity, event, repository, page request and page."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -10,14 +10,15 @@ from uuid import UUID
 from domain.errors import InvalidField, InvalidValue, NotFound, VersionMismatch
 
 Expected = Collection[int] | None
-"""The versions that the caller has seen and would change; `None` when any will do."""
+"""Versions that the caller accepts for a change (optimistic lock); `None` accepts any version."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to one aggregate, told in the past tense.
+    """A domain event of one aggregate, named in the past tense.
 
-    `by` is the user who did it, `None` if the workshop itself or a stranger did.
+    `by` is the id of the acting user. It is `None` if the service itself or an unauthenticated
+    caller acts.
     """
 
     aggregate_id: UUID
@@ -27,10 +28,10 @@ class Event:
 
 @dataclass(eq=False, kw_only=True)
 class Entity:
-    """A thing with an identity and a history; two of them are equal only if they are one.
+    """An object with an identity; two entities are equal only if they are the same object.
 
-    `version` starts at 1 and grows by one with each committed change: the unit of work counts, an
-    aggregate never does. Times are in UTC.
+    `version` is the optimistic lock. It starts at 1, and the unit of work increments it with each
+    committed change; aggregates never set it. Times are in UTC.
     """
 
     entity_name: ClassVar[str]
@@ -41,19 +42,19 @@ class Entity:
     version: int = 1
 
     def record(self, event: Event) -> None:
-        """Remember what happened, for the reactions that belong to the same transaction."""
-        # Loading from a database skips __init__, so the list is made when it is first needed.
+        """Record an event, for the reactions in the same transaction."""
+        # SQLAlchemy loads entities without calling __init__, so the list is created on first use.
         self.__dict__.setdefault("_events", []).append(event)
 
     def collect_events(self) -> list[Event]:
-        """Return what happened since the last call, and forget it."""
+        """Return and clear the events recorded since the last call."""
         events: list[Event] = self.__dict__.pop("_events", [])
         return events
 
     def retract(self, kind: type[Event]) -> bool:
-        """Forget the recorded events of a type; return whether there was one.
+        """Discard the recorded events of a type; return whether there were any.
 
-        What the same use case does and undoes leaves nothing to react to.
+        A change that is undone within the same use case must not trigger reactions.
         """
         events: list[Event] = self.__dict__.get("_events", [])
         kept = [event for event in events if not isinstance(event, kind)]
@@ -62,10 +63,10 @@ class Entity:
         return found
 
     def assign(self, changes: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-        """Set the members that differ, each by its rule, and return those.
+        """Validate the changes, set the fields that differ, and return these with their new values.
 
         Raises:
-            InvalidField: for the first member whose rule refuses; nothing has been set then.
+            InvalidField: for the first field that breaks its rule; no field is set then.
         """
         checked = {name: validate(rules.get(name), name, value) for name, value in changes.items()}
         different = {name: value for name, value in checked.items() if getattr(self, name) != value}
@@ -75,10 +76,10 @@ class Entity:
 
 
 def validate(rule: Any, name: str, value: Any) -> Any:
-    """Return the value as its rule keeps it; a missing value (`None`) is left to the caller.
+    """Return the value as normalized by its rule. `None`, or a field without a rule, passes as is.
 
     Raises:
-        InvalidField: when the rule refuses.
+        InvalidField: when the value breaks the rule.
     """
     if rule is None or value is None:
         return value
@@ -92,40 +93,44 @@ E_ = TypeVar("E_", bound=Entity)
 
 
 class Repository(ABC, Generic[E_]):
-    """Where the aggregates of one kind are kept, within one unit of work."""
+    """The collection of all aggregates of one type, within one unit of work."""
 
     entity_name: str
 
     @abstractmethod
     def add(self, entity: E_) -> None:
-        """Keep a new aggregate."""
+        """Add a new aggregate."""
 
     @abstractmethod
     def remove(self, entity: E_) -> None:
-        """Stop keeping an aggregate."""
+        """Remove an aggregate."""
 
     @abstractmethod
     def find(self, id: UUID) -> E_ | None:
-        """Return the aggregate, the same object each time within one unit of work, or `None`."""
+        """Return the aggregate, or `None`.
+
+        The repository is an identity map: within one use case it returns the same object for the
+        same id.
+        """
 
     @abstractmethod
     def is_empty(self) -> bool:
-        """Whether there is no aggregate."""
+        """Return whether there is no aggregate."""
 
     def find_for_update(self, id: UUID) -> E_ | None:
-        """Return the aggregate like `find`, locked if the unit of work locks what it changes."""
+        """Return the aggregate, under a pessimistic lock if `UnitOfWork.for_update` is set."""
         return self.find(id)
 
     def has(self, id: UUID) -> bool:
-        """Whether there is such an aggregate."""
+        """Return whether an aggregate with this id exists."""
         return self.find(id) is not None
 
     def get(self, id: UUID, expected: Expected = None) -> E_:
-        """Return the aggregate for a change.
+        """Return the aggregate for a change, after the check of its optimistic lock.
 
         Raises:
             NotFound: when there is none.
-            VersionMismatch: when `expected` does not hold its version (RFC 9110, 13.1.1).
+            VersionMismatch: when `expected` does not contain its version (RFC 9110, 13.1.1).
         """
         entity = self.find_for_update(id)
         if entity is None:
@@ -137,10 +142,11 @@ class Repository(ABC, Generic[E_]):
 
 @dataclass(frozen=True, kw_only=True)
 class PageRequest:
-    """Which part of a list is asked for, and in which order.
+    """A page request: sort order, position and size of a page.
 
-    `after` is where the last page ended: its sort value and its id. The id always breaks ties, and
-    rows without a sort value come last in both directions.
+    `after` is the cursor of keyset pagination: sort value and id of the last row of the previous
+    page. The id breaks ties. Rows without a sort value come last in both directions. `skip` is an
+    offset in rows. `count` requests the total.
     """
 
     sort: str
@@ -152,7 +158,7 @@ class PageRequest:
 
 
 COUNT_LIMIT = 10_000
-"""Counting the rows of a list stops here: beyond it a number costs more than it tells."""
+"""Maximum row count of a list. A higher count would cost more than it is worth."""
 
 
 V = TypeVar("V")
@@ -160,9 +166,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[V]):
-    """A part of a list: its rows, where it ended if there is more, and the count if asked for.
+    """One page of a list.
 
-    `total` stops at one more than `COUNT_LIMIT`.
+    `next_key` is the cursor for the next page, or `None` on the last one. `total` is the row count
+    if it was requested; it stops at `COUNT_LIMIT` + 1.
     """
 
     items: list[V]

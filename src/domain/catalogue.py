@@ -1,4 +1,4 @@
-"""The catalogue: products, what they cost, and how many there are."""
+"""The catalogue: products, their prices and their stock levels."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ REORDER_LEVEL = STOCK
 
 @lru_cache(maxsize=8)
 def price_rule(currency: Currency) -> MoneyRule:
-    """Return the rule for prices in a currency."""
+    """Return the price rule with the currency's number of decimals."""
     return replace(PRICE, digits=currency.digits)
 
 
@@ -48,12 +48,12 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 
 @lru_cache(maxsize=8)
 def rules_in(currency: Currency) -> Mapping[str, Callable[[Any], Any]]:
-    """Return the rules for the members of a product that is priced in a currency."""
+    """Return the field rules of a product, with the price rule of the currency."""
     return {**RULES, "price": price_rule(currency)}
 
 
 class PricesTooFine(DomainError):
-    """There are prices with more decimals than the currency has."""
+    """At least one price has more decimals than the currency."""
 
     def __init__(self, currency: Currency) -> None:
         super().__init__(
@@ -62,30 +62,30 @@ class PricesTooFine(DomainError):
 
 
 class ProductCreated(Event):
-    """There is one more product."""
+    """A product was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProductEdited(Event):
-    """Members of a product were given other values."""
+    """Fields of a product were changed."""
 
     changed_fields: tuple[str, ...]
 
 
 class ProductArchived(Event):
-    """A product is no longer offered."""
+    """A product was archived: it is no longer on offer."""
 
 
 class ProductRestored(Event):
-    """A product that was archived is offered again."""
+    """An archived product was restored."""
 
 
 class ProductDeleted(Event):
-    """A product was struck off the list."""
+    """A product was deleted."""
 
 
 class ProductDetails(TypedDict):
-    """What is said of a product as it is added."""
+    """The fields of a new product."""
 
     name: str
     sku: NotRequired[str | None]
@@ -96,7 +96,7 @@ class ProductDetails(TypedDict):
 
 
 class ProductChanges(TypedDict, total=False):
-    """The members that an edit may set; absent ones are kept."""
+    """The fields that an edit may set; absent ones keep their values."""
 
     name: str
     sku: str | None
@@ -108,10 +108,10 @@ class ProductChanges(TypedDict, total=False):
 
 @dataclass(eq=False, kw_only=True)
 class Product(Entity):
-    """Something that the workshop has pieces of.
+    """A product with its stock.
 
-    `price` is in the workshop's currency. `stock` counts pieces: it is the sum of the product's
-    movements, and changes by them alone. At `reorder_level`, or below, more have to be ordered.
+    `price` is in the service's currency. `stock` is in pieces: the sum of the product's movements,
+    and only movements change it. Stock is low at `reorder_level` or below.
     """
 
     entity_name: ClassVar[str] = "product"
@@ -136,11 +136,11 @@ class Product(Entity):
         currency: Currency = DEFAULT,
         **details: Unpack[ProductDetails],
     ) -> "Product":
-        """Add a product, of which there are no pieces yet; its price is in a currency.
+        """Create a product with a stock of 0.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another product has the SKU, in whatever case.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another product has the SKU, compared without case.
         """
         rules = rules_in(currency)
         kept: Any = {
@@ -153,27 +153,27 @@ class Product(Entity):
 
     @property
     def name_key(self) -> str:
-        """What sorting by name compares: enough of it to keep an index entry small."""
+        """Sort key of the name, truncated to bound the size of index entries."""
         return search_fold(self.name)[:200]
 
     @property
     def sku_key(self) -> str | None:
-        """What makes a SKU another's: it is no other product's, whatever the case."""
+        """Unique key of the SKU, without case."""
         return None if self.sku is None else casefold_nfc(self.sku)
 
     @property
     def search_text(self) -> str:
-        """What a search looks into: name, SKU and description, a line each."""
+        """Search text: folded name, SKU and description, one line each."""
         return search_text(self.name, self.sku, self.description)
 
     @property
     def low_stock(self) -> bool:
-        """Whether more have to be ordered."""
+        """Whether the stock is at the reorder level or below."""
         return self.stock <= self.reorder_level
 
     @property
     def needs_reorder(self) -> bool:
-        """Whether more have to be ordered of a product that is still offered."""
+        """Whether stock is low and the product is not archived."""
         return self.low_stock and not self.archived
 
     def edit(
@@ -185,11 +185,11 @@ class Product(Entity):
         products: "ProductRepository",
         currency: Currency = DEFAULT,
     ) -> None:
-        """Give members other values; a change to what they are already changes nothing.
+        """Set the given fields; equal values leave the product unchanged.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another product has the SKU, in whatever case.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another product has the SKU, compared without case.
         """
         needed_reorder = self.needs_reorder
         different = self.assign(changes, rules_in(currency))
@@ -213,13 +213,13 @@ class Product(Entity):
         by: Actor | None = None,
         movements: MovementRepository,
     ) -> None:
-        """Take in what there is already of a product that was just added, if there is any.
+        """Receive the opening stock of a new product, unless it is 0.
 
-        A product that is low then needs a reorder, unless it has no reorder level: then nothing is
-        low about having none of it yet.
+        Record `StockRanLow` if the stock is low then. A reorder level of 0 is exempt: there an
+        empty stock is no shortage.
 
         Raises:
-            InvalidField: when there cannot be so many.
+            InvalidField: when the stock is out of range.
         """
         if validate(STOCK, "stock", stock):
             self._move(id, stock, Reason.RECEIVED, now, by=by, movements=movements)
@@ -237,14 +237,14 @@ class Product(Entity):
         by: Actor | None = None,
         movements: MovementRepository,
     ) -> Movement:
-        """Take pieces in, or give them out if `quantity` is negative; return the movement.
+        """Add pieces to the stock, or remove them if `quantity` is negative; return the movement.
 
-        The movement has the id, and is kept in the ledger: there is no change of stock without one.
-        What is archived may still lie on a shelf, so its stock moves like any other.
+        The movement gets `id` and is added to the ledger. Archived products move too, because
+        pieces may remain on the shelf.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member, or the reason is a count.
-            InsufficientStock: when there are fewer pieces than are to be taken.
+            InvalidField: when a value breaks the rule for its field, or the reason is `COUNTED`.
+            InsufficientStock: when the stock would become negative.
         """
         if reason is Reason.COUNTED:
             raise InvalidField("reason", "Set the stock of the product to what was counted.")
@@ -262,10 +262,10 @@ class Product(Entity):
         by: Actor | None = None,
         movements: MovementRepository,
     ) -> None:
-        """Set the stock to what was counted, by a movement of the difference if there is one.
+        """Set the stock to a counted number; a difference becomes a movement.
 
         Raises:
-            InvalidField: when there cannot be so many.
+            InvalidField: when the number is out of range.
         """
         difference = validate(STOCK, "stock", counted) - self.stock
         if difference:
@@ -310,9 +310,10 @@ class Product(Entity):
         return movement
 
     def _record_reorder_need(self, needed_before: bool, by: Actor | None) -> None:
-        """Record that a reorder has become necessary or unnecessary.
+        """Record an event if `needs_reorder` has changed.
 
-        A change back within one use case, as by a new level and a count, cancels the first.
+        The opposite event of the same use case is retracted instead: a change there and back, such
+        as a new level and then a count, triggers no reaction.
         """
         if self.needs_reorder == needed_before:
             return
@@ -327,14 +328,14 @@ class Product(Entity):
             self.record(event(aggregate_id=self.id, at=at, by=id_of(by), stock=self.stock))
 
     def archive(self, now: datetime, by: Actor | None = None) -> None:
-        """Be offered no longer."""
+        """Archive the product; repeating this has no effect."""
         if not self.archived:
             self.archived = True
             self.updated_at = self._not_before_the_last(now)
             self.record(ProductArchived(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def restore(self, now: datetime, by: Actor | None = None) -> None:
-        """Be offered again."""
+        """Restore an archived product; repeating this has no effect."""
         if self.archived:
             self.archived = False
             self.updated_at = self._not_before_the_last(now)
@@ -342,20 +343,20 @@ class Product(Entity):
             self._record_reorder_need(False, by)
 
     def delete(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
-        """Be struck off the list, unless the ledger tells of it.
+        """Record the deletion of a product without movements.
 
         Raises:
-            StillReferenced: when it does: archiving is what is left.
+            StillReferenced: when it has movements; archiving remains possible.
         """
         if has_movements:
             raise StillReferenced("There are movements of this product. Archive it instead.")
         self.record(ProductDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def _not_before_the_last(self, now: datetime) -> datetime:
-        """Return when a change is made that is made now.
+        """Return the time of a change: now, but not before the last change.
 
-        Clocks differ, and whoever waited for others has an older time than they. That the ledger,
-        whose order is by time, tells of movements as they happened, no time is before the last.
+        Clocks of servers differ, and a use case that waited for a lock has an older time. The
+        ledger is sorted by time, so times must follow the order of movements.
         """
         return max(now, self.updated_at)
 
@@ -367,7 +368,7 @@ class Product(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class ProductFilter:
-    """Which products are meant; every member that is not `None` must hold."""
+    """Conditions on products, combined with AND; `None` is no condition."""
 
     archived: bool | None = None
     category_id: UUID | None = None
@@ -378,7 +379,7 @@ class ProductFilter:
     q: str | None = None
 
     def matches(self, product: Product) -> bool:
-        """Whether the product is among those meant."""
+        """Return whether the product satisfies the filter."""
         return (
             (self.archived is None or product.archived == self.archived)
             and (self.category_id is None or product.category_id == self.category_id)
@@ -396,26 +397,26 @@ SORTS: Mapping[str, Callable[[Product], Any]] = {
     "price": lambda product: product.price,
     "stock": lambda product: product.stock,
 }
-"""The orders a list of products can have, each with the value it compares."""
+"""Sort names of a list of products, each with its sort key."""
 
 
 class ProductRepository(Repository[Product]):
-    """Where products are kept.
+    """Repository of products.
 
-    Until the unit of work ends nobody else changes a product that was found: many take from one
-    stock at once, and would only ever collide.
+    Each load takes a pessimistic lock until the unit of work ends. Sales of one product are
+    frequent, so the optimistic lock alone would mostly end in concurrency conflicts.
     """
 
     entity_name = Product.entity_name
 
     @abstractmethod
     def id_by_sku(self, sku_key: str) -> UUID | None:
-        """Return which product has a SKU, by its key."""
+        """Return the id of the product with this `sku_key`."""
 
     @abstractmethod
     def exists_finer_than(self, digits: int) -> bool:
-        """Whether there are prices with more decimals than that."""
+        """Return whether a price has more than `digits` decimals."""
 
     @abstractmethod
     def exists_in_category(self, category_id: UUID) -> bool:
-        """Whether there are products in a category."""
+        """Return whether the category has products."""

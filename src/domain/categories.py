@@ -1,4 +1,4 @@
-"""Categories: the kinds of products there are."""
+"""Categories of products."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,20 +16,20 @@ NAME = TextRule(1, 50)
 
 
 class CategoryCreated(Event):
-    """There is one more category."""
+    """A category was created."""
 
 
 class CategoryEdited(Event):
-    """A category has another name."""
+    """A category was renamed."""
 
 
 class CategoryDeleted(Event):
-    """A category was struck off the list."""
+    """A category was deleted."""
 
 
 @dataclass(eq=False, kw_only=True)
 class Category(Entity):
-    """A kind of product."""
+    """A category of products."""
 
     entity_name: ClassVar[str] = "category"
 
@@ -45,11 +45,11 @@ class Category(Entity):
         by: Actor | None = None,
         categories: "CategoryRepository",
     ) -> "Category":
-        """Add a category.
+        """Create a category.
 
         Raises:
             InvalidField: when the name breaks its rule.
-            NotUnique: when another category has the name, in whatever case.
+            NotUnique: when another category has the name, compared without case.
         """
         kept = validate(NAME, "name", name)
         category = cls(id=id, created_at=now, updated_at=now, name=kept)
@@ -59,22 +59,22 @@ class Category(Entity):
 
     @property
     def unique_key(self) -> str:
-        """What no two categories have in common: the name, whatever the case."""
+        """Unique key of the name, without case."""
         return casefold_nfc(self.name)
 
     @property
     def name_key(self) -> str:
-        """What sorting and searching compare."""
+        """Sort key and search text: the folded name."""
         return search_fold(self.name)
 
     def edit(
         self, name: str, now: datetime, *, by: Actor | None = None, categories: "CategoryRepository"
     ) -> None:
-        """Have another name; the one it has already changes nothing.
+        """Rename the category; an equal name leaves it unchanged.
 
         Raises:
             InvalidField: when the name breaks its rule.
-            NotUnique: when another category has the name, in whatever case.
+            NotUnique: when another category has the name, compared without case.
         """
         if self.assign({"name": name}, {"name": NAME}):
             self._require_own_name(categories)
@@ -82,10 +82,10 @@ class Category(Entity):
             self.record(CategoryEdited(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def delete(self, now: datetime, *, by: Actor | None = None, has_products: bool) -> None:
-        """Be struck off the list, unless there are products in it.
+        """Record the deletion of a category without products.
 
         Raises:
-            StillReferenced: when there are.
+            StillReferenced: when it has products.
         """
         if has_products:
             raise StillReferenced(
@@ -100,12 +100,12 @@ class Category(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryFilter:
-    """Which categories are meant; every member that is not `None` must hold."""
+    """Conditions on categories, combined with AND; `None` is no condition."""
 
     q: str | None = None
 
     def matches(self, category: Category) -> bool:
-        """Whether the category is among those meant."""
+        """Return whether the category satisfies the filter."""
         return self.q is None or search_fold(self.q) in category.name_key
 
 
@@ -113,14 +113,14 @@ SORTS: Mapping[str, Callable[[Category], Any]] = {
     "created_at": lambda category: category.created_at,
     "name": lambda category: category.name_key,
 }
-"""The orders a list of categories can have, each with the value it compares."""
+"""Sort names of a list of categories, each with its sort key."""
 
 
 class CategoryRepository(Repository[Category]):
-    """Where categories are kept."""
+    """Repository of categories."""
 
     entity_name = Category.entity_name
 
     @abstractmethod
     def id_by_key(self, unique_key: str) -> UUID | None:
-        """Return which category has a name, by its key."""
+        """Return the id of the category with this `unique_key`."""

@@ -1,4 +1,4 @@
-"""Currencies: the codes of ISO 4217, and how many decimals an amount has in each."""
+"""Currencies: the codes of ISO 4217 and their numbers of decimals."""
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from domain.errors import InvalidValue
 
-# ISO 4217, list one, by the minor unit of each. Codes without one are no money to set a price in:
-# metals, test codes, units of account.
+# ISO 4217, list one, by minor unit. Codes without a minor unit are left out, because no price can
+# be in them: metals, test codes, units of account.
 _CODES = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: """
@@ -25,12 +25,12 @@ _CODES = {
 _DIGITS = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
 
 MAX_DIGITS = max(_CODES)
-"""The most decimals that a currency has."""
+"""The largest number of decimals of any currency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency by its code; its amounts have exactly `digits` decimals."""
+    """A currency; its amounts have exactly `digits` decimals."""
 
     code: str
     digits: int
@@ -38,10 +38,10 @@ class Currency:
     @classmethod
     @lru_cache(maxsize=8)
     def of(cls, code: str) -> "Currency":
-        """Return the currency of a code.
+        """Return the currency with an ISO 4217 code.
 
         Raises:
-            InvalidValue: when ISO 4217 has no such currency, or gives it no decimals to count.
+            InvalidValue: when there is no such code, or it has no minor unit.
         """
         if code not in _DIGITS:
             raise InvalidValue("Give a code of ISO 4217, such as EUR.")
@@ -49,16 +49,16 @@ class Currency:
 
     @property
     def step(self) -> Decimal:
-        """The smallest amount that is not nothing."""
+        """The smallest positive amount."""
         return Decimal(1).scaleb(-self.digits)
 
     @property
     def example(self) -> Decimal:
-        """An amount as people write it in this currency."""
+        """An example amount in this currency, for forms and documentation."""
         return self.amount(Decimal("12.5"))
 
     def amount(self, value: Decimal) -> Decimal:
-        """Return an amount with the currency's decimals, rounded if it has more."""
+        """Return the amount with exactly the currency's decimals, rounded half up."""
         return value.quantize(self.step, ROUND_HALF_UP)
 
     def __str__(self) -> str:
@@ -66,4 +66,4 @@ class Currency:
 
 
 DEFAULT = Currency.of("EUR")
-"""The currency where none is set."""
+"""The currency if none is configured."""

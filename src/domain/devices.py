@@ -1,4 +1,4 @@
-"""Devices: the machines of the workshop, and whether they have been heard of lately."""
+"""Devices: machines that report by heartbeats, and their presence."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +16,8 @@ from domain.values import IntegerRule, JsonRule, TextRule, casefold_nfc, search_
 
 NAME = TextRule(1, 100)
 KIND = TextRule(0, 50)
-# An empty serial number would be one that only one device can have: who knows none gives none.
+# At least one character: serial numbers are unique, so "" would fit only one device. An unknown
+# serial number is None.
 SERIAL = TextRule(1, 100)
 LOCATION = TextRule(0, 100)
 HEARTBEAT_EVERY = IntegerRule(10, 86_400)
@@ -36,11 +37,14 @@ REPORT_RULES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 ONLINE_FOR, LATE_FOR = 1.5, 3.0
-"""For how many times `heartbeat_every` a device is online, and then late, after a heartbeat."""
+"""Multiples of `heartbeat_every` for which a device is online, and then at most late.
+
+Both count from the last heartbeat.
+"""
 
 
 class Status(StrEnum):
-    """What the workshop does with a device."""
+    """The operational status of a device, set by users."""
 
     ACTIVE = "active"
     MAINTENANCE = "maintenance"
@@ -48,7 +52,7 @@ class Status(StrEnum):
 
 
 class Presence(StrEnum):
-    """How long ago a device was heard of, by what is expected of it."""
+    """The reachability of a device, derived from the age of its last heartbeat."""
 
     NEVER = "never"
     ONLINE = "online"
@@ -57,38 +61,37 @@ class Presence(StrEnum):
 
 
 class DeviceRetired(DomainError):
-    """The device is out of service, so nobody waits for its heartbeats any more."""
+    """The device is retired, so its heartbeats are rejected."""
 
     def __init__(self) -> None:
         super().__init__("This device is retired; its heartbeats are not wanted any more.")
 
 
 class DeviceCreated(Event):
-    """A device was put on the list."""
+    """A device was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceEdited(Event):
-    """Members of a device were given other values."""
+    """Fields of a device were changed."""
 
     changed_fields: tuple[str, ...]
 
 
 class DeviceKeyIssued(Event):
-    """A device has a new key; the one before is worth nothing any more."""
+    """A new key was issued to a device; the previous one is invalid."""
 
 
 class DeviceDeleted(Event):
-    """A device was struck off the list."""
+    """A device was deleted."""
 
 
-# A heartbeat is no event. That a device has gone offline, or has come back, is to be one: the
-# first is found by the bound that `late_until` tells, which has an index; the second shows when a
-# heartbeat comes after that bound.
+# A heartbeat is not an event. Events for devices that go offline or come back are planned: the
+# first by the indexed bound `late_until`, the second by a heartbeat after that bound.
 
 
 class Profile(TypedDict):
-    """What a device is, as it is put on the list."""
+    """The fields of a new device."""
 
     name: str
     kind: NotRequired[str | None]
@@ -99,7 +102,7 @@ class Profile(TypedDict):
 
 
 class DeviceChanges(TypedDict, total=False):
-    """The members that an edit may set; absent ones are kept."""
+    """The fields that an edit may set; absent ones keep their values."""
 
     name: str
     kind: str | None
@@ -110,17 +113,17 @@ class DeviceChanges(TypedDict, total=False):
 
 
 class Report(TypedDict, total=False):
-    """What a device tells of itself with a heartbeat; what it does not tell stays as it was."""
+    """The fields of a heartbeat; absent ones keep their values."""
 
     agent_version: str | None
     metrics: dict[str, Any] | None
 
 
 def checked_report(report: Report) -> Report:
-    """Return a report as it is kept.
+    """Return the report as normalized by its rules.
 
     Raises:
-        InvalidField: when a value breaks the rule for its member.
+        InvalidField: when a value breaks the rule for its field.
     """
     kept: Any = {name: validate(REPORT_RULES[name], name, told) for name, told in report.items()}
     return kept  # type: ignore[no-any-return]
@@ -128,11 +131,10 @@ def checked_report(report: Report) -> Report:
 
 @dataclass(eq=False, kw_only=True)
 class Device(Entity):
-    """A machine. It is expected to be heard of every `heartbeat_every` seconds.
+    """A machine that is expected to send a heartbeat every `heartbeat_every` seconds.
 
-    Of its key only a digest is kept. `last_seen_at`, `agent_version` and `metrics` come with
-    heartbeats, which change neither `version` nor `updated_at`; see
-    `DeviceRepository.record_heartbeat`.
+    The key is stored as a digest. Heartbeats set `last_seen_at`, `agent_version` and `metrics`
+    without a change of `version` or `updated_at`; see `DeviceRepository.record_heartbeat`.
     """
 
     entity_name: ClassVar[str] = "device"
@@ -158,11 +160,11 @@ class Device(Entity):
         devices: "DeviceRepository",
         **profile: Unpack[Profile],
     ) -> "Device":
-        """Put a device on the list; without `by` the workshop itself does.
+        """Create a device; `by` is `None` if the service itself does.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another device has the serial number, in whatever case.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another device has the serial number, compared without case.
         """
         kept: Any = {
             name: validate(RULES.get(name), name, value) for name, value in profile.items()
@@ -174,12 +176,12 @@ class Device(Entity):
 
     @property
     def online_until(self) -> datetime | None:
-        """Until when it is online, that moment included, if it is not heard of again."""
+        """Time up to which the device is online without a further heartbeat, inclusive."""
         return self._seen_within(ONLINE_FOR)
 
     @property
     def late_until(self) -> datetime | None:
-        """Until when it is late at most, that moment included, if it is not heard of again."""
+        """Time up to which the device is at most late without a further heartbeat, inclusive."""
         return self._seen_within(LATE_FOR)
 
     def _seen_within(self, times: float) -> datetime | None:
@@ -188,7 +190,7 @@ class Device(Entity):
         return self.last_seen_at + timedelta(seconds=times * self.heartbeat_every)
 
     def presence(self, now: datetime) -> Presence:
-        """Tell how it stands with the device at a moment of the server's clock."""
+        """Return the presence at a time of the server's clock."""
         if self.online_until is None or self.late_until is None:
             return Presence.NEVER
         if now <= self.online_until:
@@ -197,22 +199,22 @@ class Device(Entity):
 
     @property
     def name_key(self) -> str:
-        """What sorting by name compares: enough of it to keep an index entry small."""
+        """Sort key of the name, truncated to bound the size of index entries."""
         return search_fold(self.name)[:200]
 
     @property
     def kind_key(self) -> str | None:
-        """What looking for a kind looks into."""
+        """Search text of the kind."""
         return None if self.kind is None else search_fold(self.kind)
 
     @property
     def serial_key(self) -> str | None:
-        """What makes a serial number another's: it is no other device's, whatever the case."""
+        """Unique key of the serial number, without case."""
         return None if self.serial is None else casefold_nfc(self.serial)
 
     @property
     def search_text(self) -> str:
-        """What a search looks into: name, kind, serial number and location, a line each."""
+        """Search text: folded name, kind, serial number and location, one line each."""
         return search_text(self.name, self.kind, self.serial, self.location)
 
     def edit(
@@ -223,11 +225,11 @@ class Device(Entity):
         by: Actor | None = None,
         devices: "DeviceRepository",
     ) -> None:
-        """Give members other values; a change to what they are already changes nothing.
+        """Set the given fields; equal values leave the device unchanged.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another device has the serial number, in whatever case.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another device has the serial number, compared without case.
         """
         different = self.assign(changes, RULES)
         if not different:
@@ -241,7 +243,7 @@ class Device(Entity):
         )
 
     def rotate_key(self, secret: str, now: datetime, by: Actor | None = None) -> None:
-        """Have a new key; the one before, if there was one, is worth nothing any more."""
+        """Replace the key; the previous one becomes invalid."""
         self.key_digest = digest_of(secret)
         self.updated_at = now
         self.record(DeviceKeyIssued(aggregate_id=self.id, at=now, by=id_of(by)))
@@ -255,9 +257,9 @@ class Device(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFilter:
-    """Which devices are meant; every member that is not `None` must hold.
+    """Conditions on devices, combined with AND; `None` is no condition.
 
-    `now` is the moment in UTC at which `presence` is told.
+    `now` is the time in UTC at which `presence` is evaluated.
     """
 
     now: datetime
@@ -267,7 +269,7 @@ class DeviceFilter:
     q: str | None = None
 
     def matches(self, device: Device) -> bool:
-        """Whether the device is among those meant."""
+        """Return whether the device satisfies the filter."""
         return (
             (self.status is None or device.status is self.status)
             and (self.presence is None or device.presence(self.now) is self.presence)
@@ -281,27 +283,27 @@ SORTS: Mapping[str, Callable[[Device], Any]] = {
     "name": lambda device: device.name_key,
     "last_seen_at": lambda device: device.last_seen_at,
 }
-"""The orders a list of devices can have, each with the value it compares."""
+"""Sort names of a list of devices, each with its sort key."""
 
 
 class DeviceRepository(Repository[Device]):
-    """Where devices are kept."""
+    """Repository of devices."""
 
     entity_name = Device.entity_name
 
     @abstractmethod
     def id_by_serial(self, serial_key: str) -> UUID | None:
-        """Return which device has a serial number, by its key."""
+        """Return the id of the device with this `serial_key`."""
 
     @abstractmethod
     def record_heartbeat(
         self, id: UUID, key_digest: str, at: datetime, report: Report
     ) -> Status | None:
-        """Note that a device lives and what it tells of itself, unless it is retired.
+        """Store the time and the report of a heartbeat, unless the device is retired.
 
-        That is no change of it: its version stays the same, and whoever changes it meanwhile is not
-        disturbed.
+        The device's version stays the same, so heartbeats cause no concurrency conflicts with
+        edits.
 
         Returns:
-            its status; `None`, and nothing is noted, if this is not its key.
+            the device's status; `None` if the key is not this device's, and nothing is stored then.
         """

@@ -1,18 +1,18 @@
-"""What can go wrong, in the workshop's terms: errors with their data and a message for people."""
+"""Errors of the domain: each has its data and a message for users."""
 
 from uuid import UUID
 
 
 class InvalidValue(ValueError):
-    """A value breaks the rule for its field; the message says what would be acceptable."""
+    """A value breaks its rule; the message describes the acceptable values."""
 
 
 class DomainError(Exception):
-    """The workshop's rules say no; `str()` of the error is meant for the person who asked."""
+    """A rule of the domain is violated; `str()` of the error is a message for users."""
 
 
 class InvalidField(DomainError):
-    """A member's value is not acceptable, alone or beside the others."""
+    """The value of a field is invalid, alone or in combination with others."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -20,7 +20,7 @@ class InvalidField(DomainError):
 
 
 class NotFound(DomainError):
-    """There is no such thing, or it is not for the eyes of whoever asks."""
+    """The object does not exist, or the caller may not see it."""
 
     def __init__(self, entity_name: str, id: UUID) -> None:
         super().__init__(f"There is no {entity_name} with this id.")
@@ -29,7 +29,7 @@ class NotFound(DomainError):
 
 
 class VersionMismatch(DomainError):
-    """The thing has changed since the caller last saw it."""
+    """The object has changed since the caller read it: its version is not an expected one."""
 
     def __init__(self, entity_name: str, version: int) -> None:
         super().__init__(
@@ -39,14 +39,14 @@ class VersionMismatch(DomainError):
 
 
 class Conflict(DomainError):
-    """Others keep changing the same thing at the same time; nothing was written."""
+    """A concurrency conflict persisted through all retries; nothing was written."""
 
     def __init__(self) -> None:
         super().__init__("Others are changing this at the same moment; nothing was written.")
 
 
 class NotUnique(DomainError):
-    """Somebody or something else has this value already, and it must be one's own."""
+    """The value of a unique field is in use already."""
 
     def __init__(self, field: str, by: str = "Somebody else") -> None:
         super().__init__(f"{by} has this {field} already.")
@@ -54,22 +54,22 @@ class NotUnique(DomainError):
 
 
 class StillReferenced(DomainError):
-    """Other things refer to this one, so it has to stay."""
+    """The object cannot be deleted, because other objects reference it."""
 
 
 class PermissionDenied(DomainError):
-    """It is known who asks, and they may not do this."""
+    """The authenticated actor may not perform the operation."""
 
     def __init__(self, detail: str = "You may not do this.") -> None:
         super().__init__(detail)
 
 
 class AuthenticationFailed(DomainError):
-    """What was presented does not tell who asks; it is not said what is wrong with it."""
+    """The credentials are invalid; the message does not reveal in which way."""
 
 
 class TooManyAttempts(DomainError):
-    """There were too many attempts lately; the next one is judged after `seconds`."""
+    """A rate limit or a full queue rejects the attempt; a retry is possible after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"There were too many attempts. Try again in {seconds} seconds.")

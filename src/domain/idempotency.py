@@ -1,4 +1,4 @@
-"""Receipts: what shows, when something is sent again, that it has had its effect already."""
+"""Idempotency records: the result of a request, by its idempotency key."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ from domain.actors import Actor
 from domain.base import Entity, Repository
 
 LIFETIME = timedelta(hours=24)
-"""How long it is known that something has been sent before."""
+"""Time for which a repeated request is recognized."""
 
 
 @dataclass(eq=False, kw_only=True)
 class IdempotencyRecord(Entity):
-    """What somebody sent under a key of theirs has had its effect, and `place` is where to find it.
+    """The result of an operation that a sender requested under an idempotency key.
 
-    From `expires_at` on it counts no more: what comes under the key then is new.
+    `location` is the path of the page that shows the result. From `expires_at` on the record is
+    void, and the key counts as new.
     """
 
     entity_name: ClassVar[str] = "receipt"
@@ -27,33 +28,33 @@ class IdempotencyRecord(Entity):
 
     @staticmethod
     def id_for(sender: Actor, operation: str, key: str) -> UUID:
-        """Return the id of the record of an operation that somebody sent under a key.
+        """Return the record's id, derived from sender, operation and idempotency key.
 
-        The same key of another sender, or for another operation, has a record of its own.
+        The same key of another sender, or for another operation, has another record.
         """
         return uuid5(NAMESPACE_URL, f"receipt:{sender.id}:{operation}:{key}")
 
     @classmethod
     def create(cls, id: UUID, now: datetime, place: str) -> "IdempotencyRecord":
-        """Say where an effect is found."""
+        """Create a record that is valid for `LIFETIME`."""
         return cls(id=id, created_at=now, updated_at=now, location=place, expires_at=now + LIFETIME)
 
     def is_valid(self, now: datetime) -> bool:
-        """Whether it still tells anything at a moment."""
+        """Return whether the record has not expired."""
         return now < self.expires_at
 
     def replace(self, now: datetime, place: str) -> None:
-        """Say where another effect is found, since the first does not count any more."""
+        """Reuse an expired record for a new result."""
         self.location = place
         self.updated_at = now
         self.expires_at = now + LIFETIME
 
 
 class IdempotencyRecordRepository(Repository[IdempotencyRecord]):
-    """Where receipts are kept."""
+    """Repository of idempotency records."""
 
     entity_name = IdempotencyRecord.entity_name
 
     @abstractmethod
     def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
-        """Return some of those that no longer count, but none that somebody else is changing."""
+        """Return up to `limit` expired records, without those locked by other transactions."""

@@ -1,4 +1,4 @@
-"""Known browsers: recognise a browser that has signed in to an account before."""
+"""Known browsers: recognition of browsers that have signed in to an account before."""
 
 import re
 import secrets
@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 MAX_ACCOUNTS = 10
-"""For how many accounts one browser is known; beyond that the earliest is forgotten."""
+"""Accounts per browser. A further account replaces the earliest one."""
 
 _WORD = "[A-Za-z0-9_-]{22}"
 _FORM = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,{MAX_ACCOUNTS}}}")
@@ -18,11 +18,12 @@ _FORM = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,{MAX_ACCOUNTS}}}")
 
 @dataclass(frozen=True)
 class KnownBrowser:
-    """What a browser keeps in a long-lived cookie: a random id, and a mark for each account.
+    """The content of a long-lived cookie: a random id, and a mark for each account.
 
-    A mark is an HMAC of the browser's and the user's id, keyed with the password hash. So nothing
-    is stored, only the service can make a mark, and a new password ends it. A mark grants nothing:
-    failures in a known browser are counted apart from those of strangers, and that is all.
+    A mark is an HMAC of the browser's id and the user's id, keyed with the password hash. The
+    server therefore stores nothing, only the server can compute a mark, and a new password
+    invalidates it. A mark grants no access. It only selects the rate limit: failed sign-ins from a
+    known browser are counted apart from all others.
     """
 
     id: str
@@ -30,12 +31,12 @@ class KnownBrowser:
 
     @classmethod
     def new(cls) -> Self:
-        """Make a browser that is known for no account yet."""
+        """Create a browser with a random id and no accounts."""
         return cls(secrets.token_urlsafe(16))
 
     @classmethod
     def parse(cls, text: str | None) -> Self | None:
-        """Read what a browser sends; `None` if it is nothing of ours."""
+        """Parse the cookie; return `None` if it is missing or malformed."""
         if text is None or len(text) > 512 or not _FORM.fullmatch(text):
             return None
         id, *marks = text.split(".")
@@ -45,12 +46,12 @@ class KnownBrowser:
         return ".".join((self.id, *self.marks))
 
     def knows(self, user_id: UUID, password_hash: str) -> bool:
-        """Tell whether somebody has signed in to this account here."""
+        """Return whether the browser has a valid mark for the account."""
         mark = self._mark(user_id, password_hash)
         return any(compare_digest(mark, known) for known in self.marks)
 
     def remember(self, user_id: UUID, password_hash: str) -> Self:
-        """Return the browser as one that has signed in to this account."""
+        """Return a copy with the mark of the account, as the latest one."""
         mark = self._mark(user_id, password_hash)
         others = tuple(known for known in self.marks if known != mark)
         return type(self)(self.id, (*others, mark)[-MAX_ACCOUNTS:])

@@ -1,4 +1,4 @@
-"""Login throttle: how many failed attempts are judged before further ones have to wait."""
+"""Login throttle: rate limits on failed sign-ins and password confirmations."""
 
 import math
 from abc import abstractmethod
@@ -15,11 +15,11 @@ from domain.errors import TooManyAttempts
 
 @dataclass(frozen=True)
 class RateLimit:
-    """A limit on the failures within a sliding window.
+    """A rate limit on failures within a sliding window.
 
-    At `number` failures an attempt waits until the oldest of them leaves the window. With
-    `longest_pause` it waits for a pause after the last failure instead: one second, doubled with
-    each further failure up to that pause.
+    From `max_failures` on, an attempt must wait until enough failures have left the window. With
+    `longest_pause` it must instead wait for a pause after the last failure (exponential backoff).
+    The pause is one second, doubled with each further failure up to `longest_pause`.
     """
 
     max_failures: int
@@ -27,7 +27,7 @@ class RateLimit:
     longest_pause: timedelta | None = None
 
     def wait(self, failures: Sequence[datetime], now: datetime) -> timedelta:
-        """Return how long an attempt has to wait; not at all if that is zero or negative."""
+        """Return the time that an attempt must wait; zero or negative means none."""
         recent = self.recent(failures, now)
         excess = len(recent) - self.max_failures
         if excess < 0:
@@ -37,7 +37,7 @@ class RateLimit:
         return recent[-1] + min(timedelta(seconds=2**excess), self.longest_pause) - now
 
     def recent(self, failures: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
-        """Return the failures within the window, oldest first, as many as make a difference."""
+        """Return the latest failures within the window, oldest first; older ones cannot matter."""
         kept = self.max_failures
         if self.longest_pause is not None:
             kept += int(self.longest_pause.total_seconds()).bit_length()
@@ -47,31 +47,31 @@ class RateLimit:
 _QUARTER = timedelta(minutes=15)
 
 LOGIN_AT_ADDRESS_LIMIT = RateLimit(5, _QUARTER)
-"""Failures of one login from one address (OWASP Authentication Cheat Sheet)."""
+"""Rate limit per login and client address (OWASP Authentication Cheat Sheet)."""
 
 ADDRESS_LIMIT = RateLimit(300, _QUARTER)
-"""Failures from one address, which a whole workshop may share."""
+"""Rate limit per client address, which a whole workshop may share."""
 
 ACCOUNT_LIMIT = RateLimit(50, timedelta(days=1), longest_pause=_QUARTER)
-"""Failures of one login from all addresses."""
+"""Rate limit per login, over all client addresses."""
 
 BROWSER_LIMIT = RateLimit(5, _QUARTER)
-"""Failures in a browser that has signed in to the account before."""
+"""Rate limit per login and known browser."""
 
 CONFIRMATION_LIMIT = RateLimit(5, _QUARTER)
-"""Wrong current passwords of a user who is signed in."""
+"""Rate limit per user on confirmations of the current password."""
 
 
 Counters = Mapping[UUID, RateLimit]
-"""The counters a failure adds to, each with its limit, always in the same order."""
+"""Counter ids with their rate limits. The order is fixed, so that row locks cannot deadlock."""
 
 
 def sign_in_counters(login: str, address: str, password_hash: str | None) -> Counters:
-    """Return the counters of a sign-in; without a user of that login `password_hash` is `None`.
+    """Return the counters of a sign-in; `password_hash` is `None` without a user of that login.
 
-    All count what was typed and not the account, so that no answer tells which username and which
-    e-mail address belong together. Counters of an account are named after its password hash, too:
-    a new password begins with new counters, which lifts every lock of the account.
+    All counters are keyed by the login as typed, not by the account. Otherwise a response could
+    reveal that a username and an e-mail address belong together. The counters of an account are
+    also keyed by its password hash: a new password resets them.
     """
     return {
         _counter("login", login, address, _mark(password_hash)): LOGIN_AT_ADDRESS_LIMIT,
@@ -81,17 +81,17 @@ def sign_in_counters(login: str, address: str, password_hash: str | None) -> Cou
 
 
 def known_browser_counters(login: str, browser_id: str, password_hash: str) -> Counters:
-    """Return the counters of a sign-in by a browser that has signed in to the account before."""
+    """Return the counters of a sign-in from a known browser."""
     return {_counter("browser", browser_id, login, _mark(password_hash)): BROWSER_LIMIT}
 
 
 def confirmation_counters(user_id: UUID, password_hash: str) -> Counters:
-    """Return the counters of a user who confirms something with the current password."""
+    """Return the counters of a confirmation of the current password."""
     return {_counter("confirmation", str(user_id), _mark(password_hash)): CONFIRMATION_LIMIT}
 
 
 def address_counters(address: str) -> Counters:
-    """Return the counters of whatever costs a hash and is asked for from an address."""
+    """Return the counters of a client address, for every request that costs a password hash."""
     return {_counter("address", address): ADDRESS_LIMIT}
 
 
@@ -100,17 +100,17 @@ def _mark(password_hash: str | None) -> str:
 
 
 def _counter(*parts: str) -> UUID:
-    # No part can hold a NUL, so other parts make another text.
+    # No part can contain NUL, so different parts always give different texts.
     return uuid5(NAMESPACE_URL, "login-throttle:" + "\0".join(parts))
 
 
 def require_allowed(
     counters: Counters, failures: Mapping[UUID, Sequence[datetime]], now: datetime
 ) -> None:
-    """Require that an attempt may be judged now.
+    """Require that no rate limit is reached.
 
     Raises:
-        TooManyAttempts: with the seconds until it may.
+        TooManyAttempts: with the seconds until the next attempt is allowed.
     """
     waits = (limit.wait(failures.get(id, ()), now) for id, limit in counters.items())
     longest = max(waits, default=timedelta())
@@ -120,7 +120,7 @@ def require_allowed(
 
 @dataclass(eq=False, kw_only=True)
 class LoginThrottle(Entity):
-    """A counter of failed attempts; `times` are those of the failures."""
+    """A counter of failed attempts, as the times of the recent ones."""
 
     entity_name: ClassVar[str] = "login_throttle"
 
@@ -128,17 +128,17 @@ class LoginThrottle(Entity):
     expires_at: datetime
 
     def register_failure(self, now: datetime, limit: RateLimit) -> None:
-        """Count one more failure."""
+        """Add a failure, and drop those that the limit no longer needs."""
         self.failed_at = limit.recent((*self.failed_at, now), now)
         self.expires_at = now + limit.window
         self.updated_at = now
 
 
 class LoginThrottleRepository(Repository[LoginThrottle]):
-    """Where the counters are kept."""
+    """Repository of the counters of the login throttle."""
 
     entity_name = LoginThrottle.entity_name
 
     @abstractmethod
     def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
-        """Return some counters that no longer count, without those another transaction holds."""
+        """Return up to `limit` expired counters, without those locked by other transactions."""

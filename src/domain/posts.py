@@ -1,4 +1,4 @@
-"""Posts: the workshop's news, written by its people, drafts until they are published."""
+"""Posts: news in Markdown, as drafts or published."""
 
 import re
 from abc import abstractmethod
@@ -19,75 +19,78 @@ CONTENT = TextRule(1, 50_000, lines=True)
 RULES: Mapping[str, Callable[[Any], Any]] = {"title": TITLE, "content": CONTENT}
 
 MAX_SLUG = 80
-"""How long a slug is at most, before a number that tells it from others."""
+"""Maximum length of a slug, without the number that makes it unique."""
 
 
 class PostCreated(Event):
-    """A draft was written."""
+    """A draft was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostEdited(Event):
-    """Members of a post were given other values."""
+    """Fields of a post were changed."""
 
     changed_fields: tuple[str, ...]
 
 
 class PostPublished(Event):
-    """A post may be read by everybody."""
+    """A post was published."""
 
 
 class PostUnpublished(Event):
-    """A post is a draft again."""
+    """A post became a draft again."""
 
 
 class PostDeleted(Event):
-    """A post was thrown away."""
+    """A post was deleted."""
 
 
 class PostChanges(TypedDict, total=False):
-    """The members that an edit may set; absent ones are kept."""
+    """The fields that an edit may set; absent ones keep their values."""
 
     title: str
     content: str
 
 
 def may_change(actor: Actor, author_id: UUID) -> bool:
-    """Whether somebody may change a post: who wrote it, and admins."""
+    """Return whether the actor is the author or an admin."""
     return actor.is_admin or actor.id == author_id
 
 
 def is_visible(actor: Actor | None, author_id: UUID, *, published: bool) -> bool:
-    """Whether somebody may read a post: everybody a published one, its author and admins any."""
+    """Return whether the actor may read the post.
+
+    Drafts are visible to their authors and to admins only.
+    """
     return published or (actor is not None and may_change(actor, author_id))
 
 
 def require_author_or_admin(actor: Actor, author_id: UUID) -> None:
-    """Let posts be changed by those who wrote them, and by admins.
+    """Require that the actor is the author or an admin.
 
     Raises:
-        PermissionDenied: to anybody else.
+        PermissionDenied: otherwise.
     """
     if not may_change(actor, author_id):
         raise PermissionDenied("Only the author of this post or an admin may do this.")
 
 
 def slug_of(title: str) -> str:
-    """Return what names a post in an address: the title's letters a to z and digits.
+    """Return the slug of a title: its folded letters a to z and digits, joined by dashes.
 
-    A title that has none of them is called `post`.
+    The slug is `post` for a title without such characters.
     """
     return "-".join(re.findall("[a-z0-9]+", search_fold(title)))[:MAX_SLUG].strip("-") or "post"
 
 
 def is_slug(text: str) -> bool:
-    """Whether a text could name a post in an address; there is none that has another one."""
+    """Return whether the text has the form of a slug."""
     return re.fullmatch("[a-z0-9-]+", text) is not None
 
 
 @dataclass(eq=False, kw_only=True)
 class Post(Entity):
-    """One piece of news, in Markdown. `published_at` is when it was published first."""
+    """A post in Markdown. `published_at` is the time of the first publication."""
 
     entity_name: ClassVar[str] = "post"
 
@@ -109,10 +112,10 @@ class Post(Entity):
         by: Actor,
         posts: "PostRepository",
     ) -> "Post":
-        """Write a draft.
+        """Create a draft with a unique slug.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its field.
         """
         title = validate(TITLE, "title", title)
         post = cls(
@@ -129,25 +132,25 @@ class Post(Entity):
 
     @property
     def title_key(self) -> str:
-        """What sorting by title compares: enough of it to keep an index entry small."""
+        """Sort key of the title, truncated to bound the size of index entries."""
         return search_fold(self.title)[:200]
 
     @property
     def search_text(self) -> str:
-        """What a search looks into: title and content."""
+        """Search text: folded title and content, one line each."""
         return search_text(self.title, self.content)
 
     def edit(
         self, changes: PostChanges, now: datetime, *, by: Actor, posts: "PostRepository"
     ) -> None:
-        """Give members other values; a change to what they are already changes nothing.
+        """Set the given fields; equal values leave the post unchanged.
 
-        A draft's address follows its title. Once it has been published others may lead there, and
-        it stays.
+        The slug of a draft follows its title. From the first publication on it is permanent,
+        because other pages may link to it.
 
         Raises:
-            PermissionDenied: when `by` may not change this post.
-            InvalidField: when a value breaks the rule for its member.
+            PermissionDenied: when `by` is neither the author nor an admin.
+            InvalidField: when a value breaks the rule for its field.
         """
         require_author_or_admin(by, self.author_id)
         before = slug_of(self.title)
@@ -161,10 +164,10 @@ class Post(Entity):
         self.record(PostEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
 
     def publish(self, now: datetime, *, by: Actor) -> None:
-        """Let everybody read it; doing so again changes nothing.
+        """Publish the post; repeating this has no effect.
 
         Raises:
-            PermissionDenied: when `by` may not change this post.
+            PermissionDenied: when `by` is neither the author nor an admin.
         """
         require_author_or_admin(by, self.author_id)
         if not self.published:
@@ -174,10 +177,10 @@ class Post(Entity):
             self.record(PostPublished(aggregate_id=self.id, at=now, by=by.id))
 
     def unpublish(self, now: datetime, *, by: Actor) -> None:
-        """Make it a draft again; when it was published first is not forgotten.
+        """Make the post a draft again, and keep `published_at`.
 
         Raises:
-            PermissionDenied: when `by` may not change this post.
+            PermissionDenied: when `by` is neither the author nor an admin.
         """
         require_author_or_admin(by, self.author_id)
         if self.published:
@@ -188,9 +191,9 @@ class Post(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class PostFilter:
-    """Which posts are meant; every member that is not `None` must hold.
+    """Conditions on posts, combined with AND; `None` is no condition.
 
-    `public` and `reader_id` narrow it to what somebody may see; `of` sets them.
+    `public` and `reader_id` restrict the result to posts that the reader may see; `of` sets them.
     """
 
     published: bool | None = None
@@ -201,13 +204,13 @@ class PostFilter:
 
     @classmethod
     def of(cls, actor: Actor | None, **members: Any) -> "PostFilter":
-        """Return the filter of the posts that somebody may see."""
+        """Return a filter restricted to the posts that the actor may see."""
         if actor is None:
             return cls(public=True, **members)
         return cls(reader_id=None if actor.is_admin else actor.id, **members)
 
     def matches(self, post: Post) -> bool:
-        """Whether the post is among those meant."""
+        """Return whether the post satisfies the filter."""
         return (
             (self.published is None or post.published == self.published)
             and (self.author_id is None or post.author_id == self.author_id)
@@ -222,24 +225,24 @@ SORTS: Mapping[str, Callable[[Post], Any]] = {
     "published_at": lambda post: post.published_at,
     "title": lambda post: post.title_key,
 }
-"""The orders a list of posts can have, each with the value it compares."""
+"""Sort names of a list of posts, each with its sort key."""
 
 
 class PostRepository(Repository[Post]):
-    """Where posts are kept."""
+    """Repository of posts."""
 
     entity_name = Post.entity_name
 
     @abstractmethod
     def list_slugs(self, wanted: str) -> set[str]:
-        """Return the slugs in use that are this one, or begin with it and a dash."""
+        """Return the slugs in use that equal `wanted` or start with it and a dash."""
 
     @abstractmethod
     def references_user(self, user_id: UUID) -> bool:
-        """Whether a user wrote any post."""
+        """Return whether the user is the author of any post."""
 
     def free_slug(self, wanted: str) -> str:
-        """Return the slug, or with the lowest number behind it that nobody has yet."""
+        """Return `wanted`, with the lowest free number appended if it is in use."""
         taken = self.list_slugs(wanted)
         number, slug = 1, wanted
         while slug in taken:

@@ -1,4 +1,4 @@
-"""Stock: the movements that change how many pieces there are, each kept for good."""
+"""Stock: the ledger of movements, which are the only changes of a product's stock."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from domain.errors import DomainError, InvalidField
 from domain.values import IntegerRule, TextRule
 
 MAX_STOCK = 1_000_000_000
-"""How many pieces of one product there can be: more than a workshop has, and a database counts."""
+"""Maximum stock of one product in pieces; it fits a 32-bit integer column."""
 
 STOCK = IntegerRule(0, MAX_STOCK)
 QUANTITY = IntegerRule(-MAX_STOCK, MAX_STOCK, zero=False)
@@ -22,7 +22,7 @@ NOTE = TextRule(0, 200)
 
 
 class Reason(StrEnum):
-    """Why pieces came or went; `COUNTED` is kept for counts, which set the stock right."""
+    """The reason of a movement; `COUNTED` is reserved for adjustments by a stock count."""
 
     RECEIVED = "received"
     SOLD = "sold"
@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StockMoved(Event):
-    """Pieces of a product came, or went if `quantity` is negative."""
+    """A movement changed the stock of a product by `quantity`."""
 
     quantity: int
     reason: Reason
@@ -43,20 +43,20 @@ class StockMoved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StockRanLow(Event):
-    """A product that is offered began to be at its reorder level or below."""
+    """A product on offer needs a reorder since a change of its stock, level or offer."""
 
     stock: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class StockRecovered(Event):
-    """The stock of a product that is offered is above its reorder level again."""
+    """A product on offer is above its reorder level since a change of its stock or level."""
 
     stock: int
 
 
 class InsufficientStock(DomainError):
-    """There are fewer pieces than are to be taken: `available` of them."""
+    """A movement would make the stock negative; `available` is the stock."""
 
     def __init__(self, available: int) -> None:
         super().__init__(f"There are not enough pieces; {available} are available.")
@@ -65,10 +65,9 @@ class InsufficientStock(DomainError):
 
 @dataclass(eq=False, kw_only=True)
 class Movement(Entity):
-    """A number of pieces that came, or went if `quantity` is negative; it never changes.
+    """A change of a product's stock by `quantity` pieces, which is immutable.
 
-    Any reason goes with either sign: a movement that was entered wrongly is never edited, so its
-    opposite takes it back.
+    Each reason permits either sign, because an erroneous movement is corrected by its opposite.
     """
 
     entity_name: ClassVar[str] = "movement"
@@ -93,11 +92,12 @@ class Movement(Entity):
         stock_before: int,
         by: Actor | None,
     ) -> "Movement":
-        """Make the movement that follows on a stock.
+        """Create the movement that follows on a stock of `stock_before`.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            InsufficientStock: when there are fewer pieces than are to be taken.
+            InvalidField: when a value breaks the rule for its field, or the stock would be too
+                large.
+            InsufficientStock: when the stock would become negative.
         """
         quantity = validate(QUANTITY, "quantity", quantity)
         if stock_before + quantity < 0:
@@ -118,37 +118,36 @@ class Movement(Entity):
 
 
 def _no_room(room: int) -> str:
-    """Return the message about more pieces than a stock can hold."""
     fits = f"{room:,} more can be added" if room else "nothing can be added"
     return f"A stock holds at most {MAX_STOCK:,}; {fits}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class MovementFilter:
-    """Which movements are meant: those of one product."""
+    """The movements of one product."""
 
     product_id: UUID
 
     def matches(self, movement: Movement) -> bool:
-        """Whether the movement is among those meant."""
+        """Return whether the movement satisfies the filter."""
         return movement.product_id == self.product_id
 
 
 SORTS: Mapping[str, Callable[[Movement], Any]] = {
     "created_at": lambda movement: movement.created_at
 }
-"""The orders a list of movements can have, each with the value it compares."""
+"""Sort names of a list of movements, each with its sort key."""
 
 
 class MovementRepository(Repository[Movement]):
-    """The ledger, in which movements are kept."""
+    """Repository of movements: the ledger."""
 
     entity_name = Movement.entity_name
 
     @abstractmethod
     def exists_for_product(self, product_id: UUID) -> bool:
-        """Whether there is any movement of a product."""
+        """Return whether the product has movements."""
 
     @abstractmethod
     def references_user(self, user_id: UUID) -> bool:
-        """Whether a user entered any movement."""
+        """Return whether the user created any movement."""

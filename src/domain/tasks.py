@@ -1,4 +1,4 @@
-"""Tasks: what has to be done, by when, and whether it is done."""
+"""Tasks: work to do, with due dates and assignees."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -24,37 +24,37 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 
 
 class TaskCreated(Event):
-    """A task was written down."""
+    """A task was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskEdited(Event):
-    """Members of a task were given other values."""
+    """Fields of a task were changed."""
 
     changed_fields: tuple[str, ...]
 
 
 class TaskCompleted(Event):
-    """A task was done."""
+    """A task was completed."""
 
 
 class TaskReopened(Event):
-    """A task that was done has to be done after all."""
+    """A completed task was reopened."""
 
 
 class TaskDeleted(Event):
-    """A task was struck off the list."""
+    """A task was deleted."""
 
 
 class ReorderOpen(DomainError):
-    """Another task to reorder the same product is still to be done."""
+    """Another reorder task of the same product is open."""
 
     def __init__(self) -> None:
         super().__init__("Another task to reorder this product is open.")
 
 
 class TaskChanges(TypedDict, total=False):
-    """The members that an edit may set; absent ones are kept."""
+    """The fields that an edit may set; absent ones keep their values."""
 
     title: str
     description: str | None
@@ -65,9 +65,9 @@ class TaskChanges(TypedDict, total=False):
 
 @dataclass(eq=False, kw_only=True)
 class Task(Entity):
-    """One thing that has to be done. `priority` runs from 0 (whenever) to 9 (now).
+    """A task. `priority` ranges from 0 (lowest) to 9 (highest).
 
-    A reorder task has a `product_id`. Of one product at most one such task is open.
+    A reorder task has a `product_id`; each product has at most one open reorder task.
     """
 
     entity_name: ClassVar[str] = "task"
@@ -95,10 +95,10 @@ class Task(Entity):
         product_id: UUID | None = None,
         by: Actor | None = None,
     ) -> "Task":
-        """Write a task down; without `by` the workshop itself does.
+        """Create a task; `by` is `None` if the service itself does.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its field.
         """
         task = cls(
             id=id,
@@ -117,28 +117,28 @@ class Task(Entity):
 
     @property
     def completed(self) -> bool:
-        """Whether it is done."""
+        """Whether the task is completed."""
         return self.completed_at is not None
 
     def is_overdue(self, today: date) -> bool:
-        """Whether it should have been done before `today` (a date in UTC) and is not."""
+        """Return whether the task is open and was due before `today`, a date in UTC."""
         return not self.completed and self.due_on is not None and self.due_on < today
 
     @property
     def title_key(self) -> str:
-        """What sorting by title compares: enough of it to keep an index entry small."""
+        """Sort key of the title, truncated to bound the size of index entries."""
         return search_fold(self.title)[:200]
 
     @property
     def search_text(self) -> str:
-        """What a search looks into: title and description, a line each."""
+        """Search text: folded title and description, one line each."""
         return search_text(self.title, self.description)
 
     def edit(self, changes: TaskChanges, now: datetime, by: Actor | None = None) -> None:
-        """Give members other values; a change to what they are already changes nothing.
+        """Set the given fields; equal values leave the task unchanged.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
+            InvalidField: when a value breaks the rule for its field.
         """
         different = self.assign(changes, RULES)
         if different:
@@ -149,16 +149,16 @@ class Task(Entity):
             )
 
     def complete(self, now: datetime, by: Actor | None = None) -> None:
-        """Mark it as done; doing so again keeps the first time."""
+        """Complete the task; repeating this keeps the first time."""
         if self.completed_at is None:
             self.completed_at = self.updated_at = now
             self.record(TaskCompleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def reopen(self, now: datetime, by: Actor | None = None, *, tasks: "TaskRepository") -> None:
-        """Mark it as still to be done.
+        """Reopen a completed task.
 
         Raises:
-            ReorderOpen: when it is a reorder task and another one of its product is open.
+            ReorderOpen: when the task is a reorder task and another one of its product is open.
         """
         if self.completed_at is not None:
             if self.product_id is not None and tasks.open_reorder(self.product_id) is not None:
@@ -168,7 +168,7 @@ class Task(Entity):
             self.record(TaskReopened(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def release_product(self, now: datetime, by: Actor | None = None) -> None:
-        """Refer to no product any longer, because there is none."""
+        """Clear `product_id`, because the product is being deleted."""
         if self.product_id is not None:
             self.product_id = None
             self.updated_at = now
@@ -180,9 +180,9 @@ class Task(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFilter:
-    """Which tasks are meant; every member that is not `None` must hold.
+    """Conditions on tasks, combined with AND; `None` is no condition.
 
-    `today` is the date in UTC that `overdue` is measured against.
+    `today` is the date in UTC at which `overdue` is evaluated.
     """
 
     today: date
@@ -196,7 +196,7 @@ class TaskFilter:
     q: str | None = None
 
     def matches(self, task: Task) -> bool:
-        """Whether the task is among those meant."""
+        """Return whether the task satisfies the filter."""
         due_on = task.due_on
         return (
             (self.completed is None or task.completed == self.completed)
@@ -216,31 +216,31 @@ SORTS: Mapping[str, Callable[[Task], Any]] = {
     "due_on": lambda task: task.due_on,
     "title": lambda task: task.title_key,
 }
-"""The orders a list of tasks can have, each with the value it compares."""
+"""Sort names of a list of tasks, each with its sort key."""
 
 COMPLETED_SORTS: Mapping[str, Callable[[Task], Any]] = {
     "completed_at": lambda task: task.completed_at,
 }
-"""The further orders that a list of completed tasks alone can have."""
+"""Further sort names, which require a filter for completed tasks."""
 
 
 class TaskRepository(Repository[Task]):
-    """Where tasks are kept."""
+    """Repository of tasks."""
 
     entity_name = Task.entity_name
 
     @abstractmethod
     def references_user(self, user_id: UUID) -> bool:
-        """Whether a user wrote any task down, or is to do any."""
+        """Return whether the user created any task or is assigned to any."""
 
     @abstractmethod
     def list_pending(self, user_id: UUID | None) -> list[Task]:
-        """Return the tasks that a user has still to do, or that nobody is to do, oldest first."""
+        """Return the user's open tasks, oldest first; `None` stands for the unassigned ones."""
 
     @abstractmethod
     def open_reorder(self, product_id: UUID) -> Task | None:
-        """Return the open task to reorder a product."""
+        """Return the open reorder task of the product, or `None`."""
 
     @abstractmethod
     def list_reorders(self, product_id: UUID) -> list[Task]:
-        """Return all tasks to reorder a product, open or completed, oldest first."""
+        """Return all reorder tasks of the product, open or completed, oldest first."""

@@ -1,4 +1,4 @@
-"""Users: the people of the workshop, who they are, and what they may do to each other."""
+"""Users: accounts, profiles, roles, and the access rules between users."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule, sear
 
 USERNAME = PatternRule(
     50,
-    # `.` and `..` would be no address of a page: every client resolves them (RFC 3986, 5.2.4).
+    # `.` and `..` cannot be path segments: clients remove them from a URL (RFC 3986, 5.2.4).
     r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*",
     "Give 1 to 50 of A to Z, digits, dots, dashes and underscores, with a letter or a digit.",
 )
-# A dot-atom (RFC 5322, 3.2.3) at a host name that has a dot in it: where one can be written to.
+# A dot-atom (RFC 5322, 3.2.3) and a host name with a dot, as in an address that receives mail.
 EMAIL = PatternRule(
     120,
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -44,12 +44,13 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 
 
 def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> None:
-    """Let people edit their own profile, but for what only admins decide.
+    """Require that the actor may edit these fields of the user.
 
-    What decides who gets into the account is for sessions alone.
+    Users edit their own profile; only admins edit `role` and `is_active`. Fields that decide access
+    to the account require a session.
 
     Raises:
-        PermissionDenied: to anybody else, whether or not there is such a user.
+        PermissionDenied: otherwise, whether or not the user exists.
     """
     require_self_or_admin(actor, user_id)
     if not actor.is_admin and not changes.keys().isdisjoint({"role", "is_active"}):
@@ -59,10 +60,10 @@ def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> Non
 
 
 def require_unlike_logins(password: str, field: str, *, username: str, email: str) -> None:
-    """Require that a new password is none of the names its user signs in with, whatever the case.
+    """Require that a new password differs from username and e-mail address, compared without case.
 
     Raises:
-        InvalidField: for the field that has the password.
+        InvalidField: for `field`, the form field of the password.
     """
     if password.casefold() in (username.casefold(), email.casefold()):
         raise InvalidField(
@@ -71,10 +72,12 @@ def require_unlike_logins(password: str, field: str, *, username: str, email: st
 
 
 def require_may_set_password(actor: Actor, user_id: UUID) -> None:
-    """Let admins give others a new password; one's own takes the current one.
+    """Require that the actor is an admin who sets the password of another user.
+
+    A user's own password can be changed only with the current one; see `change_password`.
 
     Raises:
-        PermissionDenied: to anybody else, whether or not there is such a user.
+        PermissionDenied: otherwise, whether or not the user exists.
     """
     require_self_or_admin(actor, user_id)
     require_session(actor)
@@ -83,45 +86,45 @@ def require_may_set_password(actor: Actor, user_id: UUID) -> None:
 
 
 class LastAdmin(DomainError):
-    """Without this one nobody could run the workshop."""
+    """The operation would leave the service without an active admin."""
 
     def __init__(self) -> None:
         super().__init__("This is the last active admin. Make somebody else an admin first.")
 
 
 class UserCreated(Event):
-    """Somebody joined."""
+    """A user was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserEdited(Event):
-    """Members of a profile were given other values; which, is all that is told."""
+    """Fields of a profile were changed; the event has their names, but no values."""
 
     changed_fields: tuple[str, ...]
 
 
 class RoleChanged(Event):
-    """Somebody became an admin, or ceased to be one."""
+    """The role of a user was changed."""
 
 
 class UserDeactivated(Event):
-    """Somebody may not come in any more."""
+    """A user was deactivated and may no longer sign in."""
 
 
 class UserReactivated(Event):
-    """Somebody may come in again."""
+    """A deactivated user was reactivated."""
 
 
 class PasswordChanged(Event):
-    """Somebody has a new password."""
+    """The password of a user was changed."""
 
 
 class UserDeleted(Event):
-    """Somebody was struck off the list."""
+    """A user was deleted."""
 
 
 class Profile(TypedDict):
-    """Who somebody is, as they are taken in."""
+    """The profile of a new user."""
 
     username: str
     email: str
@@ -131,7 +134,7 @@ class Profile(TypedDict):
 
 
 class UserChanges(TypedDict, total=False):
-    """The members that an edit may set; absent ones are kept."""
+    """The fields that an edit may set; absent ones keep their values."""
 
     username: str
     email: str
@@ -143,19 +146,19 @@ class UserChanges(TypedDict, total=False):
 
 
 def check_profile(**profile: Unpack[Profile]) -> Any:
-    """Return the members of a profile as they are kept.
+    """Return the profile as normalized by its rules.
 
     Raises:
-        InvalidField: when a value breaks the rule for its member.
+        InvalidField: when a value breaks the rule for its field.
     """
     return {name: validate(RULES[name], name, value) for name, value in profile.items()}
 
 
 @dataclass(eq=False, kw_only=True)
 class User(Entity):
-    """Somebody who belongs to the workshop. Of the password only its hash is kept.
+    """A user account. The password is stored as a hash.
 
-    `image_file` is the name of the uploaded picture, if there is one.
+    `image_file` is the file name of the uploaded image, if there is one.
     """
 
     entity_name: ClassVar[str] = "user"
@@ -182,11 +185,12 @@ class User(Entity):
         users: "UserRepository",
         **profile: Unpack[Profile],
     ) -> "User":
-        """Take somebody in; without `by` they come of their own accord.
+        """Create a user; `by` is `None` for a registration.
 
         Raises:
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another user has the name or the address, in whatever case.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another user has the username or the e-mail address, compared without
+                case.
         """
         kept = check_profile(**profile)
         user = cls(
@@ -198,39 +202,40 @@ class User(Entity):
 
     @property
     def username_key(self) -> str:
-        """What makes a username another's: it is nobody else's, whatever the case."""
+        """Unique key of the username, without case."""
         return search_fold(self.username)
 
     @property
     def name_key(self) -> str:
-        """What sorting by name and looking for a name compare."""
+        """Sort key and search text of the name."""
         return search_fold(self.name)
 
     @property
     def city_key(self) -> str:
-        """What looking for a city compares."""
+        """Search text of the city."""
         return search_fold(self.city)
 
     @property
     def search_text(self) -> str:
-        """What a search looks into: username, name and city, a line each; never the address."""
+        """Search text: folded username, name and city, one line each; never the e-mail address."""
         return search_text(self.username, self.name, self.city)
 
     @property
     def is_active_admin(self) -> bool:
-        """Whether this is an active admin."""
+        """Whether the user is active and an admin."""
         return self.is_active and self.role is Role.ADMIN
 
     def edit(
         self, changes: UserChanges, now: datetime, *, by: Actor, users: "UserRepository"
     ) -> None:
-        """Give members other values; a change to what they are already changes nothing.
+        """Set the given fields; equal values leave the user unchanged.
 
         Raises:
-            PermissionDenied: when `by` may not change this user, or not in this way.
-            InvalidField: when a value breaks the rule for its member.
-            NotUnique: when another user has the name or the address, in whatever case.
-            LastAdmin: when nobody would be left to run the workshop.
+            PermissionDenied: when `by` may not edit this user, or not these fields.
+            InvalidField: when a value breaks the rule for its field.
+            NotUnique: when another user has the username or the e-mail address, compared without
+                case.
+            LastAdmin: when no active admin would remain.
         """
         require_may_edit(by, self.id, changes)
         ran_the_workshop = self.is_active_admin
@@ -252,10 +257,10 @@ class User(Entity):
             self.record(UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
 
     def change_password(self, hash: str, now: datetime, *, by: Actor) -> None:
-        """Have another password from now on.
+        """Replace the password hash.
 
         Raises:
-            PermissionDenied: when `by` may not change this user.
+            PermissionDenied: when `by` is neither the user nor an admin, or uses a personal token.
         """
         require_self_or_admin(by, self.id)
         require_session(by)
@@ -264,10 +269,10 @@ class User(Entity):
         self.record(PasswordChanged(aggregate_id=self.id, at=now, by=by.id))
 
     def set_image(self, image_file: str | None, now: datetime, *, by: Actor) -> None:
-        """Show another picture, or none.
+        """Set or clear the image; an equal file name leaves the user unchanged.
 
         Raises:
-            PermissionDenied: when `by` may not change this user.
+            PermissionDenied: when `by` is neither the user nor an admin.
         """
         require_self_or_admin(by, self.id)
         if image_file != self.image_file:
@@ -280,12 +285,12 @@ class User(Entity):
     def delete(
         self, now: datetime, *, by: Actor, users: "UserRepository", is_referenced: bool
     ) -> None:
-        """Be struck off the list, unless something still refers to this user.
+        """Record the deletion of the user unless other records reference it.
 
         Raises:
-            PermissionDenied: when `by` is no admin.
-            StillReferenced: when there are traces: deactivating is what is left.
-            LastAdmin: when nobody would be left to run the workshop.
+            PermissionDenied: when `by` is not an admin.
+            StillReferenced: when other records reference the user; deactivation remains possible.
+            LastAdmin: when no active admin would remain.
         """
         if not by.is_admin:
             raise PermissionDenied
@@ -310,7 +315,7 @@ class User(Entity):
 
 @dataclass(frozen=True, kw_only=True)
 class UserFilter:
-    """Which users are meant; every member that is not `None` must hold."""
+    """Conditions on users, combined with AND; `None` is no condition."""
 
     name: str | None = None
     city: str | None = None
@@ -318,7 +323,7 @@ class UserFilter:
     q: str | None = None
 
     def matches(self, user: User) -> bool:
-        """Whether the user is among those meant."""
+        """Return whether the user satisfies the filter."""
         return (
             (self.name is None or search_fold(self.name) in user.name_key)
             and (self.city is None or search_fold(self.city) in user.city_key)
@@ -332,36 +337,38 @@ SORTS: Mapping[str, Callable[[User], Any]] = {
     "username": lambda user: user.username_key,
     "name": lambda user: user.name_key,
 }
-"""The orders a list of users can have, each with the value it compares."""
+"""Sort names of a list of users, each with its sort key."""
 
 
 class UserRepository(Repository[User]):
-    """Where users are kept."""
+    """Repository of users."""
 
     entity_name = User.entity_name
 
     @abstractmethod
     def get_for_update(self, id: UUID) -> User | None:
-        """Return a user whom nobody else changes until this unit of work ends.
+        """Return the user under a pessimistic lock, or `None`.
 
-        What is done because of who somebody is, is not overtaken by their ceasing to be it.
+        The lock lasts until the unit of work ends. It keeps role and status valid while an
+        operation relies on them.
         """
 
     @abstractmethod
     def id_by_username(self, username_key: str) -> UUID | None:
-        """Return who has a username, by its key."""
+        """Return the id of the user with this `username_key`."""
 
     @abstractmethod
     def id_by_email(self, email: str) -> UUID | None:
-        """Return who has an e-mail address."""
+        """Return the id of the user with this e-mail address."""
 
     @abstractmethod
     def has_member(self) -> bool:
-        """Whether there is anybody who is not an admin."""
+        """Return whether there is a user who is not an admin."""
 
     @abstractmethod
     def active_admins(self) -> set[UUID]:
-        """Return the active admins; until this unit of work ends nobody else changes them.
+        """Return the ids of all active admins, under a pessimistic lock.
 
-        So of two who demote each other, one is seen to be left.
+        The lock lasts until the unit of work ends. It keeps two admins from demoting each other at
+        the same time, which would leave none.
         """

@@ -1,4 +1,4 @@
-"""Rules for single values: each is written once, and every entrance asks the same rule."""
+"""Value rules: callables that validate and normalize single values, shared by all entry points."""
 
 import json
 import math
@@ -11,15 +11,15 @@ from typing import Any
 from domain.errors import InvalidValue
 
 _COMPOSED = 4
-"""NFC makes one character of at most so many (Unicode Standard Annex 15).
+"""Maximum number of characters that NFC composes into one (Unicode Standard Annex 15).
 
-What is longer than that allows is refused before it is normalised.
+A longer text is rejected before it is normalized, to bound the cost.
 """
 
 _MARKS = 30
-"""How many combining marks may follow each other (Unicode Standard Annex 15, Stream-Safe Text).
+"""Maximum run of combining marks (Unicode Standard Annex 15, Stream-Safe Text).
 
-No language needs more, and normalising takes time that grows with the square of such a run.
+No language needs more, and the cost of normalization is quadratic in the length of a run.
 """
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -27,15 +27,16 @@ _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
 
 
 def _ranges(text: str) -> list[tuple[int, int]]:
-    """Return the ranges of code points that a text lists in hexadecimal."""
+    """Parse code point ranges in hexadecimal."""
     parts = (part.partition("-") for part in text.split())
     return [(int(first, 16), int(last or first, 16)) for first, _, last in parts]
 
 
 def _class(*ranges: tuple[int, int]) -> str:
-    """Return what stands in the brackets of a regular expression for ranges of code points.
+    """Return the contents of a regular expression's character class.
 
-    The characters above U+FFFF are written as they are: dialects differ in how they escape those.
+    Characters above U+FFFF are literal, because regular expression dialects escape them
+    differently.
     """
 
     def written(code: int) -> str:
@@ -51,38 +52,40 @@ DEFAULT_IGNORABLE = _ranges(
     "ad 34f 61c 115f-1160 17b4-17b5 180b-180f 200b-200f 202a-202e 2060-206f 3164 fe00-fe0f feff"
     " ffa0 fff0-fff8 1bca0-1bca3 1d173-1d17a e0000-e0fff"
 )
-"""Code points without an appearance of their own: Default_Ignorable_Code_Point in
-DerivedCoreProperties.txt of Unicode 16.0. Python's `unicodedata` does not have this property."""
+"""Code points with the property Default_Ignorable_Code_Point, which have no visible glyph.
 
-# Characters that are not default-ignorable, and yet have an empty glyph: the braille blank, the
-# null notehead, and the marks around interlinear annotations.
+Source: DerivedCoreProperties.txt of Unicode 16.0. Python's `unicodedata` lacks this property.
+"""
+
+# Further characters with an empty glyph: the braille blank, the null notehead, and the marks around
+# interlinear annotations.
 _EMPTY = _ranges("2800 fff9-fffb 1d159")
 
 INVISIBLE = _class(*DEFAULT_IGNORABLE, *_EMPTY)
-"""The characters that nobody sees and that take no place between words (in a regular expression).
+"""Invisible characters without width, as the contents of a character class.
 
-A text keeps them: joiners make one emoji of several and are part of the spelling of Persian. Only
-comparing texts ignores them.
+Texts keep them, because joiners form emoji and are part of Persian spelling. Only comparisons
+ignore them.
 """
 
 WHITE = _class(*_ranges("9-d 1c-20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000"))
-"""The characters that `str.strip` removes, in a regular expression."""
+"""White space as removed by `str.strip`, as the contents of a character class."""
 
 _CONTROLS = "0-1f 7f-9f"
 NOT_IN_LINE = _class(*_ranges(f"{_CONTROLS} 2028-2029"))
-"""The characters that a text of one line cannot have: controls and separators of lines."""
+"""Characters forbidden in single-line texts: controls and line separators."""
 NOT_IN_LINES = _class(*_ranges("0-8 b-c e-1f 7f-9f"))
-"""The characters that a text of several lines cannot have: controls but tabs and line ends."""
+"""Characters forbidden in multi-line texts: controls except tabs and line ends."""
 
 VISIBLE = f"[^{_class(*_ranges(_CONTROLS))}{WHITE}{INVISIBLE}]"
-"""A regular expression for one character that can be seen."""
+"""A regular expression for one visible character."""
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 _VISIBLE = re.compile(VISIBLE)
 _NOT_IN_LINE = re.compile(f"[{NOT_IN_LINE}]")
 _NOT_IN_LINES = re.compile(f"[{NOT_IN_LINES}]")
 
-# Letters that no decomposition takes apart, as those read them who have no such key.
+# Letters without a Unicode decomposition, with their usual transliterations.
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
     | {"\N{LATIN SMALL LETTER DOTLESS I}": "i"}
@@ -94,17 +97,17 @@ _DASHES = map(chr, [0x58A, 0x5BE, 0x1806, *range(0x2010, 0x2016), 0x2043, 0x2212
 _MARKS_ON_KEYS = str.maketrans(
     dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTES, '"') | dict.fromkeys(_DASHES, "-")
 )
-"""What word processors put in place of the marks on a keyboard."""
+"""Keyboard characters for the typographic ones that word processors substitute."""
 
 _FOLDED = _LETTERS | _MARKS_ON_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """A text of `min` to `max` characters, counted after trimming and NFC normalisation.
+    """A text of `min` to `max` characters, counted after trimming and NFC normalization.
 
-    It has one line, or with `lines` as many as one likes, each ended by a line feed. Unless it is
-    empty, it has a visible character.
+    It has a single line. With `lines` it has any number, each ended by a line feed. A text that is
+    not empty has at least one visible character.
     """
 
     min: int
@@ -112,10 +115,10 @@ class TextRule:
     lines: bool = False
 
     def __call__(self, value: str) -> str:
-        """Return the text as it is kept.
+        """Return the normalized text.
 
         Raises:
-            InvalidValue: when it is too short or too long, or has characters that it cannot have.
+            InvalidValue: when it is too short, too long, or has forbidden characters.
         """
         text = (_with_line_feeds(value) if self.lines else value).strip()
         if len(text) > self.max * _COMPOSED:
@@ -133,7 +136,7 @@ class TextRule:
         return text
 
     def _require_clean(self, text: str) -> None:
-        """Look at the characters of a text that is not of printable ASCII alone."""
+        """Reject forbidden characters; texts of printable ASCII skip this check."""
         if "\0" in text or _SURROGATE.search(text):
             raise InvalidValue("NUL characters and lone surrogates are not text.")
         if self.lines and _NOT_IN_LINES.search(text):
@@ -145,7 +148,7 @@ class TextRule:
 
 
 def _with_line_feeds(text: str) -> str:
-    """Return the text with one kind of line end: in a form it is CRLF, in a file anything."""
+    """Return the text with line feeds as its only line ends; HTML forms submit CRLF."""
     for line_end in ("\r\n", "\r", "\u2028", "\u2029"):
         text = text.replace(line_end, "\n")
     return text
@@ -162,7 +165,10 @@ def _has_too_many_marks(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PatternRule:
-    """A text of one word that matches a pattern, `max` characters long at most, once trimmed."""
+    """A text that matches a regular expression, with at most `max` characters after trimming.
+
+    `wanted` is the message for a text that does not match.
+    """
 
     max: int
     pattern: str
@@ -170,10 +176,10 @@ class PatternRule:
     lower: bool = False
 
     def __call__(self, value: str) -> str:
-        """Return the word as it is kept, in lower case if that is how it is kept.
+        """Return the trimmed text, in lower case if `lower` is set.
 
         Raises:
-            InvalidValue: when it does not match, with what is wanted.
+            InvalidValue: when it does not match; the message is `wanted`.
         """
         word = value.strip()
         if not self.allows(word):
@@ -181,18 +187,16 @@ class PatternRule:
         return word.lower() if self.lower else word
 
     def allows(self, word: str) -> bool:
-        """Whether the word could be one that is kept, as it stands."""
+        """Return whether the text matches as it stands, without trimming."""
         return len(word) <= self.max and re.fullmatch(self.pattern, word) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordRule:
-    """A password of `min` to `max` characters, after NFC normalisation; nothing is trimmed.
+    """A password of `min` to `max` characters after NFC normalization, without trimming.
 
-    It is none of the `common` ones, whatever the case.
-
-    Alike typed, alike kept: two keyboards may compose a letter differently (NIST SP 800-63B,
-    3.1.1.2).
+    Passwords in `common` are rejected, compared without case. Normalization makes a password
+    independent of how a keyboard composes its letters (NIST SP 800-63B, 3.1.1.2).
     """
 
     min: int
@@ -200,16 +204,15 @@ class PasswordRule:
     common: frozenset[str] = frozenset()
 
     def __call__(self, value: str) -> str:
-        """Return the password as it is hashed.
+        """Return the normalized password, as it is hashed.
 
         Raises:
-            InvalidValue: when it is too short or too long, has a control character, or is among
-                those that are guessed first.
+            InvalidValue: when it is too short, too long, common, or has a control character.
         """
         password = self.normalised(value)
         if not self.min <= len(password) <= self.max:
             raise InvalidValue(f"Give {self.min} to {self.max} characters.")
-        # A field for passwords in a page has no line ends, and no request may have a NUL.
+        # A password input cannot contain line ends, and no request may contain NUL.
         if _CONTROL.search(password) or _SURROGATE.search(password):
             raise InvalidValue("Leave out control characters.")
         if password.casefold() in self.common:
@@ -217,14 +220,14 @@ class PasswordRule:
         return password
 
     def normalised(self, value: str) -> str:
-        """Return the password as it would be hashed, whether or not it is one that is allowed."""
-        # What is too long stays too long, and is not worth the time.
+        """Return the password in NFC without validation, to verify it against a hash."""
+        # A text of this length exceeds `max` in any form, so normalization would waste time.
         return value if len(value) > self.max * _COMPOSED else unicodedata.normalize("NFC", value)
 
 
 @dataclass(frozen=True, slots=True)
 class IntegerRule:
-    """A whole number from `min` to `max`, both included; 0 among them only with `zero`."""
+    """An integer from `min` to `max`, both inclusive; `zero` permits 0."""
 
     min: int
     max: int
@@ -234,7 +237,7 @@ class IntegerRule:
         """Return the number.
 
         Raises:
-            InvalidValue: when it lies outside the bounds, or is a 0 that makes no sense.
+            InvalidValue: when it is out of range, or 0 without `zero`.
         """
         if not self.min <= value <= self.max:
             raise InvalidValue(f"Give a whole number from {self.min} to {self.max}.")
@@ -251,18 +254,18 @@ _NUMBERS = ("no", "one", "two", "three", "four")
 
 @dataclass(frozen=True, slots=True)
 class MoneyRule:
-    """An amount of money from nothing to `max`, with at most `digits` decimals."""
+    """An amount of money from 0 to `max`, with at most `digits` decimals."""
 
     max: Decimal
     digits: int = 2
 
     def __call__(self, value: Decimal) -> Decimal:
-        """Return the amount with all its decimals: what is equal is written alike.
+        """Return the amount with exactly `digits` decimals, so equal amounts have equal texts.
 
         Raises:
-            InvalidValue: when it lies outside the bounds, or has more decimals.
+            InvalidValue: when it is out of range or has more decimals.
         """
-        # Compared before it is rounded, a number with a huge exponent is never written out.
+        # The comparison precedes rounding, which would expand a huge exponent into digits.
         if not (value.is_finite() and 0 <= value <= self.max):
             raise InvalidValue(f"Give an amount from 0 to {self.max:,}.")
         amount = value.quantize(Decimal(1).scaleb(-self.digits))
@@ -270,26 +273,26 @@ class MoneyRule:
             if self.digits == 0:
                 raise InvalidValue("Give a whole amount, without decimals.")
             raise InvalidValue(f"Give at most {_NUMBERS[self.digits]} decimals.")
-        # There is no negative nothing.
+        # -0.00 becomes 0.00.
         return abs(amount)
 
 
 @dataclass(frozen=True, slots=True)
 class JsonRule:
-    """A JSON object of `max` bytes at most, written without white space in UTF-8.
+    """A JSON object of at most `max` bytes in UTF-8, encoded without white space.
 
-    It is nested `depth` levels deep at most, itself included. Its numbers are those that most
-    readers of JSON know (RFC 8259, 6): doubles, and whole numbers of 64 bits.
+    It has at most `depth` levels of nesting, itself included. Numbers are doubles or 64-bit
+    integers, which most JSON parsers can represent (RFC 8259, 6).
     """
 
     max: int
     depth: int
 
     def __call__(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the object as it is kept.
+        """Return the object with its decimals converted to floats.
 
         Raises:
-            InvalidValue: when it is too large, too deep, or has a number that is.
+            InvalidValue: when it is too large or too deep, or has a number out of range.
         """
         kept: dict[str, Any] = self._plain(value, self.depth)
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
@@ -298,7 +301,6 @@ class JsonRule:
         return kept
 
     def _plain(self, value: Any, depth: int) -> Any:
-        """Return a part of the object, its numbers as a database and a reader take them."""
         if isinstance(value, dict | list) and depth == 0:
             raise InvalidValue(f"Nest at most {self.depth} levels deep.")
         if isinstance(value, dict):
@@ -314,10 +316,10 @@ class JsonRule:
 
 
 def casefold_nfc(text: str) -> str:
-    """Return what is compared where uniqueness is promised: the text without case.
+    """Return the text as compared for uniqueness: without case and invisible characters.
 
-    Invisible characters are removed, white space is a single blank, and the rest is folded as the
-    Unicode Standard compares without case (3.13, D145).
+    Each run of white space becomes one blank. Case folding follows the Unicode Standard's canonical
+    caseless match (3.13, D145).
     """
     if text.isascii():
         return " ".join(text.lower().split())
@@ -326,27 +328,27 @@ def casefold_nfc(text: str) -> str:
 
 
 def search_fold(text: str) -> str:
-    """Return what searching and sorting compare: the text without case and accents.
+    """Return the text as compared by searches and sorts: without case and accents.
 
-    Invisible characters are removed, curly quotes and the various dashes become those on a
-    keyboard, and white space becomes a single blank. Compatibility decomposition (Unicode Standard
-    Annex 15) splits a letter from its marks; the marks are dropped and the rest is case-folded.
-    Plain code point order of the result is the same in Python, SQLite (BINARY) and PostgreSQL
-    (COLLATE "C").
+    Invisible characters are removed, and each run of white space becomes one blank. Typographic
+    quotes and dashes become keyboard characters. Compatibility decomposition (Unicode Standard
+    Annex 15) splits letters from their marks; the marks are dropped, and the rest is case-folded.
+    The result sorts in the same code point order in Python, SQLite (BINARY) and PostgreSQL (COLLATE
+    "C").
     """
     if text.isascii():
         return " ".join(text.lower().split())
     seen = _INVISIBLE.sub("", text).translate(_MARKS_ON_KEYS)
     letters = _INVISIBLE.sub("", unicodedata.normalize("NFKD", seen))
     plain = "".join(c for c in letters if not unicodedata.combining(c))
-    # Combining marks alone are kept: a search for nothing would find everything.
+    # A text of combining marks alone keeps them: an empty search text would match every row.
     kept = plain if plain.strip() else letters
     return " ".join(kept.casefold().translate(_FOLDED).split())
 
 
 def search_text(*parts: str | None) -> str:
-    """Return what a search looks into: folded texts, a line each.
+    """Return the search text of an aggregate: its folded texts, one line each.
 
-    No folded text has a line end, so what is found is within one of them.
+    A folded text has no line end, so no match spans two of them.
     """
     return "\n".join(search_fold(part) if part else "" for part in parts)

@@ -1,1 +1,1 @@
-"""What people do: use cases over an open unit of work, and the runner that gives them one."""
+"""Use cases over a unit of work, the runner that executes them, and the query ports."""

@@ -1,4 +1,4 @@
-"""Access: issue and revoke tokens, and set up the first admin."""
+"""Use cases of access: issue and revoke tokens, and set up the first admin."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,9 +28,9 @@ from service_layer.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A new token, and its secret, which nobody can tell later.
+    """A new token with its secret, which cannot be retrieved later.
 
-    `browser` is for the browser to keep that has signed in by a page.
+    `browser` is the new content of the known-browser cookie, after a sign-in.
     """
 
     token: Token
@@ -45,7 +45,7 @@ def open_session(
 
     Raises:
         AuthenticationFailed: when the password has changed since, or the user is inactive.
-        TooManyAttempts: when others have reached a limit meanwhile.
+        TooManyAttempts: when concurrent attempts have reached a rate limit.
     """
     user = uow.users.get_for_update(user_id)
     if user is None or not user.is_active or user.password_hash != verified_hash:
@@ -70,12 +70,13 @@ def create_token(
     session_token_id: UUID,
     now: datetime,
 ) -> IssuedToken:
-    """Issue a personal token to a user who is signed in.
+    """Issue a personal token to a user in a session.
 
     Raises:
-        PermissionDenied: to another personal token.
-        AuthenticationFailed: when that has ended meanwhile.
-        TooManyTokens: when the actor has as many as one can have.
+        PermissionDenied: when the actor uses a personal token.
+        AuthenticationFailed: when the session has ended.
+        TooManyTokens: when the actor has `MAX_TOKENS` already.
+        InvalidField: when the name breaks its rule, or `expires_at` is not in the future.
     """
     require_session(actor)
     require_unchanged_actor(uow, actor)
@@ -97,11 +98,11 @@ def create_token(
 def revoke_token(
     uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:
-    """Revoke a personal token of the actor's.
+    """Revoke a personal token of the actor.
 
     Raises:
-        PermissionDenied: to another personal token.
-        NotFound: when there is none, or it is somebody else's.
+        PermissionDenied: when the actor uses a personal token.
+        NotFound: when the actor has no such token.
     """
     require_session(actor)
     token = uow.tokens.find(token_id)
@@ -111,27 +112,29 @@ def revoke_token(
 
 
 def revoke_current_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
-    """End the token that the actor is known by; if it has ended already, so much the better."""
+    """Revoke the token of the current request; an absent token is no error."""
     if token := uow.tokens.find(token_id):
         _revoke(uow, token, now, actor)
 
 
 def require_actor_exists(uow: UnitOfWork, actor: Actor | None) -> None:
-    """Make sure that what is going to name the actor names somebody who is there.
+    """Require that the actor still exists, because the new row will reference it.
 
     Raises:
-        AuthenticationFailed: when they are gone.
+        AuthenticationFailed: when the actor was deleted.
     """
     if actor is not None and not uow.users.has(actor.id):
         raise AuthenticationFailed("Sign in again.")
 
 
 def require_unchanged_actor(uow: UnitOfWork, actor: Actor) -> None:
-    """Make sure that somebody still is what they were when they asked, and stays so for now.
+    """Require that the actor is active and has the same role, and lock the user row.
+
+    The lock keeps it so until the unit of work ends.
 
     Raises:
-        AuthenticationFailed: when they may not come in any more.
-        PermissionDenied: when they have another role.
+        AuthenticationFailed: when the actor is inactive or was deleted.
+        PermissionDenied: when the actor's role has changed.
     """
     user = uow.users.get_for_update(actor.id)
     if user is None or not user.is_active:
@@ -141,28 +144,28 @@ def require_unchanged_actor(uow: UnitOfWork, actor: Actor) -> None:
 
 
 def revoke_tokens_on(uow: UnitOfWork, event: Event) -> None:
-    """End every token of a user, because of what happened to them."""
+    """Revoke all tokens of the user that an event is about."""
     revoke_tokens(uow, event.aggregate_id, now=event.at)
 
 
 def revoke_tokens(
     uow: UnitOfWork, user_id: UUID, *, now: datetime, by: Actor | None = None
 ) -> None:
-    """End every token of a user."""
+    """Revoke all session tokens and personal tokens of a user."""
     for purpose in (Purpose.SESSION, Purpose.PERSONAL):
         for token in uow.tokens.list_for_user(purpose, user_id):
             _revoke(uow, token, now, by)
 
 
 def record_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
-    """Note when a token was used last."""
+    """Set the time of a token's last use."""
     uow.tokens.mark_used(token_id, at)
 
 
 def prepare_setup(uow: UnitOfWork, *, now: datetime) -> str | None:
-    """Return the secret with which the first admin can be made, if there is none yet.
+    """Return a new secret for the creation of the first admin, or `None` if an admin exists.
 
-    An earlier secret ends: it may have been lost, or seen.
+    An earlier secret is revoked, because it may be lost or leaked.
     """
     if uow.users.active_admins():
         return None
@@ -171,13 +174,13 @@ def prepare_setup(uow: UnitOfWork, *, now: datetime) -> str | None:
 
 
 def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
-    """Have the secret told with which the first admin is made; it works once.
+    """Verify and revoke the setup secret, which is valid once.
 
-    It ends as it was found here: of two who use it at once the later finds that it has changed.
+    Concurrent uses conflict on the optimistic lock of the token, so only one of them succeeds.
 
     Raises:
-        AlreadySetUp: when there is an admin.
-        AuthenticationFailed: when it is not the secret.
+        AlreadySetUp: when there is no setup token, because an admin exists.
+        AuthenticationFailed: when the secret is wrong.
     """
     waiting = uow.tokens.list_for_user(Purpose.SETUP, None)
     if not waiting:
@@ -191,7 +194,7 @@ def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
 
 
 def end_setup(uow: UnitOfWork, now: datetime) -> None:
-    """Let nobody set the workshop up any more."""
+    """Revoke the setup token, if there is one."""
     for token in uow.tokens.list_for_user(Purpose.SETUP, None):
         _revoke(uow, token, now)
 

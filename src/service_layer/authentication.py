@@ -1,4 +1,4 @@
-"""Authentication: who bears a token, and whether somebody knows their password."""
+"""Authentication by tokens and passwords."""
 
 import asyncio
 import logging
@@ -30,24 +30,23 @@ from service_layer.users import Confirmation
 log = logging.getLogger("atelier.access")
 
 GRANT_CACHE_TTL = 0.9
-"""Seconds for which a grant is taken as read, so that none is older than a second when used."""
+"""TTL of the grant cache in seconds, so that no grant is older than a second when used."""
 
 GRANT_CACHE_SIZE = 10_000
-"""How many grants are remembered at most."""
+"""Maximum number of cached grants; a full cache is cleared."""
 
 LAST_USED_RESOLUTION = timedelta(minutes=1)
-"""How exactly it is kept when a personal token was used last."""
+"""Resolution of a personal token's `last_used_at`; more frequent uses are not written."""
 
 _INVALIDATING_EVENTS = (TokenRevoked, RoleChanged, UserDeactivated, UserReactivated, UserDeleted)
 
 
 class Authenticator:
-    """Recognises people, by their tokens and by their passwords.
+    """Authenticates users by tokens and passwords.
 
-    A read costs no query: grants are remembered for less than a second. What this process itself
-    changes it forgets at once; what another one changes is noticed when that time is over. For a
-    change of anything it is asked each time, so that nobody can use that time to keep what they
-    have just lost.
+    Reads use a cache of grants and mostly need no query. Changes by this process invalidate the
+    cache at once. Changes by other processes take effect when the TTL ends. Requests that change
+    data bypass the cache, so a revoked grant permits no further change.
     """
 
     def __init__(
@@ -68,14 +67,15 @@ class Authenticator:
         runner.after_commit(self._invalidate)
 
     async def grant(self, secret: str, now: datetime, *, fresh: bool = False) -> Grant | None:
-        """Return what a token grants at the moment, `None` if nothing.
+        """Return the grant of a token, or `None` if it is invalid or expired.
 
-        With `fresh` nothing is taken as read, which is what a change asks for.
+        `fresh` bypasses the cache.
 
         Raises:
-            DatabaseUnavailable: when it has to be asked and cannot be.
+            DatabaseUnavailable: when the grant is not cached and the database cannot be reached.
         """
-        # If it is forgotten while the database is asked, the answer goes where nobody looks.
+        # An invalidation during the query replaces the cache; a stale grant then goes into the old
+        # one.
         known = self._grant_cache
         digest = digest_of(secret)
         at = time.monotonic()
@@ -96,18 +96,18 @@ class Authenticator:
     async def sign_in(
         self, login: str, password: str, address: str, browser: KnownBrowser | None = None
     ) -> IssuedToken:
-        """Issue a session token to a user who knows the password of an account.
+        """Issue a session token for a login and its password.
 
-        Neither the error nor the time it takes shows whether the name or the password was wrong, or
-        the account not active. Failures count for the login and for the address, those of a
-        browser that has signed in to the account before only for that browser.
+        Neither the error nor the time reveals whether the login or the password is wrong, or the
+        account inactive. Failures count against login and address. Those from a known browser count
+        against that browser only.
 
         Raises:
-            AuthenticationFailed: when something is wrong.
-            TooManyAttempts: when a limit is reached, or too many passwords wait to be judged.
+            AuthenticationFailed: when login or password is wrong, or the account is inactive.
+            TooManyAttempts: when a rate limit is reached, or the queue of password hashes is full.
         """
         login = login.strip()
-        # No name and no address has other letters; some of those would become these in lower case.
+        # Usernames and addresses are ASCII. Some other letters become ASCII in lower case.
         found = await self._queries.credentials(login.lower()) if login.isascii() else None
         login = login.lower()
         known_hash = found.password_hash if found else None
@@ -123,8 +123,7 @@ class Authenticator:
                 known_hash, PASSWORD.normalised(password), stranger=not is_known
             )
             if not right or found is None or not found.is_active:
-                # Somebody may have typed the password in the place of the name, so that this is not
-                # logged.
+                # The login is not logged, because users sometimes type their password into it.
                 user_id = str(found.user_id) if found else None
                 log.warning("sign-in failed", extra={"address": address, "user_id": user_id})
                 await self._throttle.register_failure(counters)
@@ -140,14 +139,15 @@ class Authenticator:
         return replace(issued, browser=remembered)
 
     async def confirm(self, user_id: UUID, password: str) -> Confirmation:
-        """Verify the current password of a user who is signed in.
+        """Verify the current password of a user in a session.
 
-        Failures count for the user alone, apart from sign-ins: strangers who guess at the account
-        do not keep its owner from changing the password.
+        Failures count against the user only, apart from sign-ins. Otherwise failed sign-ins by
+        others could keep a user from changing the password.
 
         Raises:
-            InvalidField: when it is not the current password.
-            TooManyAttempts: when the limit is reached, or too many passwords wait to be judged.
+            InvalidField: when the password is wrong.
+            TooManyAttempts: when the rate limit is reached, or the queue of password hashes is
+                full.
         """
         found = await self._queries.credentials_by_id(user_id)
         known_hash = found.password_hash if found else None
@@ -165,7 +165,7 @@ class Authenticator:
             self._grant_cache = {}
 
     def _record_use(self, grant: Grant, now: datetime) -> None:
-        """Have it written when a personal token is used, without anybody waiting for it."""
+        """Write the last use of a personal token in the background."""
         last = grant.last_used_at
         if grant.is_personal and (last is None or last <= now - LAST_USED_RESOLUTION):
             noting = asyncio.ensure_future(self._write_last_used(grant.token_id, now))
@@ -176,4 +176,4 @@ class Authenticator:
         try:
             await self._run(access.record_use, token_id, now)
         except (DatabaseUnavailable, DomainError) as error:
-            log.warning("the use of a token could not be noted", extra={"reason": str(error)})
+            log.warning("token use not recorded", extra={"reason": str(error)})

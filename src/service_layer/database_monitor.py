@@ -1,4 +1,4 @@
-"""Database monitor: logs once when the database becomes unusable, and once when it is back."""
+"""Database monitor: logs the beginning and the end of each database outage."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ UNAVAILABLE = "database unavailable"
 
 
 class DatabaseMonitor:
-    """Follows the state of the database by failed requests, and by asking for its schema.
+    """Monitors the database by failed requests and by queries of its schema.
 
-    It asks every `INTERVAL` seconds, at once after a failed request, and more often while the
-    database is away. A full disk is noticed by changes alone, so that a commit ends that outage.
+    The query runs every `INTERVAL` seconds, every `OUTAGE_INTERVAL` during an outage, and at once
+    after a failed request. Only writes detect a full disk, so only a commit ends that outage.
     """
 
     INTERVAL = 10.0
@@ -36,18 +36,18 @@ class DatabaseMonitor:
         runner.after_commit(self._committed)
 
     def start(self) -> None:
-        """Begin to ask, in the running event loop."""
+        """Start monitoring in the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="database-monitor")
 
     async def stop(self) -> None:
-        """Stop asking."""
+        """Stop monitoring."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def request_failed(self, error: Exception) -> None:
-        """Take note of the error of a request, in the event loop's thread."""
+        """Handle the error of a failed request; call this in the event loop's thread."""
         if not isinstance(error, DatabaseUnavailable) or isinstance(error, Contention):
             return
         if not self._outage:
@@ -56,17 +56,17 @@ class DatabaseMonitor:
         self._wake.set()
 
     def _committed(self, events: Sequence[Event]) -> None:
-        """Take note of a commit, in any thread."""
+        """Wake the monitor after a commit; runs in any thread."""
         if self._must_commit:
             self._must_commit = False
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def check(self) -> None:
-        """Ask for the schema and log what has changed."""
+        """Query the schema, and log the beginning or end of an outage."""
         try:
             schema = await self._database.schema()
         except DatabaseUnavailable as error:
-            # What ends this outage is that the database answers again.
+            # This outage ends when a query succeeds; it does not take a commit.
             self._must_commit = False
             if not isinstance(error, Contention):
                 self._begin_outage(UNAVAILABLE, str(error))

@@ -1,4 +1,4 @@
-"""The fleet: putting devices on the list, changing them, their keys and their heartbeats."""
+"""Use cases of devices, their keys and their heartbeats."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from service_layer.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """A device, and its new key, which nobody can tell later."""
+    """A device with its new key, which cannot be retrieved later."""
 
     device: Device
     key: str
@@ -33,7 +33,7 @@ class IssuedKey:
 def create_device(
     uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[Profile]
 ) -> Device:
-    """Put a device on the list; it has no key yet."""
+    """Create a device without a key."""
     device = Device.create(uow.new_id(), now, by=actor, devices=uow.devices, **profile)
     uow.devices.add(device)
     return device
@@ -48,7 +48,7 @@ def edit_device(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Device:
-    """Give members of a device other values."""
+    """Set the given fields of a device."""
     device = uow.devices.get(device_id, expected)
     device.edit(changes, now, by=actor, devices=uow.devices)
     return device
@@ -62,7 +62,7 @@ def issue_key(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> IssuedKey:
-    """Hand out a new key for a device; the one before is worth nothing any more."""
+    """Issue a new key for a device; the previous one becomes invalid."""
     device = uow.devices.get(device_id, expected)
     key = new_secret()
     device.rotate_key(key, now, actor)
@@ -77,7 +77,7 @@ def delete_device(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> None:
-    """Strike a device off the list."""
+    """Delete a device."""
     device = uow.devices.get(device_id, expected)
     device.record(DeviceDeleted(aggregate_id=device.id, at=now, by=id_of(actor)))
     uow.devices.remove(device)
@@ -86,12 +86,12 @@ def delete_device(
 def record_heartbeat(
     uow: UnitOfWork, device_id: UUID, key_digest: str, report: Report, *, now: datetime
 ) -> None:
-    """Note that a device lives, and what it tells of itself.
+    """Store a device's heartbeat and report.
 
     Raises:
-        InvalidField: when what it tells breaks a rule.
-        AuthenticationFailed: when this is not its key, or there is no such device.
-        DeviceRetired: when it is out of service.
+        InvalidField: when a value of the report breaks the rule for its field.
+        AuthenticationFailed: when the key is not this device's, or the device does not exist.
+        DeviceRetired: when the device is retired.
     """
     status = uow.devices.record_heartbeat(device_id, key_digest, now, checked_report(report))
     if status is None:

@@ -1,10 +1,10 @@
-"""What can go wrong between the use cases and what keeps their changes."""
+"""Errors between the use cases and the infrastructure."""
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot be used at the moment; `str()` of the error says what happened.
+    """The database cannot be used at the moment; `str()` of the error is the reason.
 
-    It names the kind of trouble alone: no statement, no address, no driver's text.
+    The reason contains no statement, no address and no text of the driver.
     """
 
 
@@ -12,19 +12,22 @@ UNKNOWN_OUTCOME = "The database does not answer; whether the change was made is 
 
 
 class ConnectionLost(DatabaseUnavailable):
-    """The connection was lost or refused before anything was asked to be committed."""
+    """The connection was lost or refused before the commit was sent, so a retry is safe."""
 
 
 class Contention(DatabaseUnavailable):
-    """The database works, but not fast enough for this request."""
+    """The database works, but not fast enough for this request.
+
+    The cause is lock contention, a statement timeout or a full queue.
+    """
 
 
 class WritesRefused(DatabaseUnavailable):
-    """The database takes no changes, although it may answer reads."""
+    """The database refuses writes, although reads may still work."""
 
 
 class LockTimeout(Contention):
-    """Somebody else holds what is to be changed, for longer than was waited for."""
+    """A lock timeout: another transaction held a lock for too long."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,23 +36,26 @@ class LockTimeout(Contention):
 
 
 class QueueFull(Contention):
-    """More changes are waiting than the service is willing to queue."""
+    """The runner's queue is full, or the use case did not start in time; it was not run."""
 
     def __init__(self) -> None:
         super().__init__("Too many changes are waiting to be written; this one was not made.")
 
 
 class StorageUnavailable(Exception):
-    """The folder of uploads cannot be used at the moment; `str()` of the error says no more."""
+    """The upload directory cannot be used at the moment; `str()` of the error is the reason."""
 
 
 class ConcurrencyConflict(Exception):
-    """Another transaction changed the same aggregate first; running again may succeed."""
+    """Another transaction changed the same data first; a retry may succeed.
+
+    The optimistic lock detects this, or a constraint, or the database by a deadlock.
+    """
 
 
 class FlushRequired(Exception):
-    """What was asked for depends on changes that are put by and not written yet."""
+    """A query depends on deferred changes of the transaction, which must be flushed first."""
 
 
 class MigrationFailed(Exception):
-    """The database's tables could not be brought to this version's."""
+    """The database schema could not be migrated to this version."""

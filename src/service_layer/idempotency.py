@@ -1,4 +1,4 @@
-"""Receipts: what is sent twice is done once."""
+"""Idempotent execution: a repeated request with the same idempotency key has one effect."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,19 +24,20 @@ def idempotently(
     now: datetime,
     **kwargs: Any,
 ) -> str:
-    """Perform a use case, unless the actor had it performed under the same key within a day.
+    """Run a use case unless the actor ran it under the same idempotency key within `LIFETIME`.
 
-    Another use case, or the same one on other aggregates, is another operation, even under the same
-    key: what one has led to tells nothing about the other.
+    The operation is the use case with its positional arguments. The same key for another operation
+    is a different request.
 
-    Returns where the effect is found, which `locate` tells of what the use case returns; when it is
-    not performed, where the effect was found the first time. What fails leaves no receipt.
+    Return the location of the result: `locate` of the use case's return value, or the recorded
+    location for a repeated request. A failed use case leaves no record.
 
-    Receipt and effect are in one transaction. Of two that are sent at once the later finds the id
-    taken when it is written, is run again, and then finds the receipt.
+    Record and effect share a transaction. Of two concurrent requests the later one violates the
+    unique id at the flush, is retried, and then finds the record.
 
     Raises:
-        ConcurrencyConflict: when what was sent at the same moment got in the way of the use case.
+        ConcurrencyConflict: when a concurrent request with the same key made the use case fail.
+        DomainError: when the use case raises it.
     """
     operation = " ".join([use_case.__name__, *map(str, args)])
     id = IdempotencyRecord.id_for(actor, operation, key)
@@ -46,7 +47,8 @@ def idempotently(
     try:
         found_at = locate(use_case(uow, *args, actor=actor, now=now, **kwargs))
     except DomainError:
-        # What stands in the way may be what the same has led to, sent a moment earlier.
+        # The violated rule may result from a concurrent request with the same key, such as a name
+        # that is in use now. A retry finds its record.
         if receipt is None and uow.idempotency_records.find(id) is not None:
             raise ConcurrencyConflict from None
         raise

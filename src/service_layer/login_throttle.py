@@ -1,4 +1,4 @@
-"""Login throttle: count failures, and require that there were not too many."""
+"""Use cases of the login throttle: count failures, and check the rate limits."""
 
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 def require_allowed(uow: UnitOfWork, counters: Counters, now: datetime) -> None:
-    """Require that the outcome of an attempt may be told.
+    """Require that no rate limit is reached, with the counters locked.
 
-    This is asked again in the transaction that tells it, while the counters are locked: of many
-    attempts that are judged at once, in several processes, no more are told than the limit allows.
+    The transaction that reveals an attempt's outcome repeats this check under the locks. Concurrent
+    attempts in several processes can therefore not exceed the rate limit.
 
     Raises:
-        TooManyAttempts: when others have reached a limit meanwhile.
+        TooManyAttempts: when concurrent attempts have reached a rate limit.
     """
     found = {id: uow.login_throttles.find(id) for id in counters}
     failures = {id: throttle.failed_at for id, throttle in found.items() if throttle is not None}
@@ -25,7 +25,8 @@ def register_failure(uow: UnitOfWork, counters: Counters, *, now: datetime) -> N
     """Count a failure.
 
     Raises:
-        TooManyAttempts: when others have reached a limit meanwhile; it is not counted then.
+        TooManyAttempts: when concurrent attempts have reached a rate limit; the failure is not
+            counted.
     """
     require_allowed(uow, counters, now)
     for id, limit in counters.items():
@@ -35,6 +36,6 @@ def register_failure(uow: UnitOfWork, counters: Counters, *, now: datetime) -> N
             uow.login_throttles.add(throttle)
         throttle.register_failure(now, limit)
     for over in uow.login_throttles.list_expired(now, limit=10):
-        # One of them may have begun to count again just now.
+        # The loop above may have extended one of them.
         if over.expires_at <= now:
             uow.login_throttles.remove(over)

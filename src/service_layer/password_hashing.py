@@ -1,4 +1,4 @@
-"""Password hashing: judge what needs no hash before a new password is hashed."""
+"""Hashing of new passwords, after the checks that need no hash."""
 
 from uuid import UUID
 
@@ -19,8 +19,8 @@ from service_layer.users import Confirmation
 class PasswordHashing:
     """Hashes new passwords.
 
-    A hash takes memory and a processor, so that it is the last thing to be done for a request. The
-    rules that are asked here are asked again by the use case that follows.
+    A hash costs memory and CPU time, so all cheap checks precede it. The use case that stores the
+    hash repeats these checks in its transaction.
     """
 
     def __init__(
@@ -42,14 +42,15 @@ class PasswordHashing:
     async def for_new_user(
         self, *, username: str, email: str, password: str, actor: Actor | None, address: str
     ) -> str:
-        """Hash the password of somebody who registers, or is registered by an admin.
+        """Hash the password of a new user, registered by themselves or by an admin.
 
-        Each hash that is not an admin's wish counts against the address it is asked for from.
+        Each hash counts against the rate limit of the client address, except for admins.
 
         Raises:
-            InvalidField: when the password is the username or the e-mail address.
-            NotUnique: when somebody else has the username or the address.
-            TooManyAttempts: when there were too many from this address, or too many wait.
+            InvalidField: when the password equals the username or the e-mail address.
+            NotUnique: when the username or the e-mail address is in use.
+            TooManyAttempts: when the address reaches its rate limit, or the queue of hashes is
+                full.
         """
         require_unlike_logins(password, "password", username=username, email=email)
         if actor is not None and actor.is_admin:
@@ -67,10 +68,11 @@ class PasswordHashing:
         """Hash the password of the first admin.
 
         Raises:
-            AlreadySetUp: when there is an admin.
-            AuthenticationFailed: when the secret is wrong.
-            InvalidField: when the password is the username or the e-mail address.
-            NotUnique: when somebody else has the username or the address.
+            AlreadySetUp: when an admin exists.
+            AuthenticationFailed: when the setup secret is wrong.
+            InvalidField: when the password equals the username or the e-mail address.
+            NotUnique: when the username or the e-mail address is in use.
+            TooManyAttempts: when the queue of hashes is full.
         """
         if not await self._access.awaits_setup():
             raise AlreadySetUp
@@ -91,13 +93,14 @@ class PasswordHashing:
         actor: Actor,
         expected: Expected = None,
     ) -> str:
-        """Hash a password that an admin gives to somebody else, beside other changes.
+        """Hash a password that an admin sets for another user, possibly with other changes.
 
         Raises:
-            PermissionDenied: when the actor may not.
-            NotFound: when there is no such user.
-            VersionMismatch: when `expected` does not hold the user's version.
-            InvalidField: when the password is the username or the e-mail address.
+            PermissionDenied: when the actor may not set this user's password.
+            NotFound: when the user does not exist.
+            VersionMismatch: when `expected` does not contain the user's version.
+            InvalidField: when the password equals the username or the e-mail address.
+            TooManyAttempts: when the queue of hashes is full.
         """
         require_may_set_password(actor, user_id)
         user = await self._users.get(user_id, self._clock())
@@ -114,11 +117,11 @@ class PasswordHashing:
     async def for_oneself(
         self, actor: Actor, current: str, password: str
     ) -> tuple[str, Confirmation]:
-        """Hash a user's new password, once the current one has been confirmed.
+        """Hash the actor's own new password, after confirmation of the current one.
 
         Raises:
             InvalidField: when the current password is wrong, or the new one equals a login.
-            TooManyAttempts: when it has been wrong too often, or too many wait.
+            TooManyAttempts: when the rate limit is reached, or the queue of hashes is full.
         """
         user = await self._users.one(actor.id, self._clock())
         require_unlike_logins(password, "new", username=user.username, email=user.email)

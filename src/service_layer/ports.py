@@ -1,4 +1,4 @@
-"""What the use cases' surroundings need from beyond the process: abstract, one class each."""
+"""Ports of the use cases and services: the interfaces that adapters implement."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,93 +7,94 @@ from datetime import datetime
 from enum import StrEnum
 
 Clock = Callable[[], datetime]
-"""Tells the time, in UTC."""
+"""Returns the current time in UTC."""
 
 
 class PasswordHasher(ABC):
-    """Turns passwords into what may be kept of them, and recognises them by it."""
+    """Hashes and verifies passwords, through a bounded queue."""
 
     @abstractmethod
     async def hash_password(self, password: str, *, stranger: bool = False) -> str:
-        """Return what may be kept of a new password.
+        """Return the hash of a new password.
 
-        Strangers have the smallest share of the queue, so that they keep nobody from signing in.
+        `stranger` marks an unauthenticated caller. These get the smallest share of the queue, so
+        that registrations cannot block sign-ins.
 
         Raises:
-            TooManyAttempts: when too many are waiting for this already.
+            TooManyAttempts: when the caller's share of the queue is full.
         """
 
     @abstractmethod
     async def verify(self, hash: str | None, password: str, *, stranger: bool = False) -> bool:
-        """Tell whether a hash was made of the password.
+        """Return whether the hash matches the password.
 
-        Without a hash the answer is no, and it takes as long as any other. Strangers leave a share
-        of the queue to those who are signed in, or whose browser is known.
+        Without a hash the result is false after the same time. `stranger` marks a caller without
+        session or known browser; it leaves a share of the queue to the others.
 
         Raises:
-            TooManyAttempts: when too many are waiting for this already.
+            TooManyAttempts: when the caller's share of the queue is full.
         """
 
 
 @dataclass(frozen=True)
 class Image:
-    """A kept picture as it is sent."""
+    """A stored image."""
 
     content: bytes
     media_type: str
 
 
 class ImageStore(ABC):
-    """Where uploaded pictures are kept, each under a name that was made for it."""
+    """Storage of uploaded images under generated names."""
 
     @abstractmethod
     async def save(self, content: bytes) -> str:
-        """Make a clean picture of an upload, keep it, and return its name.
+        """Re-encode an uploaded image, store it, and return its name.
 
         Raises:
-            InvalidValue: when it is no PNG, JPEG or WebP picture, damaged, or too large.
-            StorageUnavailable: when it cannot be kept at the moment.
+            InvalidValue: when it is not a PNG, JPEG or WebP image, damaged, or too large.
+            StorageUnavailable: when it cannot be stored at the moment.
         """
 
     @abstractmethod
     async def find(self, name: str) -> Image | None:
-        """Return the picture of a name, if there is one.
+        """Return the image with this name, or `None`.
 
         Raises:
-            StorageUnavailable: when that cannot be told at the moment.
+            StorageUnavailable: when the storage cannot be read at the moment.
         """
 
     @abstractmethod
     async def delete(self, name: str) -> None:
-        """Stop keeping a picture; one that is not there is left at that.
+        """Delete an image; a missing one is no error.
 
         Raises:
-            StorageUnavailable: when it has to stay for the moment.
+            StorageUnavailable: when it cannot be deleted at the moment.
         """
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The first paragraphs of a text as plain text, and whether more follows them."""
+    """The first paragraphs of a text in plain text; `more` is set if the text goes on."""
 
     text: str
     more: bool
 
 
 class MarkdownRenderer(ABC):
-    """Renders texts in Markdown, within limits of time, memory and length."""
+    """Renders Markdown within limits of time, memory and length."""
 
     @abstractmethod
     async def to_html(self, text: str) -> str | None:
-        """Return the text as HTML that is safe to show, or `None` if it exceeds the limits."""
+        """Return the text as sanitized HTML, or `None` if it exceeds the limits."""
 
     @abstractmethod
     async def excerpts(self, texts: Sequence[str]) -> list[Excerpt | None]:
-        """Return how each text begins, or `None` for one that exceeds the limits."""
+        """Return an excerpt of each text, or `None` for a text that exceeds the limits."""
 
 
 class Schema(StrEnum):
-    """How the tables of a database stand to those this version of the service works with."""
+    """The state of the database schema, compared to the one that this version requires."""
 
     EMPTY = "empty"
     BEHIND = "behind"
@@ -102,24 +103,26 @@ class Schema(StrEnum):
 
 
 class Database(ABC):
-    """The database as a whole, for whoever operates the service."""
+    """The database as a whole: lifecycle and health."""
 
     full_batch: int = 32
-    """How many changes are worth a commit that does not wait for further ones: the dearer it is by
-    itself, the more."""
+    """The batch size at which the group commit stops lingering.
+
+    It is the larger, the more a commit costs.
+    """
 
     @abstractmethod
     async def connect(self) -> None:
-        """Make ready for reads; a database that is away now may come back later."""
+        """Prepare for reads; an unreachable database is no error and may come back later."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
 
     @abstractmethod
     async def schema(self) -> Schema:
-        """Ask the database how its tables stand.
+        """Query the state of the schema.
 
         Raises:
-            DatabaseUnavailable: when it cannot be reached.
+            DatabaseUnavailable: when the database cannot be reached.
         """

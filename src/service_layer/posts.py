@@ -1,4 +1,4 @@
-"""The blog: writing posts, changing, publishing and removing them."""
+"""Use cases of posts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +12,10 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 def create_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now: datetime) -> Post:
-    """Write a draft.
+    """Create a draft.
 
     Raises:
-        AuthenticationFailed: when the actor is gone.
+        AuthenticationFailed: when the actor was deleted.
     """
     require_actor_exists(uow, actor)
     post = Post.create(uow.new_id(), now, title=title, content=content, by=actor, posts=uow.posts)
@@ -32,7 +32,7 @@ def edit_post(
     now: datetime,
     expected: Expected = None,
 ) -> Post:
-    """Give members of a post other values."""
+    """Set the given fields of a post."""
     post = _for_change(uow, post_id, actor, expected)
     post.edit(changes, now, by=actor, posts=uow.posts)
     return post
@@ -41,7 +41,7 @@ def edit_post(
 def publish_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> Post:
-    """Let everybody read a post."""
+    """Publish a post."""
     post = _for_change(uow, post_id, actor, expected)
     post.publish(now, by=actor)
     return post
@@ -59,19 +59,19 @@ def unpublish_post(
 def delete_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:
-    """Throw a post away."""
+    """Delete a post."""
     post = _for_change(uow, post_id, actor, expected)
     post.record(PostDeleted(aggregate_id=post.id, at=now, by=actor.id))
     uow.posts.remove(post)
 
 
 def _for_change(uow: UnitOfWork, post_id: UUID, actor: Actor, expected: Expected) -> Post:
-    """Return a post to somebody who may change it.
+    """Return the post if the actor may change it.
 
     Raises:
-        NotFound: when there is none, or they may not even see it.
-        PermissionDenied: when they may not change it.
-        VersionMismatch: when it is not in an expected version.
+        NotFound: when it does not exist, or the actor may not see it.
+        PermissionDenied: when the actor may not change it.
+        VersionMismatch: when `expected` does not contain its version.
     """
     post = uow.posts.find(post_id)
     if post is None or not is_visible(actor, post.author_id, published=post.published):

@@ -1,4 +1,4 @@
-"""What follows from an event, in the same transaction: one line for each event type."""
+"""Reactions to domain events, run in the same transaction; one line per event type."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

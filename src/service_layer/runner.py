@@ -1,4 +1,4 @@
-"""The runner: opens units of work for use cases, and commits them or rolls them back."""
+"""The runner: executes use cases in units of work, with group commit and retries."""
 
 import logging
 import queue
@@ -31,38 +31,43 @@ R = TypeVar("R")
 
 
 class Runner:
-    """Runs use cases one after another in one thread; those that wait together share a commit.
+    """Executes use cases in one writer thread per process, with group commit of queued ones.
 
-    One writer per process spares its use cases from colliding; those of other processes are
-    noticed by the version of an aggregate, and the loser is run again. A use case may therefore run
-    more than once and must touch nothing but its unit of work.
+    A single writer avoids lock contention within the process. Conflicts with other processes are
+    detected by the optimistic lock, and the use case is retried. A use case may therefore run
+    several times, and must have no side effects outside its unit of work.
     """
 
     OPTIMISTIC_ATTEMPTS = 3
-    """Attempts that rely on versions alone. Later ones lock the rows they load for a change."""
+    """Attempts with optimistic locks only; later ones take pessimistic locks."""
 
     ATTEMPTS = 10
-    """Attempts in all. A transaction that locks its rows fails only for what it cannot lock: a
-    unique value that another one takes at the same moment, or a deadlock."""
+    """Attempts in total.
+
+    With pessimistic locks only two conflicts remain: deadlocks, and unique values inserted at the
+    same time.
+    """
 
     TIMEOUT = 15.0
-    """Seconds after which a caller is told that the database does not answer."""
+    """Seconds after which a waiting caller gets a timeout error."""
 
     MAX_QUEUE = 1_000
-    """How many use cases may wait to be begun before further ones are turned away."""
+    """Maximum number of queued use cases; further ones are rejected with `QueueFull`."""
 
     MAX_BATCH = 32
-    """How many use cases share a commit at most."""
+    """Maximum batch size: use cases per commit."""
 
     LINGER_TICKS, LINGER_SECONDS = 6, 0.003
-    """For how many turns of the event loop the writer lets further use cases come, and how many
-    seconds at most, once several have met."""
+    """Linger: event-loop ticks, and at most seconds, that a batch waits for more jobs.
+
+    The writer lingers only after a batch of more than one job.
+    """
 
     CONTENDED_WORKERS = 4
-    """How many changes wait at once for what somebody else holds."""
+    """Threads for jobs that wait for contended locks."""
 
     CONTENTION_TTL = 1.0
-    """Seconds for which something is taken to be held that was so when it was to be changed."""
+    """Seconds for which an aggregate counts as contended after a lock timeout."""
 
     def __init__(
         self,
@@ -72,7 +77,7 @@ class Runner:
         full_batch: int = MAX_BATCH,
     ) -> None:
         self.full_batch = full_batch
-        """How many use cases are not kept waiting for further ones; see `Database`."""
+        """The batch size at which lingering ends; see `Database.full_batch`."""
         self._unit_of_work = unit_of_work
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
@@ -86,22 +91,24 @@ class Runner:
         self._writer.start()
 
     def after_commit(self, listener: Callable[[Sequence[Event]], None]) -> None:
-        """Have a listener told of what happened, once it is committed and before its caller is.
+        """Register a listener for the events of each commit.
 
-        It is called in the thread that committed, and must not fail.
+        Listeners run in the committing thread, before the caller gets its result. They must not
+        raise.
         """
         self._listeners.append(listener)
 
     async def __call__(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Run the use case in the writer thread and return what it returns, once it is committed.
+        """Run the use case in the writer thread; return its result after the commit.
 
         Raises:
-            QueueFull: when too many are waiting already.
-            Conflict: when others got in the way each time.
-            DatabaseUnavailable: when the database cannot be reached.
-            DomainError: what the use case itself raises; nothing has been written then.
+            QueueFull: when the queue is full, or the use case did not start within `TIMEOUT`.
+            Conflict: when all retries end in a concurrency conflict.
+            DatabaseUnavailable: when the database cannot be reached, or a timeout leaves the
+                outcome unknown.
+            DomainError: when the use case raises it; nothing has been written then.
         """
         if self._jobs.qsize() + len(self._offloaded) >= self.MAX_QUEUE:
             raise QueueFull
@@ -113,7 +120,7 @@ class Runner:
     def perform(
         self, use_case: Callable[Concatenate[UnitOfWork, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Run the use case in this thread, in a transaction of its own; see `__call__`."""
+        """Run the use case in the calling thread, in its own transaction; see `__call__`."""
 
         def work(uow: UnitOfWork) -> tuple[R, list[Event]]:
             result = use_case(uow, *args, **kwargs)
@@ -122,10 +129,10 @@ class Runner:
         return self._transact(work)
 
     def perform_in_steps(self, use_case: Callable[[UnitOfWork, Callable[[], None]], R]) -> R:
-        """Run a long use case like `perform`: however many steps it has, it is one transaction.
+        """Run a long use case like `perform`, as one transaction with several flushes.
 
-        It is given a function to call after each step. What happened has its reactions then and is
-        settled, so the next step finds all of that, with aggregates of its own.
+        The use case gets a function to call after each step. It dispatches the events and flushes,
+        so the next step sees all changes and loads new objects.
         """
 
         def work(uow: UnitOfWork) -> tuple[R, list[Event]]:
@@ -142,17 +149,14 @@ class Runner:
         return self._transact(work)
 
     def _transact(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
-        """Do work that returns its result and what happened, again if others got in the way.
-
-        It is done by versions at first, and with locked rows after some losses.
-        """
+        """Run work with retries, first with optimistic and then with pessimistic locks."""
         try:
             return self._attempt(work, range(self.OPTIMISTIC_ATTEMPTS), patient=True)
         except ConcurrencyConflict:
             return self._transact_locking(work)
 
     def _transact_locking(self, work: Callable[[UnitOfWork], tuple[R, list[Event]]]) -> R:
-        """Do work in a transaction that locks what it loads for a change, waiting for its turn."""
+        """Run work with retries, with pessimistic locks."""
         attempts = range(self.OPTIMISTIC_ATTEMPTS, self.ATTEMPTS)
         try:
             return self._attempt(work, attempts, patient=True, for_update=True)
@@ -167,10 +171,10 @@ class Runner:
         patient: bool,
         for_update: bool = False,
     ) -> R:
-        """Do work in a transaction of its own, again if others got in the way.
+        """Run work in its own transaction; retry with backoff and jitter after conflicts.
 
         Raises:
-            ConcurrencyConflict: when others got in the way each time.
+            ConcurrencyConflict: when each attempt ends in a conflict.
         """
         for attempt in attempts:
             try:
@@ -180,7 +184,7 @@ class Runner:
                 self._notify_listeners(events)
                 return result
             except ConnectionLost:
-                # Nothing has been asked to commit yet, so a second connection may simply try again.
+                # The commit was not sent yet, so one retry on a new connection is safe.
                 if attempt > attempts.start:
                     raise
             except ConcurrencyConflict:
@@ -188,7 +192,7 @@ class Runner:
         raise ConcurrencyConflict
 
     def close(self) -> None:
-        """Finish what is waiting, and stop the writer."""
+        """Run all queued jobs, and stop the threads."""
         self._jobs.put(None)
         self._writer.join()
         self._contended_pool.shutdown()
@@ -201,7 +205,7 @@ class Runner:
         return uow
 
     def _write(self) -> None:
-        """Do the jobs as they come: the whole life of the writer thread."""
+        """Collect queued jobs into batches and run them: the main loop of the writer thread."""
         waiting: list[Job | None] = []
         open = True
         while open:
@@ -216,12 +220,12 @@ class Runner:
             try:
                 self._run_batch(jobs)
             except BaseException as defect:
-                # There is no other writer, so this one goes on.
-                log.exception("the writer failed")
+                # The process has no other writer thread, so this one must survive.
+                log.exception("unhandled exception in writer thread")
                 resolve_jobs([(job, None, defect) for job in jobs])
 
     def _batch_is_full(self) -> bool:
-        """Whether with the one in hand as many use cases wait as are worth beginning."""
+        """Return whether the queue, with the job in hand, holds a full batch."""
         return self._jobs.qsize() + 1 >= self.full_batch
 
     def _run_batch(self, jobs: list[Job]) -> None:
@@ -232,7 +236,7 @@ class Runner:
                     self._run_single(job)
 
     def _is_contended(self, job: Job) -> bool:
-        """Whether a job would wait for what somebody else holds; if so it does, elsewhere."""
+        """Return whether the job needs a contended aggregate; if so, offload it."""
         now = time.monotonic()
         held = any(self._contended.get(named, now) > now for named in job.keys)
         if held:
@@ -244,7 +248,7 @@ class Runner:
         self._contended_pool.submit(self._run_blocking, job)
 
     def _run_blocking(self, job: Job) -> None:
-        """Do a job that others got in the way of, in a thread that may wait for them."""
+        """Run an offloaded job in a thread that may block on locks."""
         self._offloaded.discard(job)
         if not job.claim():
             return
@@ -256,9 +260,10 @@ class Runner:
             resolve_jobs([(job, result, None)])
 
     def _run_single(self, job: Job) -> None:
-        """Do a job in the writer thread, which leaves it to another one if it would have to wait.
+        """Run a job in its own transaction in the writer thread.
 
-        That is when somebody holds what it changes, or changes it too quickly.
+        A lock timeout or repeated conflicts offload it, so that one contended aggregate does not
+        block the writer.
         """
         if not job.claim():
             return
@@ -284,11 +289,12 @@ class Runner:
         return job.work(uow), self._dispatch_events(uow)
 
     def _try_batch(self, jobs: list[Job]) -> bool:
-        """Do the jobs in one transaction; whether that settled what comes of them.
+        """Run the jobs as a batch in one transaction; return whether all of them are resolved.
 
-        What they change is written together at the end, unless one of them needs to see it before.
-        A job that breaks a rule has changed nothing yet, so the others go on without it. Anything
-        else that goes wrong before the commit undoes them all, to be done again each by itself.
+        A flush at the end writes all changes, unless a job needs an earlier flush to see them. A
+        job with a `DomainError` has written nothing, so the batch continues without it. Any other
+        error before the commit rolls back the batch, and so does a conflict or lock timeout in the
+        commit. The caller then runs each job alone.
         """
         jobs = [job for job in jobs if job.claim()]
         settled = self._commit_batch(jobs)
@@ -298,7 +304,7 @@ class Runner:
         return settled
 
     def _commit_batch(self, jobs: list[Job]) -> bool:
-        """Do jobs that are begun in one transaction; see `_try_batch`."""
+        """Run claimed jobs in one transaction (group commit); see `_try_batch`."""
         outcomes: list[Outcome] = []
         happened: list[Event] = []
         committing = False
@@ -319,7 +325,7 @@ class Runner:
                 committing = True
                 uow.commit()
         except (ConcurrencyConflict, LockTimeout):
-            # A commit may wait for what others hold, too: for whom or what the changes refer to.
+            # The commit itself may hit a lock timeout, because it checks deferred foreign keys.
             return False
         except Exception as error:
             if not committing:
@@ -331,7 +337,7 @@ class Runner:
         return True
 
     def _run_in_scope(self, uow: UnitOfWork, job: Job) -> tuple[Any, list[Event]]:
-        """Do a job in a transaction that others share; return its result, and what happened."""
+        """Run one job of a batch; if it needs an earlier flush, flush and run it again."""
         try:
             return self._run_job(job, uow)
         except FlushRequired:
@@ -340,7 +346,7 @@ class Runner:
             return self._run_job(job, uow)
 
     def _dispatch_events(self, uow: UnitOfWork) -> list[Event]:
-        """Let the events have their reactions, and the events of those in turn; return them all."""
+        """Run the reactions to all events, including those of the reactions; return all events."""
         happened: list[Event] = []
         while events := uow.collect_events():
             happened += events

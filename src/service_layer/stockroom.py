@@ -1,4 +1,4 @@
-"""The stockroom: what the workshop has pieces of, in which categories, and how they come and go."""
+"""Use cases of catalogue and stock: categories, products, movements and reorder tasks."""
 
 from datetime import datetime
 from typing import Unpack
@@ -27,7 +27,7 @@ from service_layer.unit_of_work import UnitOfWork
 def create_category(
     uow: UnitOfWork, *, name: str, now: datetime, actor: Actor | None = None
 ) -> Category:
-    """Add a category."""
+    """Create a category."""
     category = Category.create(uow.new_id(), now, name=name, by=actor, categories=uow.categories)
     uow.categories.add(category)
     return category
@@ -42,7 +42,7 @@ def edit_category(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Category:
-    """Give a category another name, if one is given."""
+    """Rename a category; without a name it stays unchanged."""
     category = uow.categories.get(category_id, expected)
     if name is not None:
         category.edit(name, now, by=actor, categories=uow.categories)
@@ -57,7 +57,11 @@ def delete_category(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> None:
-    """Strike a category off the list, if there are no products in it."""
+    """Delete a category without products.
+
+    Raises:
+        StillReferenced: when it has products.
+    """
     category = uow.categories.get(category_id, expected)
     category.delete(now, by=actor, has_products=uow.products.exists_in_category(category_id))
     uow.categories.remove(category)
@@ -72,7 +76,7 @@ def create_product(
     currency: Currency = DEFAULT,
     **details: Unpack[ProductDetails],
 ) -> Product:
-    """Add a product; what there is of it already is received by a first movement."""
+    """Create a product; an opening stock becomes its first movement."""
     require_actor_exists(uow, actor)
     _require_category(uow, details.get("category_id"))
     product = Product.create(
@@ -94,7 +98,7 @@ def edit_product(
     expected: Expected = None,
     currency: Currency = DEFAULT,
 ) -> Product:
-    """Give members of a product other values; a stock is taken for what was counted."""
+    """Set the given fields of a product; `stock` is a stock count and becomes a movement."""
     require_actor_exists(uow, actor)
     product = uow.products.get(product_id, expected)
     if changes.get("category_id") != product.category_id:
@@ -106,10 +110,10 @@ def edit_product(
 
 
 def require_prices_fit(uow: UnitOfWork, *, currency: Currency) -> None:
-    """Require that every price can be written in a currency.
+    """Require that the currency has enough decimals for all prices.
 
     Raises:
-        PricesTooFine: when one has more decimals.
+        PricesTooFine: when a price has more decimals.
     """
     if uow.products.exists_finer_than(currency.digits):
         raise PricesTooFine(currency)
@@ -125,10 +129,10 @@ def record_movement(
     now: datetime,
     actor: Actor | None = None,
 ) -> Movement:
-    """Take pieces of a product in, or give them out if the quantity is negative."""
+    """Add pieces to a product's stock, or remove them if the quantity is negative."""
     require_actor_exists(uow, actor)
     product = uow.products.get(product_id)
-    # Made while nobody else can move the stock, ids are in the order of the movements.
+    # Generated under the product's lock, so ids sort in the order of the movements.
     id = uow.new_id()
     return product.move(id, quantity, reason, now, note=note, by=actor, movements=uow.movements)
 
@@ -141,7 +145,7 @@ def archive_product(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Product:
-    """Offer a product no longer."""
+    """Archive a product."""
     product = uow.products.get(product_id, expected)
     product.archive(now, actor)
     return product
@@ -155,7 +159,7 @@ def restore_product(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Product:
-    """Offer a product again."""
+    """Restore an archived product."""
     product = uow.products.get(product_id, expected)
     product.restore(now, actor)
     return product
@@ -169,14 +173,18 @@ def delete_product(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> None:
-    """Strike a product off the list, if nothing of it ever came or went."""
+    """Delete a product without movements.
+
+    Raises:
+        StillReferenced: when it has movements.
+    """
     product = uow.products.get(product_id, expected)
     product.delete(now, by=actor, has_movements=uow.movements.exists_for_product(product_id))
     uow.products.remove(product)
 
 
 def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
-    """Create the task to reorder a product unless one is open; the workshop itself creates it."""
+    """Create a reorder task for a product without an open one, on behalf of the service."""
     product = uow.products.get(event.aggregate_id)
     if uow.tasks.open_reorder(product.id) is None:
         title = reorder_title(product.name)
@@ -184,30 +192,30 @@ def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
 
 
 def complete_reorder(uow: UnitOfWork, event: StockRecovered | ProductArchived) -> None:
-    """Complete the open task to reorder a product that needs no reorder; the workshop does it."""
+    """Complete the open reorder task of a product, on behalf of the service."""
     task = uow.tasks.open_reorder(event.aggregate_id)
     if task is not None:
         task.complete(event.at)
 
 
 def release_reorders(uow: UnitOfWork, event: ProductDeleted) -> None:
-    """Complete the open task to reorder a deleted product, and detach all of its tasks."""
+    """Complete the open reorder task of a deleted product, and detach all of its reorder tasks."""
     for task in uow.tasks.list_reorders(event.aggregate_id):
         task.complete(event.at)
         task.release_product(event.at)
 
 
 def reorder_title(name: str) -> str:
-    """Return what the task is called that has a product ordered."""
+    """Return the title of a reorder task, truncated to the maximum length of titles."""
     title = f"Reorder {name}"
     return title if len(title) <= TITLE.max else f"{title[: TITLE.max - 1]}…"
 
 
 def _require_category(uow: UnitOfWork, category_id: UUID | None) -> None:
-    """Have products in categories that there are.
+    """Require that the category exists.
 
     Raises:
-        InvalidField: when there is no such category.
+        InvalidField: when it does not.
     """
     if category_id is not None and uow.categories.find(category_id) is None:
         raise InvalidField("category_id", "Give the id of a category.")

@@ -1,4 +1,4 @@
-"""Planning: writing tasks down, changing them, and ticking them off."""
+"""Use cases of tasks."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -24,10 +24,11 @@ def create_task(
     now: datetime,
     actor: Actor | None = None,
 ) -> Task:
-    """Write a task down; without an actor the workshop itself does.
+    """Create a task; without an actor it is created by the service itself.
 
     Raises:
-        AuthenticationFailed: when the actor is gone.
+        AuthenticationFailed: when the actor was deleted.
+        InvalidField: when a value breaks its rule, or the assignee is not an active user.
     """
     require_actor_exists(uow, actor)
     _require_assignable(uow, assignee_id)
@@ -55,7 +56,7 @@ def edit_task(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Task:
-    """Give members of a task other values."""
+    """Set the given fields of a task."""
     task = uow.tasks.get(task_id, expected)
     if changes.get("assignee_id") != task.assignee_id:
         _require_assignable(uow, changes.get("assignee_id"))
@@ -71,7 +72,7 @@ def complete_task(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Task:
-    """Mark a task as done."""
+    """Complete a task."""
     task = uow.tasks.get(task_id, expected)
     task.complete(now, actor)
     return task
@@ -85,7 +86,7 @@ def reopen_task(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> Task:
-    """Mark a task as still to be done."""
+    """Reopen a completed task."""
     task = uow.tasks.get(task_id, expected)
     task.reopen(now, actor, tasks=uow.tasks)
     return task
@@ -99,23 +100,23 @@ def delete_task(
     actor: Actor | None = None,
     expected: Expected = None,
 ) -> None:
-    """Strike a task off the list."""
+    """Delete a task."""
     task = uow.tasks.get(task_id, expected)
     task.record(TaskDeleted(aggregate_id=task.id, at=now, by=id_of(actor)))
     uow.tasks.remove(task)
 
 
 def unassign_tasks(uow: UnitOfWork, event: UserDeactivated) -> None:
-    """Take from somebody who may not come in any more what they have still to do."""
+    """Unassign the open tasks of a deactivated user."""
     for task in uow.tasks.list_pending(event.aggregate_id):
         task.edit({"assignee_id": None}, event.at)
 
 
 def _require_assignable(uow: UnitOfWork, user_id: UUID | None) -> None:
-    """Have tasks done by people who are there.
+    """Require that the assignee is an active user.
 
     Raises:
-        InvalidField: when there is no such user, or they are not active.
+        InvalidField: otherwise.
     """
     if user_id is not None:
         user = uow.users.find(user_id)

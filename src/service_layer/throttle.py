@@ -1,4 +1,4 @@
-"""Throttle: let passwords be judged only so often, and in turn."""
+"""Throttle: rate limits and serial verification of passwords."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,11 +13,11 @@ from service_layer.queries.access import AccessQueries
 from service_layer.runner import Runner
 
 MAX_WAITING = 50
-"""How many attempts may wait for their turn behind one address."""
+"""Attempts that may wait for one lock."""
 
 
 class _AccountLock:
-    """The lock of one address, and how many hold it or wait for it."""
+    """A lock, with the number of attempts that hold it or wait for it."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -25,7 +25,7 @@ class _AccountLock:
 
 
 class Throttle:
-    """Judges attempts one after the other for each address, as long as a limit allows it."""
+    """Serializes attempts per key, such as a client address, and applies the rate limits."""
 
     def __init__(self, queries: AccessQueries, runner: Runner, clock: Clock) -> None:
         self._queries = queries
@@ -35,13 +35,13 @@ class Throttle:
 
     @asynccontextmanager
     async def attempt(self, whose: str, counters: Counters) -> AsyncIterator[None]:
-        """Wait for the turn of an attempt, and hold it while the attempt is judged.
+        """Hold the lock of a key during an attempt, after a check of the counters' rate limits.
 
-        Taking turns keeps one address from filling the queue of hashes, and wrong passwords that
-        come at once from being judged beyond the limit.
+        Serialization keeps one address from filling the queue of password hashes. It also keeps
+        concurrent wrong passwords from exceeding the rate limit.
 
         Raises:
-            TooManyAttempts: when a limit is reached, or too many wait for the same turn.
+            TooManyAttempts: when a rate limit is reached, or too many attempts wait for the lock.
         """
         turn = self._locks.get(whose)
         if turn is None:
@@ -58,9 +58,9 @@ class Throttle:
             turn.taken -= 1
 
     async def register_failure(self, counters: Counters) -> None:
-        """Count an attempt that has been judged and was wrong.
+        """Count a failed attempt.
 
         Raises:
-            TooManyAttempts: when others have reached a limit meanwhile.
+            TooManyAttempts: when concurrent attempts have reached a rate limit.
         """
         await self._run(register_failure, counters, now=self._clock())

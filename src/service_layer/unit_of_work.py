@@ -1,4 +1,4 @@
-"""The unit of work: one transaction, and what belongs to it."""
+"""The unit of work: one transaction with the repositories that take part in it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
@@ -20,10 +20,11 @@ from domain.users import UserRepository
 
 
 class UnitOfWork(ABC):
-    """One transaction: what is changed through its repositories is committed all or nothing.
+    """A unit of work: all changes through its repositories commit together or not at all.
 
-    Changes are written when they are settled, and not before; but for a few on which nothing else
-    of the transaction hangs, and after which nothing fails.
+    Changes reach the database at a flush, not before. The exceptions are
+    `TokenRepository.mark_used` and `DeviceRepository.record_heartbeat`, on which nothing else in
+    the transaction depends.
 
     Use it as a context manager; leaving it without `commit()` rolls back.
     """
@@ -40,25 +41,26 @@ class UnitOfWork(ABC):
     devices: DeviceRepository
 
     patient: bool = True
-    """Whether it waits for what others hold as long as a statement may take, or only for as long
-    as a commit does, before it raises `LockTimeout`; set before it begins."""
+    """Whether statements wait for locks up to the statement timeout. If not, a short lock timeout
+    applies, and `LockTimeout` is raised. Set this before entering.
+    """
 
     for_update: bool = False
-    """Whether aggregates that are loaded for a change are locked until it ends (pessimistic lock).
+    """Whether aggregates loaded for a change are locked until the end (pessimistic lock).
 
-    It is set before it begins. Adapters with one writer at a time have nothing to lock.
+    Set this before entering. Databases with a single writer, such as SQLite, need no locks.
     """
 
     shared: bool = False
-    """Whether use cases share it that can be run again, each in one of its own.
+    """Whether this is a batch: several use cases share it, and each can be retried alone.
 
-    It is set before it begins. What its end makes sure of, by a `ConcurrencyConflict`, need not be
-    looked at before.
+    Set this before entering. A batch may skip checks that the database repeats at the commit. A
+    violation there is a `ConcurrencyConflict`.
     """
 
     @abstractmethod
     def __enter__(self) -> Self:
-        """Begin.
+        """Begin the transaction.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached.
@@ -71,22 +73,21 @@ class UnitOfWork(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End; what is not committed is rolled back."""
+        """End the transaction; uncommitted changes are rolled back."""
 
     @abstractmethod
     def new_id(self) -> UUID:
-        """Return an id for a new aggregate: a UUIDv7 (RFC 9562), later ones greater."""
+        """Return a UUIDv7 (RFC 9562) for a new aggregate; later ids sort after earlier ones."""
 
     @abstractmethod
     def collect_events(self) -> list[Event]:
-        """Return the events recorded since the last call by the aggregates in use."""
+        """Return and clear the events recorded by all loaded aggregates since the last call."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Write what has been changed so far, and let go of the aggregates.
+        """Flush pending changes and detach all aggregates.
 
-        Until now nothing of it has been written. What follows is still in the same transaction, but
-        has objects of its own and sees the versions counted.
+        The transaction stays open. Later loads return new objects with the incremented versions.
 
         Raises:
             ConcurrencyConflict: when another transaction changed one of the aggregates first.
@@ -94,29 +95,32 @@ class UnitOfWork(ABC):
 
     @abstractmethod
     def defer(self) -> None:
-        """Let go of the aggregates, and leave what has been changed to be written with what comes.
+        """Detach all aggregates, and keep their pending changes for the next flush.
 
-        What follows has objects of its own, too. Whatever of it would have to see what is put by
-        raises `FlushRequired`.
+        Later loads return new objects. A load or query that depends on a deferred change raises
+        `FlushRequired`.
         """
 
     @abstractmethod
     def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
-        """Look for aggregates that are going to be asked for, by kind and id, all at once."""
+        """Prefetch aggregates by type and id, one query per type.
+
+        This saves the separate loads of a batch. Adapters may ignore it.
+        """
 
     @abstractmethod
     def discard(self) -> None:
-        """Let go of the aggregates and of what has been changed since the last settling."""
+        """Detach all aggregates, and discard their changes since the last flush or deferral."""
 
     @abstractmethod
     def commit(self) -> None:
-        """Settle, and make the changes durable and visible to others.
+        """Flush and commit.
 
         Raises:
             ConcurrencyConflict: when another transaction changed one of the aggregates first.
-            DatabaseUnavailable: when it cannot be said that the changes are kept.
+            DatabaseUnavailable: when the commit failed or its outcome is unknown.
         """
 
     @abstractmethod
     def rollback(self) -> None:
-        """Forget the changes that are not committed."""
+        """Roll back all uncommitted changes."""

@@ -1,4 +1,4 @@
-"""People: taking them in, changing who they are, and seeing them off."""
+"""Use cases of users: registration, profiles, passwords, images and deletion."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,10 @@ from service_layer.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A current password, verified against `verified_hash`, and the count that a failure raises."""
+    """A confirmation of the current password.
+
+    `verified_hash` is the hash that matched it; `counters` are those of the login throttle.
+    """
 
     verified_hash: str
     counters: Counters
@@ -37,7 +40,7 @@ def create_user(
     actor: Actor | None = None,
     **profile: Unpack[Profile],
 ) -> User:
-    """Take somebody in; without an actor they come of their own accord."""
+    """Create a user; without an actor this is a registration."""
     if actor is not None:
         require_unchanged_actor(uow, actor)
     user = User.create(
@@ -54,11 +57,11 @@ def create_user(
 
 
 def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]) -> None:
-    """Check whether a user with this profile could be registered, without doing it.
+    """Check that a user with this profile could be created.
 
     Raises:
-        InvalidField: when a value breaks the rule for its member.
-        NotUnique: when another user has the name or the address, in whatever case.
+        InvalidField: when a value breaks the rule for its field.
+        NotUnique: when another user has the username or the e-mail address, compared without case.
     """
     User.create(uow.new_id(), now, password_hash="", users=uow.users, **profile)
 
@@ -66,7 +69,7 @@ def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]
 def create_admin(
     uow: UnitOfWork, *, password_hash: str, now: datetime, **profile: Unpack[Profile]
 ) -> User:
-    """Take an admin in, by somebody who has the run of the machine."""
+    """Create an admin from the command line, and end first-time setup."""
     end_setup(uow, now)
     return create_user(uow, password_hash=password_hash, role=Role.ADMIN, now=now, **profile)
 
@@ -79,11 +82,11 @@ def set_up(
     now: datetime,
     **profile: Unpack[Profile],
 ) -> User:
-    """Take the first admin in, by the one-time secret that the server printed.
+    """Create the first admin, authorized by the one-time secret that the server printed.
 
     Raises:
-        AlreadySetUp: when there is an admin.
-        AuthenticationFailed: when it is not the secret.
+        AlreadySetUp: when an admin exists.
+        AuthenticationFailed: when the secret is wrong.
     """
     use_setup_secret(uow, secret, now)
     return create_admin(uow, password_hash=password_hash, now=now, **profile)
@@ -99,8 +102,8 @@ def edit_user(
     now: datetime,
     expected: Expected = None,
 ) -> User:
-    """Give members of a profile other values; an admin may set somebody else's password, too."""
-    # Who may not is told before anything is said of the user.
+    """Set the given fields of a user; an admin may also set another user's password."""
+    # Permission checks come first, so that their errors reveal nothing about the user.
     require_may_edit(actor, user_id, changes)
     if password_hash is not None:
         require_may_set_password(actor, user_id)
@@ -121,11 +124,11 @@ def change_password(
     password_hash: str,
     now: datetime,
 ) -> None:
-    """Change the actor's own password, after the current one has been confirmed.
+    """Change the actor's own password, after confirmation of the current one.
 
     Raises:
-        InvalidField: when the password has changed since.
-        TooManyAttempts: when others have reached the limit meanwhile.
+        InvalidField: when the password has changed since the confirmation.
+        TooManyAttempts: when concurrent attempts have reached the rate limit.
     """
     require_unchanged_actor(uow, actor)
     user = uow.users.get(actor.id)
@@ -144,7 +147,7 @@ def set_image(
     now: datetime,
     expected: Expected = None,
 ) -> tuple[User, str | None]:
-    """Show another picture of somebody, or none; return the user, and what was shown before."""
+    """Set or clear a user's image; return the user and the previous file name."""
     require_self_or_admin(actor, user_id)
     user = uow.users.get(user_id, expected)
     before = user.image_file
@@ -160,12 +163,12 @@ def delete_user(
     now: datetime,
     expected: Expected = None,
 ) -> str | None:
-    """Strike somebody off the list; return the picture that was shown of them."""
+    """Delete the user unless other records reference it; return the file name of the image."""
     require_unchanged_actor(uow, actor)
     user = uow.users.get(user_id, expected)
     traces = any(kept.references_user(user_id) for kept in (uow.tasks, uow.posts, uow.movements))
     user.delete(now, by=actor, users=uow.users, is_referenced=traces)
-    # Their tokens refer to them, so those go first.
+    # Tokens reference the user, so they are deleted first.
     revoke_tokens(uow, user_id, now=now, by=actor)
     uow.users.remove(user)
     return user.image_file

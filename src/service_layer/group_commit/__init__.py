@@ -1,1 +1,1 @@
-"""The optional fast lane: several use cases share one transaction."""
+"""Group commit: several use cases share one transaction, and so the cost of one commit."""

@@ -1,4 +1,4 @@
-"""Jobs: use cases that wait for the runner's writer, and the callers who wait for them."""
+"""Jobs of the group commit: queued use cases, and the callers that await their results."""
 
 import asyncio
 import threading
@@ -16,22 +16,22 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 class Job:
-    """A use case that waits for the writer, and the caller who waits for what comes of it."""
+    """A use case in the runner's queue, with the future of its caller."""
 
     def __init__(
         self, work: Callable[[UnitOfWork], Any], named: tuple[tuple[str, UUID], ...]
     ) -> None:
         self.work = work
         self.keys = named
-        """The aggregates that it is going to ask for, as far as its arguments tell."""
+        """Aggregates that the use case will load, as (entity name, id): the keys to prefetch."""
         self.loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Any] = self.loop.create_future()
-        # Who takes it decides whether the job is done: the writer, or a caller who gives up.
+        # A token that only one side can pop: the writer to run the job, or the caller's timeout.
         self._claim_token = [None]
         self._timed_out = False
 
     def claim(self) -> bool:
-        """Whether nobody has begun it, or given it up."""
+        """Claim the job; return whether it was neither claimed nor timed out."""
         try:
             self._claim_token.pop()
         except IndexError:
@@ -39,14 +39,14 @@ class Job:
         return not self._timed_out
 
     def release(self) -> None:
-        """Take note that nothing came of what was begun, and that it may be begun again."""
+        """Make a claimed job claimable again, because its attempt had no effect."""
         self._claim_token.append(None)
 
     def linger(self, enough: Callable[[], bool], turns: int, longest: float) -> None:
-        """Let others come, until they are enough or some turns of the caller's event loop are over.
+        """Linger: wait briefly so that a batch fills.
 
-        While the loop has nothing else to do a turn takes some microseconds; it never takes longer
-        than so many seconds.
+        The wait ends with a full batch, or after a number of event-loop ticks or of seconds. A tick
+        of an idle loop takes some microseconds.
         """
         if enough():
             return
@@ -58,16 +58,16 @@ class Job:
             else:
                 over.set()
 
-        with suppress(RuntimeError):  # the loop is closed: nobody else comes
+        with suppress(RuntimeError):  # the loop is closed, so no further jobs come from it
             self.loop.call_soon_threadsafe(turn, turns)
             over.wait(longest)
 
     async def wait(self, patience: float) -> Any:
-        """Return what comes of it; a caller who stops listening does not stop the work half way.
+        """Wait for the result, up to a timeout in seconds. Cancellation does not cancel the job.
 
         Raises:
-            QueueFull: when it is not even begun after so many seconds; it is not done then.
-            DatabaseUnavailable: when it is being done at that time. It is not begun once more.
+            QueueFull: when the job is still unclaimed at the timeout; it will not run.
+            DatabaseUnavailable: when it is running at the timeout; it will not be retried.
         """
         timer = self.loop.call_later(patience, self._time_out)
         try:
@@ -76,7 +76,7 @@ class Job:
             timer.cancel()
 
     def resolve(self, result: Any, error: BaseException | None) -> None:
-        """Tell its caller, if there still is one, what came of it; in their loop."""
+        """Set the outcome unless the caller is gone; call this in the job's event loop."""
         if self._outcome.done():
             return
         if error is None:
@@ -91,14 +91,14 @@ class Job:
 
 
 Outcome = tuple[Job, Any, BaseException | None]
-"""What came of a job: its result, or the error."""
+"""A job with its result or its error."""
 
 
 def resolve_jobs(outcomes: list[Outcome]) -> None:
-    """Wake those who wait, all at once: waking a loop from another thread costs a system call."""
+    """Resolve jobs with one wakeup per event loop, because each wakeup costs a system call."""
     for loop in {job.loop for job, _, _ in outcomes}:
         theirs = [outcome for outcome in outcomes if outcome[0].loop is loop]
-        # Whoever waited in a loop that is closed is gone; that is all this error tells.
+        # RuntimeError means that the loop is closed, so its callers no longer exist.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, theirs)
 
@@ -110,7 +110,7 @@ def _resolve(outcomes: list[Outcome]) -> None:
 
 @lru_cache(maxsize=256)
 def _entity_names(use_case: Callable[..., Any]) -> tuple[str, ...]:
-    """Return what the first arguments of a use case name: `task_id` names a task."""
+    """Return the entity names of a use case's leading `*_id` parameters: `task_id` gives `task`."""
     names = list(signature(use_case).parameters)[1:]
     named = takewhile(lambda name: name.endswith("_id"), names)
     return tuple(name.removesuffix("_id") for name in named)
@@ -119,7 +119,10 @@ def _entity_names(use_case: Callable[..., Any]) -> tuple[str, ...]:
 def prefetch_keys(
     use_case: Callable[..., Any], args: Sequence[Any]
 ) -> tuple[tuple[str, UUID], ...]:
-    """Return the aggregates that a use case is told of, or the one that is to be done `once`."""
+    """Return the keys to prefetch for a use case: one for each leading `*_id` argument.
+
+    For `idempotently` these are the keys of the use case that it wraps.
+    """
     if use_case is idempotently:
         _key, use_case, *args = args
     return tuple(zip(_entity_names(use_case), args, strict=False))

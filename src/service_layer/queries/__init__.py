@@ -1,1 +1,1 @@
-"""The query ports, and the views that they return."""
+"""Query ports, and the views (read models) that they return."""

@@ -1,4 +1,4 @@
-"""What is known of tokens and of those who bear them, and the ports that tell it."""
+"""Views of tokens, grants and credentials, and the query ports for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from service_layer.queries.users import PublicUser
 
 @dataclass(frozen=True, kw_only=True)
 class TokenView(View):
-    """A personal token as its owner sees it; its secret is not to be seen any more."""
+    """A personal token as its owner sees it, without the secret."""
 
     collection: ClassVar[str] = "tokens"
 
@@ -26,41 +26,41 @@ class TokenView(View):
 
     @classmethod
     def of(cls, token: Token) -> "TokenView":
-        """The view of an aggregate in hand."""
+        """Return the view of a loaded aggregate."""
         return cls.from_entity(token, name=token.name or "")
 
 
 class TokenQueries(Queries[TokenView, TokenFilter]):
-    """The reads of personal tokens."""
+    """Query port of personal tokens."""
 
     entity_name = Token.entity_name
 
     @abstractmethod
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
-        """Return a personal token, if it is this user's."""
+        """Return the personal token if it belongs to the user, or `None`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a token grants its bearer: to be this user, within a scope, for so long."""
+    """The authorization that a token gives: actor, scope and expiry."""
 
     token_id: UUID
     actor: Actor
     public: PublicUser
-    """What the public sees of the actor, so that an answer that names them needs not ask again."""
+    """Public view of the actor, so that responses that name the actor need no further query."""
     scope: Scope
     expires_at: datetime | None
     last_used_at: datetime | None
 
     @property
     def is_personal(self) -> bool:
-        """Whether it is a personal token's, and no session's."""
+        """Whether the grant comes from a personal token, not from a session."""
         return self.actor.by_personal_token
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What tells whether somebody is who they say they are."""
+    """The data that verifies a user's password."""
 
     user_id: UUID
     password_hash: str
@@ -68,31 +68,34 @@ class Credentials:
 
 
 class AccessQueries(ABC):
-    """The reads by which somebody is recognised; each is one statement by a unique index.
+    """Query port of authentication; each method is one statement, mostly by a unique index.
 
-    All of them raise `DatabaseUnavailable` when the database cannot be reached.
+    All methods raise `DatabaseUnavailable` when the database cannot be reached.
     """
 
     @abstractmethod
     async def grant(self, digest: str) -> Grant | None:
-        """Return what the token with this digest grants, if its user is active; expired or not."""
+        """Return the grant of the token with this digest, if its user is active.
+
+        The grant may have expired.
+        """
 
     @abstractmethod
     async def credentials(self, login: str) -> Credentials | None:
-        """Return the credentials of a user, by the username or e-mail address in lower case."""
+        """Return the credentials of a user by username or e-mail address, in lower case."""
 
     @abstractmethod
     async def credentials_by_id(self, user_id: UUID) -> Credentials | None:
-        """Return the credentials of a user."""
+        """Return the credentials of a user by id."""
 
     @abstractmethod
     async def awaits_setup(self) -> bool:
-        """Whether the workshop waits for its first admin."""
+        """Return whether a setup token is waiting for the creation of the first admin."""
 
     @abstractmethod
     async def is_setup_secret(self, digest: str) -> bool:
-        """Whether the secret with this digest sets up the workshop."""
+        """Return whether the digest is that of the current setup secret."""
 
     @abstractmethod
     async def failures(self, counters: Collection[UUID]) -> Mapping[UUID, Sequence[datetime]]:
-        """Return the times of the failures that some counters of the login throttle hold."""
+        """Return the recent failure times of the given counters of the login throttle."""

@@ -1,4 +1,4 @@
-"""The views of products and their categories, and the ports that answer with them."""
+"""Views of products and categories, and their query ports."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,26 +20,26 @@ class CategoryView(View):
 
     @classmethod
     def of(cls, category: Category) -> "CategoryView":
-        """The view of an aggregate in hand."""
+        """Return the view of a loaded aggregate."""
         return cls.from_entity(category)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProductCategory:
-    """A category beside a product that is in it."""
+    """A category as embedded in the view of a product."""
 
     id: UUID
     name: str
 
     @classmethod
     def of(cls, category: Category | CategoryView | None) -> "ProductCategory | None":
-        """What is told of a category, if there is one."""
+        """Return the embedded view, or `None` without a category."""
         return None if category is None else cls(id=category.id, name=category.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProductView(View):
-    """A product; `low_stock` tells that more have to be ordered."""
+    """A product; `low_stock` means a stock at the reorder level or below."""
 
     collection: ClassVar[str] = "products"
 
@@ -56,17 +56,17 @@ class ProductView(View):
 
     @classmethod
     def of(cls, product: Product, category: ProductCategory | None) -> "ProductView":
-        """The view of an aggregate in hand, beside the category it is in."""
+        """Return the view of a loaded aggregate with its category."""
         return cls.from_entity(product, category=category)
 
 
 class CategoryQueries(Queries[CategoryView, CategoryFilter]):
-    """The reads of categories."""
+    """Query port of categories."""
 
     entity_name = Category.entity_name
 
 
 class ProductQueries(Queries[ProductView, ProductFilter]):
-    """The reads of products."""
+    """Query port of products."""
 
     entity_name = Product.entity_name

@@ -1,4 +1,4 @@
-"""The views of devices, and the port that answers with them."""
+"""Views of devices, and their query port."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from service_layer.queries.base import Queries, View
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceView(View):
-    """A device as it is seen at a moment; its key is not to be seen."""
+    """A device with its presence at a time, without its key."""
 
     collection: ClassVar[str] = "devices"
 
@@ -30,22 +30,22 @@ class DeviceView(View):
 
     @classmethod
     def of(cls, device: Device, now: datetime) -> "DeviceView":
-        """The view of an aggregate in hand."""
+        """Return the view of a loaded aggregate, with its presence at `now`."""
         return cls.from_entity(device, presence=device.presence(now))
 
 
 class DeviceQueries(Queries[DeviceView, DeviceFilter]):
-    """The reads of devices."""
+    """Query port of devices."""
 
     entity_name = Device.entity_name
 
     @abstractmethod
     async def has_key(self, id: UUID, key_digest: str) -> bool:
-        """Whether there is such a device, and this is the digest of its key."""
+        """Return whether the device exists and its key has this digest."""
 
     @abstractmethod
     async def presences(self, now: datetime) -> Mapping[Presence, int]:
-        """Count the active devices of each presence at a moment; of those without any there are 0.
+        """Count the active devices by presence at a time; each presence has an entry, possibly 0.
 
-        What is in maintenance or retired is not expected to be heard of.
+        Devices in maintenance and retired ones are left out, because they need not send heartbeats.
         """

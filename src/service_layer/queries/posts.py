@@ -1,4 +1,4 @@
-"""The views of posts, and the port that answers with them."""
+"""Views of posts, and their query port."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ class PostView(View):
 
     @classmethod
     def of(cls, post: Post, people: Mapping[UUID, PublicUser]) -> "PostView":
-        """The view of an aggregate in hand, beside the people it names."""
+        """Return the view of a loaded aggregate with its author."""
         return cls.from_entity(post, author=people[post.author_id])
 
 
 class PostQueries(Queries[PostView, PostFilter]):
-    """The reads of posts."""
+    """Query port of posts."""
 
     entity_name = Post.entity_name
 
     @abstractmethod
     async def by_slug(self, slug: str) -> PostView | None:
-        """Return the post that has exactly this slug, or `None`."""
+        """Return the post with this slug, compared exactly, or `None`."""

@@ -1,4 +1,4 @@
-"""The view of movements, and the port that answers with it."""
+"""Views of movements, and their query port."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from service_layer.queries.users import PublicUser
 
 @dataclass(frozen=True, kw_only=True)
 class MovementView(View):
-    """A movement, and the stock that it left."""
+    """A movement, with the stock after it."""
 
     collection: ClassVar[str] = "movements"
 
@@ -27,20 +27,20 @@ class MovementView(View):
 
     @property
     def path(self) -> str:
-        # A movement is part of its product's ledger and has no address of its own: whoever follows
-        # this finds it there, and can GET what they find.
+        # A movement is part of its product's ledger and has no path of its own. A GET of this path
+        # returns the ledger, which contains it.
         return f"products/{self.product_id}/movements"
 
     @classmethod
     def of(cls, movement: Movement, people: Mapping[UUID, PublicUser]) -> "MovementView":
-        """The view of an aggregate in hand, beside the people it names."""
+        """Return the view of a loaded aggregate with its creator."""
         by = movement.created_by_id
         return cls.from_entity(movement, created_by=people.get(by) if by else None)
 
 
 @dataclass(frozen=True)
 class StockLevel:
-    """How many pieces of a product there were from a moment on, and how many before it."""
+    """The stock of a product from a time on, and before that time."""
 
     at: datetime
     stock: int
@@ -48,10 +48,10 @@ class StockLevel:
 
 
 class MovementQueries(Queries[MovementView, MovementFilter]):
-    """The reads of movements."""
+    """Query port of movements."""
 
     entity_name = Movement.entity_name
 
     @abstractmethod
     async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
-        """Return how the stock of a product went, by its latest movements, the newest last."""
+        """Return the stock levels after the product's latest movements, oldest first."""

@@ -1,4 +1,4 @@
-"""The views of tasks, and the port that answers with them."""
+"""Views of tasks, and their query port."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from service_layer.queries.users import PublicUser
 
 @dataclass(frozen=True, kw_only=True)
 class TaskView(View):
-    """A task as it is seen on a given day."""
+    """A task; `overdue` is evaluated at a given date."""
 
     collection: ClassVar[str] = "tasks"
 
@@ -33,7 +33,7 @@ class TaskView(View):
 
     @classmethod
     def of(cls, task: Task, today: date, people: Mapping[UUID, PublicUser]) -> "TaskView":
-        """The view of an aggregate in hand, beside the people it names."""
+        """Return the view of a loaded aggregate with the users it references."""
         assignee, by = task.assignee_id, task.created_by_id
         return cls.from_entity(
             task,
@@ -45,7 +45,7 @@ class TaskView(View):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCounts:
-    """How many tasks there are, by what is left to do about them."""
+    """Numbers of tasks by state; overdue ones are also pending."""
 
     total: int
     completed: int
@@ -55,14 +55,17 @@ class TaskCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class WeekCount:
-    """How many tasks were done in the week that begins on a Monday, at midnight in UTC."""
+    """Number of tasks completed in the week that starts at `monday`, 00:00 UTC."""
 
     monday: date
     done: int
 
 
 def weeks_until(now: datetime, weeks: int) -> tuple[tuple[datetime, datetime], ...]:
-    """Return the last weeks (ISO 8601), the current one last: when each begins, and the next."""
+    """Return the bounds of the last weeks (ISO 8601), oldest first; the last one contains `now`.
+
+    Each is half open: its start, and the start of the next week.
+    """
     today = now.astimezone(UTC).date()
     monday = datetime.combine(today - timedelta(days=today.weekday()), time(), UTC)
     begins = [monday - timedelta(weeks=ago) for ago in range(weeks - 1, -2, -1)]
@@ -70,14 +73,17 @@ def weeks_until(now: datetime, weeks: int) -> tuple[tuple[datetime, datetime], .
 
 
 class TaskQueries(Queries[TaskView, TaskFilter]):
-    """The reads of tasks."""
+    """Query port of tasks."""
 
     entity_name = Task.entity_name
 
     @abstractmethod
     async def count(self, filter: TaskFilter) -> TaskCounts:
-        """Count the tasks that the filter means, exactly."""
+        """Count the matching tasks exactly, without `COUNT_LIMIT`."""
 
     @abstractmethod
     async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
-        """Count the tasks done in each of the last weeks, one at least; the current one is last."""
+        """Count the tasks completed in each of the last `weeks` weeks, oldest first.
+
+        `weeks` is at least 1; the last entry is the current week.
+        """

@@ -1,4 +1,4 @@
-"""The views of users, one for each kind of onlooker, and the port that answers with them."""
+"""Views of users by viewer, and their query port."""
 
 from abc import abstractmethod
 from collections.abc import Collection
@@ -12,17 +12,17 @@ from domain.users import User, UserFilter
 from service_layer.queries.base import Queries, View
 
 DEFAULT_IMAGE = "default.png"
-"""The picture of whoever has uploaded none; it comes with the application."""
+"""Image of users without an uploaded one; it is part of the application."""
 
 
 def image_url(image_file: str | None) -> str:
-    """Return the address of a picture; another picture has another address."""
+    """Return the URL of an image file; a changed image has another URL."""
     return f"/media/{image_file or DEFAULT_IMAGE}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicUser:
-    """A user as the public sees them."""
+    """The public view of a user."""
 
     id: UUID
     username: str
@@ -32,7 +32,7 @@ class PublicUser:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberUser:
-    """A user as other members see them."""
+    """The view of a user for other members."""
 
     id: UUID
     username: str
@@ -45,7 +45,7 @@ class MemberUser:
 
 @dataclass(frozen=True, kw_only=True)
 class UserView(View):
-    """A user as they themselves and the admins see them: everything but the password."""
+    """The view of a user for the user and for admins: all fields but the password hash."""
 
     collection: ClassVar[str] = "users"
 
@@ -61,17 +61,17 @@ class UserView(View):
 
     @classmethod
     def of(cls, user: User) -> "UserView":
-        """The view of an aggregate in hand."""
+        """Return the view of a loaded aggregate."""
         return cls.from_entity(user, image_url=image_url(user.image_file))
 
     def public(self) -> PublicUser:
-        """What the public sees of this user."""
+        """Return the public view."""
         return PublicUser(
             id=self.id, username=self.username, name=self.name, image_url=self.image_url
         )
 
     def member(self) -> MemberUser:
-        """What other members see of this user."""
+        """Return the view for other members."""
         return MemberUser(
             id=self.id,
             username=self.username,
@@ -83,21 +83,21 @@ class UserView(View):
         )
 
     def visible_to(self, actor: Actor | None) -> "PublicUser | MemberUser | UserView":
-        """What somebody sees of this user."""
+        """Return the view that the actor may see."""
         if actor is None:
             return self.public()
         return self if actor.is_admin or actor.id == self.id else self.member()
 
 
 class UserQueries(Queries[UserView, UserFilter]):
-    """The reads of users."""
+    """Query port of users."""
 
     entity_name = User.entity_name
 
     @abstractmethod
     async def by_username(self, username: str) -> UserView | None:
-        """Return the user of a name, whatever its case, or `None`."""
+        """Return the user with this username, compared without case, or `None`."""
 
     @abstractmethod
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
-        """Return what the public sees of some users, by their ids."""
+        """Return the public views of users, by id."""
