@@ -278,7 +278,7 @@ class SqliteDatabase(SqlDatabase):
                 return self._loop_reader.fetch(statement, values)
             except ReadTimedOut:
                 self._slow.add(statement)
-                log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
+                log.info("slow read moved to thread", extra={"sql": statement.sql})
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, self._read_in_thread, statement, values
         )
