@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class _Batch:
-    """Collect the keys of the next query and the futures that wait for its result."""
+    """The keys of the next query, and the futures that wait for its result."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -34,7 +34,7 @@ class _Batch:
 
 
 class Batcher(Generic[G, R]):
-    """Batch concurrent lookups of keys into shared queries (query batching, request coalescing).
+    """A batcher of concurrent requests for keys into shared queries (also request coalescing).
 
     The first query of a group starts after a short linger. Keys that arrive while it is in flight
     form the next batch. A batch that reaches `BATCH_SIZE` starts at once, as a second query in
@@ -70,7 +70,7 @@ class Batcher(Generic[G, R]):
         others.
 
         Raises:
-            DatabaseUnavailable: when the query takes too long. Errors of the query itself pass through.
+            DatabaseUnavailable: when the query takes too long; other errors are those of the query.
         """
         batch = self._waiting.get(group)
         if batch is None:
