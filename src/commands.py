@@ -325,9 +325,7 @@ class _Server(uvicorn.Server):
         await super().main_loop()
 
     def end_start(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal that arrives before uvicorn's handler is set, or is raised again by
-        uvicorn.
-        """
+        """Handle a signal that uvicorn does not handle yet, or that it raises again."""
         if self.served:
             return
         if number == signal.SIGINT:

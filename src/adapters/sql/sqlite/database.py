@@ -374,7 +374,7 @@ class _DirectLookup(Lookup):
         super().__init__(database, rows, key)
         self._turns = database
         self._several = database.coalesced(self._look_up)
-        # After ANALYZE, SQLite plans anew for each bound value of an indexed column, which takes
+        # After ANALYZE, SQLite plans again for each bound value of an indexed column, which takes
         # longer than the lookup. A subquery hides the value from the planner.
         one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
         self._one = Statement(one, database.dialect)
