@@ -86,7 +86,6 @@ def _keep_triggers(source: str) -> str:
 
 
 def _append(name: str) -> None:
-    """Append a revision to `REVISIONS`."""
     path = Path(database.__file__)
     source = path.read_text()
     head = f'    "{database.HEAD}",\n)\n'

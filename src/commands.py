@@ -45,7 +45,7 @@ log = logging.getLogger("atelier")
 T = TypeVar("T")
 
 SHUTDOWN_SECONDS = 20
-"""Graceful shutdown: seconds for requests in flight to drain."""
+"""Seconds for requests in flight to drain on graceful shutdown."""
 
 WORKER_SECONDS = 30
 """Seconds after which a worker that does not answer its parent is replaced.

@@ -8,8 +8,8 @@ down_revision = "0005"
 
 TABLES = ("tasks", "users", "posts", "products", "devices")
 
-# The rows have explicit numbers. SQLite's implicit row ids of a table with a key of another type
-# may change when the file is vacuumed, dumped and restored, or the table is rebuilt.
+# The rows have explicit numbers, because the primary keys of the tables are not integers. SQLite's
+# implicit row ids may change by VACUUM, by a dump and restore, or when the table is rebuilt.
 INDEX = (
     "CREATE TABLE {name}_search_rows (number INTEGER NOT NULL, id CHAR(32) NOT NULL,"
     " CONSTRAINT pk_{name}_search_rows PRIMARY KEY (number),"

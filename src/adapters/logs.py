@@ -60,7 +60,7 @@ _MASKS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]],
     # SQLAlchemy and Pydantic show their input in one line.
     ("[parameters:", re.compile(r"\[parameters:.*"), "[parameters: ***]"),
     ("input_value=", re.compile(r"input_value=.*"), "input_value=***"),
-    # The password in a URL, which may contain anything but white space, or an e-mail address with
+    # The password in a URL, which may contain anything but white space; and e-mail addresses with
     # any character that RFC 5322 permits outside quotes.
     (
         "@",

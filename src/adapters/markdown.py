@@ -27,7 +27,7 @@ READ_FOR_BEGINNING = 2_000
 CACHE_BYTES = 4 << 20
 
 WAITING = 100
-"""Queue length above which further requests get no result."""
+"""Queue length at which further requests get no result."""
 
 _MAX_ANSWER = 16 << 20
 
@@ -199,7 +199,6 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """Kill a worker and close its pipes."""
     process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

@@ -121,7 +121,6 @@ def _first_paragraphs(text: str) -> tuple[list[Token], bool]:
 
 
 def _plain(block: Token) -> str:
-    """Return a block's plain text."""
     breaks = ("softbreak", "hardbreak")
     return "".join(" " if each.type in breaks else each.content for each in block.children or ())
 

@@ -38,7 +38,7 @@ _BUSY = "Too many pictures are waiting to be looked at."
 _UNREADABLE = "The pictures cannot be read at the moment."
 
 WAITING = 50
-"""Number of queued uploads above which further ones are refused."""
+"""Queue length at which further uploads are refused."""
 
 # More than any image of `KEPT_SIDE` takes.
 _MAX_ANSWER = 8 * 1024 * 1024

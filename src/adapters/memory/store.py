@@ -184,7 +184,7 @@ class MemoryTokens(MemoryRepository[Token], TokenRepository):
 
 
 class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleRepository):
-    """Counters of failed sign-in attempts in a dictionary."""
+    """Login throttles (rate limit counters) in a dictionary."""
 
     type = LoginThrottle
 

@@ -128,7 +128,7 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
 
 
 class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
-    """Counters of failed sign-in attempts in a table."""
+    """Login throttles (rate limit counters) in a table."""
 
     entity = LoginThrottle
     # Concurrent guesses at one account would mostly fail by the optimistic lock alone.

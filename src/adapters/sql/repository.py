@@ -31,7 +31,7 @@ class SqlRepository(Repository[E], Generic[E]):
 
     entity: type[E]
     for_update: bool = False
-    """Pessimistic lock: whether found rows stay locked until the transaction ends.
+    """Whether found rows stay locked until the transaction ends (pessimistic lock).
 
     PostgreSQL uses `FOR NO KEY UPDATE`, which permits new references to the row. SQLite has one
     writer and ignores it.

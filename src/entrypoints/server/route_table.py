@@ -1,4 +1,4 @@
-"""Route table: look up an API route by (method, path) in O(1)."""
+"""The route table: look up an API route by (method, path) in O(1)."""
 
 from collections.abc import Awaitable, Iterable
 from typing import Any

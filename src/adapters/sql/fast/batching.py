@@ -1,4 +1,4 @@
-"""Query batching (DataLoader): keys requested while a query is in flight share the next one."""
+"""The DataLoader pattern (query batching): keys requested during a query share the next one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping
@@ -45,7 +45,7 @@ class Batcher(Generic[G, R]):
     """
 
     LINGER_TICKS = 3
-    """Linger: event-loop ticks a batch waits for more keys.
+    """Event-loop ticks that a batch waits for more keys (linger).
 
     A tick takes microseconds on an idle loop. On a busy loop, each tick brings more keys.
     """

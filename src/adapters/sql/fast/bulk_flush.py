@@ -1,7 +1,7 @@
-"""Bulk flush: write a session's new and changed aggregates with few statements.
+"""The bulk flush: write a session's new and changed aggregates with few statements.
 
-SQLAlchemy's own flush sends one UPDATE and waits one round trip per changed row, because it checks
-the version of each (optimistic lock).
+SQLAlchemy's own flush checks the version of each changed row (optimistic lock). It therefore sends
+one UPDATE per row and waits for each.
 """
 
 from collections.abc import Iterable, Sequence

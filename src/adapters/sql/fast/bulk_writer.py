@@ -1,4 +1,4 @@
-"""Bulk insert and bulk update of rows of one table, with SQLAlchemy's `executemany`."""
+"""The bulk insert and bulk update of a table's rows, by SQLAlchemy's `executemany`."""
 
 from collections.abc import Sequence
 from functools import lru_cache

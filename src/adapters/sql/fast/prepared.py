@@ -1,4 +1,4 @@
-"""Prepared statements: conversion of SQLAlchemy's SQL for libpq, and checks of libpq's results."""
+"""Support for prepared statements: SQL conversion for libpq, and checks of its results."""
 
 import re
 from functools import lru_cache

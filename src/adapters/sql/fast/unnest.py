@@ -1,4 +1,4 @@
-"""Bulk insert and bulk update in PostgreSQL: one statement takes each column as an array."""
+"""The bulk insert and bulk update of PostgreSQL: one statement takes each column as an array."""
 
 import re
 from functools import lru_cache

@@ -57,7 +57,7 @@ def arguments(url: URL) -> dict[str, Any]:
 
 
 LOCK_TIMEOUT = 0.03
-"""Lock timeout of a batch transaction, in seconds.
+"""Seconds; the lock timeout of a batch transaction (group commit).
 
 A commit in progress ends within it. A longer wait would delay the other jobs of the batch.
 """

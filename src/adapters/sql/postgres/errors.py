@@ -24,7 +24,7 @@ _STATES = {
     "42P01": "The database has no tables; has it been migrated?",
 }
 
-# Concurrency conflicts; see `SqlDatabase.translate_error`.
+# Each of these is a concurrency conflict; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
     "40001",  # serialization failure
     "40P01",  # deadlock detected

@@ -1,4 +1,4 @@
-"""The query ports over a SQL database: one statement per query, compiled once per shape."""
+"""The query ports over a SQL database, with a statement cache: each shape is compiled once."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Keyset pagination: a filter and a page request become one statement that walks an index."""
+"""List statements with keyset pagination: a filter and a page request become an index walk."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Full-text search by substring: search patterns, and the trigram indexes of each database.
+"""Substring search: patterns, and the trigram index of each searched table.
 
 A trigram is a sequence of three characters. PostgreSQL has trigram indexes with the extension
-pg_trgm. In SQLite, triggers maintain an FTS5 table beside each searched table.
+pg_trgm. In SQLite, triggers maintain an FTS5 table (full-text index) beside each searched table.
 """
 
 from collections.abc import Callable

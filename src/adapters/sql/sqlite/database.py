@@ -93,8 +93,8 @@ def _create(path: Path) -> None:
 def make_engine(path: Path, mode: str) -> Engine:
     """Create an engine whose transactions take the write lock at once.
 
-    A transaction that reads first and writes later fails as soon as another one has written in
-    between, regardless of the busy timeout. `BEGIN IMMEDIATE` waits for the lock instead.
+    A transaction that reads first and writes later fails if another one has written in between. The
+    busy timeout does not help then. `BEGIN IMMEDIATE` waits for the lock instead.
     """
     engine = create_engine(
         "sqlite://",
@@ -127,7 +127,7 @@ class SqliteDatabase(SqlDatabase):
 
     The file may be deleted or replaced while the service runs. SQLite would continue to write to
     the old, unreachable file. The file's identity is therefore compared before and after each
-    transaction, and a commit is acknowledged only if it is in the current file.
+    transaction. A commit is acknowledged only if it is in the current file.
     """
 
     dialect = SQLiteDialect_pysqlite(paramstyle="named")

@@ -1,4 +1,4 @@
-"""Import the newest available SQLite module.
+"""Import of the newest available SQLite module.
 
 Before 3.51.3, SQLite's write-ahead log had a bug that could lose a change when several connections
 wrote. Most Python builds include an older version. The package `pysqlite3` is the standard

@@ -4,7 +4,7 @@ from adapters.sql.errors import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailab
 from adapters.sql.sqlite.driver import sqlite3
 from service_layer.errors import ConcurrencyConflict
 
-# Concurrency conflicts; see `SqlDatabase.translate_error`.
+# Each of these is a concurrency conflict; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
     787,  # SQLITE_CONSTRAINT_FOREIGNKEY; a commit reports the primary code 19 only
     1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
