@@ -1,7 +1,7 @@
-"""What it costs to know who asks, and whether the time of a 401 tells if there is such a user.
+"""Measure the cost of authentication, and compare times of a 401 for known and unknown users.
 
-The first is timed within this process, on memory: the code between a request and its endpoint. The
-second is asked of a running server, known and unknown names in turn.
+The first is measured in this process with the memory adapters: the code between a request and its
+endpoint. The second uses a running server, with known and unknown names in turn.
 """
 
 import argparse
@@ -30,7 +30,7 @@ SIGN_IN = "/api/v1/auth/token"
 
 
 async def checking_a_token() -> float:
-    """Return the microseconds of processor time that it takes to authorize a request."""
+    """Return the microseconds of CPU time to authorize a request."""
     app = memory_app(lambda: NOON)
     token = MEMBER.token.encode()
     scope: Scope = {
@@ -63,7 +63,7 @@ class Asker:
         self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
 
     def refused(self, username: str) -> float:
-        """Return how many milliseconds it takes to be told that a password is wrong."""
+        """Return the milliseconds until a wrong password is refused."""
         form = urlencode({"username": username, "password": "wrong password"})
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         started = time.perf_counter()
@@ -76,7 +76,7 @@ class Asker:
         return spent
 
     def take_in(self, username: str, token: str) -> None:
-        """Have a user made."""
+        """Create a user."""
         new = {"username": username, "email": f"{username}@example.org", "name": username}
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         body = json.dumps({**new, "password": "long enough"})
@@ -87,7 +87,7 @@ class Asker:
 
 
 def main() -> None:
-    """Time both, and print what came out."""
+    """Run both measurements and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="where the server is, as in http://127.0.0.1:8000")
     asked = parser.parse_args()
@@ -96,7 +96,7 @@ def main() -> None:
     known = [f"known{number}" for number in range(35)]
     for name in known:
         asker.take_in(name, token)
-    # Each name may be wrong about four times, and the address three hundred times.
+    # The login throttle permits about four failures per name, and three hundred per address.
     times: dict[str, list[float]] = {"known": [], "unknown": []}
     for name in known * 4:
         times["known"].append(asker.refused(name))

@@ -1,9 +1,9 @@
-"""Many change a few things at once, over several processes, and none of it may go wrong.
+"""Contention test: many clients change a few rows through several worker processes.
 
 Each run serves a fresh PostgreSQL database. 32 connections edit, complete, assign, move, archive,
-publish, make and delete what there are a handful of each. Every answer must be one that such a
-client has to expect, and at the end the books must be right: what went wrong is told, and makes
-the exit status 1.
+publish, create and delete a handful of resources of each kind. Every response must be one that a
+client has to expect, and the stored data must be consistent at the end. Errors are printed, and the
+exit status is then 1.
 """
 
 import argparse
@@ -53,7 +53,7 @@ BOOKS = {
 
 
 async def run(service: Service, seconds: float, connections: int) -> Crowd:
-    """Have the crowd at work for so long; return what it knows then."""
+    """Run the clients for this many seconds; return their shared record."""
     crowd = Crowd()
     open = [
         Connection(service.port, (ADMIN, MEMBER, OTHER)[place % 3].token)
@@ -77,7 +77,7 @@ async def run(service: Service, seconds: float, connections: int) -> Crowd:
 
 
 async def look(crowd: Crowd, by: Connection, thing: Thing) -> None:
-    """Look at what has become of a thing, when all is over."""
+    """Compare a resource's final state with the record."""
     now = await by.ask("GET", thing.path)
     expected = 1 + thing.changes
     if thing.gone or now.status != 200:
@@ -90,19 +90,19 @@ async def look(crowd: Crowd, by: Connection, thing: Thing) -> None:
 
 
 def deadlocks(url: URL) -> int:
-    """Return how many deadlocks the database has broken so far."""
+    """Return the number of deadlocks that the database has resolved so far."""
     asked = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     return count(url, asked)
 
 
 def count(url: URL, query: str) -> int:
-    """Return the number that a query tells."""
+    """Return the number that a query yields."""
     ((found,),) = ask(url, query)
     return int(found)
 
 
 def told(crowd: Crowd, url: URL, seconds: float, workers: int, broken: int) -> None:
-    """Print what came of it."""
+    """Print the results of a run."""
     every = sum(crowd.answers.values())
     print(f"{workers} workers, {seconds:.0f} s: {every:,} requests, {every / seconds:.0f} a second")
     for status, count in sorted(crowd.answers.items()):
@@ -119,7 +119,7 @@ def told(crowd: Crowd, url: URL, seconds: float, workers: int, broken: int) -> N
 
 
 def check_books(crowd: Crowd, url: URL) -> None:
-    """Add what is wrong in the books to the troubles."""
+    """Add inconsistencies of the stored data to the errors."""
     for what, query in BOOKS.items():
         if found := count(url, query):
             crowd.troubles.append(f"{found} {what}")
@@ -130,7 +130,7 @@ def check_books(crowd: Crowd, url: URL) -> None:
 
 
 def main() -> None:
-    """Let the crowd loose on each number of workers."""
+    """Run the test with each number of workers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--server",

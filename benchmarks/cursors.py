@@ -1,7 +1,7 @@
-"""Times page 1 and page 1,000 of the tasks on a running server, and prints how they compare.
+"""Compare the times of page 1 and page 1,000 of the tasks (keyset pagination) on a running server.
 
-The two are asked for in turn over one connection, so that whatever else the machine does meanwhile
-falls on both alike.
+The two are requested in turn over one connection, so that other load on the machine affects both
+alike.
 """
 
 import argparse
@@ -26,7 +26,7 @@ class Client:
         self.headers: dict[str, str] = {}
 
     def get(self, path: str) -> bytes:
-        """Return the body of an answer that must be 200."""
+        """Return the body of a response, which must be 200."""
         self._connection.request("GET", path, headers=self.headers)
         answer = self._connection.getresponse()
         body = answer.read()
@@ -39,7 +39,7 @@ class Client:
         return json.loads(self.get(path))
 
     def wait(self) -> None:
-        """Wait until the server answers."""
+        """Wait until the server responds."""
         end = time.monotonic() + 30
         while True:
             try:
@@ -54,14 +54,14 @@ class Client:
 
 
 def milliseconds(client: Client, path: str) -> float:
-    """Return how long one answer takes."""
+    """Return the time of one response."""
     started = time.perf_counter()
     client.get(path)
     return (time.perf_counter() - started) * 1000
 
 
 def main() -> None:
-    """Walk to page 1,000 by the cursors, then time it against page 1."""
+    """Follow the cursors to page 1,000, then measure it against page 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="where the server is, as in http://127.0.0.1:8000")
     parser.add_argument("--pairs", type=int, default=1_500)

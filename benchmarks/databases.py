@@ -1,4 +1,4 @@
-"""Fresh PostgreSQL databases to measure in, with our tables and people."""
+"""Fresh PostgreSQL databases for measurements, with the service's tables and test users."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from support.databases import execute, migrated_postgres, text
 
 @contextmanager
 def fresh(server: URL, name: str) -> Iterator[URL]:
-    """Make a database of that name, for as long as it is needed."""
+    """Create a database for the duration of the block."""
     execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
     url = server.set(database=name)
@@ -22,6 +22,6 @@ def fresh(server: URL, name: str) -> Iterator[URL]:
 
 
 def ask(url: URL, query: str, *given: Any) -> list[tuple[Any, ...]]:
-    """Return what a query finds; `%s` stands for each thing given."""
+    """Return a query's rows; `%s` are its parameters."""
     with psycopg.connect(text(url)) as connection:
         return connection.execute(query.encode(), given or None).fetchall()

@@ -1,7 +1,7 @@
-"""What more workers bring and what more rows cost: the side-by-side bench of ourselves alone.
+"""Measure how throughput scales with workers and rows, with the side-by-side bench.
 
-Leaves each measurement in build/growth, the plot in docs/growth.svg, and the tables in
-docs/performance.md, in the place of those that are there.
+The results go to build/growth, the plot to docs/growth.svg, and the tables to docs/performance.md,
+where they replace the existing ones.
 """
 
 import argparse
@@ -33,16 +33,16 @@ COLUMNS = {
     "CPU ms": ("cpu_per_k", "{:.3f}"),
     "database's": ("db_cpu_per_k", "{:.3f}"),
 }
-"""What is told of each, by what the bench calls it, and how it is written."""
+"""The columns of the tables: for each, the bench's name and the number format."""
 
 Shape = tuple[int, int]
-"""How many rows there are, and how many workers."""
+"""The number of rows and of workers."""
 Measured = dict[Shape, dict[str, dict[str, float]]]
-"""The medians over the rounds for each operation."""
+"""The medians over the rounds, by operation."""
 
 
 def measure(bench: Path, shape: Shape, given: Sequence[str]) -> None:
-    """Have the bench measure one shape, in databases of its own."""
+    """Run the bench for one shape, in its own databases."""
     rows, workers = shape
     server = os.environ["BENCH_ADMIN_DSN"].rpartition("/")[0]
     set_here = {
@@ -72,7 +72,7 @@ def measure(bench: Path, shape: Shape, given: Sequence[str]) -> None:
         *(each for pair in asked.items() for each in pair),
     ]
     print(f"{rows:,} rows, {workers} workers", file=sys.stderr, flush=True)
-    subprocess.run(  # noqa: S603  # whoever may run this may run anything
+    subprocess.run(  # noqa: S603  # the user of this script may run anything anyway
         [*map(str, command), *given],
         env={**os.environ, **set_here},
         stdout=subprocess.DEVNULL,
@@ -81,12 +81,12 @@ def measure(bench: Path, shape: Shape, given: Sequence[str]) -> None:
 
 
 def kept(shape: Shape) -> Path:
-    """Return where the measurements of a shape are."""
+    """Return the file with the results of a shape."""
     return OUT / f"{shape[0]}-{shape[1]}.json"
 
 
 def circumstances(shapes: Sequence[Shape]) -> str:
-    """Return when and how it was measured, and what else the machine did meanwhile."""
+    """Return the date and options of the measurement, and the load by other processes."""
     every = [json.loads(kept(shape).read_text()) for shape in shapes]
     rounds, seconds = (every[0]["options"][what] for what in ("rounds", "seconds"))
     others = [one["foreign"] for e in every for each in e["results"][OURS].values() for one in each]
@@ -97,7 +97,7 @@ def circumstances(shapes: Sequence[Shape]) -> str:
 
 
 def medians(shape: Shape) -> dict[str, dict[str, float]]:
-    """Return what was measured of a shape."""
+    """Return the medians of a shape's results."""
     results: Any = json.loads(kept(shape).read_text())["results"][OURS]
     if errors := sum(one["errors"] for rounds in results.values() for one in rounds):
         raise SystemExit(f"{shape}: {errors} errors")
@@ -108,7 +108,7 @@ def medians(shape: Shape) -> dict[str, dict[str, float]]:
 
 
 def table(measured: Measured, shapes: Sequence[Shape], labels: Sequence[str]) -> str:
-    """Return a line for each operation, and for each thing told a column for each shape."""
+    """Return a table with a row per operation, and a column per measure and shape."""
     heads = [f"{what}, {label}" for what in COLUMNS for label in labels]
     lines = ["| | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
     for operation in OPERATIONS:
@@ -122,7 +122,7 @@ def table(measured: Measured, shapes: Sequence[Shape], labels: Sequence[str]) ->
 
 
 def panel(title: str, measured: Measured, shapes: Sequence[Shape], labels: Sequence[str]) -> Panel:
-    """Return the requests per second of each operation, shape by shape."""
+    """Return a panel of the requests per second of each operation, by shape."""
     lines = [
         Line(
             NAMES.get(operation, operation),
@@ -135,7 +135,7 @@ def panel(title: str, measured: Measured, shapes: Sequence[Shape], labels: Seque
 
 
 def tell(measured: Measured) -> None:
-    """Draw the plot, and put the tables where the others were."""
+    """Draw the plot and replace the tables."""
     workers = [f"{count}" for _, count in BY_WORKERS]
     rows = [f"{count:,}" for count, _ in BY_ROWS]
     by_workers = table(measured, BY_WORKERS, workers)
@@ -168,7 +168,7 @@ def tell(measured: Measured) -> None:
 
 
 def main() -> None:
-    """Measure each shape, unless it is only to be told anew."""
+    """Measure each shape, unless only the report is to be written."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="What else is given goes to the bench, as in --rounds 1."
     )

@@ -1,6 +1,6 @@
-"""What it costs to hear of a fleet: the processor time of a running server and of its database.
+"""Measure the CPU time of a running server and its database for a fleet's heartbeats.
 
-Each heartbeat comes on a connection of its own, as from a device that beats every half minute.
+Each heartbeat uses a new connection, as from a device that sends one every half minute.
 """
 
 import argparse
@@ -21,7 +21,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def listener(port: int) -> int:
-    """Return the process on this machine that listens on a port."""
+    """Return the id of the local process that listens on a port."""
     inodes = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -39,7 +39,7 @@ def listener(port: int) -> int:
 
 
 def spent(root: int) -> float:
-    """Return the seconds of processor time that a process and all below it have had."""
+    """Return the CPU seconds that a process and its descendants have used."""
     parents, times = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -56,13 +56,13 @@ def spent(root: int) -> float:
 
 
 class Server:
-    """The server, asked on a new connection each time."""
+    """The server; each request uses a new connection."""
 
     def __init__(self, address: str) -> None:
         self.netloc = urlsplit(address).netloc
 
     def post(self, path: str, token: str, body: Any = None) -> Any:
-        """Return the answer, which must be a good one."""
+        """Return the body of a response, which must be successful."""
         connection = http.client.HTTPConnection(self.netloc, timeout=30)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         sent = None if body is None else json.dumps(body)
@@ -75,13 +75,13 @@ class Server:
         return json.loads(told) if told else None
 
     def device(self, number: int, token: str) -> tuple[str, str]:
-        """Put a device on the list; return where its heartbeats go, and its key."""
+        """Create a device; return the path of its heartbeats, and its key."""
         new = {"name": f"Device {number}", "kind": "bench", "heartbeat_every": 30}
         path = f"{DEVICES}/{self.post(DEVICES, token, new)['id']}"
         return f"{path}/heartbeat", self.post(f"{path}/key", token)["key"]
 
     def beat(self, device: tuple[str, str], due: float) -> float:
-        """Send a heartbeat when it is due; return how many seconds later it is answered."""
+        """Send a heartbeat when it is due; return the seconds from then to the response."""
         time.sleep(max(0.0, due - time.monotonic()))
         path, key = device
         metrics = {"temperature": 41.5, "jobs": 3, "spindle": {"rpm": 12_000, "load": 0.31}}
@@ -90,7 +90,7 @@ class Server:
 
 
 def main() -> None:
-    """Make the fleet, let it beat, and print what that has cost."""
+    """Create the fleet, send heartbeats, and print their cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="where the server is, as in http://127.0.0.1:8000")
     parser.add_argument("--devices", type=int, default=2_000)

@@ -1,14 +1,12 @@
-"""A minute of hostile requests from one address beside ordinary clients from another.
+"""A minute of hostile requests from one address, with ordinary clients at another.
 
-It serves the demo's workshop from a temporary folder. One process attacks from 127.0.0.2, in every
-way at once; sixteen ordinary clients work from 127.0.0.1 meanwhile, in browsers that have signed in
-before; and `/health/live` is asked ten times a second on a new connection. The exit code is 1
-unless
+The demo is served from a temporary folder. One process attacks from 127.0.0.2 in every way at once.
+Meanwhile, sixteen ordinary clients with existing sessions work from 127.0.0.1, and `/health/live`
+is requested ten times a second on new connections. The exit code is 1 unless
 
-- `/health/live` was answered within 250 ms each time,
-- no ordinary request failed but by a 503 with `Retry-After`, sign-ins included,
-- memory (of the process and its children) grew by 100 MB at most, and was within 20 MB of before a
-  minute later.
+- `/health/live` was answered within 250 ms each time, - no ordinary request failed except by a 503
+with `Retry-After`, sign-ins included, - memory (of the process and its children) grew by at most
+100 MB, and was within 20 MB of the initial size a minute later.
 """
 
 import argparse
@@ -50,7 +48,7 @@ Attack = Callable[["Attacker"], None]
 
 
 class Attacker:
-    """Somebody at 127.0.0.2, with an account as a member."""
+    """An attacker at 127.0.0.2 with the account of a member."""
 
     def __init__(self, port: int, token: str, names: list[str], seconds: float) -> None:
         self.port = port
@@ -68,7 +66,7 @@ class Attacker:
     def send(
         self, line: str, body: bytes = b"", kind: str = "application/json", more: str = ""
     ) -> bytes:
-        """Send a request on a connection of its own; return what is answered, if anything is."""
+        """Send a request on a new connection; return the response, or nothing."""
         head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nConnection: close\r\n{more}"
         if body:
             head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
@@ -81,7 +79,7 @@ class Attacker:
         return answer
 
     def as_member(self) -> str:
-        """Return the header by which the attacker is known as a member."""
+        """Return the Authorization header of the attacker's account."""
         return f"Authorization: Bearer {self.token}\r\n"
 
     def send_form(self, path: str, **fields: str) -> bytes:
@@ -92,7 +90,7 @@ class Attacker:
 
 
 def deep_json(attacker: Attacker) -> None:
-    """Send a heartbeat of deeply nested JSON under a key that is none."""
+    """Send a heartbeat of deeply nested JSON with an invalid key."""
     texts = b",".join([b'"a"'] * 260_000)
     body = b"[" * 900 + texts + b',"\\ud83d\\udee0"' + b"]" * 900
     path = "/api/v1/devices/01900000-0000-7000-8000-00000000ffff/heartbeat"
@@ -100,7 +98,7 @@ def deep_json(attacker: Attacker) -> None:
 
 
 def wide_json(attacker: Attacker) -> None:
-    """Send the dearest JSON that a member may send."""
+    """Send the JSON bodies that cost most among those a member may send."""
     piece = random.choice([b'{"a":1}', b"[" * 60 + b"]" * 60, b"{}", b"1.5"])
     body = b"[" + b",".join([piece] * (1_000_000 // (len(piece) + 1))) + b"]"
     attacker.send("POST /api/v1/tasks", body, more=attacker.as_member())
@@ -118,7 +116,7 @@ def cookies(attacker: Attacker) -> None:
 
 
 def markdown(attacker: Attacker) -> None:
-    """Have Markdown rendered that grows."""
+    """Request the rendering of Markdown that expands."""
     content = "[a]: /" + "u" * 25_000 + "\n\n" + "[a]" * 6_000
     post = json.dumps({"title": "Growing", "content": content}).encode()
     answer = attacker.send("POST /api/v1/posts", post, more=attacker.as_member())
@@ -139,7 +137,7 @@ def markdown(attacker: Attacker) -> None:
 
 
 def setups(attacker: Attacker) -> None:
-    """Have passwords hashed by the form of a set-up that is over, and by registration."""
+    """Trigger password hashing by a completed set-up, by registration, and by password changes."""
     profile = {"username": "x", "email": "x@example.org", "name": "Ex", "password": "long enough"}
     attacker.send_form("/setup", secret="x", **profile)  # noqa: S106
     attacker.send("POST /api/v1/users", json.dumps(profile).encode())
@@ -158,12 +156,12 @@ def passwords(attacker: Attacker) -> None:
 
 
 def uploads(attacker: Attacker) -> None:
-    """Send far too large a body and close."""
+    """Send a body that is far too large, and close."""
     attacker.send("POST /api/v1/tasks", bytes(3 * 1024 * 1024), more=attacker.as_member())
 
 
 def silence(attacker: Attacker) -> None:
-    """Hold 400 connections: silent ones, half heads and half bodies."""
+    """Keep 400 connections open: silent ones, half heads and half bodies."""
     half = b"POST /api/v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n"
     form = b"Content-Type: application/x-www-form-urlencoded\r\n\r\nusername="
     with contextlib.ExitStack() as opened:
@@ -185,13 +183,13 @@ ATTACKS: dict[Attack, int] = {
     uploads: 2,
     silence: 1,
 }
-"""Each attack, and how many go on with it at once."""
+"""Each attack, and its number of concurrent threads."""
 
 
 def attack(
     port: int, token: str, names: list[str], seconds: float, pause: float, only: list[str]
 ) -> None:
-    """Attack in every way, or only in some, until the time is over; print what was answered."""
+    """Run all or some attacks until the time is over; print the statuses of the responses."""
     attacker = Attacker(port, token, names, seconds)
 
     def go_on(one: Attack) -> None:
@@ -208,7 +206,7 @@ def attack(
 
 
 class Member:
-    """An ordinary client: a browser that has signed in before, and the API with its token."""
+    """An ordinary client: a browser with an existing session, and the API with its token."""
 
     def __init__(self, service: Service, name: str) -> None:
         self.name = name
@@ -220,12 +218,12 @@ class Member:
         self.sign_in()
 
     def sign_in(self) -> None:
-        """Sign in by the page."""
+        """Sign in on the page."""
         self.ask("POST", "/sign-in", data={"username": self.name, "password": PASSWORD},
                  headers=OURS)  # fmt: skip
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response | None:
-        """Send a request, and note how it went."""
+        """Send a request and record its outcome."""
         started = time.monotonic()
         try:
             answer = self.http.request(method, path, **options)
@@ -240,7 +238,7 @@ class Member:
         return answer
 
     def work(self, until: float) -> None:
-        """Look at pages, write down tasks, and sign in again now and then."""
+        """Open pages, create tasks, and sign in again now and then."""
         for turn in itertools.count():
             if time.monotonic() > until:
                 return
@@ -254,7 +252,7 @@ class Member:
 
 
 def megabytes(pid: int) -> float:
-    """Return the memory of a process and all below it, what they share counted once."""
+    """Return the memory of a process and its descendants, with shared memory counted once."""
     pids, total = [pid], 0.0
     while pids:
         each = pids.pop()
@@ -269,7 +267,7 @@ def megabytes(pid: int) -> float:
 
 @contextlib.contextmanager
 def sampled(take: Callable[[], float], every: float) -> Iterator[list[float]]:
-    """Take samples in a thread of its own."""
+    """Take samples in another thread."""
     taken: list[float] = []
     over = threading.Event()
 
@@ -287,7 +285,7 @@ def sampled(take: Callable[[], float], every: float) -> Iterator[list[float]]:
 
 
 def ask_live(port: int, over: Any, answered: Any) -> None:
-    """Ask `/health/live` ten times a second until it is over; tell how long the answers took."""
+    """Request `/health/live` ten times a second until the event is set; queue the times."""
     taken = []
     while not over.wait(0.1):
         taken.append(live(port))
@@ -295,7 +293,7 @@ def ask_live(port: int, over: Any, answered: Any) -> None:
 
 
 def live(port: int) -> float:
-    """Return the seconds in which `/health/live` is answered on a new connection."""
+    """Return the seconds until `/health/live` is answered on a new connection."""
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -306,7 +304,7 @@ def live(port: int) -> float:
 
 
 def main() -> None:
-    """Serve, attack, and print what ordinary clients noticed of it."""
+    """Serve, attack, and print the effect on ordinary clients."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between the attacks")
@@ -332,7 +330,7 @@ def main() -> None:
             arguments = (service.port, token, attacked, asked.seconds, asked.pause, asked.only)
             enemy = spawn.Process(target=attack, args=arguments)
             enemy.start()
-            # In a process of its own: it is the service that is to be found slow, not this one.
+            # A separate process, so that a delay is the service's and not this process's.
             over, answered = spawn.Event(), spawn.Queue()
             asker = spawn.Process(target=ask_live, args=(service.port, over, answered))
             asker.start()
@@ -341,7 +339,7 @@ def main() -> None:
                 list(threads.map(lambda member: member.work(until), members))
                 enemy.join()
             over.set()
-            lives = answered.get(timeout=60)  # the asker has ended if there is nothing
+            lives = answered.get(timeout=60)  # raises queue.Empty if the process died
         time.sleep(asked.rest)
         after = megabytes(service.pid)
     times = sorted(spent for member in members for spent in member.times)

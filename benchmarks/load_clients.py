@@ -1,4 +1,4 @@
-"""Connections to a running server, the things that are changed over them, and what was answered."""
+"""Load clients of a running server, the resources they change, and a record of the responses."""
 
 import asyncio
 import json
@@ -10,24 +10,24 @@ from typing import Any
 
 API = "/api/v1/"
 DERIVED = {"overdue", "assignee", "created_by", "category", "author", "presence"}
-"""Members that may differ in one version: they are made of other things, or of the time."""
+"""Members that may differ within one version: they derive from other resources or the time."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server said."""
+    """A response of the server."""
 
     status: int
     body: Any
 
     @property
     def code(self) -> str:
-        """What a problem is called."""
+        """The code of a problem, or an empty string."""
         return str(self.body["code"]) if self.status >= 400 and self.body else ""
 
 
 class Connection:
-    """One connection to the server; much cheaper than a client library, so that many can ask."""
+    """A minimal HTTP client over one connection, cheaper than a library."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port = port
@@ -35,18 +35,18 @@ class Connection:
         self._streams: list[Any] = []
 
     def as_(self, token: str) -> "Connection":
-        """Return the same connection, to be used by somebody else as well."""
+        """Return a client with another token over the same connection."""
         other = Connection(self._port, token)
         other._streams = self._streams
         return other
 
     async def ask(self, method: str, path: str, body: Any = None, *, match: int = 0) -> Answer:
-        """Return the answer; with `match` only that version is to be changed."""
+        """Send a request and return the response; `match` is the version for If-Match."""
         if not self._streams:
             self._streams += await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
         sent = b"" if body is None else json.dumps(body).encode()
-        # Versions alone are compared where something is to be changed.
+        # For changes, the service compares only the version in the entity tag.
         head = f'If-Match: "{match}-0"\r\n' if match else ""
         if sent:
             head += "Content-Type: application/json\r\n"
@@ -59,31 +59,31 @@ class Connection:
         return Answer(int(told.split(" ", 2)[1]), json.loads(content) if content else None)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         for writer in self._streams[1:]:
             writer.close()
 
 
 @dataclass(eq=False)
 class Thing:
-    """Something on the server that many change."""
+    """A resource on the server that many clients change."""
 
     path: str
     version: int
-    """The newest that somebody has been told of."""
+    """The newest version in any response."""
     exact: bool = True
-    """Whether nothing changes it but what is counted here."""
+    """Whether only the changes counted here change the resource."""
     changes: int = 0
-    """How many were acknowledged."""
+    """Number of acknowledged changes."""
     moved: int = 0
-    """How many movements of it were."""
+    """Number of acknowledged movements."""
     leavers: int = 0
-    """How many try to delete it, or have."""
+    """Number of clients that are deleting it or have deleted it."""
     gone: bool = False
     contents: dict[int, int] = field(default_factory=dict)
 
     def note(self, told: Any) -> bool:
-        """Note what it is told to be; whether that agrees with what was told of that version."""
+        """Record a representation; return whether it equals earlier ones of the same version."""
         version = told["version"]
         kept = {name: value for name, value in told.items() if name not in DERIVED}
         content = hash(json.dumps(kept, sort_keys=True))
@@ -92,7 +92,7 @@ class Thing:
 
 
 class Crowd:
-    """What all connections together know and have been told."""
+    """The record that all connections share."""
 
     def __init__(self) -> None:
         self.things: dict[str, list[Thing]] = {}
@@ -103,14 +103,14 @@ class Crowd:
         self._last = 0
 
     def number(self) -> int:
-        """Return a number that nobody was given yet."""
+        """Return a number that was not returned before."""
         self._last += 1
         return self._last
 
     async def make(
         self, by: Connection, kind: str, new: Any, *, exact: bool = True, at: int | None = None
     ) -> None:
-        """Have a thing made, in place of another one if that is said."""
+        """Create a resource; `at` is the slot of the one that it replaces."""
         answer = await self._ask(f"make one of {kind}", by, "POST", API + kind, new)
         if answer.status != 201:
             self.trouble(f"POST {kind}", answer)
@@ -135,11 +135,10 @@ class Crowd:
         guarded: bool,
         refusals: Collection[str] = (),
     ) -> None:
-        """Patch a thing, or give it a command.
+        """Patch a resource, or execute a command on it.
 
-        Guarded, it is sent again with the version that there is now for as long as somebody was
-        quicker, and the answer tells whether anything has changed. Otherwise it must be something
-        that always changes.
+        A guarded change uses If-Match. After a 412 it is retried with the current version, and the
+        response shows whether anything changed. An unguarded change must always change something.
         """
         method, path = ("POST", f"{thing.path}/{command}") if command else ("PATCH", thing.path)
         for _ in range(30):
@@ -161,7 +160,7 @@ class Crowd:
         self.answers["given up, for others were quicker each time"] += 1
 
     async def move(self, what: str, by: Connection, thing: Thing, body: Any) -> None:
-        """Move the stock of a product."""
+        """Record a stock movement of a product."""
         answer = await self._ask(what, by, "POST", f"{thing.path}/movements", body)
         if answer.status == 201:
             thing.changes += 1
@@ -172,7 +171,7 @@ class Crowd:
     async def delete(
         self, what: str, by: Connection, thing: Thing, refusals: Collection[str] = ()
     ) -> bool:
-        """Delete a thing; whether it was there to be deleted."""
+        """Delete a resource; return whether this request deleted it."""
         thing.leavers += 1
         answer = await self._ask(what, by, "DELETE", thing.path)
         if answer.status == 204:
@@ -183,7 +182,7 @@ class Crowd:
         return False
 
     def trouble(self, what: str, answer: Answer) -> None:
-        """Note an answer that nobody should have got."""
+        """Record an unexpected response."""
         self.troubles.append(f"{what}: {answer.status} {answer.body}")
 
     def _note(self, what: str, thing: Thing, answer: Answer) -> None:
@@ -192,7 +191,7 @@ class Crowd:
 
     def _refused(self, what: str, thing: Thing, answer: Answer, refusals: Collection[str]) -> None:
         gone = answer.status == 404 and thing.leavers > 0
-        # That others got in the way ten times is an honest answer, too.
+        # A conflict after the maximum number of retries is a valid response too.
         if not gone and answer.code not in ("conflict", *refusals):
             self.trouble(f"{what} {thing.path}", answer)
 

@@ -1,7 +1,7 @@
-"""What a post with its author and a page of products cost, beside our own first page of tasks.
+"""Measure mixed resources: a post with its author, and pages of products, against pages of tasks.
 
-Serves a fresh PostgreSQL database of 100,000 tasks and products, 50 categories and 10,000 posts.
-Every question must be answered right before it is timed; then they take turns, round after round.
+Serve a fresh PostgreSQL database of 100,000 tasks and products, 50 categories and 10,000 posts.
+Each query's response is verified first. The queries are then measured in turn, over several rounds.
 """
 
 import argparse
@@ -48,23 +48,23 @@ function done(summary, latency)
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
-"""What `wrk` is told: which addresses to ask for, round and round."""
+"""The script for `wrk`, which requests the paths in a loop."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """Something that is asked again and again, and how to find out what is right."""
+    """A query to measure, with its correct responses."""
 
     name: str
     paths: list[str]
     right: dict[str, list[tuple[Any, ...]]]
-    """For some of the paths what the database itself tells of each that is answered."""
+    """The correct rows for some of the paths, read from the database."""
     aim: float | None = None
-    """How many times the requests per second of the first page of tasks are aimed at."""
+    """Target ratio of requests per second to the first page of tasks."""
 
 
 def questions(url: URL) -> list[Question]:
-    """Return what is asked, with the right answers."""
+    """Return the queries with their correct responses."""
     tasks, products = "/api/v1/tasks?limit=20&sort=-created_at", "/api/v1/products?limit=20"
     first = "SELECT id, title FROM tasks ORDER BY created_at DESC, id DESC LIMIT 20"
     read = (
@@ -92,7 +92,7 @@ def questions(url: URL) -> list[Question]:
 
 
 def check(service: Service, question: Question) -> None:
-    """Make sure that the answers are right."""
+    """Verify a sample of the responses."""
     with service.client() as client:
         for path in random.sample(question.paths, min(20, len(question.paths))):
             answer = client.get(path)
@@ -104,30 +104,30 @@ def check(service: Service, question: Question) -> None:
 
 
 def outline(item: dict[str, Any]) -> tuple[str, ...]:
-    """Return of an item what can be compared: its id and name, and those of what it names."""
+    """Return the comparable part of an item: its id and name, and those of its related resource."""
     inner = item.get("author") or item.get("category")
     named = (item["id"], item.get("title") or item["name"])
     return (*named, inner["id"], inner["name"]) if inner else named
 
 
 class Bench:
-    """A running service that is asked, and what that costs."""
+    """A running service under load, and the cost of that."""
 
     def __init__(self, service: Service, url: URL, connections: int) -> None:
         self._service, self._connections = service, connections
-        # The process that all others of the database are children of.
+        # The parent of all of the database's processes.
         ((folder,),) = ask(url, "SHOW data_directory")
         self._postmaster = int((Path(folder) / "postmaster.pid").read_text().split()[0])
 
     def time(self, question: Question, seconds: int, plan: Path) -> dict[str, float]:
-        """Ask for so long; return what it took."""
+        """Send requests for this many seconds; return the measurements."""
         paths = random.sample(question.paths, len(question.paths))
         told = ", ".join(json.dumps(path) for path in paths)
         plan.write_text(PLAN.format(paths=told, token=ADMIN.token))
         roots = (self._service.pid, self._postmaster)
         before = [spent(root) for root in roots]
         command = ["wrk", "-t1", f"-c{self._connections}", f"-d{seconds}s", "-s", str(plan)]
-        done = subprocess.run(  # noqa: S603  # all of it is made here
+        done = subprocess.run(  # noqa: S603  # no untrusted input
             [*command, self._service.url], capture_output=True, text=True, check=True
         )
         ours, theirs = (spent(root) - then for root, then in zip(roots, before, strict=True))
@@ -147,7 +147,7 @@ class Bench:
 
 
 def table(asked: list[Question], measured: dict[str, list[dict[str, float]]]) -> str:
-    """Return a line for each question: medians over the rounds."""
+    """Return a table with a row per query: medians over the rounds."""
     lines = [
         "| | req/s | to the first page | aimed at | p99 ms | CPU ms | database's |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -155,7 +155,7 @@ def table(asked: list[Question], measured: dict[str, list[dict[str, float]]]) ->
     for question in asked:
         rounds = measured[question.name]
         middle = {what: statistics.median(one[what] for one in rounds) for what in rounds[0]}
-        # Compared within each round, so that what else the machine does falls on both.
+        # The ratio is taken within each round, so that other load on the machine affects both.
         pairs = zip(rounds, measured[FIRST], strict=True)
         ratio = statistics.median(one["rate"] / first["rate"] for one, first in pairs)
         cells = [
@@ -173,7 +173,7 @@ def table(asked: list[Question], measured: dict[str, list[dict[str, float]]]) ->
 
 
 def main() -> None:
-    """Fill the database, ask, and print a table."""
+    """Fill the database, measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--server",
@@ -189,7 +189,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as kept, fresh(make_url(given.server), DATABASE) as url:
         folder = Path(kept)
         fill = ("psql", text(url), "-Xqf", str(ROOT / "benchmarks/mixed_resources.sql"))
-        subprocess.run(fill, check=True)  # noqa: S603  # a file of ours
+        subprocess.run(fill, check=True)  # noqa: S603  # a file of this repository
         asked = questions(url)
         settings = {"DATABASE_URL": text(url), "ATELIER_LOG_LEVEL": "warning"}
         with Service(folder, **settings) as service:

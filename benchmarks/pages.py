@@ -1,8 +1,7 @@
-"""What each page costs the server in processor time, with the demo's data.
+"""Measure the server's CPU time per page, with the demo's data.
 
-It serves a workshop of its own, from a temporary folder. Pages are asked for one after the other,
-over one connection; the time is that of all threads of the server's process, and on PostgreSQL not
-the database's own.
+The demo is served from a temporary folder. Pages are requested in sequence over one connection. The
+time is that of all threads of the server's process, without PostgreSQL's own.
 """
 
 import argparse
@@ -48,12 +47,12 @@ ROUNDS = 5
 
 
 def spent(pid: int) -> float:
-    """Return the milliseconds of processor time that a process has had (clock_getcpuclockid)."""
+    """Return the milliseconds of CPU time that a process has used (clock_getcpuclockid)."""
     return time.clock_gettime((~pid << 3) | 2) * 1000
 
 
 def cost(http: httpx2.Client, pid: int, path: str, number: int) -> float:
-    """Return the milliseconds of processor time that one answer takes, on average."""
+    """Return the average milliseconds of CPU time per response."""
     before = spent(pid)
     for _ in range(number):
         answer = http.get(path)
@@ -63,7 +62,7 @@ def cost(http: httpx2.Client, pid: int, path: str, number: int) -> float:
 
 
 def measure(service: Service, number: int) -> dict[str, float]:
-    """Return what each page costs: the median over the rounds, in which the pages take turns."""
+    """Return each page's cost: the median over the rounds, in which the pages alternate."""
     with service.client().as_(token_of(service)) as api:
         known = known_in(api)
     with (

@@ -1,8 +1,8 @@
-"""The processor time of every parser of what strangers send, on the largest input of each shape.
+"""Measure the CPU time of every parser of untrusted input, with the largest input of each shape.
 
-Bodies have the 1 MiB (pictures: 2 MiB) that an operation reads at most; what stands in a head has
-its 64 KiB. Each input is parsed at its full and at half its size: a parser must stay below `BOUND`,
-and twice the input must not take much more than twice the time. The exit code is 1 if one does not.
+Bodies have the maximum size of 1 MiB (images: 2 MiB), headers about 64 KiB. Each input is parsed at
+full and at half size. A parser must stay below `BOUND`, and its time must not grow much faster than
+the input. Otherwise the exit code is 1.
 """
 
 import argparse
@@ -49,10 +49,10 @@ from entrypoints.web.validation import (  # noqa: E402
 from support.wire import answering, exchange, of_length  # noqa: E402
 
 BOUND = 0.25
-"""Seconds of processor time that one input may take, on the machine of docs/performance.md."""
+"""CPU seconds that one input may take, on the machine of docs/performance.md."""
 
 GROWTH = 3.0
-"""How many times longer twice the input may take, where it takes long enough to tell."""
+"""Maximum growth of the time for twice the input, if the time is long enough to measure."""
 
 TELLING = 0.01
 
@@ -64,7 +64,7 @@ Make = Callable[[int], bytes]
 
 
 def filled(piece: bytes, before: bytes = b"", after: bytes = b"", between: bytes = b"") -> Make:
-    """Return what makes an input of a size by repeating a piece."""
+    """Return a function that makes an input of a given size by repeating a piece."""
 
     def make(size: int) -> bytes:
         number = (size - len(before) - len(after) + len(between)) // len(piece + between)
@@ -74,7 +74,7 @@ def filled(piece: bytes, before: bytes = b"", after: bytes = b"", between: bytes
 
 
 def nested(levels: int, inside: Make, key: bytes = b"") -> Make:
-    """Return what makes an input of as many levels, with something in the innermost."""
+    """Return a function that makes an input of nested arrays or objects around another input."""
     start, end = (b'{"%b":' % key, b"}") if key else (b"[", b"]")
     return lambda size: start * levels + inside(size - levels * len(start + end)) + end * levels
 
@@ -86,7 +86,7 @@ def members(size: int) -> bytes:
 
 
 def multipart(content: Make, before: bytes = b"") -> Make:
-    """Return what makes an upload with the file in the middle."""
+    """Return a function that makes an upload with the file in the middle."""
     start = (
         b"--b\r\nContent-Disposition: form-data; name=picture; filename=a\r\n" + before + b"\r\n"
     )
@@ -215,19 +215,19 @@ BODIES: dict[str, Make] = {
 
 
 def body_of(model: Any) -> Parse:
-    """Return what reads a body of the API by a schema."""
+    """Return a parser of JSON bodies by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     return lambda body: validated(adapter, parse(body), pointer_in_body)
 
 
 def form_of(model: Any) -> Parse:
-    """Return what reads a form by a schema."""
+    """Return a parser of forms by a schema."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     return lambda body: validated(adapter, parse_form(body), pointer_in_body)
 
 
 def query(query: bytes) -> None:
-    """Read a query of a list."""
+    """Parse the query of a list."""
     adapter = TypeAdapter(TaskParameters)
     parameters = query_parameters(query)
     if "cursor" in parameters:
@@ -236,11 +236,11 @@ def query(query: bytes) -> None:
 
 
 APP = SimpleNamespace(state=SimpleNamespace(origin=None))
-"""What of the application is asked for the name of a cookie."""
+"""The part of the application from which the name of the cookie is derived."""
 
 
 def request_with(*headers: tuple[bytes, bytes], body: bytes = b"") -> Request:
-    """Return a request as an endpoint sees it."""
+    """Return a request as an endpoint receives it."""
 
     async def receive() -> Any:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -251,23 +251,23 @@ def request_with(*headers: tuple[bytes, bytes], body: bytes = b"") -> Request:
 
 
 def upload(body: bytes) -> None:
-    """Read the picture of a form."""
+    """Parse the image in a form."""
     kind = (b"content-type", b"multipart/form-data; boundary=b")
     asyncio.run(uploads.uploaded(request_with(kind, body=body), "picture"))
 
 
 def boundary(header: bytes) -> None:
-    """Read the head of an upload."""
+    """Parse the Content-Type header of an upload."""
     asyncio.run(uploads.uploaded(request_with((b"content-type", header)), "picture"))
 
 
 def cookie(header: bytes) -> None:
-    """Read the cookie of a session."""
+    """Parse the session cookie."""
     sessions.secret_of(request_with((b"cookie", header)))
 
 
 def trickled(body: bytes) -> None:
-    """Read a body that comes in pieces of 64 bytes."""
+    """Read a body that arrives in pieces of 64 bytes."""
     pieces = [body[at : at + 64] for at in range(0, len(body), 64)]
 
     async def receive() -> Any:
@@ -277,14 +277,14 @@ def trickled(body: bytes) -> None:
 
 
 def connection(sent: bytes) -> None:
-    """Take what comes on a connection, in pieces as a socket hands them out."""
+    """Feed the HTTP protocol with input, in pieces as large as a socket read."""
     app = answering(200, of_length(5), b"Hello", reads=True)
     size = 64 * 1024
     exchange(Protocol, app, *(sent[at : at + size] for at in range(0, len(sent), size)))
 
 
 def inputs() -> Iterator[tuple[str, str, Parse, Make, int]]:
-    """Yield what is measured: the parser, the shape, and how large it may be."""
+    """Yield each parser with a shape of input and its maximum size."""
     for shape, make in JSON.items():
         yield "JSON", shape, body_of(NewTask), make, MIB
     for shape, make in JSON.items():
@@ -326,27 +326,27 @@ def inputs() -> Iterator[tuple[str, str, Parse, Make, int]]:
 
 
 def filled_in(make: Make) -> Make:
-    """Return what makes a heartbeat with something in its metrics."""
+    """Return a function that makes a heartbeat with an input in its metrics."""
     return lambda size: b'{"metrics":{"a":%b}}' % make(size - 20)
 
 
 def matched(header: bytes) -> None:
-    """Read If-Match."""
+    """Parse If-Match."""
     etags.expected_versions(header.decode("latin-1"))
 
 
 def compared(header: bytes) -> None:
-    """Compare If-None-Match."""
+    """Parse and compare If-None-Match."""
     etags.if_none_match_holds(header.decode("latin-1"), '"1-b"')
 
 
 def typed(header: bytes) -> None:
-    """Look at Content-Type."""
+    """Parse Content-Type."""
     require_media_type({b"content-type": header}, (b"application/json",))
 
 
 def spent(parser: Parse, sent: bytes) -> float:
-    """Return the seconds of processor time that it takes to parse something, or to refuse it."""
+    """Return the CPU seconds to parse or reject an input: the best of three."""
     best = float("inf")
     for _ in range(3):
         started = time.process_time()
@@ -359,12 +359,12 @@ def spent(parser: Parse, sent: bytes) -> float:
 
 
 def main() -> None:
-    """Measure each, and print those that take longest."""
+    """Measure each parser and print the slowest ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="a regular expression for the parser and shape")
     parser.add_argument("--all", action="store_true", help="print all of them")
     asked = parser.parse_args()
-    # As the service has it (entrypoints.app).
+    # the same as in the service (entrypoints.app)
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     rows, failed = [], 0

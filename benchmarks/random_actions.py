@@ -1,4 +1,4 @@
-"""What those want who change a few things at once, as chance will have it."""
+"""Random actions of clients that change a few resources concurrently."""
 
 import random
 import time
@@ -10,11 +10,11 @@ from load_clients import Connection, Crowd, Thing
 from support.people import ADMIN, PASSWORD
 
 FREE = {"tasks": 3, "products": 3}
-"""Tasks that nobody is given, and products that there are pieces of: the others are different."""
+"""The first tasks are never assigned, and the first products have stock. The others differ."""
 
 
 class Somebody:
-    """One connection, and whoever changes things over it as chance will have it."""
+    """A client that performs random actions over one connection."""
 
     def __init__(self, crowd: Crowd, connection: Connection) -> None:
         self.crowd, self.by, self.admin = crowd, connection, connection.as_(ADMIN.token)
@@ -34,7 +34,7 @@ class Somebody:
         }
 
     async def live(self, until: float) -> None:
-        """Do one thing after the other until a moment."""
+        """Perform actions until a moment of the monotonic clock."""
         names, weights = list(self.wishes), [weight for weight, _ in self.wishes.values()]
         while time.monotonic() < until:
             (name,) = random.choices(names, weights)
@@ -45,11 +45,11 @@ class Somebody:
                 return
 
     def one(self, kind: str, *, upto: int | None = None, after: int | None = None) -> Thing:
-        """Return one of the things there are."""
+        """Return a random resource of a kind."""
         return random.choice(self.crowd.things[kind][after:upto])
 
     def unique(self, **members: Any) -> dict[str, Any]:
-        """Return a patch that changes something, whatever there was before."""
+        """Return a patch that always changes something."""
         return {"description": f"note {self.crowd.number()}", **members}
 
     async def edit_task(self, what: str) -> None:
@@ -64,7 +64,7 @@ class Somebody:
     async def assign(self, what: str) -> None:
         whom = random.choice((None, *(each.path[-36:] for each in self.crowd.things["users"])))
         thing = self.one("tasks", after=FREE["tasks"])
-        # Somebody who is not let in cannot be given anything.
+        # Assigning to an inactive user is refused.
         patch, refusals = self.unique(assignee_id=whom), ("invalid",)
         await self.crowd.change(what, self.by, thing, patch, guarded=False, refusals=refusals)
 
@@ -133,7 +133,7 @@ class Somebody:
 
     async def replace(self, what: str) -> None:
         kind = random.choice(("tasks", "categories", "posts", "devices", "products"))
-        # What there are pieces of stays: nobody could delete it.
+        # Products with stock have movements and cannot be deleted.
         at = random.randrange(FREE["products"] if kind == "products" else 0, len(self.slots(kind)))
         by = self.admin if kind == "posts" else self.by
         if await self.crowd.delete(what, by, self.slots(kind)[at], ("in-use",)):
@@ -144,12 +144,12 @@ class Somebody:
 
 
 def exact(kind: str, place: int) -> bool:
-    """Whether a thing is changed by those alone who ask for it."""
+    """Tell whether only explicit requests change the resource (predictable version)."""
     return kind != "tasks" or place < FREE["tasks"]
 
 
 def new(crowd: Crowd, kind: str) -> dict[str, Any]:
-    """Return one more of a kind, as it is sent."""
+    """Return the body of a request that creates a resource."""
     name = f"{kind.capitalize()} {crowd.number()}"
     return {
         "tasks": {"title": name},

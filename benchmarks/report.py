@@ -1,4 +1,4 @@
-"""Prints what the bench has measured as ratios between this service and its peers, in Markdown."""
+"""Print the bench's results as ratios between this service and its peers, in Markdown."""
 
 import json
 import statistics
@@ -20,7 +20,7 @@ def middle(rounds: list[dict[str, float]], what: str) -> float:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return a line for each operation; a ratio above 1 means that this service is ahead."""
+    """Return a table with a row per operation; above 1, this service is faster."""
     peers = [peer for peer in results if peer != OURS]
     rates = "".join(f" to {peer} |" for peer in peers)
     costs = "".join(f" {peer} to ours |" for peer in peers)

@@ -1,7 +1,7 @@
-"""What searching and walking many products takes, timed at the query port.
+"""Measure searches and pages of many products at the query port.
 
-Fills a fresh database with products of varied names, in bulk and beside the use cases, then asks
-as the API would: words that are rare, common or nowhere, for each sort, and pages far in.
+Fill a fresh database with products of varied names by bulk inserts. Then run the API's queries:
+rare, common and absent words in each sort order, and pages far into the list.
 """
 
 import argparse
@@ -62,7 +62,7 @@ PLACES = {
     "in 1 of 100": ("blackened", lambda number, n: number % 100 == 7),
     "in the last 5,000 alone": ("closing-down", lambda number, n: number >= n - 5_000),
 }
-"""Words that are put into just so many products."""
+"""Words that are in a known share of the products."""
 
 ASKED = {
     "a rare word": "zirconia",
@@ -82,7 +82,7 @@ ASKED = {
 
 
 def rows(number: int) -> Iterator[dict[str, Any]]:
-    """Make products, always the same ones but for their ids."""
+    """Yield products that are always the same, except for their ids."""
     chance = random.Random(4711)
     begin = datetime(2020, 1, 1, tzinfo=UTC)
     materials, things = MATERIALS.split(), THINGS.split()
@@ -113,14 +113,14 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
 
 
 def fill(database: SqlDatabase, number: int) -> None:
-    """Put so many products into the database, and let it look at them as it does by itself."""
+    """Insert this many products, and update the planner's statistics."""
     made = rows(number)
     with database.engine.connect() as connection:
         while some := list(islice(made, 10_000)):
             connection.execute(insert(products), some)
             connection.commit()
     if database.dialect.name == "postgresql":
-        # What autovacuum does within minutes.
+        # Autovacuum does this within minutes.
         engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text("SET statement_timeout = 0"))
@@ -128,35 +128,35 @@ def fill(database: SqlDatabase, number: int) -> None:
 
 
 class Timer:
-    """Asks the query port, and tells how long it took."""
+    """Runs queries and measures their time."""
 
     def __init__(self, queries: SqlProductQueries, times: int) -> None:
         self.queries, self.times = queries, times
 
     async def milliseconds(self, filter: ProductFilter, slice: PageRequest) -> float:
-        """Return the median of some times; what is slow is asked less often."""
+        """Return the median of several runs; slow queries run less often."""
         took: list[float] = []
         while len(took) < self.times and sum(took) < 3_000:
             took.append(await self.once(filter, slice))
         return statistics.median(took)
 
     async def once(self, filter: ProductFilter, slice: PageRequest) -> float:
-        """Return how many milliseconds a page takes."""
+        """Return the milliseconds for one page."""
         started = time.perf_counter()
         await self.queries.list(filter, slice)
         return (time.perf_counter() - started) * 1000
 
     async def far(self, order: PageRequest, page: int) -> tuple[float, float]:
-        """Return what page 1 takes, and what the page of that number does, reached by cursor."""
+        """Return the times of page 1 and of a later page, which is reached by cursor."""
         filter = ProductFilter(archived=False)
-        # The end of the page before is what the cursor is made of; a long skip finds it as well.
+        # The cursor is the key of the previous page's last row, found here with an offset.
         skipped = replace(order, skip=(page - 1) * order.limit - 1, limit=1)
         last = (await self.queries.list(filter, skipped)).last
         if last is None:
             raise SystemExit(f"There is no page {page:,}; fill in more rows.")
         took: dict[PageRequest, list[float]] = {order: [], replace(order, after=last): []}
         for _ in range(self.times * 4):
-            # In turn, so that whatever else the machine does meanwhile falls on both alike.
+            # Alternate, so that other load on the machine affects both alike.
             for each, spent in took.items():
                 spent.append(await self.once(filter, each))
         first, far = map(statistics.median, took.values())
@@ -164,14 +164,14 @@ class Timer:
 
 
 def orders() -> Iterator[tuple[str, PageRequest]]:
-    """Return each sort, both ways."""
+    """Yield each sort order in both directions."""
     for sort in SORTS:
         yield sort, PageRequest(sort=sort)
         yield f"-{sort}", PageRequest(sort=sort, descending=True)
 
 
 async def report(database: SqlDatabase, times: int, page: int) -> None:
-    """Ask and print, as a table each."""
+    """Run all queries and print the tables."""
     timer = Timer(SqlProductQueries(database), times)
     await database.open()
     names = [name for name, _ in orders()]
@@ -189,7 +189,7 @@ async def report(database: SqlDatabase, times: int, page: int) -> None:
 
 
 def main() -> None:
-    """Fill the database unless it is filled already, and print the tables."""
+    """Fill the database, unless it is filled already, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("place", help="a PostgreSQL address, or the path of a SQLite file")
     parser.add_argument("--products", type=int, default=100_000)

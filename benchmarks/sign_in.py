@@ -1,4 +1,4 @@
-"""Signs in to a running server as the bench's admin, and prints the token."""
+"""Sign in to a running server as the bench's admin, and print the token."""
 
 import http.client
 import json

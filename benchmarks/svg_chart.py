@@ -1,4 +1,4 @@
-"""Lines over a few places and a logarithmic scale, drawn as an SVG that stands by itself."""
+"""Line charts with a logarithmic scale, as a standalone SVG."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,9 +8,9 @@ from html import escape
 WIDE, HIGH = 440, 300
 LEFT, RIGHT, ABOVE, BELOW = 56, 134, 44, 30
 BETWEEN = 14
-"""How far apart the names of two lines are at least."""
+"""Minimum distance between the labels of two lines."""
 
-# An image in a page does not see the page's colours: these are those of our pages, ground and all.
+# An embedded image does not inherit the page's colours, so it repeats them, with the background.
 STYLE = """
 svg{--ground:#f7f5f1;--ink:#221d17;--faint:#e2dbd0;--read:#46566a;--write:#97390b}
 @media(prefers-color-scheme:dark){
@@ -29,7 +29,7 @@ text{font:12px system-ui,sans-serif;fill:var(--ink)}
 
 @dataclass(frozen=True)
 class Line:
-    """A number, above 0, for each place."""
+    """One positive value per place."""
 
     name: str
     values: Sequence[float]
@@ -46,9 +46,9 @@ class Panel:
 
 
 def plot(title: str, panels: Sequence[Panel]) -> str:
-    """Return panels side by side, all on one scale."""
+    """Return panels side by side on a common scale."""
     values = [value for panel in panels for line in panel.lines for value in line.values]
-    # From one round number to another, with room for the smallest.
+    # From a power of ten to above the maximum.
     scale = _Scale(10 ** math.floor(math.log10(min(values))), max(values) * 1.2)
     told = "; ".join(_told(panel) for panel in panels)
     drawn = [
@@ -67,7 +67,7 @@ def plot(title: str, panels: Sequence[Panel]) -> str:
 
 @dataclass(frozen=True)
 class _Scale:
-    """What is at the bottom and at the top."""
+    """The bottom and top value of the chart."""
 
     least: float
     most: float
@@ -77,7 +77,7 @@ class _Scale:
         return round(HIGH - BELOW - part * (HIGH - ABOVE - BELOW), 1)
 
     def ticks(self) -> Iterable[int]:
-        """Return the round numbers in between."""
+        """Yield the round numbers in between."""
         for exponent in range(int(math.log10(self.least)), 10):
             for digit in (1, 2, 5):
                 value: int = digit * 10**exponent
@@ -102,7 +102,7 @@ def _drawn(panel: Panel, scale: _Scale) -> str:
         path = "L".join(f"{x} {y}" for x, y in points)
         drawn.append(f'<path class="{kind}line" d="M{path}"/>')
         drawn += [f'<circle class="{kind}dot" cx="{x}" cy="{y}" r="3"/>' for x, y in points]
-        # Names are beside the ends of their lines, or above that of the line below.
+        # Labels are beside the ends of their lines, or above the label of the line below.
         free = min(points[-1][1] + 4, free - BETWEEN)
         drawn.append(_text(f"{kind}name", right + 8, free, "start", line.name))
     return "".join(drawn)
@@ -113,7 +113,7 @@ def _text(kind: str, x: float, y: float, anchor: str, text: str) -> str:
 
 
 def _told(panel: Panel) -> str:
-    """Return what a panel shows, in words."""
+    """Return a panel's content as text."""
     lines = (
         f"{line.name} {', '.join(f'{value:,.0f}' for value in line.values)}" for line in panel.lines
     )

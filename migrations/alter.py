@@ -1,4 +1,4 @@
-"""Altering tables in migrations, on either database."""
+"""Table alterations for migrations, in both databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +12,21 @@ from alembic.operations import BatchOperations
 def alter_table(name: str) -> Iterator[BatchOperations]:
     """Alter a table like `op.batch_alter_table`, and keep its triggers.
 
-    SQLite cannot alter much, so Alembic copies the table and drops the old one, and with it the
-    triggers that keep the search index. It cannot copy a table with generated columns (`devices`):
-    add and drop a column there by `op.add_column` and `op.drop_column`, which SQLite does in place.
+    SQLite supports few alterations, so Alembic copies the table and drops the old one, including
+    the triggers of the search index. It cannot copy a table with generated columns (`devices`). Add
+    and drop columns of that table with `op.add_column` and `op.drop_column`, which SQLite does in
+    place.
     """
     before = _triggers(name)
     with op.batch_alter_table(name) as table:
         yield table
-    # A change that SQLite can make in place has kept them.
+    # An alteration in place has kept the triggers.
     for trigger in before.keys() - _triggers(name).keys():
         op.get_bind().exec_driver_sql(before[trigger])
 
 
 def _triggers(table: str) -> dict[str, str]:
-    """Return the statements that create the triggers of a table, by their names."""
+    """Return the statements that create a table's triggers, by name."""
     if op.get_bind().dialect.name != "sqlite":
         return {}
     made = sa.text(

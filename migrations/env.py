@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations; `adapters.sql.schema.migrations` gives it the connection."""
+"""Alembic's environment; `adapters.sql.schema.migrations` passes the connection."""
 
 from typing import Any, Literal
 
@@ -17,13 +17,13 @@ if connection is None:
 
 
 def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | Literal[False]:
-    """Write the tables' own column types by their names in a new migration.
+    """Render the service's own column types by name in a new migration.
 
-    A member of an enumeration is text to a migration, since the enumeration may change after it.
+    An enumeration is rendered as text, because its members may change later.
     """
     if kind != "type":
         return False
-    # A column that is removed has the type that SQLite tells of it.
+    # A dropped column has the type that SQLite reports.
     if isinstance(item, CHAR) and item.length == 32:
         return "sa.Uuid()"
     if isinstance(item, DateTime):
@@ -38,15 +38,15 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
 
 
 def include_object(thing: Any, name: str | None, *_: Any) -> bool:
-    """Leave out what the tables do not know of: what statements make beside them."""
+    """Exclude objects that are not in the table metadata because statements create them."""
     return name is None or not (name in PARTIAL_INDEXES or keeps(name))
 
 
 def check_references(ctx: MigrationContext, *_: Any, **__: Any) -> None:
     """Check deferred foreign keys after each revision.
 
-    PostgreSQL alters no table and makes no index on one with rows whose check is pending, so a
-    revision that changes rows would stop those after it in the same transaction.
+    PostgreSQL refuses to alter or index a table with pending foreign key checks. A revision that
+    changes rows would block later ones in the same transaction.
     """
     if ctx.dialect.name == "postgresql":
         for when in ("IMMEDIATE", "DEFERRED"):
@@ -66,6 +66,6 @@ context.configure(
 )
 with context.begin_transaction():
     if connection.dialect.name == "postgresql":
-        # Of two that migrate at once the second waits, and finds nothing left to do.
+        # Of two concurrent migrations, the second waits and finds nothing to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(827317)"))
     context.run_migrations()

@@ -1,7 +1,7 @@
-"""Write the migration that brings the newest schema to the tables of `adapters.sql.schema.tables`.
+"""Generate the migration from the newest revision to the tables of `adapters.sql.schema.tables`.
 
-Run as `make migration NAME=task_colour`; the name is the revision. It compares with a fresh SQLite
-database, so a database in use is neither needed nor touched.
+Run as `make migration NAME=task_colour`; the name is the revision. The tables are compared with a
+fresh SQLite database, so no existing database is needed.
 """
 
 import re
@@ -75,7 +75,7 @@ def _is_required(change: ops.AddColumnOp) -> bool:
 
 
 def _keep_triggers(source: str) -> str:
-    """Have tables altered by `alter_table`, which keeps the triggers of the search index."""
+    """Replace Alembic's alterations by `alter_table`, which keeps the search index's triggers."""
     source = re.sub(r" *# ### .* ###\n", "", source)
     altered = re.sub(r"op\.batch_alter_table\((\S+), schema=None\)", r"alter_table(\1)", source)
     if altered != source:
@@ -86,7 +86,6 @@ def _keep_triggers(source: str) -> str:
 
 
 def _append(name: str) -> None:
-    """Append a revision to `REVISIONS`."""
     path = Path(database.__file__)
     source = path.read_text()
     head = f'    "{database.HEAD}",\n)\n'

@@ -1,7 +1,7 @@
-"""The command `atelier`: quiet on Ctrl-C from its first line to its last.
+"""The command `atelier`: exit without a traceback on Ctrl-C, at any time.
 
-The service takes a second to load. So it is loaded only by the commands that need it, and not in
-order to show help, complete a word in a shell, or report a mistake in the arguments.
+The service takes a second to load. Only commands that need it load it; help, shell completion and
+argument errors do not.
 """
 
 import gc
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from entrypoints.cli import CommandBackend as CommandLineOffice
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells give it."""
+"""The exit code after Ctrl-C, as in shells (128 + SIGINT)."""
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def _open_office() -> "CommandLineOffice":
 
 
 def run(open_office: Callable[[], "CommandLineOffice"]) -> None:
-    """Run a command; Ctrl-C unwinds it, so that a terminal and transactions are put in order."""
+    """Run a command; Ctrl-C unwinds the stack, which restores the terminal and rolls back."""
     from entrypoints import cli
 
     try:
@@ -47,26 +47,26 @@ def run(open_office: Callable[[], "CommandLineOffice"]) -> None:
 
 
 def begin_to_load() -> None:
-    """Have modules loaded as fast as can be, until Ctrl-C ends that at once."""
+    """Prepare for fast loading of modules; until loading ends, Ctrl-C exits at once."""
     exit_on_interrupt()
-    # The collector would look through all of it again and again, which takes a quarter of the time.
+    # Garbage collection would take a quarter of the loading time.
     gc.disable()
 
 
 def _end_loading() -> None:
-    # Nothing of what is loaded is ever garbage.
+    # Loaded modules are never garbage, so exclude them from collection.
     gc.freeze()
     gc.enable()
     _on_interrupt(signal.default_int_handler)
 
 
 def exit_on_interrupt() -> None:
-    """Let Ctrl-C end the process at once, while modules are loaded or Python winds down."""
+    """Exit at once on Ctrl-C, while modules are loaded or the interpreter shuts down."""
     _on_interrupt(lambda *_: os._exit(INTERRUPTED))
 
 
 def _on_interrupt(handler: Callable[[int, FrameType | None], object]) -> None:
-    # A shell that starts a command in the background has it ignore the interrupt.
+    # A shell makes background commands ignore the interrupt.
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
 

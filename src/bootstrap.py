@@ -1,4 +1,4 @@
-"""The composition root: the settings, the container, the application. Nobody imports it."""
+"""The composition root: settings, container and application. No other module imports it."""
 
 from dependency_injector import containers, providers
 from fastapi import FastAPI
@@ -26,7 +26,7 @@ from service_layer.throttle import Throttle
 
 
 class Container(containers.DeclarativeContainer):
-    """Every port and what stands behind it. A test overrides the providers of the adapters."""
+    """The implementation of every port. Tests override the providers of the adapters."""
 
     settings = providers.Singleton(configuration.load)
     clock = providers.Object(clock.utc_now)
@@ -58,8 +58,8 @@ class Container(containers.DeclarativeContainer):
 
 
 def application(container: Container | None = None) -> FastAPI:
-    """Return the ASGI application; each worker process makes one."""
-    # Other commands need none of it, and it takes half of the time to load everything.
+    """Return the ASGI application; each worker process creates one."""
+    # Imported here, because other commands do not need it and it takes half of the loading time.
     from entrypoints.app import make_app
 
     container = container or Container()

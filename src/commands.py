@@ -1,4 +1,4 @@
-"""The command line's office: what each command has done, on the database of the settings."""
+"""Backend of the command line: each command's work, on the configured database."""
 
 import asyncio
 import fcntl
@@ -45,25 +45,25 @@ log = logging.getLogger("atelier")
 T = TypeVar("T")
 
 SHUTDOWN_SECONDS = 20
-"""How long requests in flight may take to be answered once the service is told to stop."""
+"""Seconds for requests in flight to drain on graceful shutdown."""
 
 WORKER_SECONDS = 30
-"""How long a worker may leave its parent without an answer before another takes its place.
+"""Seconds after which a worker that does not answer its parent is replaced.
 
-A busy machine makes its start long, and to begin another one then only makes it longer. But as long
-as it waits for an answer the parent does nothing else, not even stop.
+A busy machine delays a worker's start, and starting another one delays it further. While the parent
+waits for an answer, it does nothing else and cannot even stop.
 """
 
 RESERVED_DESCRIPTORS = 150
-"""Open files that a process needs beside its connections, and for those that it turns away."""
+"""File descriptors that a process needs in addition to its connections."""
 
 MAX_DESCRIPTORS = 65_536
-"""The soft limit on open files where the system has no hard one."""
+"""The soft limit on open files where the system has no hard limit."""
 
 
 def make_database(settings: Settings) -> SqlDatabase:
-    """Return the database that the settings name."""
-    # A driver and what SQLAlchemy knows of its database take memory, which one of them is worth.
+    """Return the configured database."""
+    # Imported here, because each driver and its SQLAlchemy dialect take memory.
     path = settings.sqlite_path
     if path is None:
         from adapters.sql.postgres.database import PostgresDatabase
@@ -75,7 +75,7 @@ def make_database(settings: Settings) -> SqlDatabase:
 
 
 class Commands(cli.CommandBackend):
-    """What the command line can have done."""
+    """The commands on the configured database."""
 
     def __init__(self, make_database: Callable[[Settings], SqlDatabase] = make_database) -> None:
         self._make_database = make_database
@@ -90,7 +90,7 @@ class Commands(cli.CommandBackend):
             yield told.name, told.value, told.source
 
     def migrate(self, to: str = "head", *, may_lose: bool = False) -> Migration:
-        # A tenth of the memory of a process that serves, which has nothing to do with it.
+        # Imported here, because Alembic is a tenth of a serving process's memory.
         from adapters.sql.schema.migrations import migrate
 
         path = self.settings.sqlite_path
@@ -98,7 +98,7 @@ class Commands(cli.CommandBackend):
             raise Failed(f"The folder {path.parent} does not exist.")
         database = self._make_database(self.settings)
         engine = database.making_engine()
-        # A service that runs would go on with tables that are not there any more.
+        # A running service would continue with tables that no longer exist.
         with _plainly(database), _alone(path if to != "head" else None):
             try:
                 before, after = migrate(engine, to, may_lose=may_lose)
@@ -143,8 +143,8 @@ class Commands(cli.CommandBackend):
         self._require_tables()
         from entrypoints.demo import workshop
 
-        # The others' password is known to nobody, so they can share its hash. An admin can give
-        # each of them another.
+        # The other users share the hash of a random password that is discarded. An admin can set a
+        # new password for each.
         password, unknown = secrets.token_urlsafe(12), secrets.token_urlsafe(32)
         passwords = Argon2PasswordHasher()
 
@@ -168,7 +168,7 @@ class Commands(cli.CommandBackend):
             self.migrate()
 
     def _tell_how_to_set_up(self) -> None:
-        """Print the address at which the first admin can be made, as long as there is none."""
+        """Print the URL for creating the first admin, if there is none."""
         secret = self._perform(access.prepare_setup, now=clock.utc_now())
         if secret is not None:
             address = f"{self.settings.address}/setup"
@@ -189,13 +189,13 @@ class Commands(cli.CommandBackend):
         return Currency.of(self.settings.currency)
 
     def _perform(self, use_case: Callable[..., T], **arguments: Any) -> T:
-        """Run a use case in a transaction of its own."""
+        """Run a use case in its own transaction."""
         with self._runner() as runner:
             return runner.perform(use_case, **arguments)
 
     @contextmanager
     def _runner(self) -> Iterator[Runner]:
-        """Open the database for as long as it takes."""
+        """Open the database for the duration of the block."""
         database = self._make_database(self.settings)
         with _plainly(database):
             asyncio.run(database.connect())
@@ -207,7 +207,7 @@ class Commands(cli.CommandBackend):
                 asyncio.run(database.close())
 
     def _require_folder(self, folder: Path) -> None:
-        """Make sure that uploads can be kept, before somebody sends one."""
+        """Check at startup that uploads can be stored."""
         try:
             private_files.create_folder(folder)
         except OSError as error:
@@ -218,12 +218,12 @@ class Commands(cli.CommandBackend):
     def _warn_of_exposed_files(self) -> None:
         """Log which files and folders of the service other accounts of the machine may open.
 
-        Their modes are left alone: an operator may have given them on purpose.
+        Their modes are not changed, because an operator may have set them on purpose.
         """
         path = self.settings.sqlite_path
         paths = [self.settings.media]
         if path is not None:
-            # SQLite puts its files beside the one that a link leads to.
+            # SQLite puts its files beside the target of a symbolic link.
             paths += (Path(f"{path.resolve()}{end}") for end in ("", "-wal", "-shm", ".lock"))
         if exposed := private_files.exposed(paths):
             log.warning("files open to other accounts", extra={"paths": [*map(str, exposed)]})
@@ -241,7 +241,7 @@ class Commands(cli.CommandBackend):
             return asyncio.run(ask())
 
     def _require_tables(self) -> None:
-        """Make the tables of an embedded database that has none; a PostgreSQL one has to."""
+        """Create the tables of an empty SQLite database; require those of a PostgreSQL one."""
         if self.settings.sqlite_path is not None and self._schema() is Schema.EMPTY:
             self.migrate()
         self._require_current_schema()
@@ -261,9 +261,9 @@ class Commands(cli.CommandBackend):
             log_config=None,
             access_log=False,
             server_header=False,
-            # The application has a middleware of its own for them.
+            # The application has its own middleware for proxy headers.
             proxy_headers=False,
-            # Of several workers, one that takes all connections that wait would have all the work.
+            # With several workers, one that accepts all pending connections would get all the work.
             loop="entrypoints.web.event_loop:EventLoop" if self.settings.workers == 1 else "uvloop",
             http=Protocol,
             ws="none",
@@ -295,7 +295,7 @@ class Commands(cli.CommandBackend):
         log.info("stopped")
 
     def _connection_limit(self) -> int:
-        """Return how many connections a process may serve: as set, if it may open as many files."""
+        """Return the connection limit of a process: as set, or lower if the descriptor limit is."""
         wanted = self.settings.connections
         descriptors = _raise_descriptor_limit()
         available = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2)
@@ -305,7 +305,7 @@ class Commands(cli.CommandBackend):
 
 
 def _raise_descriptor_limit() -> int:
-    """Raise the soft limit on open files to what the hard limit allows, and return it."""
+    """Raise the soft limit on open files to the hard limit, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -313,12 +313,12 @@ def _raise_descriptor_limit() -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (OSError, ValueError):
-        return soft  # a system may have a lower limit of its own
+        return soft  # the system may have a lower limit of its own
     return wanted
 
 
 class _Server(uvicorn.Server):
-    """A server that ends well when told to stop, and at once while it is still starting."""
+    """A server that shuts down gracefully, or exits at once while it is still starting."""
 
     served = False
 
@@ -327,7 +327,7 @@ class _Server(uvicorn.Server):
         await super().main_loop()
 
     def end_start(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal that comes before uvicorn handles it, or that uvicorn raises again."""
+        """Handle a signal that uvicorn does not handle yet, or that it raises again."""
         if self.served:
             return
         if number == signal.SIGINT:
@@ -336,14 +336,14 @@ class _Server(uvicorn.Server):
 
 
 class _Workers(Multiprocess):
-    """Processes that serve, and others in the place of those that end."""
+    """Worker processes, each replaced when it exits."""
 
     def init_processes(self) -> None:
         with _interrupts_blocked():
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        # Who has the workers' ends of the pipes open, too, is not told when they are gone.
+        # The parent must close its copies of the workers' pipe ends to notice their exit.
         for worker in self.processes:
             worker.child_conn.close()
         with _interrupts_blocked():
@@ -356,10 +356,10 @@ class _Workers(Multiprocess):
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: a terminal sends it to all of them at once.
+    """Block Ctrl-C for processes started in the block, because a terminal sends it to all of them.
 
-    A process inherits the mask. The parent handles the interrupt as soon as it is unblocked, and
-    stops its workers by another signal.
+    A process inherits the signal mask. The parent handles the interrupt as soon as it is unblocked,
+    and stops its workers with another signal.
     """
     # Python starts this with the first process, and unblocks the signal then.
     resource_tracker.ensure_running()
@@ -371,12 +371,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the address before anything else is done, so that a mistake in it costs nothing."""
+    """Bind the address first, so that an invalid one is reported before any other work."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         listener = socket.create_server((host, port), family=found[0][0], backlog=2048)
     except OSError as error:
-        # A name that cannot be looked up has a negative number.
+        # Address lookup errors have negative numbers.
         known = (error.errno or -1) > 0
         reason = os.strerror(error.errno or 0) if known else "there is no such address"
         place = configuration.host_and_port(host, port)
@@ -387,10 +387,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _alone(path: Path | None) -> Iterator[None]:
-    """Let one `serve` alone have an embedded database.
+    """Lock an embedded database for one `serve` process.
 
-    The lock is on a file beside the database, since closing any descriptor of the database itself
-    would drop the locks that SQLite holds on it. The system lets go of it when the process ends.
+    The lock is on a file beside the database: closing any descriptor of the database itself would
+    drop SQLite's own locks on it. The system releases the lock when the process ends.
+
+    Raises:
+        Failed: when another process has the lock, or the file cannot be opened.
     """
     if path is None:
         yield
@@ -411,7 +414,7 @@ def _alone(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def _checked() -> Iterator[None]:
-    """Tell in one line what is wrong with what was given."""
+    """Translate errors of the domain into one-line failures."""
     try:
         yield
     except InvalidField as error:
@@ -424,7 +427,7 @@ def _checked() -> Iterator[None]:
 
 @contextmanager
 def _plainly(database: SqlDatabase) -> Iterator[None]:
-    """Tell trouble with the database in one line."""
+    """Translate database errors into one-line failures."""
     try:
         yield
     except MigrationFailed as error:

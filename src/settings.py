@@ -1,4 +1,4 @@
-"""The settings: from the environment, from `.env`, or the defaults."""
+"""Settings from the environment, from `.env`, or by default."""
 
 import os
 import re
@@ -35,7 +35,7 @@ from entrypoints.web.origins import Origin
 
 DEFAULT_URL = "sqlite:///atelier.db"
 LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-# Several values stand in one variable, with commas between them.
+# Several values are separated by commas.
 WORDS = BeforeValidator(
     lambda value: (
         tuple(word.strip() for word in value.split(",") if word.strip())
@@ -46,27 +46,27 @@ WORDS = BeforeValidator(
 PORT = Annotated[int, Field(ge=1, le=65535)]
 
 OURS = ("ATELIER_", "DB_")
-"""What the names of settings begin with; `DATABASE_URL` is the exception."""
+"""Prefixes of the settings' names; `DATABASE_URL` is the exception."""
 
-# Kubernetes and Docker make these for a service that is called like our prefixes.
+# Kubernetes and Docker set such variables for a service whose name matches a prefix.
 _SERVICE_LINK = re.compile(r".+_SERVICE_HOST|.+_SERVICE_PORT.*|.+_PORT_[0-9]+_.+")
 _LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://.*")
 
 
 class UnusableSettings(Exception):
-    """A setting cannot be used; `str()` of the error is one line that says which and why."""
+    """A setting cannot be used; `str()` of the error is one line with its name and the reason."""
 
 
 @dataclass(frozen=True)
 class _Given:
-    """A variable, and where it is set."""
+    """A variable and its source."""
 
     value: str
     source: str
 
 
 def _to_origin(text: object) -> object:
-    """Return the origin in a text, whose last slash may be written or not."""
+    """Parse an origin, with or without a trailing slash."""
     if not isinstance(text, str):
         return text
     origin = Origin.parse(text.removesuffix("/"))
@@ -82,7 +82,7 @@ def _require_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Settings(BaseSettings):
-    """What can be set; each field's alias is the name of its variable."""
+    """All settings; each field's alias is the name of its environment variable."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> URL:
-        """The database's address: `DATABASE_URL`, or else what the `DB_` variables say."""
+        """The database's URL: `DATABASE_URL`, or else the one built from the `DB_` variables."""
         if self.database_url is None and self.db_host is not None:
             parts = {
                 "host": self.db_host,
@@ -133,19 +133,19 @@ class Settings(BaseSettings):
 
     @property
     def local_address(self) -> str:
-        """The address of the service on this machine; every address includes the loopback one."""
+        """The service's URL on this machine; a wildcard address is replaced by loopback."""
         everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
         host = everywhere.get(self.host, self.host)
         return f"http://{host_and_port(host, self.port)}"
 
     @property
     def address(self) -> str:
-        """The address to open in a browser."""
+        """The URL to open in a browser."""
         return self.local_address if self.origin is None else str(self.origin)
 
     @property
     def sqlite_path(self) -> Path | None:
-        """The embedded database's file, if it is one."""
+        """The path of the embedded database, or `None` for a server."""
         url = self.url
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
@@ -180,7 +180,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"{given[0]} is set, but DB_HOST is not")
             return
         if self.db_name is None:
-            # libpq would take the database that is named like the user, whoever it belongs to.
+            # libpq's default is the database named like the user, which may belong to another
+            # service.
             raise ValueError("DB_HOST is set, but DB_NAME is not")
         if not self.db_host.startswith("/") and re.search(r"[\[\]/?@]|^[^:]*:[^:]*$", self.db_host):
             raise ValueError("DB_HOST takes a host alone; its port goes into DB_PORT")
@@ -198,7 +199,7 @@ class Settings(BaseSettings):
 
 
 class _Variables(PydanticBaseSettingsSource):
-    """The environment, and `.env` for what is not set there."""
+    """The source of settings: the environment, then `.env`."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         given = _variables().get(field.alias or field_name)
@@ -227,7 +228,7 @@ def load() -> Settings:
 
 
 def _requirement(kind: str, limits: Mapping[str, Any]) -> str | None:
-    """Return what a value must be, in place of pydantic's words."""
+    """Return the requirement that a value violates, in place of pydantic's message."""
     match kind:
         case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
             return "must be a whole number"
@@ -243,11 +244,12 @@ def _requirement(kind: str, limits: Mapping[str, Any]) -> str | None:
 
 
 def _variables() -> dict[str, _Given]:
-    """Return the variables that are settings, by their names.
+    """Return the variables that are settings, by name.
 
     Raises:
         UnreadableFile: when `.env` cannot be read.
-        UnusableSettings: when a variable is named like a setting and is none, or its text is unfit.
+        UnusableSettings: when a variable has a setting's prefix but is unknown, or its text is
+            invalid.
     """
     found: dict[str, _Given] = {}
     for line in env_file.read(Path(env_file.NAME)):
@@ -263,7 +265,7 @@ def _take(found: dict[str, _Given], name: str, value: str, source: str, where: s
     known = _names()
     setting = name.upper()
     if not value:
-        return  # as if it were not set
+        return  # An empty value counts as not set.
     if setting not in known:
         if setting.startswith(OURS) and not _SERVICE_LINK.fullmatch(setting):
             _refuse_if_linked(name, value, where)
@@ -286,7 +288,7 @@ def _take(found: dict[str, _Given], name: str, value: str, source: str, where: s
 
 
 def _refuse_if_linked(name: str, value: str, where: str) -> None:
-    """Tell of a port that Kubernetes or Docker sets for a service of that name."""
+    """Reject a port that was set by a service link of Kubernetes or Docker."""
     if name.upper().endswith("_PORT") and _LINKED_PORT.fullmatch(value):
         raise UnusableSettings(
             f"{where}{_printable(name)} was set by a container's service link. Name the service"
@@ -303,19 +305,19 @@ def _printable(name: str) -> str:
 
 
 def host_and_port(host: str, port: int) -> str:
-    """Return a host and a port as an address has them, IPv6 in brackets (RFC 3986, 3.2.2)."""
+    """Return the host and port of a URL, with brackets around IPv6 (RFC 3986, 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def shown(url: URL) -> str:
-    """Return an address without the secrets in it."""
+    """Return a URL with its secrets masked."""
     query = {n: "***" if "password" in n.lower() else v for n, v in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
 
 
 @dataclass(frozen=True)
 class Told:
-    """A setting as it is shown: secrets are masked."""
+    """A setting for display, with secrets masked."""
 
     name: str
     value: str
@@ -323,7 +325,7 @@ class Told:
 
 
 def tell(settings: Settings) -> Iterator[Told]:
-    """Yield each setting with where it comes from."""
+    """Yield each setting with its source."""
     given = _variables()
     for field, info in Settings.model_fields.items():
         name = info.alias or field

@@ -1,4 +1,4 @@
-"""People: users, tokens, attempts; who wrote a task down, and who is to do it."""
+"""Users, tokens and counters of failed sign-ins; the creator and the assignee of a task."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def entity_columns() -> list[sa.Column[object]]:
-    """The columns that every aggregate has."""
+    """Return the columns that every aggregate has."""
     return [
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

@@ -1,4 +1,4 @@
-"""Catalogue and stock: categories, products, and the ledger of their movements."""
+"""Catalogue and stock: categories, products, and stock movements."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0003"
 
 
 def entity_columns() -> list[sa.Column[object]]:
-    """The columns that every aggregate has."""
+    """Return the columns that every aggregate has."""
     return [
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -20,7 +20,7 @@ def entity_columns() -> list[sa.Column[object]]:
 
 
 def reference(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
-    """A reference to another table's row, held to at the end of a transaction."""
+    """Return a foreign key that is checked at the end of a transaction."""
     name = op.f(f"fk_{table}_{column}")
     return sa.ForeignKeyConstraint(
         [column], [f"{other}.id"], name=name, deferrable=True, initially="DEFERRED"

@@ -1,4 +1,4 @@
-"""Indexes of trigrams for searching, in SQLite; `adapters.sql.schema.search` makes PostgreSQL's."""
+"""Trigram indexes in SQLite; `adapters.sql.schema.search` creates those of PostgreSQL."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,13 @@ down_revision = "0005"
 
 TABLES = ("tasks", "users", "posts", "products", "devices")
 
-# The rows have numbers of their own: those that SQLite gives to the rows of a table with a key of
-# another type may change when the file is vacuumed, dumped and read, or the table made anew.
+# The rows have explicit numbers, because the primary keys of the tables are not integers. SQLite's
+# implicit row ids may change by VACUUM, by a dump and restore, or when the table is rebuilt.
 INDEX = (
     "CREATE TABLE {name}_search_rows (number INTEGER NOT NULL, id CHAR(32) NOT NULL,"
     " CONSTRAINT pk_{name}_search_rows PRIMARY KEY (number),"
     " CONSTRAINT uq_{name}_search_rows_id UNIQUE (id))",
-    # What it finds is compared with the text itself, so it need not know where in the text it was.
+    # Matches are checked against the text itself, so the index stores no positions.
     "CREATE VIRTUAL TABLE {name}_search USING fts5("
     "text, content='', columnsize=0, detail=none, tokenize='trigram case_sensitive 1')",
     "INSERT INTO {name}_search_rows (id) SELECT id FROM {name} ORDER BY created_at, id",
@@ -24,7 +24,7 @@ INDEX = (
     " INSERT INTO {name}_search_rows (id) VALUES (new.id);"
     " INSERT INTO {name}_search (rowid, text)"
     " SELECT number, new.search_text FROM {name}_search_rows WHERE id = new.id; END",
-    # Without a copy of the text the index has to be told what it is to forget.
+    # A contentless index needs the old text to remove its entries.
     "CREATE TRIGGER {name}_search_update AFTER UPDATE OF search_text ON {name}"
     " WHEN old.search_text <> new.search_text BEGIN"
     " INSERT INTO {name}_search ({name}_search, rowid, text)"

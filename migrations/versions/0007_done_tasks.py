@@ -1,4 +1,4 @@
-"""An index of the tasks that are done, by when they were."""
+"""Partial index of completed tasks by time of completion."""
 
 import sqlalchemy as sa
 from alembic import op

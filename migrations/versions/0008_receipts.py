@@ -1,4 +1,4 @@
-"""Receipts."""
+"""Idempotency records (table `receipts`)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An index of products by category, archived or not, and price, in place of one by category."""
+"""Index of products by category, archived and price, which replaces the one by category."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Prices with up to four decimals: PostgreSQL keeps what it is given, SQLite ten-thousandths."""
+"""Prices with up to four decimals: unlimited in PostgreSQL, ten-thousandths in SQLite."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("UPDATE products SET price = price * 100")
     else:
-        # To give up a limit rewrites no row.
+        # Removing the limit rewrites no rows.
         op.alter_column("products", "price", type_=sa.Numeric(), existing_nullable=False)
 
 

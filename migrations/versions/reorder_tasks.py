@@ -1,4 +1,4 @@
-"""The product of a reorder task, of which at most one per product is open."""
+"""The product of a reorder task; at most one reorder task per product is open."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -57,10 +57,10 @@ def _create_index(name: str, condition: str, *, unique: bool = False) -> None:
 
 
 def _refer_to_products(connection: sa.Connection) -> None:
-    """Set the product of each open task whose title names exactly one; complete all but the oldest.
+    """Set the product of open tasks whose title matches exactly one; complete all but the oldest.
 
-    Completed doubles refer to the product as well, so that none of them is reopened beside the
-    other.
+    Completed duplicates refer to the product too, so that they cannot be reopened beside the open
+    one.
     """
     now = datetime.now(UTC)
     named = [(_title(name), id) for id, name in connection.execute(sa.select(products))]
@@ -86,6 +86,6 @@ def _refer_to_products(connection: sa.Connection) -> None:
 
 
 def _title(name: str) -> str:
-    """Return the title of a reorder task, as it was made until this revision."""
+    """Return a reorder task's title in the format used until this revision."""
     title = f"Reorder {name}"
     return title if len(title) <= 100 else f"{title[:99]}…"

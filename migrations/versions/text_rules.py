@@ -1,9 +1,9 @@
-"""Texts that the rules of before let in, and what is compared of all texts.
+"""Apply the current text rules to stored texts, and recompute their folded columns.
 
-Control characters in texts of one line become blanks, and the lines of other texts end with a line
-feed. All folded columns are computed anew, since folding ignores invisible characters, repeated
-white space, and the difference between typographic and plain quotes and dashes. Where two names,
-SKUs or serial numbers become the same by that, the later one is numbered.
+Control characters in single-line texts become spaces, and lines of other texts end with a line
+feed. All folded columns are recomputed, because folding now ignores invisible characters, repeated
+white space, and the difference between typographic and plain quotes and dashes. If two names, SKUs
+or serial numbers become equal, the later one gets a number.
 """
 
 import re
@@ -25,7 +25,7 @@ revision = "text_rules"
 down_revision = "price_decimals"
 
 BATCH = 1_000
-"""Rows that are read and written at once."""
+"""Rows per batch."""
 
 Row = Mapping[str, Any]
 Folding = Callable[[str], str]
@@ -33,7 +33,7 @@ Folding = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Line:
-    """A text of one line, or of several; as long as its table allows."""
+    """The rule of a single-line or multi-line text, with its length limits."""
 
     least: int
     most: int
@@ -42,7 +42,7 @@ class Line:
     def cleaned(self, text: str | None) -> str | None:
         """Return the text without control characters.
 
-        A required text of which nothing can be seen is put in parentheses, where it can be clicked.
+        A required text without visible characters is put in parentheses, so that it can be clicked.
         """
         if text is None:
             return None
@@ -63,14 +63,14 @@ _LINE_END = re.compile("\r\n")
 
 @dataclass(frozen=True)
 class Unique:
-    """A text that no two rows have in common, and the column of what is compared of it."""
+    """A text that must be unique, and the column of its folded key."""
 
     text: str
     key: str
     what: str
     compared: Folding = casefold_nfc
     renames: bool = True
-    """Whether one of two rows may be given another text by a migration."""
+    """Whether the migration may change the text of a duplicate."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class Kept:
     name: str
     texts: Mapping[str, Line]
     folded: Mapping[str, str] = field(default_factory=dict)
-    """Columns that have the folded text of others."""
+    """Columns with the folded text of another column."""
     folded_in_part: Mapping[str, str] = field(default_factory=dict)
-    """Columns that have the first 200 characters of it."""
+    """Columns with the first 200 characters of the folded text."""
     searched: Sequence[str] = ()
     unique: Sequence[Unique] = ()
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are read."""
+        """The columns that the migration reads."""
         pairs = [(unique.text, unique.key) for unique in self.unique]
         names = [*self.texts, *self.folded, *self.folded_in_part, *self.searched]
         names += [name for pair in pairs for name in pair]
@@ -177,7 +177,7 @@ def upgrade() -> None:
             more = 1 if any(row[name] != text for name, text in texts.items()) else 0
             return {**_keys(kept, {**row, **texts}), **texts, "version": row["version"] + more}
 
-        # What gives its key up comes before what takes it over.
+        # First rename the duplicates, so that their keys become free for other rows.
         for ids in _batches(names):
             _write(connection, kept, _rows(connection, kept, kept.table.c.id.in_(ids)), changed)
         for rows in _walk(connection, kept):
@@ -185,7 +185,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The texts stay as they are: to the rules of before they are as good.
+    # The texts stay, because they satisfy the earlier rules too.
     connection = op.get_bind()
     for kept in TABLES:
 
@@ -203,7 +203,7 @@ def _keys(
     caseless: Folding = casefold_nfc,
     searched: Callable[..., str] = search_text,
 ) -> dict[str, Any]:
-    """Return what is compared of the texts of a row, by the columns for it."""
+    """Return the values of a row's folded columns."""
     made = {key: row[text] and fold(row[text]) for key, text in kept.folded.items()}
     for key, text in kept.folded_in_part.items():
         made[key] = fold(row[text])[:200]
@@ -216,7 +216,7 @@ def _keys(
 
 
 def _walk(connection: sa.Connection, kept: Kept) -> Iterator[list[Row]]:
-    """Yield all rows of a table, a batch at a time."""
+    """Yield all rows of a table in batches (keyset pagination by id)."""
     id, after = kept.table.c.id, None
     while rows := _rows(connection, kept, sa.true() if after is None else id > after):
         after = rows[-1]["id"]
@@ -240,7 +240,7 @@ def _write(
     rows: Iterable[Row],
     changed: Callable[[Row], dict[str, Any]],
 ) -> None:
-    """Write those rows of which anything differs."""
+    """Update the rows that change."""
     made = [(row, changed(row)) for row in rows]
     written = [
         {"row_id": row["id"], **values}
@@ -256,7 +256,7 @@ def _write(
 
 @dataclass(frozen=True, order=True)
 class Named:
-    """A row with a text that has to be unique."""
+    """A row with a text that must be unique."""
 
     created_at: Any
     id: UUID
@@ -264,12 +264,12 @@ class Named:
 
 
 def _renamed(connection: sa.Connection, kept: Kept, unique: Unique) -> dict[UUID, str]:
-    """Return other texts for the later ones of those that are the same now, by the ids.
+    """Return new texts for the later ones of equal texts, by row id.
 
-    Only rows of which another key is made are remembered, so that memory does not limit a table.
+    Only rows whose key changes are kept in memory, so that table size is not limited by it.
 
     Raises:
-        MigrationFailed: when it is not for a migration to give them others.
+        MigrationFailed: when the migration may not rename the duplicates.
     """
     line = kept.texts.get(unique.text, Line(0, 0))
     groups: dict[str, list[Named]] = {}
@@ -310,7 +310,7 @@ def _numbered(
     most: int,
     taken: set[str],
 ) -> str:
-    """Return the text with the lowest number behind it that makes it unique."""
+    """Return the text with the lowest suffix number that makes it unique."""
     for number in count(2):
         behind = f" ({number})"
         made = text[: most - len(behind)].rstrip() + behind
@@ -332,7 +332,7 @@ def _told(unique: Unique, same: list[list[Named]]) -> str:
     )
 
 
-# What was compared before.
+# The folding functions of the earlier rules.
 
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}

@@ -1,1 +1,1 @@
-"""How it is kept and sent: one module for each outside thing, named after the technology."""
+"""Adapters: one module per external system, named after the technology."""

@@ -1,8 +1,8 @@
-"""The machine's clock."""
+"""The system clock."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

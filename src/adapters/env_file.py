@@ -1,4 +1,4 @@
-"""Reading `.env`: every line is understood, or the file is refused."""
+"""Strict parser of `.env`: a line that cannot be parsed is an error."""
 
 import os
 import re
@@ -21,7 +21,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class Line:
-    """A variable of the file."""
+    """A variable of the file, with its line number."""
 
     name: str
     value: str
@@ -29,10 +29,10 @@ class Line:
 
 
 def read(path: Path) -> list[Line]:
-    """Return the variables in a file, in order; none if there is no file.
+    """Return the variables of a file in order; none if the file does not exist.
 
-    python-dotenv parses the file. Its own loader skips a line that it cannot parse, so that the
-    default would silently hold in place of a setting.
+    python-dotenv parses the file. Its own loader skips lines that it cannot parse, so a setting
+    would silently have its default.
 
     Raises:
         UnreadableFile: when the file, or a line of it, cannot be read.
@@ -58,7 +58,7 @@ def _lines(text: str) -> Iterator[Line]:
         if binding.error:
             raise _unreadable(number, "it is not NAME=value, or a quote is not closed")
         if binding.key is None:
-            continue  # a comment or a blank line
+            continue  # comment or blank line
         if binding.value is None:
             raise _unreadable(number, "there is no = in it")
         if not _KEY.fullmatch(binding.key):
@@ -71,19 +71,19 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _number(binding: Binding) -> int:
-    """Return the line of the name; the parser counts from the blank lines before it."""
+    """Return the line number of the name; the parser counts from the blank lines before it."""
     text = binding.original.string
     before = text[: len(text) - len(text.lstrip())]
     return binding.original.line + len(re.findall(r"\r\n|\n|\r", before))
 
 
 def _is_literal(binding: Binding) -> bool:
-    """Whether the value is in single quotes, in which a shell expands nothing."""
+    """Tell whether the value is in single quotes, in which a shell expands nothing."""
     return binding.original.string.partition("=")[2].lstrip().startswith("'")
 
 
 def _expanded(value: str, known: Mapping[str, str], number: int) -> str:
-    """Replace each `${NAME}` and `${NAME:-default}`, as Docker Compose does."""
+    """Expand each `${NAME}` and `${NAME:-default}`, as Docker Compose does."""
     parts = []
     for atom in parse_variables(value):
         if isinstance(atom, Variable):

@@ -1,4 +1,4 @@
-"""Ids for new aggregates."""
+"""Ids of new aggregates."""
 
 from uuid import UUID
 
@@ -6,5 +6,5 @@ from uuid_utils import compat
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7 (RFC 9562, 5.7), greater than those this process made before."""
+    """Return a UUIDv7 (RFC 9562, 5.7), greater than all earlier ones of this process."""
     return compat.uuid7()

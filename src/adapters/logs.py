@@ -1,4 +1,4 @@
-"""Logs through structlog: one line for each event, as text or as JSON, without secrets."""
+"""Structured logs through structlog: one line per event, as text or JSON, with secrets masked."""
 
 import logging
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def _hidden(name: str) -> Iterator[None]:
-    """Let a module not be found, unless it is loaded already."""
+    """Prevent the import of a module, unless it is loaded already."""
     sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     try:
         yield
@@ -19,36 +19,36 @@ def _hidden(name: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-# It loads rich where it finds it, for tracebacks in colour, which are not shown here. That would be
-# a twenty-fifth of the memory of what serves.
+# structlog imports rich, if installed, for coloured tracebacks, which this service does not use. It
+# would take a twenty-fifth of the service's memory.
 with _hidden("rich"):
     import structlog
 
 Event = MutableMapping[str, Any]
 
 _SECRET = re.compile(r"password|secret|token|authorization|cookie", re.IGNORECASE)
-"""Names whose values are masked whatever they are."""
+"""Field names whose values are always masked."""
 
 CHATTY = ("alembic", "asyncio", "python_multipart", "sqlalchemy", "uvicorn.error")
-"""Loggers of libraries that tell every step of their work, of which only warnings are written.
+"""Library loggers of which only warnings are written.
 
-SQLAlchemy may show the values of rows; `adapters.sql.statement_log` logs its statements without.
+SQLAlchemy may show the values of rows; `adapters.sql.statement_log` logs statements without them.
 """
 
 _DEEP = 5
-"""How deep lists and mappings are looked into; what lies deeper is masked as one text."""
+"""Nesting depth up to which lists and mappings are masked item by item; deeper ones as one text."""
 
 
 def _without_address(match: re.Match[str]) -> str:
     return f"{match[1]}:***@" if match[1] else "***"
 
 
-# What is masked in a text: a sign without which it cannot be there, since a search for that costs
-# next to nothing; how it looks; what stands there instead. A run of characters is tried once, from
-# where it begins, and nothing is tried over again, so that a text costs no more than its length.
+# Masks of text: a literal that every match contains, the pattern, and the replacement. The test for
+# the literal is cheap. The patterns are linear: a run of characters is tried once, without
+# backtracking.
 _MASKS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    # PostgreSQL quotes the row. A value in it may have lines of its own, so that this goes on up to
-    # where SQLAlchemy or the traceback goes on, or to the end.
+    # PostgreSQL quotes the row. A value may contain newlines, so the match extends to where
+    # SQLAlchemy's or the traceback's text continues, or to the end.
     (
         "DETAIL:",
         re.compile(
@@ -57,11 +57,11 @@ _MASKS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]],
         ),
         "DETAIL: ***",
     ),
-    # SQLAlchemy and Pydantic tell what they were given, in one line.
+    # SQLAlchemy and Pydantic show their input in one line.
     ("[parameters:", re.compile(r"\[parameters:.*"), "[parameters: ***]"),
     ("input_value=", re.compile(r"input_value=.*"), "input_value=***"),
-    # The password in a URL, which may hold anything but white space, or an e-mail address with any
-    # character that RFC 5322 lets it have outside quotes.
+    # The password in a URL, which may contain anything but white space; and e-mail addresses with
+    # any character that RFC 5322 permits outside quotes.
     (
         "@",
         re.compile(
@@ -70,13 +70,13 @@ _MASKS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]],
         ),
         _without_address,
     ),
-    # Tokens of ours.
+    # Tokens issued by this service.
     ("atl_", re.compile(r"atl_[\w-]+"), "atl_***"),
 )
 
 
 def _masked(value: Any, deep: int = _DEEP) -> Any:
-    """Return a value without what is secret or personal in it."""
+    """Return a value without secrets and personal data."""
     if isinstance(value, str):
         for sign, pattern, instead in _MASKS:
             if sign in value:
@@ -88,7 +88,7 @@ def _masked(value: Any, deep: int = _DEEP) -> Any:
         return {_masked(str(name)): _member(str(name), value[name], deep - 1) for name in value}
     if deep and isinstance(value, list | tuple):
         return [_masked(item, deep - 1) for item in value]
-    # This is how the renderers would show it.
+    # The renderers would show the value by its repr.
     return _masked(repr(value))
 
 
@@ -107,8 +107,8 @@ def configure(style: str, level: str, request_id: Callable[[], str]) -> None:
 
     Args:
         style: `text` for people or `json` for programs.
-        level: the least important level that is written.
-        request_id: tells which request is being answered, or nothing.
+        level: the lowest level that is written.
+        request_id: returns the current request's id, or an empty string.
     """
 
     def with_request_id(logger: Any, method: str, event: Event) -> Event:
@@ -121,7 +121,7 @@ def configure(style: str, level: str, request_id: Callable[[], str]) -> None:
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     processors: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        # A traceback becomes a text before that is masked: it says what the driver said.
+        # Format the traceback before masking, because it contains the driver's message.
         structlog.processors.format_exc_info,
         _mask,
         renderer,

@@ -1,4 +1,4 @@
-"""Markdown, rendered by a worker process and cached."""
+"""Markdown renderer with a cache, in a worker process."""
 
 import asyncio
 import contextlib
@@ -19,23 +19,23 @@ from service_layer.ports import Excerpt, MarkdownRenderer
 WORKER = Path(__file__).with_name("markdown_worker.py")
 
 LIMITS: Limits = {"AS": (400 << 20, 400 << 20), "DATA": (160 << 20, 160 << 20), **NO_SIDE_EFFECTS}
-"""What the largest ordinary text needs, several times over."""
+"""Memory limits: several times what the largest ordinary text needs."""
 
 READ_FOR_BEGINNING = 2_000
-"""How many characters of a text are read for how it begins."""
+"""Number of characters of a text that are read for its excerpt."""
 
 CACHE_BYTES = 4 << 20
 
 WAITING = 100
-"""How many requests may wait for the worker before further ones get no answer."""
+"""Queue length at which further requests get no result."""
 
 _MAX_ANSWER = 16 << 20
 
 
 class Cache:
-    """Results by the digest of their text, as many as fit; the oldest are evicted first.
+    """An LRU cache of results by the digest of their text, limited by its size in bytes.
 
-    It is safe to use from several threads.
+    It is thread-safe.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
@@ -45,7 +45,7 @@ class Cache:
         self.bytes = 0
 
     def get(self, key: bytes) -> tuple[Any] | None:
-        """Return the result of a key in a tuple, as the result itself may be `None`."""
+        """Return the result in a tuple, because the result itself may be `None`."""
         with self._lock:
             entry = self._entries.pop(key, None)
             if entry is None:
@@ -54,7 +54,7 @@ class Cache:
             return (entry[0],)
 
     def put(self, key: bytes, result: Any, text: str) -> None:
-        """Keep a result; `text` is the bulk of what it takes."""
+        """Store a result; `text` accounts for most of its size."""
         size = sys.getsizeof(text) + 300
         with self._lock:
             self.bytes -= self._entries.pop(key, (None, 0))[1]
@@ -65,9 +65,9 @@ class Cache:
 
 
 class WorkerMarkdown(MarkdownRenderer):
-    """Renders in a worker process, which starts when it is needed and ends when it is idle.
+    """Render in a worker process, which starts on demand and exits when idle.
 
-    The longest wait is bounded: for its answer after `seconds`, after which the process is killed.
+    A request waits for at most `seconds`; then the process is killed.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class WorkerMarkdown(MarkdownRenderer):
         self._limits = limits
         self._cache = cache or Cache()
         self._waiting = 0
-        # One thread for one process: a text that takes long delays other new texts alone.
+        # One thread for the one process: a slow text delays only other texts that are not cached.
         self._thread = ThreadPoolExecutor(1, "markdown")
         self._process: subprocess.Popen[bytes] | None = None
         self._end: Callable[[], object] = lambda: None
@@ -108,7 +108,7 @@ class WorkerMarkdown(MarkdownRenderer):
         return [entry[0] if (entry := found[key]) else None for key in keys]
 
     async def _run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run work that asks the worker; return `None` when it can't be done in time."""
+        """Run work that uses the worker; return `None` when the queue is full or time is up."""
         if self._waiting >= WAITING:
             return None
         self._waiting += 1
@@ -122,7 +122,7 @@ class WorkerMarkdown(MarkdownRenderer):
             self._waiting -= 1
 
     def _render(self, key: bytes, text: str) -> tuple[str | None] | None:
-        # Requests for one text wait for each other, and the first renders it for all.
+        # Requests for the same text run in sequence, so only the first one renders it.
         cached = self._cache.get(key)
         if cached is not None:
             return cached
@@ -148,9 +148,9 @@ class WorkerMarkdown(MarkdownRenderer):
         return made
 
     def _ask(self, kind: str, asked: str | list[str]) -> tuple[Any] | None:
-        """Return the worker's answer in a tuple; `None` when there is none."""
+        """Return the worker's response in a tuple; `None` when there is none."""
         request = json.dumps([kind, asked]).encode()
-        # A worker that ended because it was idle is not to blame: a new one is asked.
+        # A worker that exited because it was idle is replaced, and the request is retried once.
         for _ in range(2):
             process = self._process or self._started()
             if process is None:
@@ -172,7 +172,7 @@ class WorkerMarkdown(MarkdownRenderer):
         except OSError:
             return None
         self._process = process
-        # This ends the worker with this object, and with the process at the latest.
+        # This ends the worker with this object, or at the latest with the process.
         self._end = weakref.finalize(self, _close, process)
         return process
 
@@ -182,7 +182,7 @@ def _key(kind: str, text: str) -> bytes:
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
-    """Send a request and return the answer, or `None` if the worker ended instead."""
+    """Send a request and return the response, or `None` if the worker exited instead."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -199,7 +199,6 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """End a worker and release what is held of it."""
     process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

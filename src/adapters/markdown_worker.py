@@ -1,8 +1,8 @@
-"""Renders Markdown as a worker process: standard library, markdown-it and nh3 only.
+"""Worker process that renders Markdown, with the standard library, markdown-it and nh3 only.
 
-A message is its length in four bytes, then JSON. A request is `["html", text]` or
-`["beginnings", [text, ...]]`. The answer is the HTML, or a list of the plain text and whether more
-follows it; `null` stands for what exceeds the limits.
+A message is its length in four bytes, then JSON. A request is `["html", text]` or `["beginnings",
+[text, ...]]`. The response is the HTML, or a list of pairs: the plain text, and whether more
+follows. `null` stands for a text that exceeds the limits.
 """
 
 import json
@@ -24,20 +24,20 @@ from markdown_it.token import Token
 T = TypeVar("T")
 
 MAX_NESTING = 20
-"""How deep lists, quotes and emphasis go; what is deeper is shown as it was typed."""
+"""Nesting depth of lists, quotes and emphasis; deeper markup is shown as typed."""
 
 MAX_ADDRESS = 2_000
-"""How many characters the address of a link has at most; longer ones are shown as typed."""
+"""Maximum length of a link's address; longer links are shown as typed."""
 
 MAX_LINK_TITLE = 300
-"""How many characters of a link's title are kept."""
+"""Maximum length of a link's title; longer ones are cut."""
 
 HTML_SECONDS = 2.0
 BEGINNING_SECONDS = 0.25
-"""CPU time for one text; a text of 50,000 ordinary characters takes 0.1 seconds."""
+"""CPU seconds for one text; 50,000 ordinary characters take 0.1 seconds."""
 
 IDLE_SECONDS = 60
-"""The process ends after this time without a request."""
+"""Seconds without a request after which the process exits."""
 
 _OURS = re.compile(r"/media/[\w-]+\.[a-z]+", re.ASCII)
 _ELSEWHERE = re.compile(r"https?://", re.IGNORECASE)
@@ -50,36 +50,36 @@ _ELEMENTS = {
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title", "loading"}, "ol": {"start"}}
 _CLASSES = {"th": {"center", "right"}, "td": {"center", "right"}}
 _SCHEMES = {"http", "https", "mailto", "tel", "sms"}
-# An author vouches for no other site, and the other site learns nothing of ours.
+# Links give other sites no endorsement and no referrer.
 _REL = "nofollow noopener noreferrer"
 
 
 class LimitExceeded(BaseException):
-    """The text takes too much time, or too much would be made of it.
+    """The text takes too much CPU time, or its HTML is too long.
 
-    It is no `Exception`, so that no handler of a library swallows it.
+    It is not an `Exception`, so that no handler in a library catches it.
     """
 
 
 def max_html(text: str) -> int:
-    """Return how many characters of HTML a text may become."""
+    """Return the maximum length of a text's HTML."""
     return 10 * len(text) + 20_000
 
 
 def to_html(text: str) -> str:
-    """Return a text in Markdown as HTML that loads nothing from elsewhere and runs nothing.
+    """Render Markdown as HTML that loads nothing from other sites and runs no scripts.
 
-    HTML in the text is shown as it was typed. The second pass, which leaves nothing but what is on
-    the allow-list, is there for what the first does not foresee.
+    HTML in the text is shown as typed. A second pass, which keeps only allow-listed elements,
+    guards against errors of the first.
 
     Raises:
-        LimitExceeded: when it becomes longer than `max_html`.
+        LimitExceeded: when the HTML becomes longer than `max_html`.
     """
     parser = _parser()
     environment: dict[str, Any] = {}
     tokens = parser.parse(text, environment)
     limit = max_html(text)
-    # Reference links repeat one address many times: the sum is checked before it is written out.
+    # Reference links may repeat one long address, so the length is checked before rendering.
     if _length(tokens) > limit:
         raise LimitExceeded
     clean = nh3.clean(
@@ -97,16 +97,16 @@ def to_html(text: str) -> str:
 
 
 def beginning(text: str) -> tuple[str, bool]:
-    """Return the first paragraphs of a text in Markdown as plain text, and whether more follows.
+    """Return the first paragraphs as plain text, and whether more follows.
 
-    A text without paragraphs begins with whatever else it says.
+    A text without paragraphs begins with its other inline text.
     """
     blocks, more = _first_paragraphs(text)
     return " ".join(" ".join(map(_plain, blocks)).split()), more
 
 
 def _first_paragraphs(text: str) -> tuple[list[Token], bool]:
-    # Tables are not read as such, since empty cells make long work of a short text.
+    # Tables are disabled, because empty cells make a short text expensive.
     tokens = [token for token in _parser(tables=False).parse(text) if token.nesting >= 0]
     found: list[Token] = []
     for before, block in pairwise(tokens):
@@ -121,13 +121,12 @@ def _first_paragraphs(text: str) -> tuple[list[Token], bool]:
 
 
 def _plain(block: Token) -> str:
-    """Return what a block says."""
     breaks = ("softbreak", "hardbreak")
     return "".join(" " if each.type in breaks else each.content for each in block.children or ())
 
 
 def _length(tokens: Sequence[Token]) -> int:
-    """Return about how long the HTML of the tokens is at least."""
+    """Return a lower bound of the length of the tokens' HTML."""
     return sum(
         len(token.tag)
         + sum(len(str(value)) for value in token.attrs.values())
@@ -137,7 +136,7 @@ def _length(tokens: Sequence[Token]) -> int:
 
 
 def _is_allowed(address: str) -> bool:
-    """Whether an address may be linked to; other links stay text, as they were typed."""
+    """Tell whether an address may be linked; other links are shown as typed."""
     scheme = _SCHEME.match(address)
     return len(address) <= MAX_ADDRESS and (scheme is None or scheme[1].lower() in _SCHEMES)
 
@@ -155,7 +154,7 @@ def _parser(*, tables: bool = True) -> MarkdownIt:
 
 
 def _headings(state: StateCore) -> None:
-    """Put headings below that of the page, each one level below the one it belongs to."""
+    """Renumber headings below the page's own, without gaps between levels."""
     above: list[str] = []
     for token in state.tokens:
         if token.type == "heading_open":
@@ -168,7 +167,7 @@ def _headings(state: StateCore) -> None:
 
 
 def _pictures(state: StateCore) -> None:
-    """Show pictures of ours, and link to those that lie elsewhere."""
+    """Keep the service's own images, and replace images of other sites by links."""
     for block in state.tokens:
         children = block.children or ()
         if any(token.type == "image" for token in children):
@@ -198,7 +197,7 @@ def _without_foreign(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _titles(state: StateCore) -> None:
-    """Shorten the titles of links and pictures."""
+    """Shorten the titles of links and images."""
     for block in state.tokens:
         for token in block.children or ():
             if "title" in token.attrs:
@@ -206,9 +205,9 @@ def _titles(state: StateCore) -> None:
 
 
 def _columns(state: StateCore) -> None:
-    """Align columns by a class, as styles within a page do nothing.
+    """Align columns by class, because the pages' content security policy blocks inline styles.
 
-    A heading cell without text is none to a screen reader.
+    A heading cell without text becomes an ordinary cell for screen readers.
     """
     for place, token in enumerate(state.tokens):
         style = str(token.attrs.pop("style", ""))
@@ -235,7 +234,7 @@ def _limited(seconds: float, work: Callable[[str], T], text: str) -> T | None:
 
 
 def answer(request: tuple[str, Any]) -> Any:
-    """Return the answer to a request."""
+    """Process a request and return the response."""
     kind, asked = request
     if kind == "html":
         return _limited(HTML_SECONDS, to_html, asked)
@@ -243,7 +242,7 @@ def answer(request: tuple[str, Any]) -> Any:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more of them, or none for a while."""
+    """Answer requests until the input ends or is idle for `IDLE_SECONDS`."""
     while select.select([requests], [], [], IDLE_SECONDS)[0]:
         head = requests.read(4)
         if len(head) < 4:
@@ -253,7 +252,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.write(len(content).to_bytes(4, "big") + content)
         answers.flush()
         if found is None:
-            # The memory that was taken is given back by ending; the next request starts another.
+            # Exit to release the memory used; the next request starts another worker.
             return
 
 

@@ -1,4 +1,4 @@
-"""Passwords, hashed with Argon2id."""
+"""Password hashing with Argon2id."""
 
 import asyncio
 import secrets
@@ -15,23 +15,23 @@ from service_layer.ports import PasswordHasher
 T = TypeVar("T")
 
 AT_ONCE = 2
-"""How many passwords are hashed at the same time: each takes memory, and a processor to itself."""
+"""Number of passwords hashed concurrently; each takes memory and a whole processor."""
 
 WAITING = 100
-"""Queue length from which on further passwords are refused."""
+"""Queue length at which all further passwords are refused."""
 
 STRANGERS_WAITING = 75
-"""Queue length from which on strangers' sign-ins are refused."""
+"""Queue length at which sign-ins of unauthenticated clients are refused."""
 
 STRANGERS_NEW_WAITING = 25
-"""Queue length from which on new passwords of strangers, who register, are refused."""
+"""Queue length at which new passwords of unauthenticated clients, who register, are refused."""
 
 
 class Argon2PasswordHasher(PasswordHasher):
-    """Argon2id (RFC 9106) in threads of its own, off the event loop.
+    """Argon2id (RFC 9106) in a thread pool, off the event loop.
 
-    By default with the parameters of OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one
-    lane.
+    The default parameters are those of OWASP's Password Storage Cheat Sheet: 19 MiB, two passes,
+    one lane.
     """
 
     def __init__(self, *, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
@@ -40,7 +40,7 @@ class Argon2PasswordHasher(PasswordHasher):
         )
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._waiting = 0
-        # What nobody's password is compared with, so that it takes as long as somebody's.
+        # A dummy hash: verification of an unknown user takes as long as that of a known one.
         self._nobodys = self._threads.submit(self._hasher.hash, secrets.token_urlsafe())
 
     async def hash_password(self, password: str, *, stranger: bool = False) -> str:

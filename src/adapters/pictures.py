@@ -1,4 +1,4 @@
-"""Pictures in a folder, each made anew from what was uploaded."""
+"""Image store in a folder; each image is re-encoded from the upload's pixels."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,10 @@ from service_layer.errors import StorageUnavailable
 from service_layer.ports import Image, ImageStore
 
 MAX_SIDE = 4096
-"""How many pixels a side an upload may have."""
+"""Maximum width and height of an upload, in pixels."""
 
 KEPT_SIDE = 1024
-"""How many pixels a side are kept: a picture of a person needs no more."""
+"""Maximum width and height of a stored image, in pixels, which is enough for a portrait."""
 
 WORKER = Path(__file__).with_name("pictures_worker.py")
 
@@ -38,25 +38,25 @@ _BUSY = "Too many pictures are waiting to be looked at."
 _UNREADABLE = "The pictures cannot be read at the moment."
 
 WAITING = 50
-"""How many uploads may wait to be cleaned before further ones are turned away."""
+"""Queue length at which further uploads are refused."""
 
-# More than any picture of `KEPT_SIDE` takes.
+# More than any image of `KEPT_SIDE` takes.
 _MAX_ANSWER = 8 * 1024 * 1024
 
-# A picture of 4096 pixels a side takes half of this memory, and two seconds. A process that goes on
-# after its time gets SIGXCPU, and SIGKILL a second later: the caller tells one from the other.
+# An image of 4096 x 4096 pixels takes half of this memory and two CPU seconds. A process that
+# exceeds its CPU time gets SIGXCPU, and SIGKILL a second later. `_check` tells them apart.
 LIMITS: Limits = {"AS": (1 << 30, 1 << 30), "CPU": (8, 9), **NO_SIDE_EFFECTS}
 
 
 def new_name(suffix: str) -> str:
-    """Return a name that nobody can guess, and that owes nothing to the upload."""
+    """Return an unguessable file name that is independent of the upload."""
     return f"{uuid4().hex}.{suffix}"
 
 
 class ImageCleaner:
-    """Makes clean pictures of uploads, in processes of their own: two at once, the others wait.
+    """Re-encode uploads in worker processes, two at a time.
 
-    Nothing of an upload is decoded in this process, whose memory and life are everybody's.
+    No upload is decoded in this process, whose memory and lifetime all requests share.
     """
 
     def __init__(self, worker: Path = WORKER, seconds: float = 10, limits: Limits = LIMITS) -> None:
@@ -67,11 +67,11 @@ class ImageCleaner:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
 
     async def clean(self, content: bytes) -> tuple[bytes, str]:
-        """Return a picture of the upload's pixels and of nothing else in it, and its suffix.
+        """Re-encode the upload's pixels, without its metadata; return the image and its suffix.
 
         Raises:
-            InvalidValue: when it is no PNG, JPEG or WebP picture, damaged, or too large.
-            StorageUnavailable: when there was no telling.
+            InvalidValue: when it is no PNG, JPEG or WebP image, damaged, or too large.
+            StorageUnavailable: when the queue is full or the worker failed for another reason.
         """
         if self._waiting >= WAITING:
             raise StorageUnavailable(_BUSY)
@@ -85,13 +85,13 @@ class ImageCleaner:
         if word in _REFUSALS:
             raise InvalidValue(_REFUSALS[word])
         suffix = word.decode(errors="replace")
-        # The suffix becomes part of a path: not even a worker that was taken over may make it up.
+        # The suffix becomes part of a path, so not even a compromised worker may choose it freely.
         if suffix not in MEDIA_TYPES:
             raise StorageUnavailable(_UNWRITABLE)
         return picture, suffix
 
     def _ask(self, content: bytes) -> bytes:
-        """Return what a worker answers."""
+        """Send an upload to a new worker and return its response."""
         with self._started() as process, killed_after(process, self._seconds):
             answer = _exchange(process, content)
             code = process.wait()
@@ -108,7 +108,7 @@ class ImageCleaner:
 def _exchange(process: subprocess.Popen[bytes], content: bytes) -> bytes:
     assert process.stdin is not None
     assert process.stdout is not None
-    # Whoever does not read to the end has died, and its exit code tells of what.
+    # A worker that does not read all input has died, and its exit code tells why.
     with contextlib.suppress(BrokenPipeError), process.stdin:
         process.stdin.write(content)
     with process.stdout:
@@ -116,12 +116,16 @@ def _exchange(process: subprocess.Popen[bytes], content: bytes) -> bytes:
 
 
 def _check(code: int) -> None:
-    """Tell whose fault it was that a worker came to no answer.
+    """Raise the error that a worker's exit code stands for.
 
-    A crash, or more computing than any picture needs, is the upload's own doing: it would happen
-    again. Killed is what becomes of a worker that got too little of the machine, be it time (by us)
-    or memory (by the kernel); and one that failed by itself never looked at the upload, for then it
-    always answers. Nothing is known about the upload in these cases.
+    A crash or exceeded CPU time is caused by the upload and would happen again. SIGKILL means that
+    the worker ran out of wall-clock time (killed by the service) or memory (killed by the kernel).
+    A positive code means that it failed before it decoded the upload. Neither of these says
+    anything about the upload.
+
+    Raises:
+        InvalidValue: when the upload caused the failure.
+        StorageUnavailable: when it did not.
     """
     if code < 0 and code != -signal.SIGKILL:
         raise InvalidValue(_DAMAGED)
@@ -130,7 +134,7 @@ def _check(code: int) -> None:
 
 
 class FolderImageStore(ImageStore):
-    """A file for each picture."""
+    """One file per image."""
 
     def __init__(self, folder: Path, cleaner: ImageCleaner | None = None) -> None:
         self._folder = folder
@@ -153,7 +157,7 @@ class FolderImageStore(ImageStore):
             await asyncio.to_thread(self._remove, name)
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write a file that is there as a whole or not at all, even if the power goes."""
+        """Write a file atomically and durably: write, fsync, rename, fsync the folder."""
         with _translated(_UNWRITABLE):
             private_files.create_folder(self._folder)
             unfinished = self._folder / f"{name}.unfinished"
@@ -181,7 +185,7 @@ class FolderImageStore(ImageStore):
 
 @contextlib.contextmanager
 def _translated(message: str) -> Iterator[None]:
-    """Tell the operating system's troubles in the service layer's words."""
+    """Translate an `OSError` into `StorageUnavailable`."""
     try:
         yield
     except OSError as error:
@@ -189,7 +193,7 @@ def _translated(message: str) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """See to it that the names in a folder are on the disk."""
+    """Write a folder's entries to disk (fsync)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

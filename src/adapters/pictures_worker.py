@@ -1,15 +1,15 @@
-"""Makes a clean picture of an upload, as a process of its own: standard library and Pillow only.
+"""Worker process that re-encodes an uploaded image, with the standard library and Pillow only.
 
-It is given how many pixels a side an upload may have, and how many are kept; the upload comes by
-standard input. By standard output goes one line with a word, and after it the picture, if the word
-is the suffix of one.
+The arguments are the maximum side of an upload and of the result, in pixels. The upload is read
+from standard input. Standard output gets a line with one word: the suffix of the image, which then
+follows, or the reason of failure.
 """
 
 import io
 import sys
 from typing import Any
 
-# Pillow would import every format that it knows, were one of these missing.
+# Without these imports, Pillow would import every format that it supports.
 from PIL import (
     ExifTags,
     Image,
@@ -25,7 +25,7 @@ FORMATS = (
     WebPImagePlugin.WebPImageFile.format,
 )
 
-# For each format its suffix, and how to save it. An MPO is a JPEG with others behind it.
+# Suffix and save options by format. An MPO is a JPEG with more images appended.
 JPEG = ("jpg", {"format": "JPEG", "quality": 85, "optimize": True})
 KEPT_AS: dict[str | None, tuple[str, dict[str, Any]]] = {
     "PNG": ("png", {"format": "PNG"}),
@@ -46,11 +46,16 @@ TURNS = {
 
 
 class TooLarge(Exception):
-    """The header tells of more pixels a side than an upload may have."""
+    """The header states more pixels per side than an upload may have."""
 
 
 def opened(content: bytes, max_side: int) -> Image.Image:
-    """Read the header alone, and refuse what is too large to go on with."""
+    """Open an image by its header.
+
+    Raises:
+        TooLarge: when a side exceeds `max_side`.
+        UnidentifiedImageError: when the format is not one of `FORMATS`.
+    """
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -61,39 +66,39 @@ def opened(content: bytes, max_side: int) -> Image.Image:
 
 
 def turn(image: Image.Image) -> Image.Transpose | None:
-    """Return how a picture must be turned to stand upright, if its EXIF tells."""
+    """Return the transposition that turns an image upright, if its EXIF data has one."""
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
-        # EXIF that cannot be read tells nothing; the picture may be a good one all the same.
+        # Unreadable EXIF data is ignored, because the image itself may be intact.
         return None
 
 
 def pixels(image: Image.Image) -> Image.Image:
-    """Return the first frame as plain pixels, in sRGB, which is what no profile means."""
+    """Return the first frame as plain pixels in sRGB, the default without a colour profile."""
     profile = image.info.get("icc_profile")
     if image.mode == "I;16":
-        # Pillow would cut off all that is brighter than 255, instead of scaling it.
+        # Pillow would clip values above 255 instead of scaling them.
         image = image.point(lambda value: value / 257).convert("L")
         image.info.clear()
-    # This is a copy even if the mode is the same: no plugin, and no frames after the first.
+    # This copies even if the mode is the same: no plugin, and no frames after the first.
     plain = "RGBA" if image.has_transparency_data else "RGB"
     return (profile and in_srgb(image, profile, plain)) or image.convert(plain)
 
 
 def in_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None:
-    """Return a picture with its colours converted by its profile, `None` if that is not possible.
+    """Convert an image's colours by its profile to sRGB; return `None` if that is not possible.
 
-    A profile that is broken, or made for other pixels, is ignored as browsers ignore it.
+    A broken or mismatched profile is ignored, as browsers do.
     """
     from PIL import ImageCms
 
     if image.mode in ("P", "PA", "1"):
-        # The profile of a palette is about the colours in it.
+        # A palette image's profile applies to the colours in the palette.
         image = image.convert(mode)
     alpha = image.getchannel("A") if mode == "RGBA" and "A" in image.getbands() else None
     if alpha is None and mode == "RGBA":
-        # A transparent colour is found by the colour as it was sent.
+        # A transparent colour is identified by its original value, so the mask is made first.
         alpha = image.convert(mode).getchannel("A")
     colours = image.convert({"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode))
     try:
@@ -108,19 +113,19 @@ def in_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image | None
 
 
 def cleaned(content: bytes, max_side: int, kept_side: int) -> tuple[str, bytes]:
-    """Return the suffix and the bytes of a picture that has the upload's pixels, and no more."""
-    # Only PNG has checksums; looking at them leaves an image of no further use.
+    """Return the suffix and the bytes of an image that has the upload's pixels only."""
+    # `verify` checks the checksums that only PNG has, and leaves the image unusable.
     opened(content, max_side).verify()
     image = opened(content, max_side)
     suffix, how = KEPT_AS[image.format]
-    # A large JPEG is cheapest decoded small.
+    # Decoding a large JPEG at reduced size is cheapest.
     image.draft(None, (kept_side, kept_side))
     image.load()
     clean = pixels(image)
     clean.thumbnail((kept_side, kept_side))
     if (method := turn(image)) is not None:
         clean = clean.transpose(method)
-    # Some of this would be written: comments, colour profiles, the EXIF.
+    # Comments, colour profiles and EXIF data would otherwise be written to the result.
     clean.info.clear()
     kept = io.BytesIO()
     clean.save(kept, **how)
@@ -128,9 +133,9 @@ def cleaned(content: bytes, max_side: int, kept_side: int) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Answer one upload."""
+    """Process one upload."""
     max_side, kept_side = int(sys.argv[1]), int(sys.argv[2])
-    # Above twice this many pixels Pillow opens nothing; WebP takes the memory when it is opened.
+    # Pillow refuses more than twice this many pixels; WebP allocates memory on opening.
     Image.MAX_IMAGE_PIXELS = max_side * max_side
     try:
         word, picture = cleaned(sys.stdin.buffer.read(), max_side, kept_side)
@@ -139,7 +144,7 @@ def main() -> None:
     except TooLarge:
         word, picture = "large", b""
     except Exception:
-        # Whatever the decoders make of it: they could make no picture of it.
+        # Decoders raise various exceptions; each means that the upload cannot be decoded.
         word, picture = "damaged", b""
     sys.stdout.buffer.write(word.encode() + b"\n" + picture)
 

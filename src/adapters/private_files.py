@@ -1,4 +1,4 @@
-"""Files and folders that only the service's own account may open."""
+"""Files and folders that only the service's own account can open."""
 
 import os
 import stat
@@ -11,18 +11,18 @@ FOLDER_MODE = 0o700
 
 
 def create_file(path: Path) -> None:
-    """Create an empty private file unless there is one of that name.
+    """Create an empty private file unless one of that name exists.
 
-    The file never exists with a wider mode, whatever the umask. An existing file is not opened:
-    closing a descriptor of a SQLite database drops the locks that the process holds on it.
+    The file never exists with a wider mode, whatever the umask. An existing file is not opened,
+    because closing a descriptor of a SQLite database drops the locks that the process has on it.
     """
-    # A link to a file that does not exist yet counts as existing where O_EXCL is asked for.
+    # O_EXCL treats a dangling symbolic link as an existing file, so the link is resolved first.
     with suppress(FileExistsError):
         os.close(opener(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
 
 
 def create_folder(folder: Path) -> None:
-    """Create a private folder unless there is one; missing parents get the usual mode."""
+    """Create a private folder unless it exists; missing parents get the default mode."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir(mode=FOLDER_MODE)
@@ -30,7 +30,7 @@ def create_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise
     else:
-        # The umask may have taken away what the service itself needs.
+        # The umask may have removed permissions that the service needs.
         folder.chmod(FOLDER_MODE)
 
 
@@ -38,7 +38,7 @@ def opener(path: str, flags: int) -> int:
     """Open a file for `open(…, opener=…)`; if that creates it, its mode is private."""
     descriptor = os.open(path, flags, FILE_MODE)
     if flags & os.O_EXCL:
-        # The file is new, and the umask may have taken away what the service itself needs.
+        # The file is new, and the umask may have removed permissions that the service needs.
         os.fchmod(descriptor, FILE_MODE)
     return descriptor
 

@@ -1,7 +1,7 @@
-"""Entry point of worker processes: set priority and resource limits for good, then run a script.
+"""Entry point of worker processes: set priority and resource limits, then run a script.
 
-The arguments are the limits as JSON, the script, and the script's own arguments. It runs isolated
-from the service's modules, so it imports the standard library alone.
+The arguments are the limits as JSON, the script, and the script's own arguments. Python runs
+isolated from the service's modules, so this module imports the standard library only.
 """
 
 import contextlib
@@ -12,14 +12,14 @@ import runpy
 import sys
 
 NICE = 10
-"""How much less urgent the work is than what waits for the service itself."""
+"""Niceness of workers, which lowers their priority below that of the service."""
 
 
 def main() -> None:
     """Set the limits and run the script."""
     os.nice(NICE)
     for name, limit in json.loads(sys.argv[1]).items():
-        # It fails where a limit is stricter already, and for memory on macOS.
+        # This fails where a limit is stricter already, and for memory on macOS.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), tuple(limit))
     sys.argv = sys.argv[2:]

@@ -1,4 +1,4 @@
-"""Worker processes: untrusted input is decoded outside this process, within limits."""
+"""Worker processes: decode untrusted input outside this process, within resource limits."""
 
 import contextlib
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 _MAIN = Path(__file__).with_name("worker_main.py")
 
 Limits = Mapping[str, tuple[int, int]]
-"""Soft and hard resource limits, by the part of their name behind `RLIMIT_`."""
+"""Soft and hard resource limits by name, without the prefix `RLIMIT_`."""
 
 NO_SIDE_EFFECTS: Limits = {"FSIZE": (0, 0), "NPROC": (0, 0), "CORE": (0, 0)}
-"""Limits that forbid writing files and starting processes."""
+"""Limits that prevent writing files and starting processes."""
 
-# A decoder that was taken over shall not find the service's settings. Python itself may need to be
-# told where its libraries are.
+# The environment excludes the service's settings, which a compromised decoder must not read. Python
+# may need the library paths.
 _ENVIRONMENT = {
     name: os.environ[name]
     for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 
 
 def start_worker(script: Path, limits: Limits, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a Python script as a worker that is spoken to by standard input and output.
+    """Start a Python script as a worker with pipes for standard input and output.
 
     Raises:
         OSError: when no process can be started.
@@ -39,14 +39,14 @@ def start_worker(script: Path, limits: Limits, *arguments: str) -> subprocess.Po
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=_ENVIRONMENT,
-        # Ctrl-C in a terminal is for the service, which finishes its requests first.
+        # Ctrl-C in a terminal is for the service, which drains its requests first.
         start_new_session=True,
     )
 
 
 @contextlib.contextmanager
 def killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    """Kill the process unless the block ends within some seconds."""
+    """Kill the process unless the block ends within this many seconds."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:

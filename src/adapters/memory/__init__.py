@@ -1,1 +1,1 @@
-"""The same ports over dictionaries: for tests, and for trying an idea without a database."""
+"""The same ports over dictionaries, for tests and experiments without a database."""

@@ -1,11 +1,11 @@
-"""The port of pictures over a dictionary; what is a picture is decided as it is in earnest."""
+"""The image store over a dictionary, with the real image cleaner."""
 
 from adapters.pictures import MEDIA_TYPES, ImageCleaner, new_name
 from service_layer.ports import Image, ImageStore
 
 
 class MemoryImageStore(ImageStore):
-    """Pictures in a dictionary, by name."""
+    """Images in a dictionary, by name."""
 
     def __init__(self, cleaner: ImageCleaner | None = None) -> None:
         self._cleaner = cleaner or ImageCleaner()

@@ -1,4 +1,4 @@
-"""The read ports over dictionaries."""
+"""The query ports over dictionaries."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -54,20 +54,20 @@ F = TypeVar("F")
 
 
 class MemoryDatabase(Database):
-    """A database that is always there."""
+    """A database that is always available."""
 
     async def connect(self) -> None:
-        """There is nothing to open."""
+        """Do nothing: there is no connection."""
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is no connection."""
 
     async def schema(self) -> Schema:
         return Schema.CURRENT
 
 
 class MemoryQueries(Queries[V, F], Generic[E, V, F]):
-    """Reads of one type of aggregate in a dictionary."""
+    """Read one type of aggregate in a dictionary."""
 
     type: type[E]
     sorts: Mapping[str, Callable[[E], Any]]
@@ -77,17 +77,17 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
 
     @abstractmethod
     def _view(self, entity: E, at: Any) -> V:
-        """Return the view of an aggregate at a time, as far as it depends on that."""
+        """Return the view of an aggregate; `at` is the time on which it depends, or `None`."""
 
     @abstractmethod
     def _matches(self, filter: F, entity: E) -> bool:
-        """Whether a filter means an aggregate."""
+        """Tell whether an aggregate matches a filter."""
 
     def _at(self, now: datetime) -> Any:
-        """Return what the view of one thing depends on."""
+        """Return the `at` of a single view."""
 
     def _at_of(self, filter: F) -> Any:
-        """Return what the views of a list depend on."""
+        """Return the `at` of the views in a list."""
 
     def _meant(self, filter: F) -> list[E]:
         return [one for one in self._store.all(self.type) if self._matches(filter, one)]
@@ -103,7 +103,7 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
 
 
 class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
-    """Reads of tasks in a dictionary."""
+    """Read tasks in a dictionary."""
 
     type = Task
     sorts = {**tasks.SORTS, **tasks.COMPLETED_SORTS}
@@ -140,7 +140,7 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
 
 
 class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
-    """Reads of users in a dictionary."""
+    """Read users in a dictionary."""
 
     type = User
     sorts = users.SORTS
@@ -164,7 +164,7 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
 
 
 class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
-    """Reads of posts in a dictionary."""
+    """Read posts in a dictionary."""
 
     type = Post
     sorts = posts.SORTS
@@ -182,7 +182,7 @@ class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
 
 
 class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], DeviceQueries):
-    """Reads of devices in a dictionary."""
+    """Read devices in a dictionary."""
 
     type = Device
     sorts = devices.SORTS
@@ -210,7 +210,7 @@ class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], Devic
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):
-    """Reads of personal tokens in a dictionary."""
+    """Read personal tokens in a dictionary."""
 
     type = Token
     sorts = access.SORTS
@@ -228,7 +228,7 @@ class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQuer
 
 
 class MemoryCategoryQueries(MemoryQueries[Category, CategoryView, CategoryFilter], CategoryQueries):
-    """Reads of categories in a dictionary."""
+    """Read categories in a dictionary."""
 
     type = Category
     sorts = categories.SORTS
@@ -241,7 +241,7 @@ class MemoryCategoryQueries(MemoryQueries[Category, CategoryView, CategoryFilter
 
 
 class MemoryProductQueries(MemoryQueries[Product, ProductView, ProductFilter], ProductQueries):
-    """Reads of products in a dictionary."""
+    """Read products in a dictionary."""
 
     type = Product
     sorts = catalogue.SORTS
@@ -255,7 +255,7 @@ class MemoryProductQueries(MemoryQueries[Product, ProductView, ProductFilter], P
 
 
 class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter], MovementQueries):
-    """Reads of movements in a dictionary."""
+    """Read movements in a dictionary."""
 
     type = Movement
     sorts = stock.SORTS
@@ -276,7 +276,7 @@ class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter
 
 
 class MemoryAccessQueries(AccessQueries):
-    """What tells who somebody is, in dictionaries."""
+    """Read grants and credentials in dictionaries."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -329,10 +329,10 @@ class MemoryAccessQueries(AccessQueries):
 def page(
     meant: Iterable[E], slice: PageRequest, value: Callable[[E], Any], view: Callable[[E], V]
 ) -> Page[V]:
-    """Return the part of a list that the slice asks for."""
+    """Return the requested page of a list (keyset pagination)."""
 
     def key(sort_value: Any, id: UUID) -> tuple[Any, ...]:
-        # What has no sort value comes last, whichever way the rest runs.
+        # Rows without a sort value come last in either direction.
         missing = sort_value is None
         return (missing != slice.descending, *(() if missing else (sort_value,)), id)
 

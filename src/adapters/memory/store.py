@@ -1,4 +1,4 @@
-"""The dictionaries, and the unit of work over them."""
+"""The store of dictionaries, its repositories, and the unit of work over them."""
 
 import threading
 from collections.abc import Collection
@@ -28,7 +28,7 @@ State = dict[str, Any]
 
 
 class MemoryStore:
-    """What is committed: for each type of aggregate the state of each, by id."""
+    """Committed state: for each type of aggregate, the field values by id."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -48,24 +48,24 @@ class MemoryStore:
 
 
 def state_of(entity: Entity) -> State:
-    """Return the values of an aggregate's fields, times in UTC as a database would keep them."""
+    """Return the values of an aggregate's fields, with times in UTC as in a database."""
     values = {field.name: getattr(entity, field.name) for field in fields(entity)}
     return {n: v.astimezone(UTC) if isinstance(v, datetime) else v for n, v in values.items()}
 
 
 class MemoryRepository(Repository[E], Generic[E]):
-    """Copies of committed aggregates, and what this unit of work has done to them."""
+    """Copies of committed aggregates, and the changes of this unit of work."""
 
     type: type[E]
 
     def __init__(self, store: MemoryStore) -> None:
         self._committed = store.states[self.type]
-        # What has been settled; `None` if it was removed.
+        # Flushed state by id; `None` if the aggregate was removed.
         self._settled: dict[UUID, State | None] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Let go of the aggregates."""
+        """Detach all aggregates and discard their changes."""
         self.seen: dict[UUID, E] = {}
         self._loaded: dict[UUID, State] = {}
         self._removed: set[UUID] = set()
@@ -88,23 +88,23 @@ class MemoryRepository(Repository[E], Generic[E]):
         return not self._states()
 
     def _state(self, id: UUID) -> State | None:
-        """Return what is there under an id, as far as it has been settled."""
+        """Return the flushed or committed state under an id."""
         return self._settled[id] if id in self._settled else self._committed.get(id)
 
     def _states(self) -> dict[UUID, State]:
-        """Return what is there, as far as it has been settled."""
+        """Return the flushed and committed states by id."""
         there = {**self._committed, **self._settled}
         return {id: state for id, state in there.items() if state is not None}
 
     def _some(self, order: str, **members: Any) -> list[E]:
-        """Return the aggregates that have the members, in an order."""
+        """Return the aggregates whose fields equal `members`, in an order."""
         states = self._states().values()
         meant = [s for s in states if all(s[name] == value for name, value in members.items())]
         found = (self.find(state["id"]) for state in sorted(meant, key=lambda s: s[order]))
         return [one for one in found if one is not None]
 
     def settle(self) -> None:
-        """Note the changes, counting the versions of what was there before."""
+        """Flush the changes, and increment the versions of changed aggregates."""
         for id, entity in self.seen.items():
             state, loaded = state_of(entity), self._loaded.get(id)
             if id in self._removed:
@@ -117,7 +117,7 @@ class MemoryRepository(Repository[E], Generic[E]):
         self.forget()
 
     def commit(self) -> None:
-        """Make the changes."""
+        """Flush and commit the changes."""
         self.settle()
         for id, state in self._settled.items():
             if state is None:
@@ -184,7 +184,7 @@ class MemoryTokens(MemoryRepository[Token], TokenRepository):
 
 
 class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleRepository):
-    """Counters of failed attempts in a dictionary."""
+    """Login throttles (rate limit counters) in a dictionary."""
 
     type = LoginThrottle
 
@@ -193,7 +193,7 @@ class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleReposit
 
 
 class MemoryIdempotencyRecords(MemoryRepository[IdempotencyRecord], IdempotencyRecordRepository):
-    """Receipts in a dictionary."""
+    """Idempotency records in a dictionary."""
 
     type = IdempotencyRecord
 
@@ -275,7 +275,7 @@ class MemoryDevices(MemoryRepository[Device], DeviceRepository):
 
 
 class MemoryUnitOfWork(UnitOfWork):
-    """A transaction over dictionaries: one at a time, as in SQLite."""
+    """A transaction over dictionaries; one at a time, as in SQLite."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -308,7 +308,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self.flush()
 
     def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
-        """Nothing is gained here: what is asked for is at hand."""
+        """Do nothing: every aggregate is in memory."""
 
     def discard(self) -> None:
         for kept in self._kept:

@@ -1,1 +1,1 @@
-"""How it is kept in SQLite and in PostgreSQL: one schema, one mapping, two ways to connect."""
+"""Persistence in SQLite and PostgreSQL: one schema, one mapping, two drivers."""

@@ -1,4 +1,4 @@
-"""What a SQL database offers the repositories and the queries, whichever product it is."""
+"""The interface of a SQL database for repositories and queries, independent of the product."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
@@ -35,21 +35,21 @@ REVISIONS = (
 )
 """The migrations this version knows, oldest first; a test compares them with the files.
 
-The service reads them here because loading Alembic would cost it memory. Revisions after 0009 have
+They are listed here because importing Alembic costs the service memory. Revisions after 0009 have
 unique names instead of numbers, so that two branches cannot take the same one.
 """
 
 HEAD = REVISIONS[-1]
-"""The migration this version of the service requires."""
+"""The revision that this version of the service requires."""
 
 AHEAD = "The database's schema is ahead of this version: install a newer Atelier."
 
 STATEMENT_TIMEOUT = 10.0
-"""Seconds after which a statement is given up."""
+"""Statement timeout in seconds."""
 
 
 def schema_of(revisions: list[str]) -> Schema:
-    """Compare the revision stored in a database with the one required; unknown ones are newer."""
+    """Compare the stored revision with the required one; an unknown revision counts as newer."""
     if not revisions:
         return Schema.EMPTY
     if revisions == [HEAD]:
@@ -58,13 +58,13 @@ def schema_of(revisions: list[str]) -> Schema:
 
 
 class Statement:
-    """A select that was compiled once, to be given to a driver without SQLAlchemy in between."""
+    """A select compiled once, to be executed by a driver without SQLAlchemy."""
 
     def __init__(
         self, select: Selected, dialect: Dialect, *, value_sensitive: bool = False
     ) -> None:
         self.value_sensitive = value_sensitive
-        """Whether the best way to the rows depends on the values."""
+        """Whether the best query plan depends on the parameter values."""
         compiled = select.compile(dialect=dialect)
         self.sql = str(compiled)
         self._constants = {k: v for k, v in compiled.params.items() if v is not None}
@@ -80,14 +80,14 @@ class Statement:
         ]
 
     def values(self, given: Values) -> dict[str, Any]:
-        """Return the given values as the driver takes them, beside those the select has itself."""
+        """Return the parameters in the driver's types, including the select's own constants."""
         values = {**self._constants, **given}
         for name, process in self._bind.items():
             values[name] = process(values[name])
         return values
 
     def row(self, row: Row) -> Row:
-        """Return a driver's row in Python's types."""
+        """Convert a driver's row to Python types."""
         if not self._columns:
             return row
         made = list(row)
@@ -97,7 +97,7 @@ class Statement:
 
 
 class Lookup(ABC):
-    """Rows of a select by one of its tables' columns, in which no two have the same value."""
+    """Look up rows of a select by a column with unique values."""
 
     def __init__(self, database: "SqlDatabase", rows: Selected, key: ColumnElement[Any]) -> None:
         self._database = database
@@ -106,10 +106,10 @@ class Lookup(ABC):
 
     @abstractmethod
     def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
-        """Return the statement that looks some keys up, and what it is to be given."""
+        """Return the statement that looks up the keys, and its parameters."""
 
     async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
-        """Return the rows of some keys by those, and maybe others; `given` is as in `fetch`.
+        """Return the rows by key, possibly including other keys; `given` is as in `fetch`.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
@@ -123,39 +123,39 @@ class Lookup(ABC):
 
 
 class SqlDatabase(Database):
-    """An engine for the units of work, and a short way for reads."""
+    """An engine for units of work, and a fast path for reads."""
 
     engine: Engine
     dialect: Dialect
     driver_error: type[Exception]
-    """What all errors of the driver are."""
+    """The base class of the driver's errors."""
     writer: BulkWriter = BulkWriter()
-    """How a unit of work writes the rows of a table."""
+    """The bulk writer of a unit of work's rows."""
 
     @property
     def short_lock_timeout_engine(self) -> Engine:
-        """The engine for units of work that do not wait for what others hold."""
+        """The engine for units of work with a short lock timeout."""
         return self.engine
 
     @abstractmethod
     def making_engine(self) -> Engine:
-        """Return an engine for migrations, which makes the database where that takes no server."""
+        """Return an engine for migrations, which creates an embedded database's file."""
 
     @abstractmethod
     def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
-        """Return the error to raise in place of the driver's one, or `None` to let it be.
+        """Return the error to raise in place of the driver's, or `None` to keep it.
 
-        A use case looks before it writes whether a value is taken and what it refers to is there.
-        That the database disagrees means that somebody else was quicker, which is a
-        `ConcurrencyConflict`: looking again tells it properly.
+        A use case checks unique values and references before it writes. A constraint violation
+        therefore means that another transaction was faster, which is a `ConcurrencyConflict`. A
+        retry of the use case reports the proper error.
         """
 
     def to_service_error(
         self, error: BaseException | None, *, may_be_committed: bool
     ) -> Exception | None:
-        """Return the error to raise in place of SQLAlchemy's or the driver's one.
+        """Return the error to raise in place of SQLAlchemy's or the driver's.
 
-        What nobody foresaw is a defect and stays what it is; then it is `None`.
+        Return `None` for an unexpected error, which is a bug and stays as it is.
         """
         if isinstance(error, StaleDataError):
             return ConcurrencyConflict()
@@ -168,33 +168,34 @@ class SqlDatabase(Database):
 
     @abstractmethod
     def begin(self) -> None:
-        """Make ready for a unit of work; `end` must follow.
+        """Prepare for a unit of work; `end` must follow.
 
         Raises:
-            DatabaseUnavailable: when the database cannot be used; `end` need not follow then.
+            DatabaseUnavailable: when the database cannot be used; `end` must not follow then.
         """
 
     @abstractmethod
     def check(self) -> None:
-        """Make sure that what was just committed is in the database to stay.
+        """Check that the database is still the one that was opened, after a commit in particular.
 
         Raises:
-            DatabaseUnavailable: when it is not.
+            DatabaseUnavailable: when it is not, so that a commit must not be acknowledged.
         """
 
     @abstractmethod
     def end(self) -> None:
-        """Take note that a unit of work is over."""
+        """Clean up after a unit of work."""
 
     def erase_deleted_users(self, connection: Connection) -> None:
-        """Overwrite what the database would keep of users deleted in this transaction.
+        """Erase leftovers of users deleted in this transaction.
 
-        A server's files are its operator's to protect; an embedded database is a file of ours.
+        The files of a database server are its operator's responsibility. An embedded database is a
+        file of the service.
         """
 
     @abstractmethod
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        """Run a statement and return its rows; `short` promises that an index makes it quick.
+        """Run a statement and return its rows; `short` promises that an index makes it fast.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
@@ -202,8 +203,8 @@ class SqlDatabase(Database):
 
     @abstractmethod
     def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
-        """Return the way to the rows of a select by a column of unique values."""
+        """Return a lookup of the select's rows by a column with unique values."""
 
     @abstractmethod
     def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
-        """Return the same question, for those who ask it at the same time to share the answer."""
+        """Return `ask` with request coalescing: concurrent equal calls share one result."""

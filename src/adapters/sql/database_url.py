@@ -1,6 +1,6 @@
-"""Reading `DATABASE_URL`: the same database as psql or SQLAlchemy would open, or an error.
+"""Parse `DATABASE_URL` as psql or SQLAlchemy would, and reject ambiguous values.
 
-The value is a secret, so no message shows any part of it.
+The value is a secret, so no error message contains any part of it.
 """
 
 from collections import Counter
@@ -17,10 +17,11 @@ _SECOND_AT = "DATABASE_URL has a second @; one in a password is written %40"
 
 
 def read(text: str) -> URL:
-    """Return the address in the form that the adapters take.
+    """Parse a database URL into the form that the adapters take.
 
     Raises:
-        ValueError: when it names no database that this service can use; the text is for people.
+        ValueError: when the URL names no database that this service can use. The message is shown
+            to the operator.
     """
     if text != text.strip():
         raise ValueError("DATABASE_URL begins or ends with a blank or a line end")
@@ -59,12 +60,12 @@ def _sqlite(text: str, scheme: str) -> URL:
 
 
 def _postgresql(text: str, scheme: str) -> URL:
-    """Return what libpq reads in the address, as psql would.
+    """Parse a URL with libpq, as psql does.
 
-    An address that libpq cannot read is taken as SQLAlchemy reads it, which permits `/` and `%` in
-    a password. Where that could be read in two ways it is refused.
+    A URL that libpq rejects is parsed by SQLAlchemy, which permits `/` and `%` in a password. A URL
+    with two possible readings is rejected.
     """
-    import psycopg  # takes memory that SQLite does without
+    import psycopg  # lazy import: SQLite does not need the memory
     from psycopg.conninfo import conninfo_to_dict
 
     _require_single_parameters(text)
@@ -90,13 +91,13 @@ def _require_single_parameters(text: str) -> None:
 
 
 def _has_stray_at(rest: str) -> bool:
-    """Whether a host or a name has an @, which most likely belongs to a password."""
+    """Tell whether the host or the database name has an @, which probably belongs to a password."""
     authority, _, path = rest.removeprefix("://").partition("?")[0].partition("/")
     return authority.count("@") > 1 or "@" in path
 
 
 def _are_ports(text: str) -> bool:
-    """Whether it is a port, or several with commas between, each of which may be left out."""
+    """Tell whether the text is a comma-separated list of ports, in which items may be empty."""
     return all(
         not port or (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535)
         for port in text.split(",")
@@ -125,9 +126,9 @@ def _by_sqlalchemy(text: str) -> dict[str, str]:
 
 
 def address(said: dict[str, str]) -> URL:
-    """Return an address for libpq's parameters.
+    """Build a URL from libpq's connection parameters.
 
-    A socket's folder and several hosts have no place before the path, and stand in the query.
+    A socket folder or a list of hosts has no place before the path, so it goes into the query.
     """
     query = dict(said)
     host, port = query.pop("host", None), query.pop("port", None)

@@ -1,4 +1,4 @@
-"""What the databases' troubles are called, whichever of them tells of it."""
+"""Messages for database errors, shared by both drivers, and the error class of each."""
 
 from service_layer.errors import Contention, DatabaseUnavailable, WritesRefused
 
@@ -11,7 +11,11 @@ READ_ONLY = "The database takes no changes at the moment."
 
 
 def unavailable(detail: str) -> DatabaseUnavailable:
-    """Return the error that says it, of the class that tells whether other requests fail too."""
+    """Return the error for a message.
+
+    `Contention` concerns one request, `WritesRefused` all writes, and `DatabaseUnavailable` all
+    requests.
+    """
     if detail in (BUSY, SLOW):
         return Contention(detail)
     if detail in (FULL, READ_ONLY, UNUSABLE):

@@ -1,4 +1,4 @@
-"""The repositories in the session of a unit of work."""
+"""The repositories over the session of a unit of work."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -52,7 +52,7 @@ class SqlTasks(SqlRepository[Task], TaskRepository):
         return self._exists(or_(tasks.c.assignee_id == user_id, tasks.c.created_by_id == user_id))
 
     def list_pending(self, user_id: UUID | None) -> list[Task]:
-        # Comparing with None asks whether there is no user.
+        # SQLAlchemy renders a comparison with None as IS NULL.
         theirs = (tasks.c.assignee_id == user_id, tasks.c.completed_at.is_(None))
         return self._load_where(*theirs, order=(tasks.c.created_at, tasks.c.id))
 
@@ -72,8 +72,8 @@ class SqlUsers(SqlRepository[User], UserRepository):
     entity = User
 
     def has(self, id: UUID) -> bool:
-        # The database holds whatever names them to that, when the transaction ends. If it has to,
-        # those who shared the transaction run again, each alone, and look.
+        # The foreign key checks references at the end of the transaction. After a violation, the
+        # jobs of a group commit run again one by one, and this check then reads the table.
         return self._work.shared or super().has(id)
 
     def get_for_update(self, id: UUID) -> User | None:
@@ -82,7 +82,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
             return self.find(id)
         if key not in work.loaded:
             work.evict(key)
-        # What was read before somebody else let go of it is read again.
+        # Reload a row that was read before the lock was acquired.
         lock = {"key_share": True}
         held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
         if held is not None:
@@ -102,8 +102,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
         return self._exists(users.c.role == Role.MEMBER)
 
     def active_admins(self) -> set[UUID]:
-        # Locked in one order, two who do this wait for each other instead of for ever. SQLite has
-        # one writer and ignores the locking.
+        # Locking in one order avoids deadlocks. SQLite has one writer and ignores the lock.
         admins = (
             select(users.c.id)
             .where(users.c.role == Role.ADMIN, users.c.is_active)
@@ -119,37 +118,37 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
     entity = Token
 
     def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
-        # Comparing with None asks whether there is no user.
+        # SQLAlchemy renders a comparison with None as IS NULL.
         theirs = (tokens.c.purpose == purpose, tokens.c.user_id == user_id)
         return self._load_where(*theirs, order=(tokens.c.created_at, tokens.c.id))
 
     def mark_used(self, id: UUID, at: datetime) -> None:
-        # Nothing else of the transaction hangs on it, so it may be written at once.
+        # No other change in the transaction depends on it, so it bypasses the flush.
         self._session.execute(update(tokens).where(tokens.c.id == id).values(last_used_at=at))
 
 
 class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
-    """Counters of failed attempts in a table."""
+    """Login throttles (rate limit counters) in a table."""
 
     entity = LoginThrottle
-    # Many guess at one account at once; by versions alone most would collide, time and again.
+    # Concurrent guesses at one account would mostly fail by the optimistic lock alone.
     for_update = True
 
     def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
-        # Two transactions that wait for each other's counters would wait for ever.
+        # Skip locked rows: two transactions that wait for each other's counters would deadlock.
         order = (attempts.c.expires_at,)
         return self._load_where(attempts.c.expires_at <= now, order=order, limit=limit, free=True)
 
 
 class SqlIdempotencyRecords(SqlRepository[IdempotencyRecord], IdempotencyRecordRepository):
-    """Receipts in a table."""
+    """Idempotency records in a table."""
 
     entity = IdempotencyRecord
-    # Of two that find one over at once, the second waits and sees it renewed.
+    # Of two transactions that find an expired record, the second waits and sees it replaced.
     for_update = True
 
     def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
-        # All find the same ones at first, and only one can throw each away.
+        # Skip locked rows: all transactions find the same records, and one of them deletes each.
         order = (receipts.c.expires_at,)
         return self._load_where(receipts.c.expires_at <= now, order=order, limit=limit, free=True)
 
@@ -161,7 +160,7 @@ class SqlPosts(SqlRepository[Post], PostRepository):
 
     def list_slugs(self, wanted: str) -> set[str]:
         self._lock_value("posts.slug", wanted)
-        # A slug has nothing in it that LIKE would take for a wildcard.
+        # A slug contains no wildcard of LIKE.
         alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
         return set(self._query(select(posts.c.slug).where(alike)).scalars())
 
@@ -220,8 +219,8 @@ class SqlDevices(SqlRepository[Device], DeviceRepository):
     def record_heartbeat(
         self, id: UUID, key_digest: str, at: datetime, report: Report
     ) -> Status | None:
-        # Nothing else of the transaction hangs on it, so it may be written at once; and there are
-        # many, so it takes the shortest way.
+        # No other change in the transaction depends on it, so it bypasses the flush. Heartbeats are
+        # frequent, so it also bypasses the ORM.
         if (Device, id) in self._work.pending:
             raise FlushRequired
         connection = self._session.connection()
@@ -237,7 +236,7 @@ _status_of: Select[Any] = select(devices.c.status).where(*_own)
 
 @lru_cache(maxsize=8)
 def _beat(told: tuple[str, ...]) -> ReturningUpdate[Any]:
-    """Return the statement of a heartbeat that tells some members, made once for each such."""
+    """Return the UPDATE for a heartbeat that reports these columns."""
     values: dict[str, Any] = {name: bindparam(name) for name in ("last_seen_at", *told)}
     in_service = devices.c.status != Status.RETIRED
     return update(devices).where(*_own, in_service).values(values).returning(devices.c.status)

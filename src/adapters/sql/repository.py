@@ -1,4 +1,4 @@
-"""What the repositories of all aggregates share: the session of a unit of work."""
+"""Base of the SQL repositories: loading, prefetch and locks over the identity map."""
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
@@ -31,8 +31,11 @@ class SqlRepository(Repository[E], Generic[E]):
 
     entity: type[E]
     for_update: bool = False
-    """Whether nobody else changes what was found until the transaction ends. SQLite has one writer
-    and ignores it; in PostgreSQL others may name it meanwhile (`FOR NO KEY UPDATE`)."""
+    """Whether found rows stay locked until the transaction ends (pessimistic lock).
+
+    PostgreSQL uses `FOR NO KEY UPDATE`, which permits new references to the row. SQLite has one
+    writer and ignores it.
+    """
 
     def __init__(self, work: WorkingSet) -> None:
         self._work = work
@@ -74,10 +77,9 @@ class SqlRepository(Repository[E], Generic[E]):
         return found
 
     def foresee(self, ids: Collection[UUID]) -> None:
-        """Look for aggregates that are going to be asked for, in one statement.
+        """Prefetch aggregates by their ids, with one statement.
 
-        Those that are locked are so in one order, so that two who do this wait for each other and
-        not for ever.
+        Rows are locked in the order of their ids, so that concurrent prefetches do not deadlock.
         """
         self._work.prefetched.update((key_of(one), one) for one in self._load(ids, self.for_update))
 
@@ -89,23 +91,23 @@ class SqlRepository(Repository[E], Generic[E]):
         return not self._exists(true())
 
     def _query(self, statement: Executable) -> Result[Any]:
-        """Ask the database itself, if it has all that there is to know."""
+        """Run a query; raise `FlushRequired` if it would miss changes that are not flushed yet."""
         if self._work.pending:
             raise FlushRequired
         return self._session.execute(statement)
 
     def _lock_value(self, column: str, value: str) -> None:
-        """Keep other transactions that do the same from choosing by the same value until the end.
+        """Serialize transactions that choose a unique value from the existing ones, until they end.
 
-        It is for a unique value that is chosen by what is there: no row of that can be locked
-        yet. PostgreSQL has advisory locks for it; SQLite has one writer.
+        No row exists yet that could be locked. PostgreSQL has advisory locks for this purpose;
+        SQLite has one writer.
         """
         if self._session.get_bind().dialect.name == "postgresql":
             keys = func.hashtext(column), func.hashtext(value)
             self._query(select(func.pg_advisory_xact_lock(*keys)))
 
     def _exists(self, condition: ColumnElement[bool]) -> bool:
-        """Whether there is any kept aggregate of which a condition holds."""
+        """Tell whether any stored aggregate meets a condition."""
         some = select(literal(1)).select_from(self.entity).where(condition).limit(1)
         return self._query(some).first() is not None
 
@@ -116,9 +118,9 @@ class SqlRepository(Repository[E], Generic[E]):
         limit: int | None = None,
         free: bool = False,
     ) -> list[E]:
-        """Return kept aggregates for a change, but those that were removed meanwhile.
+        """Load stored aggregates for a change, except those removed in this transaction.
 
-        With `free` also none that another transaction holds, and these are held until this ends.
+        With `free`, rows locked by other transactions are skipped, and the loaded rows are locked.
         """
         statement = select(self.entity).where(*where).order_by(*order).limit(limit)
         if free or self._work.for_update:
@@ -132,7 +134,7 @@ class SqlRepository(Repository[E], Generic[E]):
 
 @lru_cache
 def _by_ids(kind: Any, locks: bool) -> Select[Any]:
-    """Return the statement that finds aggregates by their ids, in the order of those."""
+    """Return the statement that loads aggregates by their ids, in the order of the ids."""
     id = class_mapper(kind).local_table.c.id
     found = select(kind).where(id.in_(bindparam("ids", expanding=True))).order_by(id)
     return found.with_for_update(key_share=True) if locks else found

@@ -1,7 +1,7 @@
-"""Log of SQL statements, at the level `debug` and without values.
+"""Debug log of SQL statements, without parameter values.
 
-SQLAlchemy's own log would show the values of the rows that it fetches, and it knows nothing of the
-statements that do not pass through it.
+SQLAlchemy's own log would show the values of fetched rows, and it misses the statements that bypass
+it.
 """
 
 import logging
@@ -13,13 +13,13 @@ log = logging.getLogger("atelier.sql")
 
 
 def log_statement(sql: str) -> None:
-    """Log a statement, whose values are parameters; without `debug` it only looks at the level."""
+    """Log a statement; without `debug`, this only checks the log level."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug("statement", extra={"sql": sql})
 
 
 def log_statements_of(engine: Engine) -> None:
-    """Log the statements of an engine; without `debug` SQLAlchemy is not even asked to call us."""
+    """Log an engine's statements; without `debug`, no listener is registered."""
     if log.isEnabledFor(logging.DEBUG):
 
         @event.listens_for(engine, "before_cursor_execute")

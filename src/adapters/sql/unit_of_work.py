@@ -39,8 +39,8 @@ class SqlUnitOfWork(UnitOfWork):
 
     def __enter__(self) -> Self:
         self._database.begin()
-        # A repository finds what it has added before it is written, so nothing has to be flushed
-        # early; and an aggregate stays readable after its transaction.
+        # No autoflush: the identity map finds added aggregates before they are written. No expiry:
+        # an aggregate stays readable after its transaction.
         engine = self._database.engine if self.patient else self._database.short_lock_timeout_engine
         self._session = Session(engine, autoflush=False, expire_on_commit=False)
         self._work = work = WorkingSet(self._session, self.shared, self.for_update)

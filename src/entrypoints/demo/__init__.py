@@ -1,1 +1,1 @@
-"""The demo: a small workshop with people, stock, machines and a past, told through use cases."""
+"""Demo data: a small workshop with users, stock, devices and a history, created by use cases."""

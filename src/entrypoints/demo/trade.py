@@ -1,4 +1,4 @@
-"""The demo's stock: what is sold and used, runs low, is ordered anew, and is counted."""
+"""Stock of the demo: sales, use, reorders, deliveries and stock counts."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +14,10 @@ from entrypoints.demo.timeline import DAYS, Stage, read
 from service_layer import stockroom, tasks
 
 SEASON = (0.7, 0.8, 0.9, 1.0, 1.1, 0.5, 0.9, 1.1, 1.6, 1.1, 1.2, 1.5)
-"""How busy the weeks are: there are holidays in the sixth, and an open day in the ninth."""
+"""Relative demand per week: holidays in the sixth, an open day in the ninth."""
 
 COUNTS = (30, 69)
-"""The days on which some of the stock is counted."""
+"""The days of the stock counts."""
 
 BUYER = "lukasz.wojcik"
 
@@ -31,7 +31,7 @@ NOTES = {
 
 @dataclass(eq=False)
 class Article:
-    """A product as those know it who trade with it; they never miscount."""
+    """The simulation's own record of a product; its stock is always exact."""
 
     id: UUID
     name: str
@@ -44,7 +44,7 @@ class Article:
 
 
 def open_store(stage: Stage) -> None:
-    """Plan the whole trade: the catalogue, the customers, the counts, and what comes to an end."""
+    """Plan all trade: catalogue, customers, stock counts and discontinued products."""
     store = Store(stage)
     for number, category in enumerate(read("products")["categories"]):
         stage.plan(stage.at(0, 9 + number / 3), partial(store.fill, **category))
@@ -59,7 +59,7 @@ def open_store(stage: Stage) -> None:
 
 
 class Store:
-    """The shelves of the workshop, and what happens at them."""
+    """The stock of the workshop, and the actions on it."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -67,16 +67,16 @@ class Store:
 
     @property
     def buyer(self) -> Actor:
-        """Who sees to it that there is enough."""
+        """The user who manages the stock."""
         return self.stage.actors[BUYER]
 
     @property
     def offered(self) -> list[Article]:
-        """What can be had."""
+        """The products that are not archived."""
         return [article for article in self.articles if not article.archived]
 
     def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
-        """Add a category, with the products in it."""
+        """Create a category with its products."""
         uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
         category = stockroom.create_category(uow, name=name, now=now, actor=by)
         for number, (product, price, stock, reorder_level, description) in enumerate(products):
@@ -93,12 +93,12 @@ class Store:
                 now=now + timedelta(seconds=40 * number),
                 actor=by,
             ).id
-            # A few things are wanted all the time, most of them now and then.
+            # A few products are in constant demand, most of them are not.
             weight = min(self.stage.chance.paretovariate(1.3), 12)
             self.articles.append(Article(id, product, stock, stock, reorder_level, weight))
 
     def serve(self, now: datetime) -> None:
-        """Have somebody take a few things, or bring one back."""
+        """Record a customer's purchases or returns."""
         chance, offered = self.stage.chance, self.offered
         weights = [article.weight for article in offered]
         wanted = chance.choices(offered, weights, k=chance.choice((1, 1, 2, 2, 3, 4)))
@@ -118,7 +118,7 @@ class Store:
         now: datetime,
         actor: Actor,
     ) -> None:
-        """Move pieces, if there are any to move."""
+        """Record a movement, unless the quantity is zero."""
         if quantity:
             moved: Any = {"quantity": quantity, "reason": reason, "note": note}
             stockroom.record_movement(self.stage.uow, article.id, now=now, actor=actor, **moved)
@@ -126,7 +126,7 @@ class Store:
             self._look_after(article, now)
 
     def count(self, now: datetime) -> None:
-        """Have some of the stock counted, and set right."""
+        """Adjust the stock of some products by count."""
         chance = self.stage.chance
         for article in chance.sample(self.offered, 30):
             stock = max(0, article.stock + chance.choice((-2, -1, -1, 0, 0, 1)))
@@ -137,7 +137,10 @@ class Store:
             self._look_after(article, now)
 
     def _look_after(self, article: Article, now: datetime) -> None:
-        """Order what is low, if it is not on its way; some suppliers take longer than the story."""
+        """Reorder a product that is low, unless a delivery is pending.
+
+        Some deliveries arrive after the end of the history.
+        """
         if article.stock > article.reorder_level or article.ordered:
             return
         article.ordered = True
@@ -147,7 +150,7 @@ class Store:
             self.stage.plan_later(now, days, partial(self._receive, article))
 
     def _order(self, article: Article, now: datetime) -> None:
-        """Have the buyer take on what the workshop itself has written down."""
+        """Assign the reorder task, which the service has created, to the buyer."""
         due_on = (now + timedelta(days=14)).date()
         changes = TaskChanges(assignee_id=self.buyer.id, priority=5, due_on=due_on)
         task = self.stage.uow.tasks.open_reorder(article.id)
@@ -155,19 +158,19 @@ class Store:
             tasks.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
 
     def _receive(self, article: Article, now: datetime) -> None:
-        """Take in what was ordered, which completes the task to order it."""
+        """Record a delivery, which completes the reorder task."""
         article.ordered = False
         note = f"Delivery {self.stage.chance.randint(24_000, 25_000)}"
         self._move(article, article.usual, Reason.RECEIVED, note, now, self.buyer)
 
     def give_up(self, now: datetime) -> None:
-        """Offer a few things no longer."""
+        """Archive a few products."""
         for article in self.stage.chance.sample(self.offered, 7):
             article.archived = True
             stockroom.archive_product(self.stage.uow, article.id, now=now, actor=self.buyer)
 
     def sell_out(self, now: datetime) -> None:
-        """Have a few things go to the last piece, shortly before the end."""
+        """Reduce the stock of a few products to zero, shortly before the end."""
         left = [article for article in self.offered if article.stock]
         for article in self.stage.chance.sample(left, 5):
             note = "All that was left, for the school's week."

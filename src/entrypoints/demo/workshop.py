@@ -1,4 +1,4 @@
-"""The demo's story: who is there, what they write, what they have to do, and their machines."""
+"""History of the demo: users, posts, tasks and devices."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 class NotEmpty(DomainError):
-    """The workshop has begun its work already, and is not to be mixed up with another."""
+    """The database has data of its own, with which the demo must not be mixed."""
 
     def __init__(self) -> None:
         super().__init__("The database is not empty; the demo is for one that is.")
@@ -31,16 +31,16 @@ def tell(
     unknown_hash: str,
     currency: Currency = DEFAULT,
 ) -> str | None:
-    """Fill an empty database with a small workshop that has a past.
+    """Fill an empty database with a small workshop and its history.
 
-    After each step `step` is told how much of the story has been told, from 0 to 1. All passwords
-    have the `unknown_hash`; but if nobody can come in yet, the first admin has `password_hash`.
+    After each step, `step` is called with the completed share, from 0 to 1. All users get
+    `unknown_hash`. If there was no active admin, the first admin gets `password_hash`.
 
     Returns:
-        the username of that admin; `None` if there was an admin before.
+        the username of that admin; `None` if there was an active admin before.
 
     Raises:
-        NotEmpty: when there is anything but admins.
+        NotEmpty: when the database contains anything but admins.
     """
     kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices)
     if uow.users.has_member() or not all(one.is_empty() for one in kept):
@@ -66,7 +66,7 @@ def tell(
 def _have_join(
     stage: Stage, hash: str, joined: int, left: int | None = None, role: str = "", **who: Any
 ) -> None:
-    """Plan when somebody joins, and when they leave."""
+    """Plan when a user joins and leaves."""
     username = who["username"]
     profile = {**who, "email": f"{username}@atelier.example", "password_hash": hash}
 
@@ -94,7 +94,7 @@ def _admin(stage: Stage) -> Actor:
 def _have_written(
     stage: Stage, title: str, content: str, author: str, day: int, published: int | None = None
 ) -> None:
-    """Plan when a post is written, and when it is published."""
+    """Plan when a post is written and published."""
     chance = stage.chance
 
     def write(now: datetime) -> None:
@@ -111,7 +111,7 @@ def _have_written(
 
 
 def _have_done(stage: Stage, day: int, title: str, priority: int, description: str) -> None:
-    """Plan when a task is written down, by when and by whom it is to be done, and when it is."""
+    """Plan when a task is created and completed, with a random due date and assignee."""
     chance = stage.chance
 
     def write_down(now: datetime) -> None:
@@ -131,7 +131,7 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
         def complete(now: datetime) -> None:
             tasks.complete_task(stage.uow, task.id, actor=stage.somebody(), now=now)
 
-        # Now and then something is forgotten.
+        # Some tasks are never completed.
         if chance.random() < 0.92:
             stage.plan_later(now, chance.randint(1, 12), complete)
 
@@ -147,7 +147,7 @@ def _have_set_up(
     metrics: dict[str, Any] | None = None,
     **device: Any,
 ) -> None:
-    """Plan when a machine is put on the list, was heard of last, and went out of service."""
+    """Plan when a device is created, sends its last heartbeat, and changes its status."""
     when = stage.any_time(stage.chance.randrange(DAYS - 15, DAYS))
 
     def put_on_the_list(now: datetime) -> None:

@@ -1,1 +1,1 @@
-"""The optional fast lane: the HTTP protocol and the route table."""
+"""Optional fast path: the HTTP protocol and the route table."""

@@ -1,4 +1,4 @@
-"""Below the application: limits on connections, short answers in one write, malformed requests."""
+"""HTTP/1.1 protocol: connection limits, single-write responses, and malformed requests."""
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ log = logging.getLogger("atelier.http")
 
 
 def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return headers as they go over the wire."""
+    """Return headers in their wire format."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 _USUAL = list(SECURITY_HEADERS)
 _SECURITY = _lines(SECURITY_HEADERS)
 
-# What an answer may say that needs nothing else done about it.
+# Headers of a response that need no special handling by uvicorn.
 _PLAIN = frozenset(
     (
         *(b"date", b"content-type", b"etag", b"location", b"link", b"cache-control", b"vary"),
@@ -42,50 +42,49 @@ _PLAIN = frozenset(
 )
 
 MAX_HEAD = 64 * 1024
-"""How many bytes a head may have, and so may trailers and the line before a chunk."""
+"""Maximum size in bytes of a request head, of trailers, and of a chunk's first line."""
 
 PIECE = 16 * 1024
-"""How many bytes are parsed at once where more have come than a head may have."""
+"""Number of bytes parsed at once when more have arrived than a head may have."""
 
 HEAD_SECONDS = 10.0
-"""How long a head may take, from its first byte or from when the connection is made."""
+"""Seconds for a request head, from its first byte or from the start of the connection."""
 
 BODY_SECONDS = 30.0
-"""How long a body may take, and `BODY_RATE` bytes of it give it another second."""
+"""Seconds for a body; each `BODY_RATE` bytes received add one second."""
 
 BODY_RATE = 16 * 1024
 
 IDLE_SECONDS = 75.0
-"""How long a connection may idle after an answer.
+"""Seconds that a connection may be idle after a response.
 
-Proxies and load balancers keep theirs for 60 seconds, and most clients for fewer. If the service
-closed one first, it could do so just as a request comes, which the client must not send again.
+Proxies and load balancers keep idle connections for 60 seconds, and most clients for less. If the
+service closed one first, a request could arrive just then, which the client must not resend.
 """
 
 SEND_SECONDS = 30.0
-"""How long a client may read nothing of an answer that waits to be sent."""
+"""Seconds for which a client may read nothing of a pending response."""
 
 LINGER_SECONDS = 30.0
-"""How long what still arrives after an early answer is read and discarded, so that it is seen.
+"""Linger: seconds for which input is discarded after an early response, so that it can be read.
 
-A connection that is closed with unread data in it is reset, which takes the answer with it
-(RFC 9112, 9.6).
+Closing a connection with unread data resets it, and the response is lost (RFC 9112, 9.6).
 """
 
 LINGER_SILENCE = 5.0
-"""How long nothing may arrive meanwhile."""
+"""Seconds without input after which lingering ends."""
 
 SPREAD_SECONDS = 0.5
-"""How much longer silence lasts at most, so that connections made at once do not end at once."""
+"""Maximum random extension of the first timeout, so that simultaneous connections end apart."""
 
 MAX_REJECTED = 32
-"""How many connections beyond the limit may wait at once to be told so."""
+"""Maximum number of connections beyond the limit that wait for a rejection."""
 
 REJECTION_SECONDS = 1.0
-"""How long each of them may wait for its request."""
+"""Seconds that each of them may wait for its request."""
 
 OVERLOAD_LOG_SECONDS = 10.0
-"""How often the log says at most that there are too many connections."""
+"""Minimum seconds between two log events for too many connections."""
 
 _DETAILS = {
     "bad-request": "This is not a request in HTTP/1.1 (RFC 9112).",
@@ -99,13 +98,13 @@ _DETAILS = {
 
 
 class _Cycle(RequestResponseCycle):
-    """uvicorn's way from a request to its answer, which here goes out in one piece.
+    """A request-response cycle of uvicorn that sends a short response with one write.
 
-    A system call is the dearest part of a short answer; uvicorn makes one for the head and one for
-    the body. Whatever is not a head with its one body is left to it.
+    A system call is the most expensive part of a short response. uvicorn makes one for the head and
+    one for the body. Other responses, such as streams, are left to uvicorn.
     """
 
-    # How uvicorn has each of them begin.
+    # uvicorn's initial state of a cycle.
     disconnected = False
     more_body = True
     response_started = False
@@ -130,7 +129,7 @@ class _Cycle(RequestResponseCycle):
         self.body = bytearray()
 
     async def send(self, message: Any) -> None:
-        """Take the head, and send it with what comes next."""
+        """Hold back the head, and send it with the body."""
         if message["type"] == "http.response.start" and not self.response_started:
             self._head = message
             self.response_started = True
@@ -153,7 +152,7 @@ class _Cycle(RequestResponseCycle):
         await super().send(message)
 
     def _single_write(self, head: Any, message: Any) -> bytes | None:
-        """Return all of an answer, if there is no more to it than a head and this."""
+        """Return the bytes of a complete response, or `None` to leave it to uvicorn."""
         if message.get("more_body") or not self.keep_alive or self.scope["method"] == "HEAD":
             return None
         if self.disconnected or self.flow.write_paused:
@@ -179,7 +178,7 @@ class _Cycle(RequestResponseCycle):
         return b"".join(parts)
 
     def _of_server(self) -> bytes:
-        """Return what uvicorn says of itself and of the time, which it makes once a second."""
+        """Return uvicorn's default headers (server and date), which it renews once a second."""
         said, lines = _Cycle._cached_defaults
         if said is not self.default_headers:
             said, lines = self.default_headers, _lines(self.default_headers)
@@ -188,10 +187,10 @@ class _Cycle(RequestResponseCycle):
 
 
 class _Wire:
-    """A transport whose closing is left to the protocol, which may linger.
+    """A transport that delegates closing to the protocol, which may linger.
 
-    It is made for the answers that uvicorn writes. If each cycle referred to its protocol, only the
-    garbage collector would free them.
+    It exists only for responses that uvicorn writes. A reference from every cycle to its protocol
+    would be a reference cycle, which only the garbage collector frees.
     """
 
     def __init__(self, protocol: "Protocol") -> None:
@@ -204,14 +203,14 @@ class _Wire:
 
 
 class _Overload:
-    """The connections of one server that take no room or idle, and when the log said so last."""
+    """A server's rejected, idle and evicted connections, and the time of the last log event."""
 
     def __init__(self) -> None:
-        # In the order in which they came.
+        # in order of arrival
         self.rejected: dict[Protocol, None] = {}
-        # In the order in which they began to idle.
+        # in the order in which they became idle
         self.idle: dict[Protocol, None] = {}
-        # They idled, and are being closed to make room for others.
+        # idle connections that are being closed to make room
         self.evicted: set[Protocol] = set()
         self.logged_at = float("-inf")
 
@@ -223,36 +222,36 @@ _overloads: WeakKeyDictionary[ServerState, _Overload] = WeakKeyDictionary()
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with cycles of our own and limits for each connection.
+    """uvicorn's HTTP/1.1 protocol with its own request cycles and limits per connection.
 
-    It limits the number of connections, the size of a head, and the time that heads, bodies and the
-    reading of answers take. It differs in what is done about upgrades and malformed requests, and
-    does less for each request. Each connection has one timer, which looks at what the connection
-    waits for and how long it has done so, and is set again for when that would be too long.
+    It limits the number of connections, the size of a request head, and the time for heads, bodies
+    and the reading of responses. It handles upgrades and malformed requests differently, and does
+    less work per request. Each connection has one timer. It checks what the connection waits for,
+    and is set again for the next deadline.
     """
 
-    # Bytes since a head, trailers or a chunk's first line began: at least, and at most.
+    # Lower and upper bound of the bytes since a head, trailers or a chunk's first line began.
     _head_bytes = 0
     _max_head_bytes = 0
     _progressed = True
-    # Whether the request that came last is complete; the next one's head may have begun.
+    # Whether the last request is complete; the head of the next one may have begun.
     _between_requests = True
-    # The problem that ends the connection; what still arrives is discarded.
+    # The problem that ends the connection; later input is discarded.
     _problem = ""
     _lingering = False
     _stopping = False
     _rejected = False
-    # Since when what the connection waits for is waited for; `_idle_since` if that is a request.
+    # Start of the current wait; `_idle_since` is set too if the wait is for a request.
     _since = 0.0
     _idle_since: float | None = None
-    # Bytes of the body, or discarded ones; and what they were when the timer looked last.
+    # Bytes received of a body, or discarded; and their number at the timer's last check.
     _received = 0
     _received_before = -1
     _unsent = 0
     _unsent_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Set the timer, and see whether there are too many connections."""
+        """Set the timer, and evict or reject a connection if there are too many."""
         super().connection_made(transport)
         self._since = self.loop.time()
         overload = _overloads.get(self.server_state)
@@ -267,7 +266,7 @@ class Protocol(HttpToolsProtocol):
         self._wait(HEAD_SECONDS + random.random() * SPREAD_SECONDS)
 
     def _evict(self, overload: _Overload) -> bool:
-        """Close the connection that has idled for longest; return whether there was one."""
+        """Close the connection that has been idle for longest; return whether there was one."""
         while overload.idle:
             longest = next(iter(overload.idle))
             del overload.idle[longest]
@@ -278,13 +277,13 @@ class Protocol(HttpToolsProtocol):
         return False
 
     def _reject(self, overload: _Overload, limit: int) -> None:
-        """Have the connection told that there are too many, once it has sent something."""
+        """Answer 503 as soon as the connection has sent something."""
         if self._since - overload.logged_at >= OVERLOAD_LOG_SECONDS:
             overload.logged_at = self._since
             client = self.client[0] if self.client else ""
             log.warning("too many connections", extra={"limit": limit, "client": client})
         if len(overload.rejected) >= MAX_REJECTED:
-            # A client with a request has most likely sent it by now.
+            # By now, a client with a request has most likely sent it.
             longest = next(iter(overload.rejected))
             del overload.rejected[longest]
             if not longest._lingering:
@@ -295,7 +294,7 @@ class Protocol(HttpToolsProtocol):
         self._wait(REJECTION_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection from all records."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._overload.rejected.pop(self, None)
@@ -303,7 +302,7 @@ class Protocol(HttpToolsProtocol):
         self._overload.evicted.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived, in pieces that show when a head is longer than it may be."""
+        """Parse input, in pieces that reveal a head of more than the maximum size."""
         if self._problem or self._lingering:
             self._received += len(data)
             return
@@ -337,7 +336,7 @@ class Protocol(HttpToolsProtocol):
             self._end_with("headers-too-large" if too_large else "bad-request")
             return
         if self._progressed:
-            # What came with the end of a head, or with a body, was most likely that.
+            # The rest of a piece after a head or with a body is most likely body.
             self._head_bytes, self._max_head_bytes = 0, len(data)
         else:
             self._head_bytes += len(data)
@@ -345,13 +344,13 @@ class Protocol(HttpToolsProtocol):
             self._end_with("headers-too-large" if self._between_requests else "bad-request")
 
     def _feed(self, data: bytes | memoryview) -> None:
-        """Have what has come read; an offer of another protocol is passed over (RFC 9110, 7.8).
+        """Parse input, and ignore an offer to upgrade the protocol (RFC 9110, 7.8).
 
-        The parser takes what follows such an offer for that protocol. So a new one reads the head
-        again, without the offer, and then the rest.
+        The parser would treat everything after the offer as the new protocol. A new parser
+        therefore reads the head again without the offer, and then the rest.
 
         Raises:
-            HttpParserError: when it is not HTTP/1.1.
+            HttpParserError: when the input is not HTTP/1.1.
         """
         while True:
             try:
@@ -369,12 +368,12 @@ class Protocol(HttpToolsProtocol):
                 self.parser.get_http_version().encode(),
             )
             self.parser = HttpRequestParser(self)
-            # What uvicorn sets, too.
+            # uvicorn sets this too.
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.parser.feed_data(line + kept + b"\r\n")
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, if this is no head that is read again."""
+        """Start the request's cycle, unless the head is read again after an upgrade offer."""
         parser = self.parser
         if self._max_head_bytes > MAX_HEAD:
             self._require_small_head()
@@ -400,14 +399,14 @@ class Protocol(HttpToolsProtocol):
         self._between_requests = False
         self._since = self.loop.time()
         self._received = 0
-        # Trailers are no part of the head (RFC 9110, 6.5.1).
+        # Trailers are not part of the head (RFC 9110, 6.5.1).
         self.headers = []
 
     def _require_small_head(self) -> None:
-        """Measure a head that came with something else, and may be larger than allowed.
+        """Check the size of a head that arrived together with other data.
 
         Raises:
-            _HeadTooLarge: when it is, in the usual form: with one space before each value.
+            _HeadTooLarge: when it exceeds the maximum, assuming one space before each header value.
         """
         size = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n")
         size += sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
@@ -415,7 +414,7 @@ class Protocol(HttpToolsProtocol):
             raise _HeadTooLarge
 
     def on_response_complete(self) -> None:
-        """Begin the next answer, or wait for a request or for the rest of this one."""
+        """Start the next pipelined request, or wait for a request or for the rest of this one."""
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self._lingering:
             return
@@ -435,14 +434,14 @@ class Protocol(HttpToolsProtocol):
         self._overload.idle[self] = None
 
     def timeout_keep_alive_handler(self) -> None:
-        """Look whether something takes too long, or else when it will have."""
+        """Enforce the deadlines of the connection, and set the timer for the next one."""
         self.timeout_keep_alive_task = None
         if self.transport.is_closing():
             return
         now = self.loop.time()
         unsent = self.transport.get_write_buffer_size()
         if unsent:
-            # The client is reading an answer; until it has, it need not send anything.
+            # The client is still reading a response, so it need not send anything.
             if unsent != self._unsent:
                 self._unsent, self._unsent_since = unsent, now
             elif now - self._unsent_since >= SEND_SECONDS:
@@ -462,10 +461,10 @@ class Protocol(HttpToolsProtocol):
                 self._wait(LINGER_SILENCE)
         elif not self._between_requests:
             if self.flow.read_paused:
-                self._since = now  # the service itself has not read on
+                self._since = now  # the service itself has paused reading
             self._time_out(self._since + BODY_SECONDS + self._received / BODY_RATE - now)
         elif not is_answered or self.pipeline:
-            return  # the timer is set again with the end of the answer
+            return  # the end of the response sets the timer again
         elif self._idle_since is None:
             self._time_out(self._since + HEAD_SECONDS - now)
         elif (left := self._idle_since + IDLE_SECONDS - now) > 0:
@@ -474,7 +473,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _time_out(self, left: float) -> None:
-        """Wait for as many seconds as are left, or answer 408 if there are none."""
+        """Wait for the seconds left, or answer 408 if there are none."""
         if left > 0:
             self._wait(left)
         else:
@@ -486,13 +485,13 @@ class Protocol(HttpToolsProtocol):
         )
 
     def pause_writing(self) -> None:
-        """Have the timer look after an answer that the client does not read."""
+        """Set the timer for a response that the client does not read."""
         super().pause_writing()
         if self.timeout_keep_alive_task is None:
             self._wait(LINGER_SILENCE)
 
     def shutdown(self) -> None:
-        """Stop: a connection on which nothing is being answered is closed at once."""
+        """Shut down gracefully: close at once unless a request is in progress."""
         self._stopping = True
         if self._lingering:
             self.transport.close()
@@ -500,14 +499,14 @@ class Protocol(HttpToolsProtocol):
             super().shutdown()
 
     def close(self) -> None:
-        """Close the connection after its last answer, and linger if a request is still arriving."""
+        """Close the connection after its last response; linger if a request is still arriving."""
         if self._between_requests or self._stopping:
             self.transport.close()
         else:
             self._linger()
 
     def _linger(self) -> None:
-        """Send no more, and discard what still arrives until the client closes, within limits."""
+        """Send no more, and discard input until the client closes or a limit is reached."""
         if self.transport.is_closing():
             return
         if self._stopping:
@@ -522,18 +521,18 @@ class Protocol(HttpToolsProtocol):
         self._wait(LINGER_SILENCE)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body."""
+        """Count and forward a part of a body."""
         self._progressed = True
         self._received += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of a request, if this is no head that is read again."""
+        """End a request, unless the head is read again after an upgrade offer."""
         if self.parser.should_upgrade():
             return
         self._progressed = self._between_requests = True
         if self.cycle.response_complete:
-            # It was answered before all of it had come; only now the connection is idle.
+            # The response came before the end of the request, so the connection is idle only now.
             self._since = self.loop.time()
             self._begin_to_idle()
         super().on_message_complete()
@@ -543,27 +542,27 @@ class Protocol(HttpToolsProtocol):
         self._end_with("bad-request")
 
     def _end_with(self, problem: str) -> None:
-        """Answer with a problem once all is answered that came before, and take nothing more."""
+        """Answer with a problem after all earlier responses, and accept no more input."""
         self._problem = problem
-        # In line with requests, it is answered by `run_asgi`.
+        # In the pipeline of requests, `run_asgi` sends it.
         in_line: Any = (self, self.app)
         if self._between_requests and self.cycle and not self.cycle.response_complete:
             self.pipeline.appendleft(in_line)
         elif not self._between_requests and self.pipeline:
-            self.pipeline[0] = in_line  # in place of the request that goes on like this
+            self.pipeline[0] = in_line  # replaces the malformed request
         elif not self._between_requests and self.cycle.response_started:
-            self._linger()  # that request has its answer, or half of it
+            self._linger()  # that request has its response, or part of it
         else:
             self._refuse()
 
     async def run_asgi(self, app: Any) -> None:
-        """Refuse, now that there is nothing to be answered before."""
+        """Send the problem, once all earlier requests have their responses."""
         self._refuse()
 
     def _refuse(self) -> None:
-        """Answer with the problem, and close: nobody knows where the next request would begin."""
+        """Send the problem and close, because the start of the next request is unknown."""
         if self.cycle and not self.cycle.response_complete:
-            # Whoever still waits for the rest of this request is told that there is none.
+            # Wake an application that still waits for the rest of this request.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         request_id = uuid4().hex
@@ -597,4 +596,4 @@ class Protocol(HttpToolsProtocol):
 
 
 class _HeadTooLarge(Exception):
-    """A head has more bytes than it may have."""
+    """A request head exceeds the maximum size."""

@@ -1,1 +1,1 @@
-"""The optional fast lane: reads and writes that go past SQLAlchemy."""
+"""Optional fast path: reads and writes that bypass SQLAlchemy."""

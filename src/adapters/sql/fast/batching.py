@@ -1,4 +1,4 @@
-"""Gathering: what is asked for while the same is being asked already is asked together, next."""
+"""The DataLoader pattern (query batching): keys requested during a query share the next one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class _Batch:
-    """What waits to be asked together: the keys, and who wants to know."""
+    """The keys of the next query, and the futures that wait for its result."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -34,23 +34,27 @@ class _Batch:
 
 
 class Batcher(Generic[G, R]):
-    """A question about some keys that those who ask it at the same time share.
+    """A batcher of concurrent requests for keys into shared queries (also request coalescing).
 
-    The first asks after a few turns of the event loop. Who comes while that is under way waits for
-    its end, and then all who have come ask together; or they ask at once, beside it, when they are
-    enough. So nobody gets an answer that is older than their question, nobody waits long for
-    company, and the more there are the fewer questions each of them costs.
+    The first query of a group starts after a short linger. Keys that arrive while it is in flight
+    form the next batch. A batch that reaches `BATCH_SIZE` starts at once, as a second query in
+    flight. A caller never receives a result older than its request. The more callers there are, the
+    fewer queries each of them costs.
 
-    Only those of one group, a name for whatever else the question depends on, ask together.
+    A group identifies all other parameters of the query. Only requests of one group share a query.
     """
 
     LINGER_TICKS = 3
-    """For how many turns of the event loop company is waited for. Where the loop has nothing else
-    to do, a turn takes some microseconds; where it has, each of them brings some."""
+    """Event-loop ticks that a batch waits for more keys (linger).
+
+    A tick takes microseconds on an idle loop. On a busy loop, each tick brings more keys.
+    """
 
     BATCH_SIZE = 16
-    """How many keys are worth a second question while another one is under way: with all in one,
-    we would wait while the database works, and the database while we do."""
+    """Number of keys that justifies a second query while one is in flight.
+
+    With one query at a time, the service would idle while the database works, and vice versa.
+    """
 
     def __init__(self, ask: Callable[[G, Collection[Any]], Awaitable[R]]) -> None:
         self._ask = ask
@@ -60,12 +64,13 @@ class Batcher(Generic[G, R]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, group: G, keys: Collection[Any]) -> R:
-        """Return what the question finds of these keys, and maybe of others too.
+        """Return the query's result for these keys, and possibly for others.
 
-        An error is everybody's who asked together. Who does not wait any longer stops nobody else.
+        An error is raised in every caller of the batch. A cancelled caller does not affect the
+        others.
 
         Raises:
-            DatabaseUnavailable: when it takes too long, beside all that the question itself raises.
+            DatabaseUnavailable: when the query takes too long; other errors are those of the query.
         """
         batch = self._waiting.get(group)
         if batch is None:
@@ -87,7 +92,7 @@ class Batcher(Generic[G, R]):
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, group: G) -> None:
-        """Ask for all that waits until nothing does."""
+        """Run batches of a group until none is waiting."""
         try:
             while group in self._waiting:
                 await self._linger(group)
@@ -97,14 +102,14 @@ class Batcher(Generic[G, R]):
             self._working.discard(group)
 
     async def _second_flight(self, group: G, batch: _Batch) -> None:
-        """Ask for enough at once."""
+        """Run a full batch while another query of its group is in flight."""
         try:
             await self._resolve(group, batch)
         finally:
             self._beside.discard(group)
 
     async def _linger(self, group: G) -> None:
-        """Let others come; when that is broken off, so is what came till then."""
+        """Wait for more keys; when cancelled, cancel the batch that has formed so far."""
         try:
             for _ in range(self.LINGER_TICKS):
                 await asyncio.sleep(0)
@@ -115,7 +120,7 @@ class Batcher(Generic[G, R]):
 
     async def _resolve(self, group: G, batch: _Batch) -> None:
         try:
-            # Nobody waits longer than the one who has waited longest may.
+            # The oldest waiter determines the deadline of the batch.
             async with asyncio.timeout_at(batch.since + STATEMENT_TIMEOUT):
                 found = await self._ask(group, batch.keys)
         except TimeoutError:
@@ -141,7 +146,7 @@ class Batcher(Generic[G, R]):
 
 
 class BatchedLookup(Lookup):
-    """Rows by keys, one statement for all who ask together: `key = ANY(…)`."""
+    """Look up rows by batched keys, with one statement per batch: `key = ANY(…)`."""
 
     def __init__(self, database: SqlDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)

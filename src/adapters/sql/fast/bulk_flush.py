@@ -1,7 +1,7 @@
-"""Writing: what a session holds of new and changed aggregates, by few statements.
+"""The bulk flush: write a session's new and changed aggregates with few statements.
 
-The session's own flush would write one changed row after the other, each by a statement and a round
-trip of its own, in order to see of each whether its version still held.
+SQLAlchemy's own flush checks the version of each changed row (optimistic lock). It therefore sends
+one UPDATE per row and waits for each.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ _by_id = attrgetter("id")
 
 
 def write(session: Session, to: BulkWriter) -> set[type[Entity]]:
-    """Write what the session holds, and have it hold nothing any more.
+    """Flush the session's changes and detach all aggregates.
 
-    Returns the types of the aggregates that it deleted.
+    Return the types of the deleted aggregates.
 
-    Rows are written in the order of their ids, so that of two who change the same ones the later
-    mostly waits for the other. Where each waits for the other, the database or the time limit of
-    the writer undoes one of them.
+    Rows are written in the order of their ids. Two transactions that change the same rows then
+    usually wait for each other instead of deadlocking. The database or the writer's lock timeout
+    resolves the remaining deadlocks.
 
     Raises:
         ConcurrencyConflict: when another transaction changed one of the aggregates first.
@@ -57,7 +57,7 @@ def _insert(session: Session, to: BulkWriter, table: Table, entities: list[Any])
 
 
 def _row(entity: Entity, names: Sequence[str]) -> dict[str, Any]:
-    """Return what the columns are to hold; to ask SQLAlchemy for each of them takes longer."""
+    """Return an aggregate's column values; `vars` is faster than SQLAlchemy's attributes."""
     held = vars(entity)
     return {name: held[name] if name in held else getattr(entity, name) for name in names}
 
@@ -66,7 +66,8 @@ def _update(session: Session, to: BulkWriter, table: Table, entities: list[Any])
     changed = {one: changes for one in entities if (changes := _changes(one))}
     if not changed:
         return
-    # What one of them changes is written of all: where it is as it was, that changes nothing.
+    # All rows are updated with the union of the changed columns; unchanged values are rewritten as
+    # is.
     names = sorted({name for changes in changed.values() for name in changes})
     rows = [
         {
@@ -84,7 +85,7 @@ def _update(session: Session, to: BulkWriter, table: Table, entities: list[Any])
 
 
 def _changes(entity: Entity) -> dict[str, Any]:
-    """Return the columns that differ from what was read, and what they are to hold."""
+    """Return the columns that differ from the loaded state, with their new values."""
     state = instance_state(entity)
     had, has = state.committed_state, state.dict
     changes = {name: has[name] for name, value in had.items() if has[name] != value}

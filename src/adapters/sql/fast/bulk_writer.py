@@ -1,4 +1,4 @@
-"""Rows: how many of one table are written at once."""
+"""The bulk insert and bulk update of a table's rows, by SQLAlchemy's `executemany`."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,24 +7,24 @@ from typing import Any
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, update
 
 Rows = Sequence[dict[str, Any]]
-"""Rows that have the same members, by the names of their columns.
+"""Rows with the same keys, which are column names.
 
-Those to be updated have two more, `ROW_ID` and `EXPECTED_VERSION`: the id, and the version that
-the row must still have.
+Rows for an update have two more keys, `ROW_ID` and `EXPECTED_VERSION`: the id, and the version that
+the row must still have (optimistic lock).
 """
 
 ROW_ID, EXPECTED_VERSION = "which", "was"
 
 
 class BulkWriter:
-    """Writes rows by a statement for one, which the driver is given with the values of all."""
+    """Write rows with `executemany`: a single-row statement is executed for each of them."""
 
     def insert(self, connection: Connection, table: Table, rows: Rows) -> None:
-        """Write new rows."""
+        """Insert new rows."""
         connection.execute(_insertion(table), rows)
 
     def update(self, connection: Connection, table: Table, rows: Rows) -> int:
-        """Write changed rows, and return how many still had the version that they were to have."""
+        """Update rows, and return how many still had the expected version."""
         names = tuple(name for name in rows[0] if name not in (ROW_ID, EXPECTED_VERSION))
         changed: int = connection.execute(_updating(table, names), rows).rowcount
         return changed

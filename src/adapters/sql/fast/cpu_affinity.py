@@ -1,4 +1,4 @@
-"""Nearness: threads that take turns do best on the same processor."""
+"""CPU affinity: keep threads that share the GIL on one processor."""
 
 import os
 import threading
@@ -7,15 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 EVERY = 0.1
-"""Seconds after which it is looked again where the event loop is."""
+"""Seconds between two checks of the event loop's processor."""
 
 
 class Nearness:
-    """Keeps threads on the processor of the event loop's thread, wherever the system moves that.
+    """Pin calling threads to the processor on which the event loop's thread runs.
 
-    Python's lock lets one of them run at a time. On two processors each finds in the other's cache
-    what both work on, and the mixed load of reads and writes takes a tenth longer. Only Linux tells
-    where a thread is (proc(5)); elsewhere all of them stay as they are.
+    The GIL lets one of these threads run at a time. On two processors, shared data moves between
+    their caches, and the mixed load of reads and writes takes a tenth longer. Only Linux reports a
+    thread's processor (proc(5)); on other systems, no thread is pinned.
     """
 
     def __init__(self) -> None:
@@ -23,19 +23,20 @@ class Nearness:
         self._mine = threading.local()
 
     def to_this_thread(self) -> None:
-        """Take note that this is the thread of the event loop."""
+        """Record the calling thread as the event loop's thread."""
         self._loop = threading.get_native_id()
 
     def keep(self) -> None:
-        """Keep the thread that calls this on the loop's processor, from time to time."""
+        """Move the calling thread to the loop's processor, at most once every `EVERY` seconds."""
         loop, mine, now = self._loop, self._mine, time.monotonic()
         if loop is None or now < getattr(mine, "until", 0.0) or loop == threading.get_native_id():
             return
         mine.until = now + EVERY
-        # Nothing but time depends on it, and systems differ in what they tell and allow.
+        # Only speed depends on this, and systems differ in what they report and permit.
         with suppress(OSError, AttributeError):
             told = Path(f"/proc/self/task/{loop}/stat").read_bytes()
-            # The 39th field, of which the name, the second, may hold anything.
+            # Field 39. The second field, the name, may contain any character, so count from its
+            # end.
             processor = int(told.rpartition(b")")[2].split()[36])
             if processor != getattr(mine, "processor", None):
                 os.sched_setaffinity(0, {processor})

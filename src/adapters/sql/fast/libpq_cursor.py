@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL for units of work, on the shortest way.
+"""A psycopg connection whose cursors run prepared statements directly through libpq.
 
-SQLAlchemy works with it as it does with psycopg's own connections and cursors, which do far more
-for each statement than is needed here: see `postgres_reader` for the same without SQLAlchemy.
+SQLAlchemy uses it like psycopg's own connections and cursors, which do more work per statement than
+the writer needs. `libpq_reader` is the counterpart without SQLAlchemy.
 """
 
 import select
@@ -21,25 +21,25 @@ _NOTHING: dict[str, Any] = {}
 
 
 class WritingConnection(psycopg.Connection[Any]):
-    """psycopg's connection, whose cursors run prepared statements and nothing else."""
+    """A psycopg connection whose default cursors run prepared statements only."""
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a cursor of ours; one that is asked for with arguments is psycopg's."""
+        """Return a prepared-statement cursor, or psycopg's own cursor if there are arguments."""
         if args or kwargs:
             return super().cursor(*args, **kwargs)
         return _Cursor(self._statements)
 
     def commit(self) -> None:
-        """Commit what was begun.
+        """Commit the open transaction, if any.
 
         Raises:
-            psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
+            psycopg.Error: the server's error, or `OperationalError` if the connection is lost.
         """
         if self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             check_result(self.pgconn, self.pgconn.exec_(b"COMMIT"))
 
     def rollback(self) -> None:
-        """Undo what was begun.
+        """Roll back the open transaction, if any.
 
         Raises:
             psycopg.OperationalError: when the connection is lost.
@@ -53,7 +53,7 @@ class WritingConnection(psycopg.Connection[Any]):
 
 
 class _Statements:
-    """The statements of a connection, prepared when they are run for the first time."""
+    """A connection's prepared statements, each prepared on first use."""
 
     def __init__(self, connection: WritingConnection) -> None:
         self.connection = connection
@@ -62,10 +62,10 @@ class _Statements:
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
 
     def run(self, sql: str, values: Mapping[str, Any]) -> pq.abc.PGresult:
-        """Run a statement, in a transaction that begins with it if there is none.
+        """Run a statement, and begin a transaction with it if none is open.
 
         Raises:
-            psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
+            psycopg.Error: the server's error, or `OperationalError` if the connection is lost.
         """
         query, names, formats = to_positional(sql)
         given = self.convert.dump_sequence([values[name] for name in names], formats)
@@ -76,12 +76,12 @@ class _Statements:
             name = self._prepared.get((sql, types)) or self._prepare(sql, query, types)
             return run(name, given)
         except (FeatureNotSupported, InvalidSqlStatementName):
-            # What was prepared holds no longer: tables have changed, or somebody let go of it.
+            # The prepared statements are stale: a table changed, or they were deallocated.
             self._prepared.clear()
             raise
 
     def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
-        """Prepare a statement for values of some types, and return its name."""
+        """Prepare a statement for parameters of these types, and return its name."""
         if not self._prepared or len(self._prepared) >= MAX_PREPARED:
             check_result(self._libpq, self._libpq.exec_(b"DEALLOCATE ALL"))
             self._prepared.clear()
@@ -96,7 +96,7 @@ class _Statements:
         return check_result(self._libpq, result)
 
     def _run_first(self, name: bytes, given: Sequence[Any]) -> pq.abc.PGresult:
-        """Begin a transaction and run its first statement, in one round trip."""
+        """Send BEGIN and the first statement in one round trip (libpq pipeline mode)."""
         libpq, formats = self._libpq, self.convert.formats
         try:
             libpq.enter_pipeline_mode()
@@ -109,7 +109,7 @@ class _Statements:
             begun, result = self._results()
             libpq.exit_pipeline_mode()
         except BaseException:
-            # Nobody knows what comes next on it.
+            # The protocol state is unknown, so the connection cannot be reused.
             self.connection.close()
             raise
         check_result(libpq, begun)
@@ -131,7 +131,7 @@ class _Statements:
             if libpq.status != pq.ConnStatus.OK:
                 raise psycopg.OperationalError(LOST)
             if result is None:
-                continue  # that was all of one statement
+                continue  # end of one statement's results
             if result.status == pq.ExecStatus.PIPELINE_SYNC:
                 return results
             results.append(result)
@@ -143,7 +143,7 @@ class _Statements:
 
 
 class _Cursor:
-    """What SQLAlchemy needs of a cursor (PEP 249)."""
+    """The part of a DB-API cursor (PEP 249) that SQLAlchemy uses."""
 
     arraysize = 1
 

@@ -1,7 +1,7 @@
-"""A held connection to PostgreSQL that reads by prepared statements, on the shortest way.
+"""A persistent connection that reads with prepared statements, directly through libpq.
 
-psycopg's own cursors do far more for each statement than is needed here, and twice as long; this
-takes its connections, its wrapper of libpq and its conversions, and nothing in between.
+psycopg's own cursors take twice as long per statement. This module uses psycopg's connections,
+libpq wrapper and type conversions only.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from adapters.sql.statement_log import log_statement
 
 
 class PostgresReader:
-    """One connection, for one read at a time."""
+    """One connection for one read at a time."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -26,28 +26,28 @@ class PostgresReader:
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._answered: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        # To begin and end listening with each statement would cost two system calls.
+        # The socket stays registered: adding and removing it per statement costs two system calls.
         self._socket = self._libpq.socket
         self._loop.add_reader(self._socket, self._hear)
         self.listens = True
 
     @classmethod
     async def connect(cls, **arguments: Any) -> Self:
-        """Return a reader of a new connection, whose reads commit by themselves."""
+        """Open a new connection in autocommit mode and return its reader."""
         return cls(await psycopg.AsyncConnection.connect(autocommit=True, **arguments))
 
     async def close(self) -> None:
-        """Close the connection, even amid a read."""
+        """Close the connection, even during a read."""
         self._end()
         await self._connection.close()
 
     async def read(self, sql: str, values: Values) -> list[Row]:
-        """Return the rows.
+        """Run a statement and return its rows.
 
         Raises:
-            psycopg.Error: what the database says, after which it can be asked again; or
-                `OperationalError` when the connection is lost. Whatever else interrupts a read, the
-                reader is to be closed.
+            psycopg.Error: the server's error, after which the reader remains usable; or
+                `OperationalError` when the connection is lost. After any other exception, including
+                cancellation, the reader must be closed.
         """
         log_statement(sql)
         query, names, formats = to_positional(sql)
@@ -62,7 +62,7 @@ class PostgresReader:
         return self._convert.load_rows(0, result.ntuples, tuple)
 
     async def _prepare(self, sql: str, query: bytes, types: tuple[int, ...]) -> bytes:
-        """Prepare a statement for values of some types, and return its name."""
+        """Prepare a statement for parameters of these types, and return its name."""
         if len(self._prepared) >= MAX_PREPARED:
             self._prepared.clear()
             self._libpq.send_query(b"DEALLOCATE ALL")
@@ -74,10 +74,10 @@ class PostgresReader:
         return name
 
     async def _result(self) -> pq.abc.PGresult:
-        """Return the result of what was sent.
+        """Return the result of the request in flight.
 
         Raises:
-            psycopg.Error: the database's, or `OperationalError` if the connection is lost.
+            psycopg.Error: the server's error, or `OperationalError` if the connection is lost.
         """
         await self._sent()
         results = []
@@ -89,7 +89,7 @@ class PostgresReader:
         return check_result(self._libpq, result)
 
     async def _sent(self) -> None:
-        """Wait until all of a statement is sent; only a very long one takes more than one go."""
+        """Wait until the request is sent; only a very long one needs more than one write."""
         while self._libpq.flush():
             room = self._loop.create_future()
             self._loop.add_writer(self._socket, _done, room)
@@ -109,13 +109,13 @@ class PostgresReader:
         return self._libpq.get_result()
 
     def _end(self) -> None:
-        """Listen no more; the socket's number may soon be another's."""
+        """Stop listening, because the socket's number may be reused."""
         if self.listens:
             self._loop.remove_reader(self._socket)
             self.listens = False
 
     def _hear(self) -> None:
-        """Take in what has come; also what comes unasked, such as the end of the connection."""
+        """Consume input, including unsolicited input such as the end of the connection."""
         error: psycopg.Error | None = None
         try:
             self._libpq.consume_input()

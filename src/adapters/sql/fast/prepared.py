@@ -1,4 +1,4 @@
-"""Prepared statements: how what SQLAlchemy makes is given to libpq, and its answers are judged."""
+"""Support for prepared statements: SQL conversion for libpq, and checks of its results."""
 
 import re
 from functools import lru_cache
@@ -9,7 +9,7 @@ from psycopg.adapt import PyFormat
 from psycopg.errors import error_from_result
 
 MAX_PREPARED = 200
-"""How many statements a connection keeps prepared at most."""
+"""Maximum number of prepared statements per connection."""
 
 
 LOST = "the connection is lost"
@@ -17,9 +17,9 @@ LOST = "the connection is lost"
 
 @lru_cache(maxsize=1024)
 def to_positional(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
-    """Return a statement with numbers in place of names, and the names in order with their formats.
+    """Replace named by numbered parameters; return the SQL, the names in order and their formats.
 
-    What `%(…)b` stands for is sent in binary, and the rest as psycopg likes it best.
+    `%(…)b` parameters are sent in binary, all others in the format that psycopg prefers.
     """
     names: dict[str, int] = {}
     formats: list[PyFormat] = []
@@ -38,10 +38,10 @@ def to_positional(sql: str) -> tuple[bytes, tuple[str, ...], list[PyFormat]]:
 
 
 def check_result(libpq: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
-    """Return a result if it is a good one.
+    """Return a successful result.
 
     Raises:
-        psycopg.Error: what the database says, or `OperationalError` if the connection is lost.
+        psycopg.Error: the server's error, or `OperationalError` if the connection is lost.
     """
     if libpq.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError(LOST)

@@ -1,4 +1,4 @@
-"""A connection to SQLite that only reads, and only for so long."""
+"""A read-only SQLite connection with a time budget per read."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from adapters.sql.statement_log import log_statement
 
 
 class ReadTimedOut(Exception):
-    """A read has not come to its end in the time that it had."""
+    """A read exceeded its time budget."""
 
 
 # SQLITE_BUSY and SQLITE_INTERRUPT (sqlite.org/rescode.html).
@@ -20,7 +20,7 @@ _IMMEDIATELY = (5, 9)
 
 
 class Reader:
-    """A connection that only reads, opened when it is first needed; for one thread at a time."""
+    """A read-only connection, opened on first use, for one thread at a time."""
 
     def __init__(self, connect: Callable[[], Any], seconds: float) -> None:
         self._open = connect
@@ -30,25 +30,25 @@ class Reader:
         self._connection: Any = None
 
     def _connect(self) -> Any:
-        """Return a new connection that asks every so often whether a read has had its time."""
+        """Open a connection whose progress handler interrupts a read at its deadline."""
         made = self._open()
         made.set_progress_handler(lambda: time.monotonic() > self._end, 1_000)
         made.execute(f"PRAGMA busy_timeout = {int(self._seconds * 1000)}")
         return made
 
     def begin(self) -> None:
-        """Let all reads until `end` see the same state, which spares them asking what that is."""
+        """Begin a read transaction; all reads until `end` share one snapshot, which is cheaper."""
         self.end()
         self.read("BEGIN", {})
 
     def end(self) -> None:
-        """Let the next reads see what has been written meanwhile."""
+        """End the read transaction, so that the next reads see newer commits."""
         with self._lock:
             try:
                 if self._connection is not None and self._connection.in_transaction:
                     self._connection.execute("COMMIT")
             except sqlite3.Error:
-                # Nothing was lost, and whoever reads next is told whether a new connection works.
+                # No data is lost. The next read opens a new connection and reports its errors.
                 self._close()
 
     def fetch(self, statement: Statement, values: Values) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What a unit of work has in hand: of the use case at hand, and of those before it."""
+"""Working set (identity map): the aggregates of a unit of work, per use case."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,34 +13,40 @@ Key = tuple[type[Entity], UUID]
 
 
 def key_of(entity: Entity) -> Key:
-    """Return what an aggregate is known by: ids come from clients, who may mistake their kinds."""
+    """Return the identity of an aggregate: its type and id.
+
+    The type is part of it, because ids come from clients, which may send an id of another type.
+    """
     return type(entity), entity.id
 
 
 @dataclass(eq=False)
 class WorkingSet:
-    """What the repositories of a unit of work have in hand."""
+    """The identity map that the repositories of a unit of work share.
+
+    In a group commit, several use cases share one transaction. Each of them gets its own objects.
+    """
 
     session: Session
     shared: bool = False
-    """Whether its use cases can be run again, each in a transaction of its own."""
+    """Whether the use cases can be retried, each in its own transaction (group commit)."""
     for_update: bool = False
-    """Whether rows that are loaded for a change are locked; see `UnitOfWork.for_update`."""
+    """Whether rows loaded for a change are locked; see `UnitOfWork.for_update`."""
     loaded: dict[Key, Entity] = field(default_factory=dict)
-    """What the use case at hand has found or added."""
+    """Aggregates that the current use case has found or added."""
     added: set[Key] = field(default_factory=set)
     removed: set[Key] = field(default_factory=set)
     previous: dict[Key, Entity] = field(default_factory=dict)
-    """What use cases before it, in this transaction, have had: they may be looking at it still."""
+    """Aggregates of earlier use cases in this transaction, which may still reference them."""
     pending: set[Key] = field(default_factory=set)
-    """What they have changed that is not written yet."""
+    """Keys of changes by earlier use cases that are not flushed yet."""
     prefetched: dict[Key, Entity] = field(default_factory=dict)
 
     def evict(self, key: Key) -> None:
-        """Let go of what another use case has had, so that this one has an object of its own.
+        """Detach an aggregate of an earlier use case, so that the current one loads its own object.
 
         Raises:
-            FlushRequired: when that has to be written first.
+            FlushRequired: when the aggregate has changes that are not flushed yet.
         """
         if key in self.pending:
             raise FlushRequired
@@ -49,10 +55,10 @@ class WorkingSet:
             self.session.expunge(before)
 
     def evict_all(self) -> None:
-        """Let go of all that was read before, so that what is read now is as it is now.
+        """Detach all aggregates of earlier use cases and all prefetched ones, to read fresh state.
 
         Raises:
-            FlushRequired: when some of it has to be written first.
+            FlushRequired: when one of them has changes that are not flushed yet.
         """
         for key in list(self.previous):
             self.evict(key)
@@ -61,7 +67,7 @@ class WorkingSet:
         self.prefetched = {}
 
     def defer(self) -> None:
-        """Begin with another use case, and leave what this one has changed to be written later."""
+        """End the current use case and leave its changes to a later flush."""
         for key, entity in self.loaded.items():
             if key in self.added or key in self.removed or instance_state(entity).modified:
                 self.pending.add(key)
@@ -69,14 +75,14 @@ class WorkingSet:
         self._begin()
 
     def discard(self) -> None:
-        """Begin with another use case, and undo what this one has changed."""
+        """End the current use case and discard its changes."""
         for entity in self.loaded.values():
             if entity in self.session:
                 self.session.expunge(entity)
         self._begin()
 
     def reset(self) -> None:
-        """Begin with another use case, when all is written and the session holds nothing."""
+        """End the current use case after a flush, when the session is empty."""
         self.previous, self.pending, self.prefetched = {}, set(), {}
         self._begin()
 

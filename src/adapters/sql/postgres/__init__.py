@@ -1,1 +1,1 @@
-"""What PostgreSQL does differently."""
+"""The PostgreSQL adapter."""

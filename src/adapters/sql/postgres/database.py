@@ -1,4 +1,4 @@
-"""PostgreSQL, through psycopg 3."""
+"""PostgreSQL through psycopg 3: connection pools, timeouts and query batching."""
 
 import asyncio
 from collections import deque
@@ -36,7 +36,7 @@ R = TypeVar("R")
 
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 3,
-    # A peer that vanished without a word is noticed in seconds instead of minutes.
+    # Keepalives detect a vanished peer within seconds instead of minutes.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -51,26 +51,27 @@ _OPTIONS = (
 
 
 def arguments(url: URL) -> dict[str, Any]:
-    """Return what psycopg connects with: what the address says, then what we add to it."""
+    """Return psycopg's connection arguments; options of the service follow those of the URL."""
     said = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
     return {**_CONNECT, **said, "options": f"{said.get('options', '')} {_OPTIONS}"}
 
 
 LOCK_TIMEOUT = 0.03
-"""Seconds that a hurried unit of work waits for a lock: a change that is being committed is soon
-over, and what takes longer is not worth keeping others waiting for."""
+"""Seconds; the lock timeout of a batch transaction (group commit).
+
+A commit in progress ends within it. A longer wait would delay the other jobs of the batch.
+"""
 
 
-# A read names few rows and what belongs to them: to look that up row by row is best, and PostgreSQL
-# is spared thinking about other ways. It would take one for as many rows as a page might have.
+# A read selects few rows and their related rows, for which nested loops over indexes are best.
+# Without these options PostgreSQL plans for as many rows as the page limit, and plans longer.
 READING = "-c enable_hashjoin=off -c enable_mergejoin=off"
-# What is prepared is planned for all values alike after some time: the same for words that are
-# everywhere and nowhere.
+# PostgreSQL would switch to a generic plan, which treats frequent and rare search words alike.
 _PLANNING = "-c plan_cache_mode=force_custom_plan"
 
 
 def make_engine(url: URL, *, hurried: bool = False) -> Engine:
-    """Return an engine for the units of work of one process."""
+    """Create the engine for the units of work of one process."""
     said = arguments(url)
     connection: type[psycopg.Connection[Any]] = psycopg.Connection
     if hurried:
@@ -82,7 +83,7 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
         pool_size=4,
         max_overflow=4,
         pool_timeout=STATEMENT_TIMEOUT,
-        # Errors end up in logs, and what is written does not belong there.
+        # Errors are logged, and parameter values must not be.
         hide_parameters=True,
     )
     log_statements_of(engine)
@@ -90,11 +91,11 @@ def make_engine(url: URL, *, hurried: bool = False) -> Engine:
 
 
 READERS, LONG_READERS, SEARCHERS = 4, 4, 8
-"""How many connections read what an index leads to, what may take longer, and search."""
+"""Number of connections for short indexed reads, for long reads, and for searches."""
 
 
 class _Readers:
-    """A few held connections for reads: a read is a prepared statement and one round trip."""
+    """A pool of persistent connections; a read is a prepared statement and one round trip."""
 
     def __init__(self, said: dict[str, Any], options: str, number: int) -> None:
         self._arguments = {**said, "options": f"{said['options']} {options}"}
@@ -108,7 +109,7 @@ class _Readers:
         self._free = deque([None] * len(self._free))
 
     async def read(self, sql: str, values: Values) -> list[Row]:
-        """Return the rows; if a connection broke while it was idle, another is made for this read.
+        """Return the rows; retry once on a new connection if the first was lost.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
@@ -123,7 +124,7 @@ class _Readers:
             raise DatabaseUnavailable(AWAY) from None
 
     async def _read_once(self, sql: str, values: Values, *, anew: bool = False) -> list[Row]:
-        """Read by the connection at hand, or by a new one: where one broke the others have too."""
+        """Read on a free connection, or on a new one in its place if `anew`."""
         reader = self._free.popleft()
         try:
             if reader is not None and anew:
@@ -137,7 +138,7 @@ class _Readers:
         except BaseException as error:
             trouble = translate_error(error, may_be_committed=False)
             if isinstance(error, psycopg.DataError):
-                # What was asked for is wrong, and not the connection.
+                # The request is invalid, but the connection is usable.
                 self._free.appendleft(reader)
                 raise
             self._free.append(None)
@@ -149,7 +150,7 @@ class _Readers:
 
 
 class PostgresDatabase(SqlDatabase):
-    """A pool of transactions for writes, and connections for reads that commit by themselves."""
+    """A pool of transactions for writes, and autocommit connections for reads."""
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     driver_error = psycopg.Error
@@ -167,7 +168,7 @@ class PostgresDatabase(SqlDatabase):
         self._searchers = _Readers(arguments(url), f"{READING} {_PLANNING}", SEARCHERS)
 
     async def connect(self) -> None:
-        # Connections are made when they are first needed.
+        # Connections are opened on first use.
         self._nearness.to_this_thread()
         self._indexing.start()
 
@@ -193,7 +194,7 @@ class PostgresDatabase(SqlDatabase):
         self._nearness.keep()
 
     def check(self) -> None:
-        """What PostgreSQL has committed it keeps."""
+        """Do nothing: PostgreSQL's commit is already durable."""
 
     def end(self) -> None:
         self._indexing.notify()

@@ -1,4 +1,4 @@
-"""What psycopg raises, told in the service layer's words."""
+"""Translation of psycopg's errors into the service layer's."""
 
 import psycopg
 
@@ -10,7 +10,7 @@ from service_layer.errors import (
     LockTimeout,
 )
 
-# PostgreSQL's documentation, appendix A: error codes, or their classes.
+# SQLSTATE codes or their prefixes (PostgreSQL's documentation, appendix A).
 _STATES = {
     "08": AWAY,  # connection exception
     "53100": FULL,  # disk full
@@ -24,7 +24,7 @@ _STATES = {
     "42P01": "The database has no tables; has it been migrated?",
 }
 
-# Somebody else was quicker; see `SqlDatabase.translate_error`.
+# Each of these is a concurrency conflict; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
     "40001",  # serialization failure
     "40P01",  # deadlock detected
@@ -34,7 +34,7 @@ _COLLISIONS = {
 
 
 def translate_error(error: BaseException, *, may_be_committed: bool) -> Exception | None:
-    """Return the error to raise in place of psycopg's one, or `None` to let it be."""
+    """Return the error to raise in place of psycopg's, or `None` to keep it."""
     if not isinstance(error, psycopg.Error):
         return None
     state = error.sqlstate
@@ -43,7 +43,7 @@ def translate_error(error: BaseException, *, may_be_committed: bool) -> Exceptio
     if state == "55P03":  # lock not available
         return LockTimeout()
     if state is None:
-        # Raised by the client library: the connection broke or was never there.
+        # An error without SQLSTATE comes from the client library: no connection, or a lost one.
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if not lost:
             return None

@@ -1,4 +1,4 @@
-"""Indexing beside those who write: what PostgreSQL leaves to be indexed for searching later."""
+"""Background merge of the pending lists of PostgreSQL's GIN (trigram) indexes."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from adapters.sql.schema.search import SEARCHED
 log = logging.getLogger("atelier.indexing")
 
 EVERY = 0.3
-"""Seconds that what is written waits, so that much of it is indexed together."""
+"""Seconds between a write and the cleanup, so that one cleanup covers many writes."""
 
 _INDEX = text("""
 SELECT gin_clean_pending_list(oid) FROM pg_class
@@ -21,11 +21,11 @@ _NAMES = [f"ix_{name}_search_text" for name in SEARCHED]
 
 
 class GinCleaner:
-    """A thread that has PostgreSQL index what was written, soon after.
+    """A thread that merges the pending lists of the trigram indexes soon after writes.
 
-    PostgreSQL keeps what is written in a list beside a GIN index, and whoever makes that longer
-    than 4 MB has to index all of it before they go on: one update of a hundred took 50 to 75 ms.
-    Searches go through the list as well (PostgreSQL's documentation, GIN fast update technique).
+    PostgreSQL appends new entries to a pending list beside a GIN index. The writer that makes the
+    list exceed 4 MB has to merge all of it: one update of a hundred took 50 to 75 ms. Searches also
+    scan the list (PostgreSQL's documentation, GIN fast update technique).
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -35,16 +35,16 @@ class GinCleaner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Index from now on what is written, until it is closed."""
+        """Start the thread, which runs until `close`."""
         self._thread = threading.Thread(target=self._work, name="indexing", daemon=True)
         self._thread.start()
 
     def notify(self) -> None:
-        """Take note that something may have been written."""
+        """Report that rows may have been written."""
         self._written.set()
 
     def close(self) -> None:
-        """Stop; what is not indexed yet is so by whoever writes much, or by PostgreSQL itself."""
+        """Stop the thread; PostgreSQL or a later writer merges the remaining entries."""
         self._closed.set()
         self._written.set()
         if self._thread is not None:
@@ -53,7 +53,7 @@ class GinCleaner:
     def _work(self) -> None:
         while True:
             self._written.wait()
-            # First, so that what is written from here on, or the end, is not overlooked.
+            # Clear first, so that later writes and `close` are not missed.
             self._written.clear()
             if self._closed.wait(EVERY):
                 return
@@ -61,5 +61,5 @@ class GinCleaner:
                 with self._engine.begin() as connection:
                     connection.execute(_INDEX, {"names": _NAMES})
             except SQLAlchemyError as error:
-                # Nothing depends on it but time, and the next change tries again.
-                log.warning("nothing was indexed", extra={"reason": type(error).__name__})
+                # Only speed depends on the cleanup, and the next write retries it.
+                log.warning("gin index cleanup failed", extra={"reason": type(error).__name__})

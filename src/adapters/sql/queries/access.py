@@ -1,4 +1,4 @@
-"""Reads of tokens, and of what tells who somebody is."""
+"""Reads of tokens, grants and credentials."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ _personal = tokens.c.purpose == Purpose.PERSONAL
 
 
 class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
-    """Reads of personal tokens in a table."""
+    """Read personal tokens."""
 
     view_columns = (
         tokens.c.id,
@@ -61,7 +61,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
 
 
 class SqlAccessQueries(AccessQueries):
-    """Reads by the unique indexes of tokens and users."""
+    """Read grants and credentials by the unique indexes of tokens and users."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
@@ -95,7 +95,7 @@ class SqlAccessQueries(AccessQueries):
         return None if row is None else _grant(row)
 
     async def credentials(self, login: str) -> Credentials | None:
-        # No username has an @ in it.
+        # A username never contains an @.
         statement = self._addressed if "@" in login else self._named
         return await self._credentials(statement, login)
 

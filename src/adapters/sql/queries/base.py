@@ -1,4 +1,4 @@
-"""The read ports over a SQL database: one statement each, compiled once for each shape."""
+"""The query ports over a SQL database, with a statement cache: each shape is compiled once."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -27,36 +27,36 @@ F = TypeVar("F")
 
 
 class SqlQueries(Queries[V, F]):
-    """Reads of one kind of thing: what its views, filters and orders are made of."""
+    """Read one type of aggregate; subclasses define its view, filters and sort orders."""
 
     view_columns: ClassVar[Sequence[ColumnElement[Any]]]
-    """The columns that are called like the members of the view that they tell."""
+    """The columns that have the names of the view's attributes."""
     columns: ClassVar[Selected]
-    """The select of those, and of what comes by joins behind them."""
+    """The select of `view_columns`, followed by joined columns."""
     id: ClassVar[Column[UUID]]
     conditions: ClassVar[Conditions]
     sorts: ClassVar[Mapping[str, SortColumn]]
     text_filters: ClassVar[tuple[str, ...]] = ("q",)
-    """The members of the filter that a folded text is to contain."""
+    """The filter's attributes that are matched as a substring of a folded column."""
     search_table: ClassVar[Table | None] = None
-    """The table whose `search_text` is to contain `q`."""
+    """The table whose `search_text` must contain `q`."""
     index_prefix: ClassVar[frozenset[str]] = frozenset()
-    """The members of the filter that the index of each sort begins with."""
+    """The filter's attributes that are the leading columns of each sort order's index."""
 
     @abstractmethod
     def view(self, row: Row) -> V:
-        """Return the view of a row that begins with the columns."""
+        """Build the view from a row, which begins with `columns`."""
 
     def row_to_dict(self, row: Row) -> dict[str, Any]:
-        """Return what a row tells of a view's members, by their names; more is behind `width`."""
+        """Return a row's view attributes by name; joined columns follow from `view_width` on."""
         return dict(zip(self._names, row, strict=False))
 
     def filter_parameters(self, filter: F) -> dict[str, Any]:
-        """Return the values that statements take beside those of the filter's set members."""
+        """Return parameters of list statements in addition to the filter's set attributes."""
         return {}
 
     def row_parameters(self, now: datetime) -> dict[str, Any]:
-        """Return the values that the statement for one thing takes beside its id."""
+        """Return parameters of the single-row statement in addition to the id."""
         return {}
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -66,7 +66,7 @@ class SqlQueries(Queries[V, F]):
         self._one = database.lookup(self.columns, self.id)
         self._list = database.coalesced(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
-        # Most pages that are asked for again have not changed, and what was made of one serves.
+        # Repeated page requests mostly return the same rows, so the last page's views are reused.
         self._last_page: tuple[Any, Page[V]] = None, Page(items=[])
 
     async def get(self, id: UUID, now: datetime) -> V | None:
@@ -89,7 +89,7 @@ class SqlQueries(Queries[V, F]):
         return self._last_page[1]
 
     def _to_page(self, slice: PageRequest, rows: Sequence[Row]) -> Page[V]:
-        """Return the page that rows make."""
+        """Build the page; a row beyond the limit means that another page follows."""
         total = None
         if slice.count:
             total = rows[0][0]
@@ -99,12 +99,12 @@ class SqlQueries(Queries[V, F]):
         return Page(items=items, next_key=last, total=total)
 
     def filters(self, filter: F) -> dict[str, Any]:
-        """Return the members of a filter that are set."""
+        """Return the filter's attributes that are set."""
         members = ((name, getattr(filter, name)) for name in self.conditions)
         return {name: value for name, value in members if value is not None}
 
     def values(self, filter: F, filters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a statement for the filter takes."""
+        """Return the parameters of a statement with this filter."""
         folded = {name: search_fold(filters[name]) for name in self.text_filters if name in filters}
         texts = {name: like(text) for name, text in folded.items()}
         if "q" in folded:

@@ -1,4 +1,4 @@
-"""Reads of products and their categories."""
+"""Reads of products and categories."""
 
 from sqlalchemy import Uuid, bindparam, select
 
@@ -23,7 +23,7 @@ _low_stock = products.c.stock <= products.c.reorder_level
 
 
 class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueries):
-    """Reads of categories in a table."""
+    """Read categories."""
 
     view_columns = (
         categories.c.id,
@@ -45,7 +45,7 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
-    """Reads of products in a table, each with the category it is in."""
+    """Read products, each with its category."""
 
     view_columns = (
         products.c.id,

@@ -29,7 +29,7 @@ from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=EpochMicros())
 
-# A bound that there is not, since there was no heartbeat yet, is on no side of any moment.
+# Before the first heartbeat the bounds are NULL, so no comparison with them is true.
 _PRESENCE: Mapping[Presence, ColumnElement[bool]] = {
     Presence.NEVER: devices.c.last_seen_at.is_(None),
     Presence.ONLINE: devices.c.online_until >= _now,
@@ -46,7 +46,7 @@ def _presence() -> ColumnElement[Any]:
 
 
 class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
-    """Reads of devices in a table."""
+    """Read devices."""
 
     view_columns = (
         devices.c.id,

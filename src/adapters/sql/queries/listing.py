@@ -1,4 +1,4 @@
-"""Lists: from a filter and a slice to one statement that an index can walk."""
+"""List statements with keyset pagination: a filter and a page request become an index walk."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,20 +29,20 @@ from adapters.sql.schema.search import Candidates, Searches, hidden
 from domain.base import COUNT_LIMIT, PageRequest
 
 Conditions = Mapping[str, Callable[[Any], ColumnElement[bool]]]
-"""For each member of a filter the condition it stands for.
+"""The SQL condition of each filter attribute.
 
-A condition takes its value from a parameter that is named after the member, so that one statement
-serves all values; a truth value, or a member of an enumeration, is given to it, since it may change
-the statement itself.
+A condition takes its value from a parameter named after the attribute, so that one statement serves
+all values. Booleans and enumeration members are passed to the function instead, because they may
+change the statement.
 """
 
 Filters = tuple[tuple[str, bool | Enum | None], ...]
-"""The members of a filter that are set, each with its value if that is given to the condition."""
+"""The set attributes of a filter, each with its value if that is a boolean or enumeration."""
 
 
 @dataclass(frozen=True)
 class SortColumn:
-    """A column to sort by; `nullable` if rows may have no value in it."""
+    """A column to sort by; `nullable` if it may be NULL."""
 
     column: ColumnElement[Any]
     nullable: bool = False
@@ -50,7 +50,7 @@ class SortColumn:
 
 @dataclass(frozen=True)
 class QueryShape:
-    """What makes one list statement differ from another, values aside."""
+    """The cache key of a list statement: everything but the parameter values."""
 
     filters: Filters
     sort: str
@@ -64,7 +64,7 @@ class QueryShape:
     def of(
         cls, filters: Mapping[str, Any], slice: PageRequest, searches: Searches = Searches.NOT
     ) -> "QueryShape":
-        """Return the shape of a request; `filters` holds the members that are set."""
+        """Return the shape of a request; `filters` holds the set attributes."""
         return cls(
             filters=tuple(
                 (n, v if isinstance(v, bool | Enum) else None) for n, v in filters.items()
@@ -78,7 +78,7 @@ class QueryShape:
         )
 
     def where(self, conditions: Conditions) -> list[ColumnElement[bool]]:
-        """Return the conditions that the filters stand for."""
+        """Return the SQL conditions of the filters."""
         return [conditions[name](value) for name, value in self.filters]
 
 
@@ -102,18 +102,18 @@ def page_select(
     conditions: Conditions,
     candidates: Candidates | None = None,
 ) -> Selected:
-    """Return the statement for a page: the columns of the select, then the sort value.
+    """Build the statement for a page: the columns of the select, then the sort value.
 
-    With a count the first column is how many rows there are, counted up to a bound, and there is
-    always a row, of NULLs when the page is empty. Where there are candidates, a few are sorted, and
-    only among many is the order walked until the page is full.
+    With a count, the first column is the total, counted up to a bound. There is then always at
+    least one row, with NULLs in the other columns if the page is empty. With search candidates, few
+    of them are sorted; among many, the sort index is walked until the page is full.
     """
     where = shape.where(conditions)
     own = _without_joins(columns, id)
     rows = own.add_columns(sort.column.label("sort_value"))
     parts: list[Selected] = []
     for segment in _segments(id, sort, shape):
-        # Within a segment the index gives the order; only the segments have one among themselves.
+        # The index yields the order within a segment; only the segments must be sorted.
         walked = _ordered(rows.where(*where, *segment), id, SortColumn(sort.column), shape)
         if candidates is None:
             parts.append(walked.limit(_number("page_reach")))
@@ -121,7 +121,7 @@ def page_select(
             some = candidates.among(rows, id, [*where, *segment]).subquery()
             few = _ordered(select(some), some.c.id, SortColumn(some.c.sort_value), shape)
             parts += candidates.either(few, walked, _number("page_reach"))
-    # The rows of one part alone either all have a sort value or all have none.
+    # The rows of a single segment either all have a sort value or all lack one.
     nullable = sort.nullable and len(parts) > 1
     if len(parts) == 1:
         page = parts[0]
@@ -143,9 +143,9 @@ def page_select(
 
 
 def _without_joins(columns: Selected, id: Column[Any]) -> Selected:
-    """Return the select of what the table that has the id tells by itself, without joins.
+    """Return the select without joins, from the table that has the id.
 
-    What comes by a join is looked up for the rows of the page alone, when they are known.
+    Joined columns are then looked up for the rows of the page only.
     """
     table = columns.get_final_froms()[0]
     if not isinstance(table, Join):
@@ -161,13 +161,13 @@ def _total(
     where: list[ColumnElement[bool]],
     candidates: Candidates | None,
 ) -> Selected:
-    """Return the select of how many rows there are, counted up to the bound."""
+    """Return the select of the row count, up to the bound."""
     one: ColumnElement[int] = literal_column("1")
     ones: Selected = rows.with_only_columns(one.label("one"), maintain_column_froms=True)
     limit: ColumnElement[int] = literal_column(str(COUNT_LIMIT + 1))
     parts = [ones.where(*where).limit(limit)]
     if candidates is not None:
-        # An index on something else would lead through the whole table in its own order.
+        # `hidden` prevents a scan of the whole table in the order of an unrelated index.
         few, many = candidates.among(ones, id, where), ones.where(hidden(where))
         parts = candidates.either(few, many, limit)
     some = parts[0] if len(parts) == 1 else _union(parts)
@@ -181,10 +181,10 @@ def _union(parts: list[Selected]) -> CompoundSelect[*tuple[Any, ...]]:
 def _segments(
     id: ColumnElement[Any], sort: SortColumn, shape: QueryShape
 ) -> list[list[ColumnElement[bool]]]:
-    """Return the conditions of the rows after the cursor, those without a sort value apart.
+    """Return the conditions for rows after the cursor, as separate segments with and without value.
 
-    Kept apart, each is a range of the index on (sort value, id); a row value compares both at once
-    and is never true of a missing one.
+    Each segment is a range of the index on (sort value, id). A single row-value comparison would
+    never be true for NULL.
     """
     value: BindParameter[Any] = bindparam("after_value", type_=sort.column.type)
     end = tuple_(value, bindparam("after_id", type_=Uuid()))

@@ -14,7 +14,7 @@ from service_layer.queries.posts import PostQueries, PostView
 
 
 class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
-    """Reads of posts in a table, each with its author."""
+    """Read posts, each with its author."""
 
     view_columns = (
         posts.c.id,
@@ -58,7 +58,7 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
         return holding(PostView, members)
 
     async def by_slug(self, slug: str) -> PostView | None:
-        # What could be none may hold what no database takes.
+        # Text that is not a slug may contain characters that the database rejects.
         if not is_slug(slug):
             return None
         row = await self._named.row(slug, {})

@@ -1,4 +1,4 @@
-"""Reads of the ledger of movements."""
+"""Reads of stock movements."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from service_layer.queries.stock import MovementQueries, MovementView, StockLeve
 
 
 class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueries):
-    """Reads of movements in a table, each with whoever entered it."""
+    """Read movements, each with the user who recorded it."""
 
     view_columns = (
         movements.c.id,

@@ -43,7 +43,7 @@ _overdue = and_(tasks.c.completed_at.is_(None), tasks.c.due_on < bindparam("toda
 
 
 class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
-    """Reads of tasks in a table, each with the people it names."""
+    """Read tasks, each with its assignee and creator."""
 
     view_columns = (
         tasks.c.id,
@@ -84,7 +84,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         "priority": SortColumn(tasks.c.priority),
         "due_on": SortColumn(tasks.c.due_on, nullable=True),
         "title": SortColumn(tasks.c.title_key),
-        # Of completed tasks alone: each has the value, and their index has no others.
+        # Only for completed tasks: each of them has the value, and the partial index has no others.
         "completed_at": SortColumn(tasks.c.completed_at),
     }
 
@@ -139,7 +139,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         )
 
     def _done_statement(self, weeks: int) -> Statement:
-        """Return the statement that counts each week by itself: each is a range of the index."""
+        """Return the statement that counts each week in a subquery, as a range of the index."""
         begins = [bindparam(f"begin_{n}", type_=UtcDateTime()) for n in range(weeks + 1)]
         counts = (
             select(func.count())

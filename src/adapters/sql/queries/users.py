@@ -18,13 +18,13 @@ from service_layer.queries.users import PublicUser, UserQueries, UserView, image
 
 
 def public_columns(people: FromClause) -> list[ColumnElement[Any]]:
-    """Return the columns of what the public sees of a user, beside another thing's."""
+    """Return the columns of a user's public view, for a join with another select."""
     kept = people.c
     return [kept.id, kept.username, kept.name, kept.image_file]
 
 
 def public_user(row: Row) -> PublicUser | None:
-    """Return what the public sees of a user; `None` if a join found none."""
+    """Return a user's public view; `None` if an outer join found no user."""
     id, username, name, image_file = row
     if id is None:
         return None
@@ -33,7 +33,7 @@ def public_user(row: Row) -> PublicUser | None:
 
 
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
-    """Reads of users in a table."""
+    """Read users."""
 
     view_columns = (
         users.c.id,

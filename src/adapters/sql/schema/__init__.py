@@ -1,1 +1,1 @@
-"""Tables, their mapping to the entities, search indexes, and the migrations' runner."""
+"""Tables, their mapping to the aggregates, search indexes, and the migration runner."""

@@ -1,4 +1,4 @@
-"""The imperative mapping of the aggregates to their tables; importing this module makes it."""
+"""Imperative mapping of the aggregates to their tables, executed on import."""
 
 from typing import Any
 
@@ -34,31 +34,30 @@ _registry = registry()
 TABLES: dict[type[Entity], Table] = {}
 
 DERIVED: dict[type[Entity], tuple[str, ...]] = {}
-"""The properties of each aggregate that are kept in columns as well."""
+"""The properties of each aggregate that are also stored in columns."""
 
 
 def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> None:
-    """Map an aggregate; the columns of its `derived` properties show what was kept of them."""
+    """Map an aggregate; the stored value of a `derived` property is the attribute `_name`."""
     _registry.map_imperatively(
         entity,
         table,
         version_id_col=table.c.version,
-        # What the database derives by itself is for its queries alone.
+        # Computed columns are for queries only.
         exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
-    # Whoever calls the class calls a function of SQLAlchemy's, which has the parameters of the
-    # dataclass's own and leaves the rest to that.
+    # SQLAlchemy's generated constructor keeps the dataclass's signature and calls `original_init`.
     assert not hasattr(entity, "__post_init__")
     class_mapper(entity, configure=False).class_manager.original_init = _hold
     TABLES[entity], DERIVED[entity] = table, derived
 
 
 def _hold(entity: Entity, **members: Any) -> None:
-    """Give a new aggregate its members, all at once.
+    """Set all attributes of a new aggregate at once.
 
-    The dataclass's own way sets one after the other, and SQLAlchemy takes note each time of what
-    has changed, which of something new it need not know.
+    The dataclass's own `__init__` sets them one by one, and SQLAlchemy tracks each assignment,
+    which a new object does not need.
     """
     vars(entity).update(members)
 

@@ -1,4 +1,4 @@
-"""Running the migrations, on either database."""
+"""Migration runner for both databases."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ BASE = "base"
 
 
 def config(connection: Connection | None = None) -> Config:
-    """Return Alembic's configuration, with the connection that the migrations are to use."""
+    """Return Alembic's configuration, with the connection that the migrations use."""
     made = Config()
     made.set_main_option(
         "script_location", str(Path(migrations.__file__).parent).replace("%", "%%")
@@ -32,20 +32,21 @@ def migrate(engine: Engine, to: str = "head", *, may_lose: bool = True) -> tuple
     """Migrate to a revision in one transaction, and return the revisions before and after.
 
     Args:
-        engine: where to.
+        engine: the database.
         to: the name of a revision, `head`, `base`, or a number of steps such as `-1` or `+1`.
         may_lose: whether a downgrade may drop columns and rows; otherwise it is rolled back.
 
     Raises:
-        MigrationFailed: when the database is at a revision that this version does not know, there
-            is no revision `to`, or the migration would lose what it must not.
+        MigrationFailed: when this version does not know the database's revision, the revision `to`
+            does not exist, or the migration would lose data without `may_lose`.
     """
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # A table that is rebuilt would otherwise take the rows that refer to it along.
+            # SQLite rebuilds a table by dropping the old one, which would delete the rows that
+            # refer to it.
             connection.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         else:
-            # Large tables take longer than the service may for anything else.
+            # Large tables take longer than the service's statement timeout.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         before = current(connection)
         if not _is_known(before):
@@ -65,10 +66,10 @@ def migrate(engine: Engine, to: str = "head", *, may_lose: bool = True) -> tuple
 
 
 def target(before: str, to: str) -> str:
-    """Return the name of the revision that `to` means for a database at another.
+    """Resolve `to` for a database at the revision `before`.
 
     Raises:
-        MigrationFailed: when there is none.
+        MigrationFailed: when there is no such revision.
     """
     chain = (BASE, *REVISIONS)
     if to == "head":
@@ -101,7 +102,7 @@ def _downgrade(connection: Connection, to: str, *, may_lose: bool) -> None:
 
 
 def _content(connection: Connection) -> dict[str, tuple[set[str], int]]:
-    """Return each table's columns and number of rows; without what is derived for searching."""
+    """Return each table's columns and number of rows, without search indexes."""
     found = {}
     inspector = inspect(connection)
     for table in sorted(inspector.get_table_names()):
@@ -124,5 +125,5 @@ def _is_known(revision: str) -> bool:
 
 
 def _position(revision: str) -> int:
-    """Return the place of a revision in the chain; `base` comes before the first."""
+    """Return the index of a revision in the chain; `base` is -1."""
     return REVISIONS.index(revision) if revision in REVISIONS else -1

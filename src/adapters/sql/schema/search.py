@@ -1,7 +1,7 @@
-"""Searching texts: what a search asks for, and the indexes of trigrams that each database keeps.
+"""Substring search: patterns, and the trigram index of each searched table.
 
-A trigram is three characters in a row. PostgreSQL keeps an index of them itself, where it has the
-extension pg_trgm; in SQLite one is kept beside each table by triggers.
+A trigram is a sequence of three characters. PostgreSQL has trigram indexes with the extension
+pg_trgm. In SQLite, triggers maintain an FTS5 table (full-text index) beside each searched table.
 """
 
 from collections.abc import Callable
@@ -34,17 +34,20 @@ SEARCHED = ("tasks", "users", "posts", "products", "devices")
 """The tables with a `search_text`."""
 
 FEW = 1_000
-"""So many rows are sorted as quickly as an order is walked until a page is full."""
+"""Number of candidates up to which sorting is as fast as a walk of the sort index."""
 
 TRIGRAM = 3
 
 SAMPLES = 500
-"""So many texts of a table tell PostgreSQL how frequent a word is. Of the usual hundred none has a
-word, often enough, that one row in a hundred has; then all its rows are fetched to be sorted."""
+"""Statistics target: number of values that ANALYZE samples for the frequency of a word.
+
+PostgreSQL's default of 100 often misses a word that one row in a hundred has. It then
+underestimates the matches and fetches all of them to sort.
+"""
 
 
 def like(wanted: str) -> str:
-    """Return the pattern that contains the text, its wildcards taken literally."""
+    """Return the LIKE pattern for texts that contain `wanted`, with wildcards escaped."""
     escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
@@ -55,9 +58,9 @@ def contains(column: Column[Any], name: str) -> Callable[[Any], ColumnElement[bo
 
 
 def trigrams(wanted: str) -> str:
-    """Return what SQLite's index is asked for: each trigram of the text, as a string (FTS5, 3.1).
+    """Return the FTS5 query for all trigrams of the text, each as a string (FTS5, 3.1).
 
-    Whatever contains the text has all of them, though not everything that has them contains it.
+    A match is necessary for containing the text, but not sufficient.
     """
     places = range(len(wanted) - TRIGRAM + 1)
     parts = dict.fromkeys(wanted[place : place + TRIGRAM] for place in places)
@@ -65,7 +68,7 @@ def trigrams(wanted: str) -> str:
 
 
 class Searches(Enum):
-    """What a list is searched for, as far as it matters to the statement."""
+    """How a list is searched, as far as the statement depends on it."""
 
     NOT = "nothing"
     SHORT = "a text that no index of trigrams has"
@@ -73,21 +76,22 @@ class Searches(Enum):
 
     @classmethod
     def of(cls, wanted: str | None) -> "Searches":
-        """Return how it is searched for a folded text."""
+        """Return the mode for a folded search text."""
         if wanted is None:
             return cls.NOT
         return cls.SHORT if len(wanted) < TRIGRAM else cls.LONG
 
 
 def hidden(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Return conditions in a function, where no database takes them for a way by an index."""
+    """Wrap conditions in a function, which hides them from the query planner's choice of index."""
     return func.coalesce(and_(*conditions), false())
 
 
 class Candidates:
-    """Rows that may contain what is searched for, found without the order: all, or more than `FEW`.
+    """Rows that may match a search, in no order: all of them, or `FEW` + 1.
 
-    A few are sorted at once. Of many the first are soon met with when the order is walked.
+    Up to `FEW` candidates are sorted. If there are more, a walk of the sort index soon finds the
+    first matches.
     """
 
     def __init__(self, ids: Selected) -> None:
@@ -97,13 +101,12 @@ class Candidates:
     def among(
         self, rows: Selected, id: ColumnElement[Any], where: list[ColumnElement[bool]]
     ) -> Selected:
-        """Return those candidates that meet the conditions, in a select that looks at no others."""
+        """Return the candidates that meet the conditions, from a select limited to candidates."""
         return rows.where(id.in_(select(self._found.c.id)), hidden(where)).limit(FEW + 1)
 
     def either(self, few: Selected, many: Selected, limit: ColumnElement[int]) -> list[Selected]:
-        """Return two selects up to a limit, of which the one is empty that does not apply."""
-        # A select that is limited to nothing is not even begun. The inner limit is for a database
-        # that plans by it.
+        """Return two limited selects, of which the one that does not apply is empty."""
+        # A select with LIMIT 0 is not executed. The inner limit informs the query planner.
         few, many = (select(each.limit(limit).subquery()) for each in (few, many))
         return [
             few.limit(case((self._are_few, limit), else_=0)),
@@ -112,9 +115,9 @@ class Candidates:
 
 
 def candidates(searched: Table, dialect: str, searches: Searches) -> Candidates | None:
-    """Return the candidates for `q`, or `None` where the database chooses its way well by itself.
+    """Return the candidates for `q`, or `None` if the query planner chooses well without them.
 
-    What no index has is looked for in the table from its beginning.
+    A search text shorter than a trigram is found by a scan of the table.
     """
     if searches is Searches.SHORT:
         return Candidates(select(searched.c.id).where(contains(searched.c.search_text, "q")(None)))
@@ -131,14 +134,15 @@ def candidates(searched: Table, dialect: str, searches: Searches) -> Candidates 
 
 
 def keeps(name: str) -> bool:
-    """Tell whether what has that name in the database is there for searching alone.
+    """Tell whether a database object belongs to a search index.
 
-    The tables do not know of it: in SQLite migrations make it, in PostgreSQL `make_indexes`.
+    The table metadata does not contain these objects. In SQLite the migrations create them, in
+    PostgreSQL `make_indexes`.
     """
     return name in _KEPT
 
 
-# FTS5 keeps an index in tables of its own.
+# FTS5 stores an index in several shadow tables; `_rows` and the triggers are the service's own.
 _PARTS = ("", "_rows", "_data", "_idx", "_config", "_insert", "_update", "_delete")
 _KEPT = {f"{table}_search{part}" for table in SEARCHED for part in _PARTS} | {
     f"ix_{table}_search_text" for table in SEARCHED
@@ -146,11 +150,11 @@ _KEPT = {f"{table}_search{part}" for table in SEARCHED for part in _PARTS} | {
 
 
 def make_indexes(connection: Connection) -> None:
-    """Make the indexes that are missing in PostgreSQL, if it has pg_trgm and lets us use it.
+    """Create missing trigram indexes in PostgreSQL, if the extension pg_trgm is usable.
 
-    Not every PostgreSQL has the extension, and not every owner of a database may create it. It can
-    be had later than the tables; so this belongs to no revision and is done after each migration.
-    Beside each index, more texts are sampled than usual.
+    Not every server has the extension, and not every database owner may create it. It may become
+    available after the tables exist, so this belongs to no revision and runs after each migration.
+    The statistics target of each indexed column is raised too.
     """
     with suppress(ProgrammingError, OperationalError), connection.begin_nested():
         if connection.scalar(text(_AVAILABLE)):

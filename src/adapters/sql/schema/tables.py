@@ -1,4 +1,4 @@
-"""The tables, alike in SQLite and PostgreSQL."""
+"""The table definitions, identical in SQLite and PostgreSQL."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ from domain.actors import Role
 from domain.devices import LATE_FOR, ONLINE_FOR, Status
 from domain.stock import Reason
 
-# Every constraint has a name on both databases, so that a migration can find it again.
+# Every constraint has a name in both databases, so that migrations can refer to it.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -48,7 +48,7 @@ metadata = MetaData(
 
 
 def entity_columns() -> list[Column[Any]]:
-    """The columns that every aggregate has."""
+    """Return the columns that every aggregate has."""
     return [
         Column("id", Uuid, primary_key=True),
         Column("version", Integer, nullable=False),
@@ -58,17 +58,17 @@ def entity_columns() -> list[Column[Any]]:
 
 
 def id_column(name: str, table: str, *, nullable: bool) -> Column[Any]:
-    """A column that refers to a row of another table.
+    """Return a foreign key column.
 
-    It is held to that at the end of a transaction, so that it does not matter in which order the
-    changes of one are written.
+    The constraint is deferred to the end of the transaction, so that the order of writes within it
+    does not matter.
     """
     there = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
     return Column(name, Uuid, there, nullable=nullable)
 
 
 def user_column(name: str, *, nullable: bool) -> Column[Any]:
-    """A column that refers to a user."""
+    """Return a foreign key column that refers to a user."""
     return id_column(name, "users", nullable=nullable)
 
 
@@ -173,7 +173,7 @@ tasks = Table(
     user_column("created_by_id", nullable=True),
     Column("completed_at", UtcDateTime),
     id_column("product_id", "products", nullable=True),
-    # What sorting and searching compare, written with each change of what it is made from.
+    # Sort keys and search text are updated together with the columns they derive from.
     Column("title_key", FoldedText, nullable=False),
     Column("search_text", FoldedText, nullable=False),
     CheckConstraint("length(title) BETWEEN 1 AND 100", name="title_length"),
@@ -195,9 +195,11 @@ PARTIAL_INDEXES = {
     # One open reorder task per product.
     "uq_tasks_product_id": "UNIQUE INDEX {} ON tasks (product_id) WHERE completed_at IS NULL",
 }
-"""Indexes with a condition, by name. They are statements, since an `Index` with a condition has
-SQLAlchemy load both databases' dialects, a twentieth of the memory of what serves; Alembic leaves
-them alone."""
+"""Partial indexes by name, as statements.
+
+An `Index` with a condition makes SQLAlchemy load both databases' dialects, a twentieth of the
+service's memory. Alembic ignores these indexes.
+"""
 
 for _name, _index in PARTIAL_INDEXES.items():
     event.listen(
@@ -241,7 +243,7 @@ products = Table(
     CheckConstraint("price >= 0", name="price_range"),
     CheckConstraint("stock BETWEEN 0 AND 1000000000", name="stock_range"),
     CheckConstraint("reorder_level BETWEEN 0 AND 1000000000", name="reorder_level_range"),
-    # Each list is either of what is archived or of what is not.
+    # Each list shows either archived or active products.
     Index(None, "archived", "created_at", "id"),
     Index(None, "archived", "name_key", "id"),
     Index(None, "archived", "price", "id"),
@@ -272,9 +274,9 @@ movements = Table(
 
 
 def _after_heartbeat(times: float) -> Computed:
-    """What the database keeps itself: so many times `heartbeat_every` after the last heartbeat.
+    """Return a computed column: the last heartbeat plus a multiple of `heartbeat_every`.
 
-    Heartbeats and edits write one of the two each, without knowing of each other.
+    The database computes it, because a heartbeat and an edit each write one of the two inputs.
     """
     return Computed(f"last_seen_at + heartbeat_every * {int(times * 1_000_000)}", persisted=True)
 
@@ -288,7 +290,7 @@ devices = Table(
     Column("serial", Text),
     Column("location", Text),
     Column("status", EnumText(Status), nullable=False),
-    # Reckoned with in microseconds, a day does not fit into 32 bits.
+    # A day in microseconds exceeds 32 bits.
     Column("heartbeat_every", BigInteger, nullable=False),
     Column("key_digest", Text),
     Column("last_seen_at", EpochMicros),
@@ -312,6 +314,6 @@ devices = Table(
     Index(None, "created_at", "id"),
     Index(None, "name_key", "id"),
     Index(None, "last_seen_at", "id"),
-    # What is not heard of any more; most of the others are online, which no index makes quicker.
+    # Offline devices. Most other devices are online, for which an index would not help.
     Index(None, "late_until"),
 )

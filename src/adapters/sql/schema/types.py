@@ -1,4 +1,4 @@
-"""The types of columns, each alike in Python whichever database keeps it."""
+"""Column types with the same Python values in both databases."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        # Rows have several of these, so each takes one call instead of three.
+        # Overriding the processor takes one call per value instead of three; rows have several.
         return None if dialect.name == "postgresql" else _sortable
 
     def result_processor(
@@ -42,7 +42,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 def _sortable(value: datetime | None) -> str | None:
     if value is None:
         return None
-    # Without the zone, which comes last.
+    # Strip the zone, which comes last.
     return value.astimezone(UTC).isoformat(" ", "microseconds")[:-6]
 
 
@@ -51,12 +51,12 @@ def _of_sortable(text: str | None) -> datetime | None:
 
 
 def _in_utc(value: datetime | None) -> datetime | None:
-    # PostgreSQL answers in the zone of the session, which its surroundings can set.
+    # PostgreSQL returns the session's time zone, which the environment can set.
     return None if value is None else value.astimezone(UTC)
 
 
 class EpochMicros(TypeDecorator[datetime]):
-    """A moment in microseconds since 1970 (UTC): both databases can reckon with it, exactly."""
+    """A moment in microseconds since 1970 (UTC), with exact arithmetic in both databases."""
 
     impl = BigInteger
     cache_ok = True
@@ -71,7 +71,7 @@ class EpochMicros(TypeDecorator[datetime]):
 
 
 class DateTimeArray(TypeDecorator[tuple[datetime, ...]]):
-    """Moments in UTC as a JSON array of texts."""
+    """Moments in UTC as a JSON array of strings."""
 
     impl = JSON
     cache_ok = True
@@ -84,7 +84,7 @@ class DateTimeArray(TypeDecorator[tuple[datetime, ...]]):
 
 
 class EnumText(TypeDecorator[StrEnum]):
-    """A member of an enumeration, by its text."""
+    """A member of a string enumeration, stored as its value."""
 
     impl = Text
     cache_ok = True
@@ -101,17 +101,17 @@ class EnumText(TypeDecorator[StrEnum]):
 
 
 class Money(TypeDecorator[Decimal]):
-    """An amount of money: `numeric` in PostgreSQL, ten-thousandths in SQLite.
+    """An amount of money: `numeric` in PostgreSQL, an integer of ten-thousandths in SQLite.
 
-    SQLite has no decimal numbers, and a float would not be the amount. The column does not know
-    the currency: an amount is read with two decimals, or with more if it has more.
+    SQLite has no decimal type, and a float would be inexact. The column does not know the currency:
+    an amount is read with two decimals, or with more if it has more.
     """
 
     impl = Numeric()
     cache_ok = True
 
     DECIMALS = 4
-    """As many as any currency of ISO 4217 has."""
+    """The maximum number of decimals of any currency in ISO 4217."""
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         own = self.impl if dialect.name == "postgresql" else BigInteger()
@@ -129,7 +129,7 @@ class Money(TypeDecorator[Decimal]):
 
 
 def _with_cents(value: Decimal | None) -> Decimal | None:
-    """Return an amount with two decimals, or with all that it has if they are more."""
+    """Return an amount with two decimals, or with all of its decimals if it has more."""
     if value is None:
         return None
     short = value.quantize(CENT)
@@ -144,12 +144,12 @@ def _from_units(value: int | None) -> Decimal | None:
 
 
 def finer_than(price: ColumnElement[Decimal], digits: int, dialect: Dialect) -> ColumnElement[bool]:
-    """Return the condition that an amount has more decimals than that."""
+    """Return the condition that an amount has more decimals than `digits`."""
     if dialect.name == "postgresql":
         return price != func.round(price, digits)
     units = type_coerce(price, BigInteger)
     return units % literal(10 ** (Money.DECIMALS - digits)) != 0
 
 
-# Folded text is compared by code point: SQLite does so by itself, PostgreSQL by its collation "C".
+# Folded text is compared by code point: SQLite's default, PostgreSQL's collation "C".
 FoldedText = Text().with_variant(Text(collation="C"), "postgresql")

@@ -1,1 +1,1 @@
-"""What SQLite does differently."""
+"""The SQLite adapter."""

@@ -49,21 +49,21 @@ G = TypeVar("G", bound=Hashable)
 R = TypeVar("R")
 
 PRAGMAS = (
-    # Readers and the writer do not wait for each other.
+    # Readers and the writer do not block each other.
     "PRAGMA journal_mode = WAL",
-    # A commit is on the disk before it is acknowledged, even if the power goes next.
+    # A commit is on disk before it is acknowledged, even if the power fails next.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
-    # What is deleted or overwritten is overwritten with zeros, in free pages as well.
+    # Deleted content is overwritten with zeros, in free pages as well.
     "PRAGMA secure_delete = ON",
     f"PRAGMA busy_timeout = {int(STATEMENT_TIMEOUT * 1000)}",
 )
 
 LOOP_BUDGET = 0.005
-"""Seconds for which a read may keep the event loop from all else; then it goes to a thread."""
+"""Seconds for which a read may block the event loop; a longer read moves to a thread."""
 
 ERASURE_SECONDS = 0.2
-"""How long the writer waits for readers in order to empty the write-ahead log."""
+"""Seconds that the writer waits for readers when it truncates the write-ahead log."""
 
 UNKNOWN = object()
 
@@ -75,7 +75,7 @@ FOREIGN = "The database file was replaced by one that this version cannot use."
 def connect(path: Path, mode: str) -> Any:
     """Open the file in one of SQLite's modes: `ro`, `rw`, or `rwc` to create it."""
     if mode == "rwc":
-        # SQLite would create it as the umask says. What it puts beside it gets the same mode.
+        # SQLite would create it with the umask's mode. Its companion files get the same mode.
         _create(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
@@ -85,16 +85,16 @@ def connect(path: Path, mode: str) -> Any:
 
 
 def _create(path: Path) -> None:
-    # What cannot be created SQLite cannot open either, and it says why as it says all else.
+    # SQLite reports the same failure when it opens the file.
     with suppress(OSError):
         private_files.create_file(path)
 
 
 def make_engine(path: Path, mode: str) -> Engine:
-    """Return an engine whose transactions take the write lock at once.
+    """Create an engine whose transactions take the write lock at once.
 
-    A transaction that reads first and writes later fails as soon as another has written in
-    between, however long it would be willing to wait; `BEGIN IMMEDIATE` waits its turn instead.
+    A transaction that reads first and writes later fails if another one has written in between. The
+    busy timeout does not help then. `BEGIN IMMEDIATE` waits for the lock instead.
     """
     engine = create_engine(
         "sqlite://",
@@ -104,7 +104,7 @@ def make_engine(path: Path, mode: str) -> Engine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=STATEMENT_TIMEOUT,
-        # Errors end up in logs, and what is written does not belong there.
+        # Errors are logged, and parameter values must not be.
         hide_parameters=True,
     )
     log_statements_of(engine)
@@ -115,7 +115,7 @@ def make_engine(path: Path, mode: str) -> Engine:
 
     @event.listens_for(engine, "checkin")
     def leave_no_transaction_open(raw: Any, record: Any) -> None:
-        # A commit that fails leaves SQLite in its transaction, and SQLAlchemy takes it for over.
+        # A failed commit leaves SQLite's transaction open, but SQLAlchemy considers it closed.
         if raw is not None and raw.in_transaction:
             raw.rollback()
 
@@ -125,9 +125,9 @@ def make_engine(path: Path, mode: str) -> Engine:
 class SqliteDatabase(SqlDatabase):
     """One file: one writer, one connection for short reads, one for long reads in a thread.
 
-    The file may be deleted or replaced under a running service. SQLite would go on writing into
-    the old one, which nobody would ever open again; so the file's identity is compared before and
-    after each transaction, and nothing is acknowledged that is not in the file of that name.
+    The file may be deleted or replaced while the service runs. SQLite would continue to write to
+    the old, unreachable file. The file's identity is therefore compared before and after each
+    transaction. A commit is acknowledged only if it is in the current file.
     """
 
     dialect = SQLiteDialect_pysqlite(paramstyle="named")
@@ -137,9 +137,10 @@ class SqliteDatabase(SqlDatabase):
         self.path = path
         self.engine = make_engine(path, "rw")
         self._identity: tuple[int, int] | None = None
-        # Held by a unit of work from its begin to its end: the file is not changed under it.
+        # Held from a unit of work's beginning to its end, so that the file is not reopened during
+        # it.
         self._working = threading.RLock()
-        # Held while the service takes another file over; nobody opens anything meanwhile.
+        # Held while the service reopens the file; no reader connects meanwhile.
         self._reopening = threading.Lock()
         self._loop_reader = Reader(self._connect_reader, LOOP_BUDGET)
         self._thread_reader = Reader(self._connect_reader, STATEMENT_TIMEOUT)
@@ -147,12 +148,12 @@ class SqliteDatabase(SqlDatabase):
         self._tick_cache: dict[Any, Any] = {}
         self._slow: WeakSet[Statement] = WeakSet()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
-        # Set while the write-ahead log may hold personal data of a deleted user.
+        # Set while the write-ahead log may contain personal data of a deleted user.
         self._must_empty_log = False
 
     async def connect(self) -> None:
         self._identity = self._file_identity()
-        # The writer's connection holds on to this very file from now on; see `_close_connections`.
+        # The writer's connection keeps this file open from now on; see `_close_connections`.
         self.engine.connect().close()
 
     async def close(self) -> None:
@@ -175,7 +176,7 @@ class SqliteDatabase(SqlDatabase):
             raise
 
     def end(self) -> None:
-        # Whoever changes something finds it changed, in the same turn of the event loop as well.
+        # End the tick, so that later reads of the same tick see the change.
         self._tick_open = False
         try:
             if self._must_empty_log:
@@ -184,16 +185,16 @@ class SqliteDatabase(SqlDatabase):
             self._working.release()
 
     def erase_deleted_users(self, connection: Connection) -> None:
-        # A deletion leaves the trigrams of the name in the index, marked as deleted, until FTS5
-        # merges them. Merging all of them now removes them for good. FTS5's own `secure-delete`
+        # FTS5 only marks a deleted user's trigrams as deleted until it merges its segments.
+        # `optimize` merges all of them now, which removes the trigrams. FTS5's `secure-delete`
         # would do so as well, but makes the index unreadable to SQLite before 3.42.
         connection.exec_driver_sql("INSERT INTO users_search (users_search) VALUES ('optimize')")
         self._must_empty_log = True
 
     def _empty_log(self) -> None:
-        """Write the log into the database and truncate it, or leave that to the next unit of work.
+        """Checkpoint and truncate the write-ahead log, or leave that to the next unit of work.
 
-        A reader whose transaction began before the last commit is waited for only briefly.
+        A reader whose transaction began before the last commit delays this only briefly.
         """
         try:
             with self.engine.connect() as connection:
@@ -205,14 +206,14 @@ class SqliteDatabase(SqlDatabase):
                     raw.execute(PRAGMAS[-1])
             self._must_empty_log = bool(busy)
         except Exception as error:
-            # The change itself is committed, and whether the file can be used the next one tells.
+            # The change itself is committed, and the next unit of work reports an unusable file.
             if self.to_service_error(error, may_be_committed=False) is None:
                 raise
 
     def check(self) -> None:
         if self._file_identity() == self._identity:
             return
-        # Whoever notices sees to it, unless somebody is in the middle of a unit of work.
+        # Reopen the file unless a unit of work is in progress.
         if self._working.acquire(blocking=False):
             try:
                 self._reopen()
@@ -221,7 +222,11 @@ class SqliteDatabase(SqlDatabase):
         raise DatabaseUnavailable(REPLACED)
 
     def _file_identity(self) -> tuple[int, int]:
-        """Return the identity of the file that has the name now."""
+        """Return the device and inode of the file that has the name now.
+
+        Raises:
+            DatabaseUnavailable: when there is no such file.
+        """
         try:
             status = self.path.stat()
         except OSError:
@@ -229,7 +234,11 @@ class SqliteDatabase(SqlDatabase):
         return status.st_dev, status.st_ino
 
     def _reopen(self) -> None:
-        """Let go of the old file, and hold on to the one that has its name now."""
+        """Close the old file and open the one that has its name now.
+
+        Raises:
+            DatabaseUnavailable: when the new file is missing or not usable by this version.
+        """
         with self._reopening:
             self._close_connections()
             found = self._file_identity()
@@ -239,10 +248,10 @@ class SqliteDatabase(SqlDatabase):
             self._identity = found
 
     def _close_connections(self) -> None:
-        """Close every connection, leaving nothing in the log that another file could inherit.
+        """Close every connection and leave no log that another file could inherit.
 
-        The write-ahead log lies beside the database under a fixed name. Were the new file opened
-        while changes to the old one are still in it, SQLite would write them into the new one.
+        The write-ahead log lies beside the database under a fixed name. If it still contained
+        changes of the old file, SQLite would apply them to the new one.
         """
         self._loop_reader.close()
         self._thread_reader.close()
@@ -270,31 +279,32 @@ class SqliteDatabase(SqlDatabase):
 
     async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
         values = statement.values(given)
-        # What once took long is taken to do so again, unless it is known that an index serves it. A
-        # search is not even tried: SQLite does not ask for the time while it goes through trigrams.
+        # A statement that was slow once is assumed to be slow again, unless an index is known to
+        # serve it. A search never runs on the loop: FTS5 does not call the progress handler during
+        # a match.
         if short or not (statement.value_sensitive or statement in self._slow):
             try:
                 self.tick_cache()
                 return self._loop_reader.fetch(statement, values)
             except ReadTimedOut:
                 self._slow.add(statement)
-                log.info("a read takes long and goes to a thread", extra={"sql": statement.sql})
+                log.info("slow read moved to thread", extra={"sql": statement.sql})
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, self._read_in_thread, statement, values
         )
 
     def tick_cache(self) -> dict[Any, Any]:
-        """Return the answers to what has been asked in this turn of the event loop.
+        """Return the cache of reads in the current event-loop tick.
 
-        Whoever is called in this turn was due before its first read, and so finds all that had been
-        acknowledged by then. What becomes due after that is called when the turn is over. So the
-        file, and what is in it, is looked at once for all of them.
+        A callback of this tick was scheduled before the tick's first read. That read therefore sees
+        every change acknowledged by then. Later callbacks run in the next tick. The file's identity
+        and snapshot are thus checked once per tick.
         """
         if not self._tick_open:
             self.check()
             asyncio.get_running_loop().call_soon(self._end_tick)
             self._tick_open = True
-            # An answer that comes after the turn goes where nobody looks.
+            # A late result of an earlier tick goes into a discarded dictionary.
             self._tick_cache = {}
             self._loop_reader.begin()
         return self._tick_cache
@@ -325,12 +335,16 @@ class SqliteDatabase(SqlDatabase):
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
 
     def _checked_schema(self) -> Schema:
-        if self._identity is not None:  # that is, while serving
+        if self._identity is not None:  # only while serving
             self.check()
         return self._schema()
 
     def _schema(self) -> Schema:
-        """Look at the file without leaving a trace in it, whatever it may be."""
+        """Read the schema revision without modifying the file.
+
+        Raises:
+            DatabaseUnavailable: when the file cannot be read.
+        """
         if not self.path.exists():
             return Schema.EMPTY
         try:
@@ -354,14 +368,14 @@ class SqliteDatabase(SqlDatabase):
 
 
 class _DirectLookup(Lookup):
-    """Rows by keys, a statement for each who asks: it takes microseconds."""
+    """Look up rows by keys with one statement per request, which takes microseconds."""
 
     def __init__(self, database: SqliteDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
         self._turns = database
         self._several = database.coalesced(self._look_up)
-        # Where somebody ran ANALYZE, SQLite would make a plan for each value that an index is asked
-        # for, which takes longer than to ask it. It does not look into a select.
+        # After ANALYZE, SQLite plans again for each bound value of an indexed column, which takes
+        # longer than the lookup. A subquery hides the value from the planner.
         one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
         self._one = Statement(one, database.dialect)
         self._statement = lru_cache(maxsize=8)(self._statement_for)

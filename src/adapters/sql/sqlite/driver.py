@@ -1,8 +1,8 @@
-"""SQLite itself, as new as can be had.
+"""Import of the newest available SQLite module.
 
-Before 3.51.3 SQLite had a defect in its write-ahead log that could lose a change when several
-connections wrote; most Pythons carry an older one. The package `pysqlite3` is the standard
-library's module around a current SQLite, where it exists for the platform.
+Before 3.51.3, SQLite's write-ahead log had a bug that could lose a change when several connections
+wrote. Most Python builds include an older version. The package `pysqlite3` is the standard
+library's module with a current SQLite, on the platforms that it supports.
 """
 
 from typing import TYPE_CHECKING

@@ -1,17 +1,17 @@
-"""What the module of SQLite raises, told in the service layer's words."""
+"""Translation of the SQLite module's errors into the service layer's."""
 
 from adapters.sql.errors import BUSY, FULL, READ_ONLY, SLOW, UNUSABLE, unavailable
 from adapters.sql.sqlite.driver import sqlite3
 from service_layer.errors import ConcurrencyConflict
 
-# Somebody else was quicker; see `SqlDatabase.translate_error`.
+# Each of these is a concurrency conflict; see `SqlDatabase.translate_error`.
 _COLLISIONS = {
-    787,  # SQLITE_CONSTRAINT_FOREIGNKEY; at the end of a transaction 19 is all that is told
+    787,  # SQLITE_CONSTRAINT_FOREIGNKEY; a commit reports the primary code 19 only
     1555,  # SQLITE_CONSTRAINT_PRIMARYKEY
     2067,  # SQLITE_CONSTRAINT_UNIQUE
 }
 
-# sqlite.org/rescode.html: primary result codes.
+# Primary result codes (sqlite.org/rescode.html).
 _CODES = {
     5: BUSY,  # SQLITE_BUSY
     6: BUSY,  # SQLITE_LOCKED
@@ -26,7 +26,7 @@ _CODES = {
 
 
 def translate_error(error: BaseException) -> Exception | None:
-    """Return the error to raise in place of the module's one, or `None` to let it be."""
+    """Return the error to raise in place of the module's, or `None` to keep it."""
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", None)
