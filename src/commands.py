@@ -33,7 +33,7 @@ from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.server.protocol import Protocol
 from entrypoints.web.middleware import REQUEST_ID
-from service_layer import access, stockroom, users
+from service_layer import access, catalogue, users
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -180,7 +180,7 @@ class Commands(cli.CommandBackend):
 
     def _require_prices_fit(self) -> None:
         try:
-            self._perform(stockroom.require_prices_fit, currency=self._currency)
+            self._perform(catalogue.require_prices_fit, currency=self._currency)
         except PricesTooFine as error:
             raise Failed(f"ATELIER_CURRENCY: {error}") from None
 

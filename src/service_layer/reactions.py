@@ -8,7 +8,7 @@ from domain.catalogue import ProductArchived, ProductDeleted
 from domain.stock import StockRanLow, StockRecovered
 from domain.users import PasswordChanged, UserDeactivated
 from service_layer.access import revoke_tokens_on
-from service_layer.stockroom import complete_reorder, plan_reorder, release_reorders
+from service_layer.stock import complete_reorder, plan_reorder, release_reorders
 from service_layer.tasks import unassign_tasks
 from service_layer.unit_of_work import UnitOfWork
 

@@ -17,7 +17,7 @@ from domain.base import COUNT_LIMIT, Entity, Event, PageRequest
 from domain.errors import InvalidField, NotFound, NotUnique, StillReferenced, VersionMismatch
 from domain.tasks import SORTS, Task, TaskCompleted, TaskCreated, TaskEdited, TaskFilter
 from domain.values import CENT
-from service_layer import access, stockroom
+from service_layer import access, catalogue
 from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable, QueueFull
 from service_layer.queries.tasks import TaskView
@@ -469,7 +469,7 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     backend: Backend,
 ) -> None:
     def add_category(name: str) -> Callable[[UnitOfWork], Any]:
-        return partial(stockroom.create_category, name=name, now=NOON)
+        return partial(catalogue.create_category, name=name, now=NOON)
 
     one, taken, other = Together(backend).run(
         add_category("Screws"), add_category("SCREWS"), add_category("Nails")
@@ -477,15 +477,15 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     assert (one.name, type(taken), other.name) == ("Screws", NotUnique, "Nails")
 
     removed, refused = Together(backend).run(
-        partial(stockroom.delete_category, one.id, now=NOON),
-        partial(stockroom.create_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
+        partial(catalogue.delete_category, one.id, now=NOON),
+        partial(catalogue.create_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
     )
     assert removed is None
     assert isinstance(refused, InvalidField)
 
     product, in_use = Together(backend).run(
-        partial(stockroom.create_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
-        partial(stockroom.delete_category, other.id, now=NOON),
+        partial(catalogue.create_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
+        partial(catalogue.delete_category, other.id, now=NOON),
     )
     assert (product.category_id, type(in_use)) == (other.id, StillReferenced)
 
@@ -671,7 +671,7 @@ some_tasks = st.lists(
 def make_tasks(uow: UnitOfWork, some: list[Any]) -> tuple[list[Task], list[UUID]]:
     """Make tasks, and return them and the products that they may refer to."""
     products = [
-        stockroom.create_product(uow, name=name, price=CENT, now=NOON).id
+        catalogue.create_product(uow, name=name, price=CENT, now=NOON).id
         for name in ("Glue", "Nails")
     ]
     entities: list[Task] = []

@@ -21,7 +21,8 @@ from domain.currencies import Currency
 from domain.errors import InvalidField, NotFound, NotUnique, StillReferenced, VersionMismatch
 from domain.stock import InsufficientStock, MovementFilter, Reason, StockRanLow
 from domain.tasks import ReorderOpen, TaskFilter
-from service_layer import stockroom, users
+from service_layer import catalogue, users
+from service_layer import stock as stock_use_cases
 from service_layer import tasks as task_use_cases
 from service_layer.queries.catalogue import CategoryView, ProductCategory, ProductView
 from service_layer.queries.stock import MovementView, StockLevel
@@ -45,18 +46,18 @@ def perform_plain(backend: Backend, use_case: Callable[..., Any], **kwargs: Any)
 
 def add(backend: Backend, name: str = "Sandpaper", **members: Any) -> UUID:
     members.setdefault("price", Decimal("12.50"))
-    id: UUID = perform(backend, stockroom.create_product, name=name, **members).id
+    id: UUID = perform(backend, catalogue.create_product, name=name, **members).id
     return id
 
 
 def add_category(backend: Backend, name: str = "Tools") -> UUID:
-    id: UUID = perform(backend, stockroom.create_category, name=name).id
+    id: UUID = perform(backend, catalogue.create_category, name=name).id
     return id
 
 
 def move(backend: Backend, id: UUID, quantity: int, **members: Any) -> Any:
     members.setdefault("reason", Reason.RECEIVED if quantity > 0 else Reason.SOLD)
-    return perform(backend, stockroom.record_movement, id, quantity=quantity, **members)
+    return perform(backend, stock_use_cases.record_movement, id, quantity=quantity, **members)
 
 
 def get(backend: Backend, id: UUID) -> ProductView:
@@ -137,7 +138,7 @@ def test_a_price_is_kept_exactly_whatever_decimals_its_currency_has(
     id = add(backend, price=exactly, currency=currency)
     assert get(backend, id).price == exactly
     changes = {"price": exactly + currency.step}
-    perform(backend, stockroom.edit_product, id, changes, currency=currency)
+    perform(backend, catalogue.edit_product, id, changes, currency=currency)
     more = get(backend, id).price
     assert more == exactly + currency.step
     for filter, found in (
@@ -159,7 +160,7 @@ def test_stored_prices_fit_a_currency_with_as_many_decimals(
     refused = []
     for code in ("JPY", "EUR", "KWD", "CLF"):
         try:
-            perform_plain(backend, stockroom.require_prices_fit, currency=Currency.of(code))
+            perform_plain(backend, catalogue.require_prices_fit, currency=Currency.of(code))
         except PricesTooFine:
             refused.append(code)
     assert refused == too_few
@@ -167,12 +168,12 @@ def test_stored_prices_fit_a_currency_with_as_many_decimals(
 
 def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> None:
     id = add_category(backend, " Werkzeüg ")
-    perform(backend, stockroom.edit_category, id, name="Werkzeüg")
+    perform(backend, catalogue.edit_category, id, name="Werkzeüg")
     view = CategoryView(id=id, version=1, created_at=NOON, updated_at=NOON, name="Werkzeüg")
     assert backend.ask(backend.categories.get(id, NOON)) == view
     later = NOON + timedelta(hours=1)
     product = add(backend, category_id=id)
-    perform(backend, stockroom.edit_category, id, name="Tools", now=later, expected={1})
+    perform(backend, catalogue.edit_category, id, name="Tools", now=later, expected={1})
 
     renamed = replace(view, version=2, updated_at=later, name="Tools")
     assert backend.ask(backend.categories.get(id, NOON)) == renamed
@@ -187,11 +188,11 @@ def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
     with pytest.raises(NotUnique) as adding:
         add(backend, sku="aB-1")
     with pytest.raises(NotUnique) as editing:
-        perform(backend, stockroom.edit_product, other, {"sku": "AB-1"})
+        perform(backend, catalogue.edit_product, other, {"sku": "AB-1"})
     assert adding.value.field == editing.value.field == "sku"
     assert get(backend, other).sku is None
     # One's own, in another case, is not another's; and any number have none.
-    perform(backend, stockroom.edit_product, first, {"sku": "AB-1"})
+    perform(backend, catalogue.edit_product, first, {"sku": "AB-1"})
     add(backend, sku=None)
     assert get(backend, first).sku == "AB-1"
     add(backend, sku="Ö-1")
@@ -205,8 +206,8 @@ def test_a_name_is_one_categorys_whatever_the_case(backend: Backend) -> None:
     with pytest.raises(NotUnique):
         add_category(backend, "TOOLS")
     with pytest.raises(NotUnique):
-        perform(backend, stockroom.edit_category, other, name="tools")
-    perform(backend, stockroom.edit_category, first, name="tools")
+        perform(backend, catalogue.edit_category, other, name="tools")
+    perform(backend, catalogue.edit_category, first, name="tools")
     found = backend.ask(backend.categories.list_page(CategoryFilter(), FIRST)).items
     assert [category.name for category in found] == ["tools", "Glue"]
     # Accents make another name, with which no case has to do.
@@ -250,23 +251,23 @@ def test_a_product_is_in_a_category_that_there_is(backend: Backend) -> None:
         with pytest.raises(InvalidField) as adding:
             add(backend, category_id=missing)
         with pytest.raises(InvalidField) as editing:
-            perform(backend, stockroom.edit_product, id, {"category_id": missing})
+            perform(backend, catalogue.edit_product, id, {"category_id": missing})
         assert adding.value.field == editing.value.field == "category_id"
 
 
 def test_a_category_with_products_stays_archived_ones_among_them(backend: Backend) -> None:
     category_id = add_category(backend)
     id = add(backend, category_id=category_id)
-    perform(backend, stockroom.archive_product, id)
+    perform(backend, catalogue.archive_product, id)
     with pytest.raises(StillReferenced):
-        perform(backend, stockroom.delete_category, category_id)
-    perform(backend, stockroom.edit_product, id, {"category_id": None})
+        perform(backend, catalogue.delete_category, category_id)
+    perform(backend, catalogue.edit_product, id, {"category_id": None})
     with pytest.raises(VersionMismatch):
-        perform(backend, stockroom.delete_category, category_id, expected={2})
-    perform(backend, stockroom.delete_category, category_id)
+        perform(backend, catalogue.delete_category, category_id, expected={2})
+    perform(backend, catalogue.delete_category, category_id)
 
     with pytest.raises(NotFound):
-        perform(backend, stockroom.delete_category, category_id)
+        perform(backend, catalogue.delete_category, category_id)
     assert backend.ask(backend.categories.get(category_id, NOON)) is None
 
 
@@ -281,9 +282,9 @@ def test_a_category_does_not_go_while_a_product_comes_into_it(backend: Backend) 
             try:
                 if number < 3:
                     change = {"category_id": category_id}
-                    perform(backend, stockroom.edit_product, ids[number], change)
+                    perform(backend, catalogue.edit_product, ids[number], change)
                 else:
-                    perform(backend, stockroom.delete_category, category_id)
+                    perform(backend, catalogue.delete_category, category_id)
             except (InvalidField, StillReferenced) as error:
                 return type(error)
             return None
@@ -297,17 +298,17 @@ def test_a_category_does_not_go_while_a_product_comes_into_it(backend: Backend) 
             assert get(backend, id).category_id == (category_id if outcome is None else None)
         if there:
             for id in ids:
-                perform(backend, stockroom.edit_product, id, {"category_id": None})
-            perform(backend, stockroom.delete_category, category_id)
+                perform(backend, catalogue.edit_product, id, {"category_id": None})
+            perform(backend, catalogue.delete_category, category_id)
 
 
 def test_a_product_that_never_moved_can_go_and_another_stays(backend: Backend) -> None:
     never, moved = add(backend), add(backend)
     move(backend, moved, 1)
     move(backend, moved, -1)
-    perform(backend, stockroom.delete_product, never)
+    perform(backend, catalogue.delete_product, never)
     with pytest.raises(StillReferenced):
-        perform(backend, stockroom.delete_product, moved)
+        perform(backend, catalogue.delete_product, moved)
     assert backend.ask(backend.products.get(never, NOON)) is None
     assert agrees(backend, moved) == 0
 
@@ -321,7 +322,7 @@ def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
                 if number:
                     move(backend, id, 1)
                 else:
-                    perform(backend, stockroom.delete_product, id)
+                    perform(backend, catalogue.delete_product, id)
             except (NotFound, StillReferenced) as error:
                 return type(error)
             return None
@@ -381,10 +382,10 @@ def test_what_is_not_there_is_not_given_out(backend: Backend) -> None:
 
 def test_a_count_is_a_movement_of_the_difference(backend: Backend) -> None:
     id = add(backend, stock=5)
-    perform(backend, stockroom.edit_product, id, {"name": "Counted"}, stock=5)
+    perform(backend, catalogue.edit_product, id, {"name": "Counted"}, stock=5)
     assert (get(backend, id).version, len(ledger(backend, id))) == (2, 1)
-    perform(backend, stockroom.edit_product, id, {}, stock=2, expected={2})
-    perform(backend, stockroom.edit_product, id, {}, stock=9)
+    perform(backend, catalogue.edit_product, id, {}, stock=2, expected={2})
+    perform(backend, catalogue.edit_product, id, {}, stock=9)
 
     counts = [(one.quantity, one.reason, one.stock_after) for one in ledger(backend, id)[1:]]
     assert counts == [(-3, Reason.COUNTED, 2), (7, Reason.COUNTED, 9)]
@@ -394,11 +395,11 @@ def test_a_count_is_a_movement_of_the_difference(backend: Backend) -> None:
 def test_what_was_archived_still_moves(backend: Backend) -> None:
     id = add(backend, stock=5)
     for _ in range(2):
-        perform(backend, stockroom.archive_product, id)
+        perform(backend, catalogue.archive_product, id)
     assert (get(backend, id).archived, get(backend, id).version) == (True, 2)
     move(backend, id, -5)
     for _ in range(2):
-        perform(backend, stockroom.restore_product, id)
+        perform(backend, catalogue.restore_product, id)
     assert (get(backend, id).archived, get(backend, id).version) == (False, 4)
     assert agrees(backend, id) == 0
 
@@ -428,7 +429,7 @@ def test_counts_among_sales_and_deliveries_leave_a_ledger_that_adds_up(backend: 
         if number % 3:
             move(backend, id, 2 if number % 2 else -1)
         else:
-            perform(backend, stockroom.edit_product, id, {}, stock=30 + number)
+            perform(backend, catalogue.edit_product, id, {}, stock=30 + number)
 
     in_threads(12, work)
     agrees(backend, id)
@@ -448,8 +449,8 @@ def test_each_time_the_stock_falls_to_its_level_one_task_appears(backend: Backen
 
 def test_a_count_can_let_the_stock_fall_to_its_level_too(backend: Backend) -> None:
     id = add(backend, "x" * 100, stock=10, actor=MEMBER.actor)
-    perform(backend, stockroom.edit_product, id, {"reorder_level": 6}, stock=6, actor=MEMBER.actor)
-    perform(backend, stockroom.edit_product, id, {"reorder_level": 9}, stock=5)
+    perform(backend, catalogue.edit_product, id, {"reorder_level": 6}, stock=6, actor=MEMBER.actor)
+    perform(backend, catalogue.edit_product, id, {"reorder_level": 9}, stock=5)
 
     filter = TaskFilter(today=NOON.date())
     (task,) = backend.ask(backend.tasks.list_page(filter, FIRST)).items
@@ -469,9 +470,9 @@ def test_a_product_has_one_open_task_which_the_workshop_completes_when_there_is_
     backend: Backend,
 ) -> None:
     id = add(backend, "Glue", stock=5, reorder_level=4)
-    edit = partial(perform, backend, stockroom.edit_product, id)
-    archive = partial(perform, backend, stockroom.archive_product, id)
-    restore = partial(perform, backend, stockroom.restore_product, id)
+    edit = partial(perform, backend, catalogue.edit_product, id)
+    archive = partial(perform, backend, catalogue.archive_product, id)
+    restore = partial(perform, backend, catalogue.restore_product, id)
     steps: list[tuple[Callable[[], Any], int, int]] = [
         (partial(move, backend, id, -1), 1, 0),
         (partial(move, backend, id, -1), 1, 0),
@@ -505,7 +506,7 @@ def test_an_edit_that_keeps_a_product_low_makes_no_second_task_once_a_person_com
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (task,) = reorders(backend, id)
     perform(backend, task_use_cases.complete_task, task.id, actor=MEMBER.actor)
-    perform(backend, stockroom.edit_product, id, {"reorder_level": 1}, stock=1)
+    perform(backend, catalogue.edit_product, id, {"reorder_level": 1}, stock=1)
     move(backend, id, -1)
     assert [one.completed for one in reorders(backend, id)] == [True]
 
@@ -516,7 +517,7 @@ def test_a_task_is_found_by_its_product_whatever_its_title_or_the_products_name(
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (task,) = reorders(backend, id)
     perform(backend, task_use_cases.edit_task, task.id, {"title": "Ask Eve for glue"})
-    perform(backend, stockroom.edit_product, id, {"name": "Wood glue"})
+    perform(backend, catalogue.edit_product, id, {"name": "Wood glue"})
     perform(backend, task_use_cases.create_task, title="Reorder Wood glue")
     move(backend, id, 10)
     assert [(one.id, one.completed) for one in reorders(backend, id)] == [(task.id, True)]
@@ -566,10 +567,10 @@ def test_a_product_with_reorder_tasks_can_be_deleted_and_they_stay_without_it(
     backend: Backend,
 ) -> None:
     id = add(backend, "Glue", reorder_level=5)
-    perform(backend, stockroom.edit_product, id, {"reorder_level": 0})
-    perform(backend, stockroom.archive_product, id)
-    perform(backend, stockroom.restore_product, id)
-    perform(backend, stockroom.delete_product, id)
+    perform(backend, catalogue.edit_product, id, {"reorder_level": 0})
+    perform(backend, catalogue.archive_product, id)
+    perform(backend, catalogue.restore_product, id)
+    perform(backend, catalogue.delete_product, id)
 
     filter = TaskFilter(today=NOON.date())
     left = backend.ask(backend.tasks.list_page(filter, FIRST)).items
@@ -583,12 +584,14 @@ def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> No
     id = add(backend, stock=1)
 
     def fail(uow: Any, event: Any) -> None:
-        stockroom.plan_reorder(uow, event)
+        stock_use_cases.plan_reorder(uow, event)
         raise RuntimeError
 
     runner = backend.runner({StockRanLow: (fail,)})
     with pytest.raises(RuntimeError):
-        runner.perform(stockroom.record_movement, id, quantity=-1, reason=Reason.SOLD, now=NOON)
+        runner.perform(
+            stock_use_cases.record_movement, id, quantity=-1, reason=Reason.SOLD, now=NOON
+        )
     assert (agrees(backend, id), tasks(backend)) == (1, [])
 
 
@@ -656,7 +659,7 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
 ) -> None:
     # Each example works in products of its own and leaves none behind.
     with backend.open() as uow:
-        category = stockroom.create_category(uow, name="Tools", now=NOON)
+        category = catalogue.create_category(uow, name="Tools", now=NOON)
         uow.commit()
     with backend.open() as uow:
         kept = make_products(uow, some, category.id)

@@ -15,7 +15,7 @@ from domain.errors import InvalidField, NotFound, VersionMismatch
 from domain.stock import InsufficientStock, MovementFilter, Reason
 from domain.tasks import TaskCreated, TaskDeleted, TaskEdited, TaskFilter
 from domain.values import CENT
-from service_layer import devices, posts, stockroom, users
+from service_layer import catalogue, devices, posts, stock, users
 from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict
 from service_layer.unit_of_work import UnitOfWork
@@ -31,7 +31,7 @@ def by(use_case: Any, *args: Any, **members: Any) -> Callable[[UnitOfWork], Any]
 
 
 def rename(uow: UnitOfWork, category_id: UUID, changes: Mapping[str, Any], **more: Any) -> Any:
-    return stockroom.edit_category(uow, category_id, **changes, **more)
+    return catalogue.edit_category(uow, category_id, **changes, **more)
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ KINDS = {
         ),
         Kind(
             "products",
-            by(stockroom.create_product, name="One", price=CENT),
-            stockroom.edit_product,
+            by(catalogue.create_product, name="One", price=CENT),
+            catalogue.edit_product,
             {"name": "a"},
             {"sku": "b"},
-            stockroom.delete_product,
+            catalogue.delete_product,
         ),
         Kind(
             "categories",
-            by(stockroom.create_category, name="One"),
+            by(catalogue.create_category, name="One"),
             rename,
             {"name": "a"},
             {"name": "b"},
-            stockroom.delete_category,
+            catalogue.delete_category,
         ),
         Kind(
             "posts",
@@ -221,9 +221,9 @@ def test_a_removal_that_fails_in_a_shared_transaction_removes_nothing(
 def test_those_who_share_a_transaction_take_no_more_from_one_stock_than_there_is(
     backend: Backend,
 ) -> None:
-    new = by(stockroom.create_product, name="Screws", price=CENT, stock=7, reorder_level=3)
+    new = by(catalogue.create_product, name="Screws", price=CENT, stock=7, reorder_level=3)
     product = backend.usual.perform(new)
-    take = by(stockroom.record_movement, product.id, quantity=-2, reason=Reason.SOLD)
+    take = by(stock.record_movement, product.id, quantity=-2, reason=Reason.SOLD)
 
     together = Together(backend)
     *taken, fourth, fifth = together.run(*[take] * 5)

@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from contract.adapters import Together
 from domain.stock import Reason
 from domain.values import CENT
-from service_layer import stockroom
+from service_layer import catalogue, stock
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
@@ -106,11 +106,11 @@ def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing
         sql_backend(database_at(postgres_place)) as backend,
         psycopg.connect(text(postgres_place)) as holder,
     ):
-        product = backend.usual.perform(stockroom.create_product, name="Nut", price=CENT, now=NOON)
+        product = backend.usual.perform(catalogue.create_product, name="Nut", price=CENT, now=NOON)
         hold(holder, "products", f"{product.id}")
         runner = backend.runner()
         runner.TIMEOUT = 1.0
-        take = partial(stockroom.record_movement, quantity=1, reason=Reason.RECEIVED, now=NOON)
+        take = partial(stock.record_movement, quantity=1, reason=Reason.RECEIVED, now=NOON)
 
         async def take_many() -> list[object]:
             taking = (runner(take.func, product.id, **take.keywords) for _ in range(12))

@@ -26,7 +26,7 @@ from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post
 from domain.stock import Reason
 from domain.tasks import SORTS, TaskFilter
-from service_layer import stockroom, tasks, users
+from service_layer import catalogue, tasks, users
 from service_layer.queries.tasks import weeks_until
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, database_at, sql_backend
@@ -72,7 +72,7 @@ def populate_names(place: Path | URL, open: Callable[[], UnitOfWork]) -> None:
                 uow, username=f"extra{n}", email=f"extra{n}@example.org", name="Somebody",
                 password_hash="-", now=NOON,
             )  # fmt: skip
-            stockroom.create_category(uow, name=f"category {n}", now=NOON)
+            catalogue.create_category(uow, name=f"category {n}", now=NOON)
         uow.commit()
     if isinstance(place, URL):
         for table in ("users", "categories"):
@@ -184,7 +184,7 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
         with backend.open() as uow:
             for n in range(600):
                 now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
-                one = stockroom.create_product(uow, name=f"p{n % 50}", price=price, now=now)
+                one = catalogue.create_product(uow, name=f"p{n % 50}", price=price, now=now)
                 one.stock, one.archived = n % 40, n % 3 == 0
             for _ in range(600):
                 id, received = uow.new_id(), Reason.RECEIVED

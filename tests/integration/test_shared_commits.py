@@ -15,7 +15,7 @@ from contract.adapters import Together, add, get, items
 from domain.errors import Conflict, InvalidField
 from domain.stock import Reason
 from domain.values import CENT
-from service_layer import stockroom, tasks, users
+from service_layer import catalogue, stock, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.crash import When, share_until_killed
@@ -67,8 +67,8 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
 
     with sql_backend(database) as backend:
         # Stock that does not cross the reorder level causes no look at the tasks.
-        add_product = partial(stockroom.create_product, price=CENT, stock=1, now=NOON)
-        move: Any = stockroom.record_movement
+        add_product = partial(catalogue.create_product, price=CENT, stock=1, now=NOON)
+        move: Any = stock.record_movement
         ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
         fetched.clear()
         Together(backend).run(

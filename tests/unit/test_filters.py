@@ -15,7 +15,7 @@ from domain.devices import DeviceFilter
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
 from domain.users import UserFilter
-from service_layer import stockroom
+from service_layer import catalogue as catalogue_use_cases
 from support.backends import NOON, Backend, memory_backend
 
 CONTEXT = {"today", "now"}
@@ -33,7 +33,7 @@ def tasks(backend: Backend, some: list[Any]) -> Made:
 
 def products(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        category = stockroom.create_category(uow, name="Tools", now=NOON)
+        category = catalogue_use_cases.create_category(uow, name="Tools", now=NOON)
         return catalogue.make_products(uow, some, category.id), catalogue.some_filter(category.id)
 
 

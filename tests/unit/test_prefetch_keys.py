@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from bootstrap import Container
-from service_layer import stockroom, tasks
+from service_layer import stock, tasks
 from service_layer.group_commit.job import prefetch_keys
 from service_layer.idempotency import idempotently
 from service_layer.runner import Runner
@@ -15,12 +15,12 @@ ID = UUID(int=1)
 
 
 def test_what_a_use_case_is_going_to_change_is_known_by_its_first_arguments() -> None:
-    assert prefetch_keys(stockroom.record_movement, (ID,)) == (("product", ID),)
+    assert prefetch_keys(stock.record_movement, (ID,)) == (("product", ID),)
     assert prefetch_keys(tasks.create_task, ()) == ()
 
 
 def test_what_is_to_be_done_once_names_what_it_does() -> None:
-    assert prefetch_keys(idempotently, ("key", stockroom.record_movement, ID)) == (("product", ID),)
+    assert prefetch_keys(idempotently, ("key", stock.record_movement, ID)) == (("product", ID),)
     assert prefetch_keys(idempotently, ("key", tasks.create_task)) == ()
 
 

@@ -21,7 +21,7 @@ from domain.catalogue import (
 )
 from domain.errors import InvalidField, InvalidValue
 from domain.stock import MAX_STOCK, InsufficientStock, Reason, StockMoved, StockRanLow
-from service_layer import stockroom
+from service_layer import catalogue
 from service_layer.unit_of_work import UnitOfWork
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ def uow() -> Iterator[UnitOfWork]:
 
 def add(uow: UnitOfWork, **members: Any) -> Product:
     members = {"name": "Glue", "price": Decimal(1), "now": NOON, **members}
-    return stockroom.create_product(uow, **members)
+    return catalogue.create_product(uow, **members)
 
 
 def move(uow: UnitOfWork, product: Product, quantity: int, reason: Reason = Reason.SOLD) -> None:
@@ -116,7 +116,7 @@ def test_a_product_keeps_its_rules_whoever_adds_or_edits_it(
     changes: Any = {name: value for name, value in members.items() if name != "stock"}
     with pytest.raises(InvalidField) as edited:
         stock = members.get("stock")
-        stockroom.edit_product(uow, product.id, changes, stock=stock, now=LATER)
+        catalogue.edit_product(uow, product.id, changes, stock=stock, now=LATER)
     assert added.value.field == edited.value.field == field
     assert (product.name, product.stock, product.updated_at) == ("Glue", 3, NOON)
 

@@ -13,7 +13,7 @@ from entrypoints.web.dependencies import Categories, CurrentActor, IfMatch, Now,
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Search, text
-from service_layer import stockroom
+from service_layer import catalogue
 from service_layer.queries.catalogue import CategoryView
 
 router = APIRouter(prefix="/api/v1/categories", tags=["categories"], route_class=ApiRoute)
@@ -61,7 +61,7 @@ async def create_category(
     new: NewCategory, run: UseCases, by: CurrentActor, now: Now
 ) -> CategoryView:
     """Add a category."""
-    return CategoryView.of(await run(stockroom.create_category, **vars(new), actor=by, now=now))
+    return CategoryView.of(await run(catalogue.create_category, **vars(new), actor=by, now=now))
 
 
 @router.get("")
@@ -91,7 +91,7 @@ async def edit_category(
 ) -> CategoryView:
     """Give a category another name."""
     category = await run(
-        stockroom.edit_category,
+        catalogue.edit_category,
         category_id,
         name=patch.get("name"),
         actor=by,
@@ -106,4 +106,4 @@ async def delete_category(
     category_id: CategoryId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Strike a category off the list, if there are no products in it."""
-    await run(stockroom.delete_category, category_id, actor=by, now=now, expected=expected)
+    await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)

@@ -19,7 +19,7 @@ from entrypoints.web.dependencies import (
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.route import ApiRoute, problems
 from entrypoints.web.schema_types import text, whole
-from service_layer import stockroom
+from service_layer import stock
 from service_layer.queries.stock import MovementView
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=ApiRoute)
@@ -62,7 +62,7 @@ async def create_movement(
 ) -> MovementView:
     """Take pieces in, or give them out; the answer's Location is that of the ledger."""
     movement = await run(
-        stockroom.record_movement,
+        stock.record_movement,
         product_id,
         quantity=new.quantity,
         reason=Reason(new.reason),

@@ -39,7 +39,7 @@ from entrypoints.web.schema_types import (
     text,
     whole,
 )
-from service_layer import stockroom
+from service_layer import catalogue
 from service_layer.queries.catalogue import CategoryQueries, ProductCategory, ProductView
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=ApiRoute)
@@ -138,7 +138,7 @@ async def create_product(
     currency: InCurrency,
 ) -> ProductView:
     """Add a product."""
-    product = await run(stockroom.create_product, **vars(new), currency=currency, actor=by, now=now)
+    product = await run(catalogue.create_product, **vars(new), currency=currency, actor=by, now=now)
     return await _seen(product, category_queries, now, currency)
 
 
@@ -170,7 +170,7 @@ async def edit_product(
     """Give members of a product other values, or its stock the number that was counted."""
     changes: Any = {name: value for name, value in patch.items() if name != "stock"}
     product = await run(
-        stockroom.edit_product,
+        catalogue.edit_product,
         product_id,
         changes,
         stock=patch.get("stock"),
@@ -187,7 +187,7 @@ async def delete_product(
     product_id: ProductId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
     """Strike a product off the list, if nothing of it ever came or went."""
-    await run(stockroom.delete_product, product_id, actor=by, now=now, expected=expected)
+    await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)
 
 
 @router.post("/{product_id:id}/archive")
@@ -201,7 +201,7 @@ async def archive_product(
     currency: InCurrency,
 ) -> ProductView:
     """Offer a product no longer."""
-    product = await run(stockroom.archive_product, product_id, actor=by, now=now, expected=expected)
+    product = await run(catalogue.archive_product, product_id, actor=by, now=now, expected=expected)
     return await _seen(product, category_queries, now, currency)
 
 
@@ -216,5 +216,5 @@ async def restore_product(
     currency: InCurrency,
 ) -> ProductView:
     """Offer a product again."""
-    product = await run(stockroom.restore_product, product_id, actor=by, now=now, expected=expected)
+    product = await run(catalogue.restore_product, product_id, actor=by, now=now, expected=expected)
     return await _seen(product, category_queries, now, currency)

@@ -11,7 +11,8 @@ from domain.actors import Actor
 from domain.stock import Reason
 from domain.tasks import TaskChanges
 from entrypoints.demo.timeline import DAYS, Stage, read
-from service_layer import stockroom, tasks
+from service_layer import catalogue, tasks
+from service_layer import stock as stock_use_cases
 
 SEASON = (0.7, 0.8, 0.9, 1.0, 1.1, 0.5, 0.9, 1.1, 1.6, 1.1, 1.2, 1.5)
 """Relative demand per week: holidays in the sixth, an open day in the ninth."""
@@ -78,9 +79,9 @@ class Store:
     def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
         """Create a category with its products."""
         uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
-        category = stockroom.create_category(uow, name=name, now=now, actor=by)
+        category = catalogue.create_category(uow, name=name, now=now, actor=by)
         for number, (product, price, stock, reorder_level, description) in enumerate(products):
-            id = stockroom.create_product(
+            id = catalogue.create_product(
                 uow,
                 name=product,
                 sku=f"{prefix}-{1010 + 10 * number}",
@@ -121,7 +122,9 @@ class Store:
         """Record a movement, unless the quantity is zero."""
         if quantity:
             moved: Any = {"quantity": quantity, "reason": reason, "note": note}
-            stockroom.record_movement(self.stage.uow, article.id, now=now, actor=actor, **moved)
+            stock_use_cases.record_movement(
+                self.stage.uow, article.id, now=now, actor=actor, **moved
+            )
             article.stock += quantity
             self._look_after(article, now)
 
@@ -130,7 +133,7 @@ class Store:
         chance = self.stage.chance
         for article in chance.sample(self.offered, 30):
             stock = max(0, article.stock + chance.choice((-2, -1, -1, 0, 0, 1)))
-            stockroom.edit_product(
+            catalogue.edit_product(
                 self.stage.uow, article.id, {}, stock=stock, now=now, actor=self.buyer
             )
             article.stock = stock
@@ -167,7 +170,7 @@ class Store:
         """Archive a few products."""
         for article in self.stage.chance.sample(self.offered, 7):
             article.archived = True
-            stockroom.archive_product(self.stage.uow, article.id, now=now, actor=self.buyer)
+            catalogue.archive_product(self.stage.uow, article.id, now=now, actor=self.buyer)
 
     def sell_out(self, now: datetime) -> None:
         """Reduce the stock of a few products to zero, shortly before the end."""

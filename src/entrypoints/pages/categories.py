@@ -16,7 +16,7 @@ from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.web.dependencies import Categories, CurrentActor, Now, UseCases, ports
 from entrypoints.web.problems import to_problem
-from service_layer import idempotency, stockroom
+from service_layer import catalogue, idempotency
 from service_layer.queries.catalogue import CategoryView
 
 router = APIRouter(
@@ -49,7 +49,7 @@ async def create_category(
         await run(
             idempotency.idempotently,
             sent.key,
-            stockroom.create_category,
+            catalogue.create_category,
             locate=_place,
             actor=by,
             now=now,
@@ -83,7 +83,7 @@ async def save_category(
     try:
         name = sent.read(CategoryPatch).get("name")
         await run(
-            stockroom.edit_category,
+            catalogue.edit_category,
             category_id,
             name=name,
             actor=by,
@@ -113,7 +113,7 @@ async def delete_category(
     """Strike a category off the list, if there are no products in it."""
     expected = sent.expected
     try:
-        await run(stockroom.delete_category, category_id, actor=by, now=now, expected=expected)
+        await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)
     except StillReferenced as error:
         category = await category_queries.one(category_id, now)
         form = Form.of(category, *FIELDS).refused(error)

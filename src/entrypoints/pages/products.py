@@ -18,7 +18,7 @@ from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.stock import HERE
 from entrypoints.web.dependencies import CurrentActor, InCurrency, Now, Products, UseCases
 from entrypoints.web.problems import to_problem
-from service_layer import idempotency, stockroom
+from service_layer import catalogue, idempotency
 from service_layer.queries.catalogue import ProductView
 
 router = APIRouter(prefix=HERE, include_in_schema=False, route_class=PageRoute)
@@ -49,7 +49,7 @@ async def create_product(
         place = await run(
             idempotency.idempotently,
             sent.key,
-            stockroom.create_product,
+            catalogue.create_product,
             locate=lambda product: f"{HERE}/{product.id}",
             currency=currency,
             actor=by,
@@ -88,7 +88,7 @@ async def save_product(
         changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
         expected = sent.expected
         await run(
-            stockroom.edit_product,
+            catalogue.edit_product,
             product_id,
             changes,
             currency=currency,
@@ -109,7 +109,7 @@ async def archive_product(
     product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Offer a product no longer."""
-    await run(stockroom.archive_product, product_id, actor=by, now=now)
+    await run(catalogue.archive_product, product_id, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-archived")
 
 
@@ -118,7 +118,7 @@ async def restore_product(
     product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
     """Offer a product again."""
-    await run(stockroom.restore_product, product_id, actor=by, now=now)
+    await run(catalogue.restore_product, product_id, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-restored")
 
 
@@ -135,7 +135,7 @@ async def delete_product(
     """Strike a product off the list, if nothing of it ever came or went."""
     expected = sent.expected
     try:
-        await run(stockroom.delete_product, product_id, actor=by, now=now, expected=expected)
+        await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)
     except StillReferenced as error:
         product = await product_queries.one(product_id, now)
         form = Form.of(product, *FIELDS).refused(error)

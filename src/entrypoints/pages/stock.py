@@ -30,7 +30,8 @@ from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import CurrentActor, Now, Products, UseCases, ports
 from entrypoints.web.problems import ApiProblem, to_problem
 from entrypoints.web.schema_types import whole
-from service_layer import idempotency, stockroom
+from service_layer import catalogue, idempotency
+from service_layer import stock as stock_use_cases
 from service_layer.queries.catalogue import ProductView
 from service_layer.queries.tasks import TaskView
 
@@ -145,7 +146,7 @@ async def record_movement(
         await run(
             idempotency.idempotently,
             sent.key,
-            stockroom.record_movement,
+            stock_use_cases.record_movement,
             product_id,
             quantity=moved.quantity,
             reason=moved.reason,
@@ -179,7 +180,7 @@ async def count_stock(
         await run(
             idempotency.idempotently,
             sent.key,
-            stockroom.edit_product,
+            catalogue.edit_product,
             product_id,
             {},
             stock=sent.read(CountForm).stock,

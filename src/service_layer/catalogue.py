@@ -1,4 +1,4 @@
-"""Use cases of catalogue and stock: categories, products, movements and reorder tasks."""
+"""Use cases of the catalogue: categories and products."""
 
 from datetime import datetime
 from typing import Unpack
@@ -9,18 +9,13 @@ from domain.base import Expected
 from domain.catalogue import (
     PricesTooFine,
     Product,
-    ProductArchived,
     ProductChanges,
-    ProductDeleted,
     ProductDetails,
 )
 from domain.categories import Category
 from domain.currencies import DEFAULT, Currency
 from domain.errors import InvalidField
-from domain.stock import Movement, Reason, StockRanLow, StockRecovered
-from domain.tasks import TITLE
 from service_layer.access import require_actor_exists
-from service_layer.tasks import create_task
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -119,24 +114,6 @@ def require_prices_fit(uow: UnitOfWork, *, currency: Currency) -> None:
         raise PricesTooFine(currency)
 
 
-def record_movement(
-    uow: UnitOfWork,
-    product_id: UUID,
-    *,
-    quantity: int,
-    reason: Reason,
-    note: str | None = None,
-    now: datetime,
-    actor: Actor | None = None,
-) -> Movement:
-    """Add pieces to a product's stock, or remove them if the quantity is negative."""
-    require_actor_exists(uow, actor)
-    product = uow.products.get(product_id)
-    # Generated under the product's lock, so ids sort in the order of the movements.
-    id = uow.new_id()
-    return product.move(id, quantity, reason, now, note=note, by=actor, movements=uow.movements)
-
-
 def archive_product(
     uow: UnitOfWork,
     product_id: UUID,
@@ -181,34 +158,6 @@ def delete_product(
     product = uow.products.get(product_id, expected)
     product.delete(now, by=actor, has_movements=uow.movements.exists_for_product(product_id))
     uow.products.remove(product)
-
-
-def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
-    """Create a reorder task for a product without an open one, on behalf of the service."""
-    product = uow.products.get(event.aggregate_id)
-    if uow.tasks.open_reorder(product.id) is None:
-        title = reorder_title(product.name)
-        create_task(uow, title=title, product_id=product.id, now=event.at)
-
-
-def complete_reorder(uow: UnitOfWork, event: StockRecovered | ProductArchived) -> None:
-    """Complete the open reorder task of a product, on behalf of the service."""
-    task = uow.tasks.open_reorder(event.aggregate_id)
-    if task is not None:
-        task.complete(event.at)
-
-
-def release_reorders(uow: UnitOfWork, event: ProductDeleted) -> None:
-    """Complete the open reorder task of a deleted product, and detach all of its reorder tasks."""
-    for task in uow.tasks.list_reorders(event.aggregate_id):
-        task.complete(event.at)
-        task.release_product(event.at)
-
-
-def reorder_title(name: str) -> str:
-    """Return the title of a reorder task, truncated to the maximum length of titles."""
-    title = f"Reorder {name}"
-    return title if len(title) <= TITLE.max else f"{title[: TITLE.max - 1]}…"
 
 
 def _require_category(uow: UnitOfWork, category_id: UUID | None) -> None:
