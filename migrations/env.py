@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CHAR, DateTime, text
 
 from adapters.sql.schema import types
-from adapters.sql.schema.search import keeps
+from adapters.sql.schema.search import is_search_object
 from adapters.sql.schema.tables import PARTIAL_INDEXES, metadata
 
 connection = context.config.attributes.get("connection")
@@ -39,7 +39,7 @@ def render_item(kind: str, item: Any, autogen_context: AutogenContext) -> str | 
 
 def include_object(thing: Any, name: str | None, *_: Any) -> bool:
     """Exclude objects that are not in the table metadata because statements create them."""
-    return name is None or not (name in PARTIAL_INDEXES or keeps(name))
+    return name is None or not (name in PARTIAL_INDEXES or is_search_object(name))
 
 
 def check_references(ctx: MigrationContext, *_: Any, **__: Any) -> None:

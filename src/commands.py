@@ -28,7 +28,7 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, InvalidField, InvalidValue
-from domain.users import PASSWORD, Profile, check_profile, require_unlike_logins
+from domain.users import PASSWORD, UserDetails, check_profile, require_unlike_logins
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.server.protocol import Protocol
@@ -85,8 +85,8 @@ class Commands(cli.CommandBackend):
             raise Failed(str(error)) from None
         logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
 
-    def tell_settings(self) -> Iterator[tuple[str, str, str]]:
-        for told in configuration.tell(self.settings):
+    def shown_settings(self) -> Iterator[tuple[str, str, str]]:
+        for told in configuration.shown_settings(self.settings):
             yield told.name, told.value, told.source
 
     def migrate(self, to: str = "head", *, may_lose: bool = False) -> Migration:
@@ -97,9 +97,12 @@ class Commands(cli.CommandBackend):
         if path is not None and not path.parent.is_dir():
             raise Failed(f"The folder {path.parent} does not exist.")
         database = self._make_database(self.settings)
-        engine = database.making_engine()
+        engine = database.migration_engine()
         # A running service would continue with tables that no longer exist.
-        with _plainly(database), _alone(path if to != "head" else None):
+        with (
+            _database_errors_as_failures(database),
+            _exclusive_use_of(path if to != "head" else None),
+        ):
             try:
                 before, after = migrate(engine, to, may_lose=may_lose)
             finally:
@@ -109,17 +112,17 @@ class Commands(cli.CommandBackend):
     def serve(self, *, migrate_first: bool) -> None:
         listener = _listen(self.settings.host, self.settings.port)
         self._require_folder(self.settings.media)
-        with _alone(self.settings.sqlite_path):
+        with _exclusive_use_of(self.settings.sqlite_path):
             if migrate_first or self.settings.sqlite_path:
                 self._migrate_if_need_be()
             self._require_current_schema()
             self._require_prices_fit()
             self._warn_of_exposed_files()
-            self._tell_how_to_set_up()
+            self._print_setup_address()
             self._run(listener)
 
     def check_admin(self, *, username: str, email: str, name: str) -> None:
-        profile = Profile(username=username, email=email, name=name)
+        profile = UserDetails(username=username, email=email, name=name)
         with _checked():
             check_profile(**profile)
             self._require_tables()
@@ -167,7 +170,7 @@ class Commands(cli.CommandBackend):
         if self._schema() is not Schema.CURRENT:
             self.migrate()
 
-    def _tell_how_to_set_up(self) -> None:
+    def _print_setup_address(self) -> None:
         """Print the URL for creating the first admin, if there is none."""
         secret = self._perform(access.prepare_setup, now=clock.utc_now())
         if secret is not None:
@@ -197,7 +200,7 @@ class Commands(cli.CommandBackend):
     def _runner(self) -> Iterator[Runner]:
         """Open the database for the duration of the block."""
         database = self._make_database(self.settings)
-        with _plainly(database):
+        with _database_errors_as_failures(database):
             asyncio.run(database.connect())
             runner = Runner(lambda: SqlUnitOfWork(database))
             try:
@@ -237,7 +240,7 @@ class Commands(cli.CommandBackend):
             finally:
                 await database.close()
 
-        with _plainly(database):
+        with _database_errors_as_failures(database):
             return asyncio.run(ask())
 
     def _require_tables(self) -> None:
@@ -386,7 +389,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _alone(path: Path | None) -> Iterator[None]:
+def _exclusive_use_of(path: Path | None) -> Iterator[None]:
     """Lock an embedded database for one `serve` process.
 
     The lock is on a file beside the database: closing any descriptor of the database itself would
@@ -426,7 +429,7 @@ def _checked() -> Iterator[None]:
 
 
 @contextmanager
-def _plainly(database: SqlDatabase) -> Iterator[None]:
+def _database_errors_as_failures(database: SqlDatabase) -> Iterator[None]:
     """Translate database errors into one-line failures."""
     try:
         yield

@@ -316,7 +316,7 @@ def shown(url: URL) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
+class ShownSetting:
     """A setting for display, with secrets masked."""
 
     name: str
@@ -324,7 +324,7 @@ class Told:
     source: str
 
 
-def tell(settings: Settings) -> Iterator[Told]:
+def shown_settings(settings: Settings) -> Iterator[ShownSetting]:
     """Yield each setting with its source."""
     given = _variables()
     for field, info in Settings.model_fields.items():
@@ -342,4 +342,4 @@ def tell(settings: Settings) -> Iterator[Told]:
         source = given[name].source if name in given else "default"
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"
-        yield Told(name, told, source)
+        yield ShownSetting(name, told, source)

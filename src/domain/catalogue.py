@@ -197,7 +197,7 @@ class Product(Entity):
             return
         if "sku" in different:
             self._require_own_sku(products)
-        self.updated_at = self._not_before_the_last(now)
+        self.updated_at = self._monotonic(now)
         members = tuple(different)
         self.record(
             ProductEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
@@ -286,7 +286,7 @@ class Product(Entity):
     ) -> Movement:
         movement = Movement.create(
             id,
-            self._not_before_the_last(now),
+            self._monotonic(now),
             product_id=self.id,
             quantity=quantity,
             reason=reason,
@@ -331,14 +331,14 @@ class Product(Entity):
         """Archive the product; repeating this has no effect."""
         if not self.archived:
             self.archived = True
-            self.updated_at = self._not_before_the_last(now)
+            self.updated_at = self._monotonic(now)
             self.record(ProductArchived(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def restore(self, now: datetime, by: Actor | None = None) -> None:
         """Restore an archived product; repeating this has no effect."""
         if self.archived:
             self.archived = False
-            self.updated_at = self._not_before_the_last(now)
+            self.updated_at = self._monotonic(now)
             self.record(ProductRestored(aggregate_id=self.id, at=now, by=id_of(by)))
             self._record_reorder_need(False, by)
 
@@ -352,7 +352,7 @@ class Product(Entity):
             raise StillReferenced("There are movements of this product. Archive it instead.")
         self.record(ProductDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
-    def _not_before_the_last(self, now: datetime) -> datetime:
+    def _monotonic(self, now: datetime) -> datetime:
         """Return the time of a change: now, but not before the last change.
 
         Clocks of servers differ, and a use case that waited for a lock has an older time. The

@@ -90,7 +90,7 @@ class DeviceDeleted(Event):
 # first by the indexed bound `late_until`, the second by a heartbeat after that bound.
 
 
-class Profile(TypedDict):
+class DeviceDetails(TypedDict):
     """The fields of a new device."""
 
     name: str
@@ -158,7 +158,7 @@ class Device(Entity):
         *,
         by: Actor | None = None,
         devices: "DeviceRepository",
-        **profile: Unpack[Profile],
+        **profile: Unpack[DeviceDetails],
     ) -> "Device":
         """Create a device; `by` is `None` if the service itself does.
 

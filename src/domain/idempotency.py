@@ -35,17 +35,19 @@ class IdempotencyRecord(Entity):
         return uuid5(NAMESPACE_URL, f"receipt:{sender.id}:{operation}:{key}")
 
     @classmethod
-    def create(cls, id: UUID, now: datetime, place: str) -> "IdempotencyRecord":
+    def create(cls, id: UUID, now: datetime, location: str) -> "IdempotencyRecord":
         """Create a record that is valid for `LIFETIME`."""
-        return cls(id=id, created_at=now, updated_at=now, location=place, expires_at=now + LIFETIME)
+        return cls(
+            id=id, created_at=now, updated_at=now, location=location, expires_at=now + LIFETIME
+        )
 
     def is_valid(self, now: datetime) -> bool:
         """Return whether the record has not expired."""
         return now < self.expires_at
 
-    def replace(self, now: datetime, place: str) -> None:
+    def replace(self, now: datetime, location: str) -> None:
         """Reuse an expired record for a new result."""
-        self.location = place
+        self.location = location
         self.updated_at = now
         self.expires_at = now + LIFETIME
 

@@ -123,7 +123,7 @@ class UserDeleted(Event):
     """A user was deleted."""
 
 
-class Profile(TypedDict):
+class UserDetails(TypedDict):
     """The profile of a new user."""
 
     username: str
@@ -145,7 +145,7 @@ class UserChanges(TypedDict, total=False):
     is_active: bool
 
 
-def check_profile(**profile: Unpack[Profile]) -> Any:
+def check_profile(**profile: Unpack[UserDetails]) -> Any:
     """Return the profile as normalized by its rules.
 
     Raises:
@@ -183,7 +183,7 @@ class User(Entity):
         role: Role = Role.MEMBER,
         by: Actor | None = None,
         users: "UserRepository",
-        **profile: Unpack[Profile],
+        **profile: Unpack[UserDetails],
     ) -> "User":
         """Create a user; `by` is `None` for a registration.
 

@@ -32,7 +32,7 @@ class CommandBackend(ABC):
     """What the commands can have done."""
 
     @abstractmethod
-    def tell_settings(self) -> Iterator[tuple[str, str, str]]:
+    def shown_settings(self) -> Iterator[tuple[str, str, str]]:
         """Yield the name, the value and the source of each setting, secrets masked."""
 
     @abstractmethod
@@ -152,7 +152,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
     @app.command()
     def settings() -> None:
         """Show the settings and where they come from."""
-        rows = [("setting", "value", "source"), *open_office().tell_settings()]
+        rows = [("setting", "value", "source"), *open_office().shown_settings()]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         for name, value, source in rows:
             print(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")

@@ -12,8 +12,8 @@ from domain.devices import (
     Device,
     DeviceChanges,
     DeviceDeleted,
+    DeviceDetails,
     DeviceRetired,
-    Profile,
     Report,
     Status,
     checked_report,
@@ -31,7 +31,7 @@ class IssuedKey:
 
 
 def create_device(
-    uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[Profile]
+    uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[DeviceDetails]
 ) -> Device:
     """Create a device without a key."""
     device = Device.create(uow.new_id(), now, by=actor, devices=uow.devices, **profile)

@@ -16,7 +16,7 @@ MAX_WAITING = 50
 """Attempts that may wait for one lock."""
 
 
-class _AccountLock:
+class _KeyLock:
     """A lock, with the number of attempts that hold it or wait for it."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Throttle:
         self._queries = queries
         self._run = runner
         self._clock = clock
-        self._locks: WeakValueDictionary[str, _AccountLock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, _KeyLock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def attempt(self, whose: str, counters: Counters) -> AsyncIterator[None]:
@@ -45,7 +45,7 @@ class Throttle:
         """
         turn = self._locks.get(whose)
         if turn is None:
-            turn = self._locks[whose] = _AccountLock()
+            turn = self._locks[whose] = _KeyLock()
         if turn.taken > MAX_WAITING:
             raise TooManyAttempts(1)
         turn.taken += 1

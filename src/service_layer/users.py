@@ -9,7 +9,7 @@ from domain.actors import Actor, Role, require_self_or_admin
 from domain.base import Expected
 from domain.errors import InvalidField
 from domain.login_throttle import Counters
-from domain.users import Profile, User, UserChanges, require_may_edit, require_may_set_password
+from domain.users import User, UserChanges, UserDetails, require_may_edit, require_may_set_password
 from service_layer.access import (
     end_setup,
     require_unchanged_actor,
@@ -38,7 +38,7 @@ def create_user(
     role: Role = Role.MEMBER,
     now: datetime,
     actor: Actor | None = None,
-    **profile: Unpack[Profile],
+    **profile: Unpack[UserDetails],
 ) -> User:
     """Create a user; without an actor this is a registration."""
     if actor is not None:
@@ -56,7 +56,7 @@ def create_user(
     return user
 
 
-def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]) -> None:
+def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[UserDetails]) -> None:
     """Check that a user with this profile could be created.
 
     Raises:
@@ -67,7 +67,7 @@ def check_new_user(uow: UnitOfWork, *, now: datetime, **profile: Unpack[Profile]
 
 
 def create_admin(
-    uow: UnitOfWork, *, password_hash: str, now: datetime, **profile: Unpack[Profile]
+    uow: UnitOfWork, *, password_hash: str, now: datetime, **profile: Unpack[UserDetails]
 ) -> User:
     """Create an admin from the command line, and end first-time setup."""
     end_setup(uow, now)
@@ -80,7 +80,7 @@ def set_up(
     *,
     password_hash: str,
     now: datetime,
-    **profile: Unpack[Profile],
+    **profile: Unpack[UserDetails],
 ) -> User:
     """Create the first admin, authorized by the one-time secret that the server printed.
 

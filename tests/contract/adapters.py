@@ -853,7 +853,7 @@ def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend:
 
     for now in (MONDAY, NOON, MONDAY + week - MICROSECOND):
         told = backend.ask(backend.tasks.completed_per_week(now, 4))
-        assert [(one.monday, one.done) for one in told] == [
+        assert [(one.monday, one.completed) for one in told] == [
             (date(2026, 2, 2), 1),
             (date(2026, 2, 9), 1),
             (date(2026, 2, 16), 3),
@@ -868,7 +868,7 @@ def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> N
     add(backend)
     told = backend.ask(backend.tasks.completed_per_week(NOON, 60))
 
-    assert [one.done for one in told] == [0] * 60
+    assert [one.completed for one in told] == [0] * 60
     assert [one.monday for one in told] == [
         (MONDAY - timedelta(weeks=ago)).date() for ago in range(59, -1, -1)
     ]

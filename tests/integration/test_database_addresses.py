@@ -47,7 +47,7 @@ def names(database: PostgresDatabase) -> list[str]:
         await database.close()
         return str(rows[0][0])
 
-    making = database.making_engine()
+    making = database.migration_engine()
     found = [
         by(making),
         by(database.engine),

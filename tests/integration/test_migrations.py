@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters.sql.database import REVISIONS as KNOWN
 from adapters.sql.postgres import database as postgres
 from adapters.sql.schema.migrations import config, migrate
-from adapters.sql.schema.search import SEARCHED, keeps
+from adapters.sql.schema.search import SEARCHED, is_search_object
 from adapters.sql.schema.tables import metadata
 from adapters.sql.sqlite import database as sqlite
 from domain.base import PageRequest
@@ -123,7 +123,7 @@ def test_the_migrated_schema_is_that_of_the_tables(empty: Path | URL, tmp_path: 
     engine = engine_of(empty)
     migrate(engine)
     # What is kept beside the tables for searching only migrations make.
-    migrated = {row for row in described(engine) if not any(map(keeps, row[1:3]))}
+    migrated = {row for row in described(engine) if not any(map(is_search_object, row[1:3]))}
     migrate(engine, "base")
     metadata.create_all(engine)
     assert migrated == described(engine)

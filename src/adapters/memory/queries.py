@@ -134,7 +134,7 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
     async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
         times = [task.completed_at for task in self._store.all(Task) if task.completed_at]
         return tuple(
-            WeekCount(monday=begin.date(), done=sum(begin <= time < end for time in times))
+            WeekCount(monday=begin.date(), completed=sum(begin <= time < end for time in times))
             for begin, end in weeks_until(now, weeks)
         )
 

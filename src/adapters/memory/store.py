@@ -56,22 +56,22 @@ def state_of(entity: Entity) -> State:
 class MemoryRepository(Repository[E], Generic[E]):
     """Copies of committed aggregates, and the changes of this unit of work."""
 
-    type: type[E]
+    entity: type[E]
 
     def __init__(self, store: MemoryStore) -> None:
-        self._committed = store.states[self.type]
+        self._committed = store.states[self.entity]
         # Flushed state by id; `None` if the aggregate was removed.
-        self._settled: dict[UUID, State | None] = {}
-        self.forget()
+        self._flushed: dict[UUID, State | None] = {}
+        self.discard()
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Detach all aggregates and discard their changes."""
-        self.seen: dict[UUID, E] = {}
+        self.loaded: dict[UUID, E] = {}
         self._loaded: dict[UUID, State] = {}
         self._removed: set[UUID] = set()
 
     def add(self, entity: E) -> None:
-        self.seen[entity.id] = entity
+        self.loaded[entity.id] = entity
 
     def remove(self, entity: E) -> None:
         self._removed.add(entity.id)
@@ -79,47 +79,47 @@ class MemoryRepository(Repository[E], Generic[E]):
     def find(self, id: UUID) -> E | None:
         if id in self._removed:
             return None
-        if id not in self.seen and (state := self._state(id)) is not None:
+        if id not in self.loaded and (state := self._state(id)) is not None:
             self._loaded[id] = dict(state)
-            self.seen[id] = self.type(**state)
-        return self.seen.get(id)
+            self.loaded[id] = self.entity(**state)
+        return self.loaded.get(id)
 
     def is_empty(self) -> bool:
         return not self._states()
 
     def _state(self, id: UUID) -> State | None:
         """Return the flushed or committed state under an id."""
-        return self._settled[id] if id in self._settled else self._committed.get(id)
+        return self._flushed[id] if id in self._flushed else self._committed.get(id)
 
     def _states(self) -> dict[UUID, State]:
         """Return the flushed and committed states by id."""
-        there = {**self._committed, **self._settled}
+        there = {**self._committed, **self._flushed}
         return {id: state for id, state in there.items() if state is not None}
 
-    def _some(self, order: str, **members: Any) -> list[E]:
+    def _load_where(self, order: str, **members: Any) -> list[E]:
         """Return the aggregates whose fields equal `members`, in an order."""
         states = self._states().values()
         meant = [s for s in states if all(s[name] == value for name, value in members.items())]
         found = (self.find(state["id"]) for state in sorted(meant, key=lambda s: s[order]))
         return [one for one in found if one is not None]
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Flush the changes, and increment the versions of changed aggregates."""
-        for id, entity in self.seen.items():
+        for id, entity in self.loaded.items():
             state, loaded = state_of(entity), self._loaded.get(id)
             if id in self._removed:
                 if loaded is not None:
-                    self._settled[id] = None
+                    self._flushed[id] = None
             elif state != loaded:
                 if loaded is not None:
                     state["version"] = entity.version = loaded["version"] + 1
-                self._settled[id] = state
-        self.forget()
+                self._flushed[id] = state
+        self.discard()
 
     def commit(self) -> None:
         """Flush and commit the changes."""
-        self.settle()
-        for id, state in self._settled.items():
+        self.flush()
+        for id, state in self._flushed.items():
             if state is None:
                 self._committed.pop(id, None)
             else:
@@ -129,27 +129,27 @@ class MemoryRepository(Repository[E], Generic[E]):
 class MemoryTasks(MemoryRepository[Task], TaskRepository):
     """Tasks in a dictionary."""
 
-    type = Task
+    entity = Task
 
     def references_user(self, user_id: UUID) -> bool:
         theirs = ("assignee_id", "created_by_id")
         return any(state[name] == user_id for state in self._states().values() for name in theirs)
 
     def list_pending(self, user_id: UUID | None) -> list[Task]:
-        return self._some("created_at", assignee_id=user_id, completed_at=None)
+        return self._load_where("created_at", assignee_id=user_id, completed_at=None)
 
     def open_reorder(self, product_id: UUID) -> Task | None:
-        found = self._some("created_at", product_id=product_id, completed_at=None)
+        found = self._load_where("created_at", product_id=product_id, completed_at=None)
         return found[0] if found else None
 
     def list_reorders(self, product_id: UUID) -> list[Task]:
-        return self._some("created_at", product_id=product_id)
+        return self._load_where("created_at", product_id=product_id)
 
 
 class MemoryUsers(MemoryRepository[User], UserRepository):
     """Users in a dictionary."""
 
-    type = User
+    entity = User
 
     def get_for_update(self, id: UUID) -> User | None:
         return self.find(id)
@@ -173,38 +173,38 @@ class MemoryUsers(MemoryRepository[User], UserRepository):
 class MemoryTokens(MemoryRepository[Token], TokenRepository):
     """Tokens in a dictionary."""
 
-    type = Token
+    entity = Token
 
     def list_for_user(self, purpose: Purpose, user_id: UUID | None) -> list[Token]:
-        return self._some("created_at", purpose=purpose, user_id=user_id)
+        return self._load_where("created_at", purpose=purpose, user_id=user_id)
 
     def mark_used(self, id: UUID, at: datetime) -> None:
         if state := self._states().get(id):
-            self._settled[id] = {**state, "last_used_at": at}
+            self._flushed[id] = {**state, "last_used_at": at}
 
 
 class MemoryLoginThrottles(MemoryRepository[LoginThrottle], LoginThrottleRepository):
     """Login throttles (rate limit counters) in a dictionary."""
 
-    type = LoginThrottle
+    entity = LoginThrottle
 
     def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
-        return [one for one in self._some("expires_at") if one.expires_at <= now][:limit]
+        return [one for one in self._load_where("expires_at") if one.expires_at <= now][:limit]
 
 
 class MemoryIdempotencyRecords(MemoryRepository[IdempotencyRecord], IdempotencyRecordRepository):
     """Idempotency records in a dictionary."""
 
-    type = IdempotencyRecord
+    entity = IdempotencyRecord
 
     def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
-        return [one for one in self._some("expires_at") if not one.is_valid(now)][:limit]
+        return [one for one in self._load_where("expires_at") if not one.is_valid(now)][:limit]
 
 
 class MemoryPosts(MemoryRepository[Post], PostRepository):
     """Posts in a dictionary."""
 
-    type = Post
+    entity = Post
 
     def list_slugs(self, wanted: str) -> set[str]:
         slugs = (state["slug"] for state in self._states().values())
@@ -217,7 +217,7 @@ class MemoryPosts(MemoryRepository[Post], PostRepository):
 class MemoryCategories(MemoryRepository[Category], CategoryRepository):
     """Categories in a dictionary."""
 
-    type = Category
+    entity = Category
 
     def id_by_key(self, unique_key: str) -> UUID | None:
         categories = (Category(**state) for state in self._states().values())
@@ -227,7 +227,7 @@ class MemoryCategories(MemoryRepository[Category], CategoryRepository):
 class MemoryProducts(MemoryRepository[Product], ProductRepository):
     """Products in a dictionary."""
 
-    type = Product
+    entity = Product
 
     def id_by_sku(self, sku_key: str) -> UUID | None:
         products = (Product(**state) for state in self._states().values())
@@ -244,7 +244,7 @@ class MemoryProducts(MemoryRepository[Product], ProductRepository):
 class MemoryMovements(MemoryRepository[Movement], MovementRepository):
     """Movements in a dictionary."""
 
-    type = Movement
+    entity = Movement
 
     def exists_for_product(self, product_id: UUID) -> bool:
         return any(state["product_id"] == product_id for state in self._states().values())
@@ -256,7 +256,7 @@ class MemoryMovements(MemoryRepository[Movement], MovementRepository):
 class MemoryDevices(MemoryRepository[Device], DeviceRepository):
     """Devices in a dictionary."""
 
-    type = Device
+    entity = Device
 
     def id_by_serial(self, serial_key: str) -> UUID | None:
         devices = (Device(**state) for state in self._states().values())
@@ -270,7 +270,7 @@ class MemoryDevices(MemoryRepository[Device], DeviceRepository):
             return None
         status: Status = state["status"]
         if status is not Status.RETIRED:
-            self._settled[id] = {**state, "last_seen_at": at, **report}
+            self._flushed[id] = {**state, "last_seen_at": at, **report}
         return status
 
 
@@ -297,12 +297,12 @@ class MemoryUnitOfWork(UnitOfWork):
         return new_id()
 
     def collect_events(self) -> list[Event]:
-        seen = (entity for kept in self._kept for entity in kept.seen.values())
+        seen = (entity for kept in self._kept for entity in kept.loaded.values())
         return [event for entity in seen for event in entity.collect_events()]
 
     def flush(self) -> None:
         for kept in self._kept:
-            kept.settle()
+            kept.flush()
 
     def defer(self) -> None:
         self.flush()
@@ -312,7 +312,7 @@ class MemoryUnitOfWork(UnitOfWork):
 
     def discard(self) -> None:
         for kept in self._kept:
-            kept.forget()
+            kept.discard()
 
     def commit(self) -> None:
         with self._store.lock:

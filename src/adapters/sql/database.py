@@ -138,7 +138,7 @@ class SqlDatabase(Database):
         return self.engine
 
     @abstractmethod
-    def making_engine(self) -> Engine:
+    def migration_engine(self) -> Engine:
         """Return an engine for migrations, which creates an embedded database's file."""
 
     @abstractmethod

@@ -137,7 +137,9 @@ class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
     def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
         # Skip locked rows: two transactions that wait for each other's counters would deadlock.
         order = (attempts.c.expires_at,)
-        return self._load_where(attempts.c.expires_at <= now, order=order, limit=limit, free=True)
+        return self._load_where(
+            attempts.c.expires_at <= now, order=order, limit=limit, skip_locked=True
+        )
 
 
 class SqlIdempotencyRecords(SqlRepository[IdempotencyRecord], IdempotencyRecordRepository):
@@ -150,7 +152,9 @@ class SqlIdempotencyRecords(SqlRepository[IdempotencyRecord], IdempotencyRecordR
     def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
         # Skip locked rows: all transactions find the same records, and one of them deletes each.
         order = (receipts.c.expires_at,)
-        return self._load_where(receipts.c.expires_at <= now, order=order, limit=limit, free=True)
+        return self._load_where(
+            receipts.c.expires_at <= now, order=order, limit=limit, skip_locked=True
+        )
 
 
 class SqlPosts(SqlRepository[Post], PostRepository):

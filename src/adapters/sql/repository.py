@@ -76,7 +76,7 @@ class SqlRepository(Repository[E], Generic[E]):
         found: E = entity
         return found
 
-    def foresee(self, ids: Collection[UUID]) -> None:
+    def prefetch(self, ids: Collection[UUID]) -> None:
         """Prefetch aggregates by their ids, with one statement.
 
         Rows are locked in the order of their ids, so that concurrent prefetches do not deadlock.
@@ -116,15 +116,15 @@ class SqlRepository(Repository[E], Generic[E]):
         *where: ColumnElement[bool],
         order: Sequence[ColumnElement[object]],
         limit: int | None = None,
-        free: bool = False,
+        skip_locked: bool = False,
     ) -> list[E]:
         """Load stored aggregates for a change, except those removed in this transaction.
 
         With `free`, rows locked by other transactions are skipped, and the loaded rows are locked.
         """
         statement = select(self.entity).where(*where).order_by(*order).limit(limit)
-        if free or self._work.for_update:
-            statement = statement.with_for_update(key_share=True, skip_locked=free)
+        if skip_locked or self._work.for_update:
+            statement = statement.with_for_update(key_share=True, skip_locked=skip_locked)
         self._work.evict_all()
         rows = self._query(statement).scalars()
         found = [one for one in rows if key_of(one) not in self._work.removed]

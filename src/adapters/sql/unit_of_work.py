@@ -54,7 +54,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.products = products = SqlProducts(work)
         self.movements = SqlMovements(work)
         self.devices = devices = SqlDevices(work)
-        self._foreseeing: tuple[SqlRepository[Any], ...] = (tasks, posts, products, devices)
+        self._prefetchable: tuple[SqlRepository[Any], ...] = (tasks, posts, products, devices)
         return self
 
     def __exit__(
@@ -81,9 +81,9 @@ class SqlUnitOfWork(UnitOfWork):
         ids: dict[str, set[UUID]] = {}
         for kind, id in wanted:
             ids.setdefault(kind, set()).add(id)
-        for repository in self._foreseeing:
+        for repository in self._prefetchable:
             if len(some := ids.get(repository.entity_name, ())) > 1:
-                repository.foresee(some)
+                repository.prefetch(some)
 
     def flush(self) -> None:
         if User in write(self._session, self._database.writer):

@@ -76,7 +76,7 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
 
 def _weeks(weeks: Sequence[WeekCount]) -> Markup:
     """Return the plot of what was done each week, each named after its Monday."""
-    values = [(f"{week.monday:%b} {week.monday.day}", week.done) for week in weeks]
+    values = [(f"{week.monday:%b} {week.monday.day}", week.completed) for week in weeks]
     return bar_chart(translate("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
 
 

@@ -58,7 +58,7 @@ class WeekCount:
     """Number of tasks completed in the week that starts at `monday`, 00:00 UTC."""
 
     monday: date
-    done: int
+    completed: int
 
 
 def weeks_until(now: datetime, weeks: int) -> tuple[tuple[datetime, datetime], ...]:

@@ -60,7 +60,7 @@ class Batcher(Generic[G, R]):
         self._ask = ask
         self._waiting: dict[G, _Batch] = {}
         self._working: set[G] = set()
-        self._beside: set[G] = set()
+        self._overlapping: set[G] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, group: G, keys: Collection[Any]) -> R:
@@ -77,21 +77,21 @@ class Batcher(Generic[G, R]):
             batch = self._waiting[group] = _Batch(asyncio.get_running_loop())
         if group not in self._working:
             self._working.add(group)
-            self._begin(batch, self._work(group))
+            self._start(batch, self._fly(group))
         batch.keys.update(keys)
         asker: asyncio.Future[R] = batch.loop.create_future()
         batch.askers.append(asker)
-        if len(batch.keys) >= self.BATCH_SIZE and group not in self._beside:
-            self._beside.add(group)
-            self._begin(batch, self._second_flight(group, self._waiting.pop(group)))
+        if len(batch.keys) >= self.BATCH_SIZE and group not in self._overlapping:
+            self._overlapping.add(group)
+            self._start(batch, self._second_flight(group, self._waiting.pop(group)))
         return await asker
 
-    def _begin(self, batch: _Batch, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, batch: _Batch, work: Coroutine[Any, Any, None]) -> None:
         task = batch.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, group: G) -> None:
+    async def _fly(self, group: G) -> None:
         """Run batches of a group until none is waiting."""
         try:
             while group in self._waiting:
@@ -106,7 +106,7 @@ class Batcher(Generic[G, R]):
         try:
             await self._resolve(group, batch)
         finally:
-            self._beside.discard(group)
+            self._overlapping.discard(group)
 
     async def _linger(self, group: G) -> None:
         """Wait for more keys; when cancelled, cancel the batch that has formed so far."""
@@ -152,7 +152,7 @@ class BatchedLookup(Lookup):
         super().__init__(database, rows, key)
         keys = bindparam("keys", type_=ARRAY(key.type))
         self._statement = Statement(self._rows.where(key == any_(keys)), database.dialect)
-        self._gathering: Batcher[tuple[Any, ...], Mapping[Any, Row]] = Batcher(
+        self._batcher: Batcher[tuple[Any, ...], Mapping[Any, Row]] = Batcher(
             lambda given, keys: super(BatchedLookup, self).rows(keys, dict(given))
         )
 
@@ -160,4 +160,4 @@ class BatchedLookup(Lookup):
         return self._statement, {"keys": list(keys), **given}
 
     def rows(self, keys: Collection[Any], given: Values) -> Coroutine[Any, Any, Mapping[Any, Row]]:
-        return self._gathering(tuple(given.items()), keys)
+        return self._batcher(tuple(given.items()), keys)

@@ -184,7 +184,7 @@ class PostgresDatabase(SqlDatabase):
     def short_lock_timeout_engine(self) -> Engine:
         return self._hurried
 
-    def making_engine(self) -> Engine:
+    def migration_engine(self) -> Engine:
         return make_engine(self._url)
 
     def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:

@@ -76,7 +76,7 @@ class SqlAccessQueries(AccessQueries):
         ).join_from(tokens, users, users.c.id == tokens.c.user_id)
         known = select(users.c.id, users.c.password_hash, users.c.is_active)
         self._grant = database.lookup(grant.where(users.c.is_active), tokens.c.digest)
-        self._named, self._addressed, self._by_id = (
+        self._by_username, self._by_email, self._by_id = (
             Statement(known.where(column == bindparam("known_by", type_=type)), database.dialect)
             for column, type in (
                 (users.c.username_key, Text()),
@@ -96,7 +96,7 @@ class SqlAccessQueries(AccessQueries):
 
     async def credentials(self, login: str) -> Credentials | None:
         # A username never contains an @.
-        statement = self._addressed if "@" in login else self._named
+        statement = self._by_email if "@" in login else self._by_username
         return await self._credentials(statement, login)
 
     async def credentials_by_id(self, user_id: UUID) -> Credentials | None:

@@ -17,7 +17,7 @@ from adapters.sql.queries.listing import (
     page_select,
     page_values,
 )
-from adapters.sql.schema.search import Searches, candidates, like, trigrams
+from adapters.sql.schema.search import SearchMode, candidates, like, trigrams
 from domain.base import Page, PageRequest
 from domain.values import search_fold
 from service_layer.queries.base import Queries, View
@@ -111,10 +111,10 @@ class SqlQueries(Queries[V, F]):
             texts["q_trigrams"] = trigrams(folded["q"])
         return {**self.filter_parameters(filter), **filters, **texts}
 
-    def searches(self, filters: Mapping[str, Any]) -> Searches:
+    def searches(self, filters: Mapping[str, Any]) -> SearchMode:
         """Return how the table is searched, if at all."""
         q = filters.get("q") if self.search_table is not None else None
-        return Searches.of(None if q is None else search_fold(q))
+        return SearchMode.of(None if q is None else search_fold(q))
 
     def _page_statement(self, shape: QueryShape) -> Statement:
         dialect = self._database.dialect

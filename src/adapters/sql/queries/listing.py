@@ -25,7 +25,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 from sqlalchemy.sql.visitors import iterate
 
 from adapters.sql.database import Selected
-from adapters.sql.schema.search import Candidates, Searches, hidden
+from adapters.sql.schema.search import Candidates, SearchMode, not_indexable
 from domain.base import COUNT_LIMIT, PageRequest
 
 Conditions = Mapping[str, Callable[[Any], ColumnElement[bool]]]
@@ -58,11 +58,11 @@ class QueryShape:
     after: str
     skips: bool
     counts: bool
-    searches: Searches
+    searches: SearchMode
 
     @classmethod
     def of(
-        cls, filters: Mapping[str, Any], slice: PageRequest, searches: Searches = Searches.NOT
+        cls, filters: Mapping[str, Any], slice: PageRequest, searches: SearchMode = SearchMode.NONE
     ) -> "QueryShape":
         """Return the shape of a request; `filters` holds the set attributes."""
         return cls(
@@ -168,7 +168,7 @@ def _total(
     parts = [ones.where(*where).limit(limit)]
     if candidates is not None:
         # `hidden` prevents a scan of the whole table in the order of an unrelated index.
-        few, many = candidates.among(ones, id, where), ones.where(hidden(where))
+        few, many = candidates.among(ones, id, where), ones.where(not_indexable(where))
         parts = candidates.either(few, many, limit)
     some = parts[0] if len(parts) == 1 else _union(parts)
     return select(func.count().label("total")).select_from(some.subquery("some"))

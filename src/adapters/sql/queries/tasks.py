@@ -134,7 +134,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         given[f"begin_{weeks}"] = bounds[-1][1]
         rows = await self._database.fetch(self._done(weeks), given, short=False)
         return tuple(
-            WeekCount(monday=begin.date(), done=done)
+            WeekCount(monday=begin.date(), completed=done)
             for (begin, _), done in zip(bounds, rows[0], strict=True)
         )
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy import table as quoted_table
 
 from adapters.sql.database import AHEAD, HEAD, REVISIONS
-from adapters.sql.schema.search import keeps, make_indexes
+from adapters.sql.schema.search import is_search_object, make_indexes
 from service_layer.errors import MigrationFailed
 
 BASE = "base"
@@ -106,7 +106,7 @@ def _content(connection: Connection) -> dict[str, tuple[set[str], int]]:
     found = {}
     inspector = inspect(connection)
     for table in sorted(inspector.get_table_names()):
-        if table != "alembic_version" and not keeps(table):
+        if table != "alembic_version" and not is_search_object(table):
             columns = {column["name"] for column in inspector.get_columns(table)}
             rows = select(func.count()).select_from(quoted_table(table))
             found[table] = (columns, connection.scalar(rows) or 0)

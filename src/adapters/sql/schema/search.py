@@ -33,7 +33,7 @@ from adapters.sql.database import Selected
 SEARCHED = ("tasks", "users", "posts", "products", "devices")
 """The tables with a `search_text`."""
 
-FEW = 1_000
+SORT_THRESHOLD = 1_000
 """Number of candidates up to which sorting is as fast as a walk of the sort index."""
 
 TRIGRAM = 3
@@ -67,22 +67,22 @@ def trigrams(wanted: str) -> str:
     return " ".join('"{}"'.format(part.replace('"', '""')) for part in parts)
 
 
-class Searches(Enum):
+class SearchMode(Enum):
     """How a list is searched, as far as the statement depends on it."""
 
-    NOT = "nothing"
-    SHORT = "a text that no index of trigrams has"
-    LONG = "a text of a trigram or more"
+    NONE = "nothing"
+    SCAN = "a text that no index of trigrams has"
+    INDEX = "a text of a trigram or more"
 
     @classmethod
-    def of(cls, wanted: str | None) -> "Searches":
+    def of(cls, wanted: str | None) -> "SearchMode":
         """Return the mode for a folded search text."""
         if wanted is None:
-            return cls.NOT
-        return cls.SHORT if len(wanted) < TRIGRAM else cls.LONG
+            return cls.NONE
+        return cls.SCAN if len(wanted) < TRIGRAM else cls.INDEX
 
 
-def hidden(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+def not_indexable(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     """Wrap conditions in a function, which hides them from the query planner's choice of index."""
     return func.coalesce(and_(*conditions), false())
 
@@ -95,14 +95,18 @@ class Candidates:
     """
 
     def __init__(self, ids: Selected) -> None:
-        self._found = ids.limit(FEW + 1).cte("found").prefix_with("MATERIALIZED")
-        self._are_few = select(func.count()).select_from(self._found).scalar_subquery() <= FEW
+        self._found = ids.limit(SORT_THRESHOLD + 1).cte("found").prefix_with("MATERIALIZED")
+        self._are_few = (
+            select(func.count()).select_from(self._found).scalar_subquery() <= SORT_THRESHOLD
+        )
 
     def among(
         self, rows: Selected, id: ColumnElement[Any], where: list[ColumnElement[bool]]
     ) -> Selected:
         """Return the candidates that meet the conditions, from a select limited to candidates."""
-        return rows.where(id.in_(select(self._found.c.id)), hidden(where)).limit(FEW + 1)
+        return rows.where(id.in_(select(self._found.c.id)), not_indexable(where)).limit(
+            SORT_THRESHOLD + 1
+        )
 
     def either(self, few: Selected, many: Selected, limit: ColumnElement[int]) -> list[Selected]:
         """Return two limited selects, of which the one that does not apply is empty."""
@@ -114,14 +118,14 @@ class Candidates:
         ]
 
 
-def candidates(searched: Table, dialect: str, searches: Searches) -> Candidates | None:
+def candidates(searched: Table, dialect: str, searches: SearchMode) -> Candidates | None:
     """Return the candidates for `q`, or `None` if the query planner chooses well without them.
 
     A search text shorter than a trigram is found by a scan of the table.
     """
-    if searches is Searches.SHORT:
+    if searches is SearchMode.SCAN:
         return Candidates(select(searched.c.id).where(contains(searched.c.search_text, "q")(None)))
-    if searches is Searches.NOT or dialect == "postgresql":
+    if searches is SearchMode.NONE or dialect == "postgresql":
         return None
     name = f"{searched.name}_search"
     index, rows = (
@@ -133,7 +137,7 @@ def candidates(searched: Table, dialect: str, searches: Searches) -> Candidates 
     return Candidates(ids.where(matches))
 
 
-def keeps(name: str) -> bool:
+def is_search_object(name: str) -> bool:
     """Tell whether a database object belongs to a search index.
 
     The table metadata does not contain these objects. In SQLite the migrations create them, in

@@ -160,7 +160,7 @@ class SqliteDatabase(SqlDatabase):
         self._thread.shutdown(wait=True)
         self._close_connections()
 
-    def making_engine(self) -> Engine:
+    def migration_engine(self) -> Engine:
         return make_engine(self.path, "rwc")
 
     def translate_error(self, error: BaseException, *, may_be_committed: bool) -> Exception | None:
