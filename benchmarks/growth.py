@@ -1,7 +1,7 @@
 """Measure how throughput scales with workers and rows, with the side-by-side bench.
 
-The results go to build/growth, the plot to docs/growth.svg, and the tables to docs/performance.md,
-where they replace the existing ones.
+Writes each measurement to build/growth, the plot to benchmarks/results/growth.svg, and the tables
+to benchmarks/results/workers-and-rows.md, where they replace the previous ones.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from svg_chart import Line, Panel, plot
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "growth"
-PAGE = ROOT / "docs" / "performance.md"
-PLOT = ROOT / "docs" / "growth.svg"
+PAGE = ROOT / "benchmarks" / "results" / "workers-and-rows.md"
+PLOT = PAGE.with_name("growth.svg")
 OPERATIONS = ("read_one", "list_first", "list_deep", "search", "create", "update")
 ROWS, WORKERS = 100_000, 1
 BY_WORKERS = [(ROWS, workers) for workers in (1, 2, 4)]

@@ -1,4 +1,4 @@
-"""Serves the demo's workshop and takes the pictures of its pages that stand in docs/screenshots."""
+"""Recreate docs/screenshots: serve the demo and capture its pages in Chromium."""
 
 import io
 import re
@@ -30,11 +30,11 @@ SHOTS = {
     "write": ("/office/news/{post}", DESK, 800),
     "people": ("/office/people", DESK, 800),
 }
-"""What is shown, by the name of the file: the page, and the width and height of the window."""
+"""File name to path of the page, viewport width and height in pixels."""
 
 
 def small(png: bytes) -> bytes:
-    """Return a picture with as many colours as it can have within the size that it may have."""
+    """Return the image with as many colours as fit into `MOST_BYTES`."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     colours = COLOURS
     while True:
@@ -46,28 +46,28 @@ def small(png: bytes) -> bytes:
 
 
 def main() -> None:
-    """Take the pictures."""
+    """Capture every page in `SHOTS`."""
     path = browser_here()
     if path is None:
-        raise SystemExit("There is no Chromium here; TEST_BROWSER can name one.")
+        raise SystemExit("No Chromium found; set TEST_BROWSER to one.")
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        told = atelier("demo", folder=Path(folder)).stdout
-        username, password = re.findall(r"Sign in as (\S+) with (\S+)", told)[0]
+        output = atelier("demo", folder=Path(folder)).stdout
+        username, password = re.findall(r"Sign in as (\S+) with (\S+)", output)[0]
         with Service(Path(folder)) as service, running_chromium(path) as browser:
             token = token_of(service, username, password)
             with service.client().as_(token) as api:
                 known = known_in(api)
-            somebody = Visitor(browser, service.url)
-            somebody.sign_in(username, password)
+            visitor = Visitor(browser, service.url)
+            visitor.sign_in(username, password)
             for name, (page, width, height) in SHOTS.items():
-                somebody.page.set_viewport_size({"width": width, "height": height})
-                somebody.open(page.format_map(known))
-                somebody.page.wait_for_load_state("networkidle")
-                kept = small(somebody.page.screenshot())
+                visitor.page.set_viewport_size({"width": width, "height": height})
+                visitor.open(page.format_map(known))
+                visitor.page.wait_for_load_state("networkidle")
+                kept = small(visitor.page.screenshot())
                 (OUT / f"{name}.png").write_bytes(kept)
                 print(f"docs/screenshots/{name}.png: {len(kept):,} bytes")
-            somebody.leave()
+            visitor.leave()
 
 
 if __name__ == "__main__":
