@@ -27,16 +27,14 @@ class LockTimeout(Contention):
     """Somebody else holds what is to be changed, for longer than was waited for."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Somebody else is changing this and has not finished; nothing was written."
-        )
+        super().__init__("Another change to this is still in progress. Nothing was saved.")
 
 
 class QueueFull(Contention):
     """More changes are waiting than the service is willing to queue."""
 
     def __init__(self) -> None:
-        super().__init__("Too many changes are waiting to be written; this one was not made.")
+        super().__init__("Too many changes are waiting to be saved. This one was not made.")
 
 
 class StorageUnavailable(Exception):
