@@ -15,7 +15,7 @@ from domain.base import Entity, Event, Repository, validate
 from domain.errors import DomainError, InvalidField
 from domain.values import TextRule
 
-TOKEN_NAME = TextRule(1, 100)
+TOKEN_NAME = TextRule(1, 100, if_empty="Enter a name.")
 
 SESSION_LIFETIME = timedelta(hours=12)
 """Time from sign-in until a session token expires."""
@@ -61,7 +61,7 @@ class TooManyTokens(DomainError):
     """The user has reached the limit of personal tokens."""
 
     def __init__(self) -> None:
-        super().__init__(f"You have {MAX_TOKENS} tokens. Delete one that you do not need.")
+        super().__init__(f"You have {MAX_TOKENS} tokens. Revoke one that you do not need.")
 
 
 MAX_SECRET = 100
@@ -117,7 +117,7 @@ class Token(Entity):
             InvalidField: when the name breaks its rule, or `expires_at` is not in the future.
         """
         if expires_at is not None and expires_at <= now:
-            raise InvalidField("expires_at", "Give a time that is still to come.")
+            raise InvalidField("expires_at", "Enter a time in the future.")
         token = cls(
             id=id,
             created_at=now,

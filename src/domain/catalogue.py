@@ -24,7 +24,7 @@ from domain.stock import (
 )
 from domain.values import MoneyRule, TextRule, casefold_nfc, search_fold, search_text
 
-NAME = TextRule(1, 100)
+NAME = TextRule(1, 100, if_empty="Enter a name.")
 SKU = TextRule(1, 40)
 DESCRIPTION = TextRule(0, 500, lines=True)
 PRICE = MoneyRule(Decimal("9999999999.99"))
@@ -247,7 +247,7 @@ class Product(Entity):
             InsufficientStock: when the stock would become negative.
         """
         if reason is Reason.COUNTED:
-            raise InvalidField("reason", "Set the stock of the product to what was counted.")
+            raise InvalidField("reason", "To record a count, set the stock of the product.")
         needed_reorder = self.needs_reorder
         movement = self._move(id, quantity, reason, now, note=note, by=by, movements=movements)
         self._record_reorder_need(needed_reorder, by)
@@ -349,7 +349,7 @@ class Product(Entity):
             StillReferenced: when it has movements; archiving remains possible.
         """
         if has_movements:
-            raise StillReferenced("There are movements of this product. Archive it instead.")
+            raise StillReferenced("This product has movements. Archive it instead.")
         self.record(ProductDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def _monotonic(self, now: datetime) -> datetime:
@@ -363,7 +363,7 @@ class Product(Entity):
     def _require_own_sku(self, products: "ProductRepository") -> None:
         key = self.sku_key
         if key is not None and products.id_by_sku(key) not in (None, self.id):
-            raise NotUnique("sku", "Another product")
+            raise NotUnique("sku", "another product")
 
 
 @dataclass(frozen=True, kw_only=True)

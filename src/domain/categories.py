@@ -12,7 +12,7 @@ from domain.base import Entity, Event, Repository, validate
 from domain.errors import NotUnique, StillReferenced
 from domain.values import TextRule, casefold_nfc, search_fold
 
-NAME = TextRule(1, 50)
+NAME = TextRule(1, 50, if_empty="Enter a name.")
 
 
 class CategoryCreated(Event):
@@ -89,13 +89,13 @@ class Category(Entity):
         """
         if has_products:
             raise StillReferenced(
-                "There are products in this category. Move them to another one first."
+                "This category has products. Move them to another category first."
             )
         self.record(CategoryDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
 
     def _require_own_name(self, categories: "CategoryRepository") -> None:
         if categories.id_by_key(self.unique_key) not in (None, self.id):
-            raise NotUnique("name", "Another category")
+            raise NotUnique("name", "another category")
 
 
 @dataclass(frozen=True, kw_only=True)

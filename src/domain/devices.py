@@ -14,7 +14,7 @@ from domain.base import Entity, Event, Repository, validate
 from domain.errors import DomainError, NotUnique
 from domain.values import IntegerRule, JsonRule, TextRule, casefold_nfc, search_fold, search_text
 
-NAME = TextRule(1, 100)
+NAME = TextRule(1, 100, if_empty="Enter a name.")
 KIND = TextRule(0, 50)
 # At least one character: serial numbers are unique, so "" would fit only one device. An unknown
 # serial number is None.
@@ -252,7 +252,7 @@ class Device(Entity):
         if self.serial_key is not None:
             other = devices.id_by_serial(self.serial_key)
             if other is not None and other != self.id:
-                raise NotUnique("serial", "Another device")
+                raise NotUnique("serial", "another device")
 
 
 @dataclass(frozen=True, kw_only=True)

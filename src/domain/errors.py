@@ -42,14 +42,18 @@ class Conflict(DomainError):
     """A concurrency conflict persisted through all retries; nothing was written."""
 
     def __init__(self) -> None:
-        super().__init__("Others are changing this at the same moment; nothing was written.")
+        super().__init__("Others are changing this at the same time. Nothing was saved.")
+
+
+_LABELS = {"email": "e-mail address", "serial": "serial number", "sku": "SKU"}
+"""Members whose name in a message differs from that in the API."""
 
 
 class NotUnique(DomainError):
     """The value of a unique field is in use already."""
 
-    def __init__(self, field: str, by: str = "Somebody else") -> None:
-        super().__init__(f"{by} has this {field} already.")
+    def __init__(self, field: str, by: str = "another person") -> None:
+        super().__init__(f"This {_LABELS.get(field, field)} is already used by {by}.")
         self.field = field
 
 
@@ -72,5 +76,11 @@ class TooManyAttempts(DomainError):
     """A rate limit or a full queue rejects the attempt; a retry is possible after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"There were too many attempts. Try again in {seconds} seconds.")
+        super().__init__(f"Too many attempts. Try again in {_duration(seconds)}.")
         self.seconds = seconds
+
+
+def _duration(seconds: int) -> str:
+    """Return a wait in seconds, or in minutes, rounded up."""
+    count, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{count} {unit}{'s'[: count != 1]}"

@@ -13,8 +13,8 @@ from domain.base import Entity, Event, Repository, validate
 from domain.errors import PermissionDenied
 from domain.values import TextRule, search_fold, search_text
 
-TITLE = TextRule(1, 100)
-CONTENT = TextRule(1, 50_000, lines=True)
+TITLE = TextRule(1, 100, if_empty="Enter a title.")
+CONTENT = TextRule(1, 50_000, lines=True, if_empty="Enter a text.")
 
 RULES: Mapping[str, Callable[[Any], Any]] = {"title": TITLE, "content": CONTENT}
 

@@ -59,7 +59,7 @@ class InsufficientStock(DomainError):
     """A movement would make the stock negative; `available` is the stock."""
 
     def __init__(self, available: int) -> None:
-        super().__init__(f"There are not enough pieces; {available} are available.")
+        super().__init__(f"Only {available} in stock.")
         self.available = available
 
 

@@ -12,7 +12,7 @@ from domain.base import Entity, Event, Repository, validate
 from domain.errors import DomainError
 from domain.values import IntegerRule, TextRule, search_fold, search_text
 
-TITLE = TextRule(1, 100)
+TITLE = TextRule(1, 100, if_empty="Enter a title.")
 DESCRIPTION = TextRule(0, 500, lines=True)
 PRIORITY = IntegerRule(0, 9)
 
@@ -50,7 +50,7 @@ class ReorderOpen(DomainError):
     """Another reorder task of the same product is open."""
 
     def __init__(self) -> None:
-        super().__init__("Another task to reorder this product is open.")
+        super().__init__("A reorder task for this product is already open.")
 
 
 class TaskChanges(TypedDict, total=False):

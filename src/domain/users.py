@@ -17,7 +17,7 @@ USERNAME = PatternRule(
     50,
     # `.` and `..` cannot be path segments: clients remove them from a URL (RFC 3986, 5.2.4).
     r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*",
-    "Give 1 to 50 of A to Z, digits, dots, dashes and underscores, with a letter or a digit.",
+    "Use 1 to 50 of A to Z, digits, dots, dashes and underscores, at least one a letter or digit.",
 )
 # A dot-atom (RFC 5322, 3.2.3) and a host name with a dot, as in an address that receives mail.
 EMAIL = PatternRule(
@@ -25,10 +25,10 @@ EMAIL = PatternRule(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
     r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
-    "Give an e-mail address of at most 120 characters, such as ada@example.org.",
+    "Enter an e-mail address of at most 120 characters, such as ada@example.org.",
     lower=True,
 )
-NAME = TextRule(2, 50)
+NAME = TextRule(2, 50, if_empty="Enter a name.")
 AGE = IntegerRule(0, 150)
 CITY = TextRule(0, 50)
 UNKNOWN_CITY = "Unknown"
@@ -82,14 +82,14 @@ def require_may_set_password(actor: Actor, user_id: UUID) -> None:
     require_self_or_admin(actor, user_id)
     require_session(actor)
     if actor.id == user_id:
-        raise PermissionDenied("Change your own password by telling the current one.")
+        raise PermissionDenied("Enter your current password to change your own password.")
 
 
 class LastAdmin(DomainError):
     """The operation would leave the service without an active admin."""
 
     def __init__(self) -> None:
-        super().__init__("This is the last active admin. Make somebody else an admin first.")
+        super().__init__("This is the last active admin. Make another person an admin first.")
 
 
 class UserCreated(Event):
@@ -297,7 +297,7 @@ class User(Entity):
         if self.is_active_admin:
             self._require_another_admin(users)
         if is_referenced:
-            raise StillReferenced("Other things name this user. Deactivate them instead.")
+            raise StillReferenced("This person has recorded activity. Deactivate them instead.")
         self.record(UserDeleted(aggregate_id=self.id, at=now, by=by.id))
 
     def _require_another_admin(self, users: "UserRepository") -> None:

@@ -113,6 +113,8 @@ class TextRule:
     min: int
     max: int
     lines: bool = False
+    if_empty: str = ""
+    """The message for an empty text where `min` is above 0."""
 
     def __call__(self, value: str) -> str:
         """Return the normalized text.
@@ -122,15 +124,16 @@ class TextRule:
         """
         text = (_with_line_feeds(value) if self.lines else value).strip()
         if len(text) > self.max * _COMPOSED:
-            raise InvalidValue(f"Give at most {self.max} characters.")
+            raise InvalidValue(f"Enter at most {self.max} characters.")
         if not text.isascii():
             if _has_too_many_marks(text):
-                raise InvalidValue(f"Give at most {_MARKS} combining marks in a row.")
+                raise InvalidValue(f"Enter at most {_MARKS} combining marks in a row.")
             text = unicodedata.normalize("NFC", text)
         if len(text) < self.min:
-            raise InvalidValue(f"Give at least {self.min} character{'s'[: self.min > 1]}.")
+            least = f"Enter at least {self.min} character{'s'[: self.min > 1]}."
+            raise InvalidValue(least if text else self.if_empty or least)
         if len(text) > self.max:
-            raise InvalidValue(f"Give at most {self.max} characters.")
+            raise InvalidValue(f"Enter at most {self.max} characters.")
         if not (text.isascii() and text.isprintable()):
             self._require_clean(text)
         return text
@@ -144,7 +147,7 @@ class TextRule:
         if not self.lines and _NOT_IN_LINE.search(text):
             raise InvalidValue("Leave out line breaks and other control characters.")
         if text and not _VISIBLE.search(text):
-            raise InvalidValue("Give at least one visible character.")
+            raise InvalidValue("Enter at least one visible character.")
 
 
 def _with_line_feeds(text: str) -> str:
@@ -211,7 +214,7 @@ class PasswordRule:
         """
         password = self.normalised(value)
         if not self.min <= len(password) <= self.max:
-            raise InvalidValue(f"Give {self.min} to {self.max} characters.")
+            raise InvalidValue(f"Enter {self.min} to {self.max} characters.")
         # A password input cannot contain line ends, and no request may contain NUL.
         if _CONTROL.search(password) or _SURROGATE.search(password):
             raise InvalidValue("Leave out control characters.")
@@ -240,9 +243,9 @@ class IntegerRule:
             InvalidValue: when it is out of range, or 0 without `zero`.
         """
         if not self.min <= value <= self.max:
-            raise InvalidValue(f"Give a whole number from {self.min} to {self.max}.")
+            raise InvalidValue(f"Enter a whole number from {self.min} to {self.max}.")
         if value == 0 and not self.zero:
-            raise InvalidValue("Give a number other than 0.")
+            raise InvalidValue("Enter a number other than 0.")
         return value
 
 
@@ -267,12 +270,12 @@ class MoneyRule:
         """
         # The comparison precedes rounding, which would expand a huge exponent into digits.
         if not (value.is_finite() and 0 <= value <= self.max):
-            raise InvalidValue(f"Give an amount from 0 to {self.max:,}.")
+            raise InvalidValue(f"Enter an amount from 0 to {self.max:,}.")
         amount = value.quantize(Decimal(1).scaleb(-self.digits))
         if amount != value:
             if self.digits == 0:
-                raise InvalidValue("Give a whole amount, without decimals.")
-            raise InvalidValue(f"Give at most {_NUMBERS[self.digits]} decimals.")
+                raise InvalidValue("Enter a whole amount, without decimals.")
+            raise InvalidValue(f"Enter at most {_NUMBERS[self.digits]} decimals.")
         # -0.00 becomes 0.00.
         return abs(amount)
 

@@ -49,7 +49,7 @@ def open_session(
     """
     user = uow.users.get_for_update(user_id)
     if user is None or not user.is_active or user.password_hash != verified_hash:
-        raise AuthenticationFailed("The name or the password is wrong.")
+        raise AuthenticationFailed("Wrong username or password.")
     require_allowed(uow, counters, now)
     sessions = uow.tokens.list_for_user(Purpose.SESSION, user_id)
     for place, old in enumerate(reversed(sessions), start=1):
@@ -187,7 +187,7 @@ def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
         raise AlreadySetUp
     if not compare_digest(waiting[-1].digest, digest_of(secret)):
         raise AuthenticationFailed(
-            "This is not the secret that the server printed when it started."
+            "This is not the setup code shown in the server log at start-up."
         )
     for token in waiting:
         _revoke(uow, token, now)

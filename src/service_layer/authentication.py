@@ -127,7 +127,7 @@ class Authenticator:
                 user_id = str(found.user_id) if found else None
                 log.warning("sign-in failed", extra={"address": address, "user_id": user_id})
                 await self._throttle.register_failure(counters)
-                raise AuthenticationFailed("The name or the password is wrong.")
+                raise AuthenticationFailed("Wrong username or password.")
             issued = await self._run(
                 access.open_session,
                 found.user_id,

@@ -30,16 +30,14 @@ class LockTimeout(Contention):
     """A lock timeout: another transaction held a lock for too long."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Somebody else is changing this and has not finished; nothing was written."
-        )
+        super().__init__("Another change to this is still in progress. Nothing was saved.")
 
 
 class QueueFull(Contention):
     """The runner's queue is full, or the use case did not start in time; it was not run."""
 
     def __init__(self) -> None:
-        super().__init__("Too many changes are waiting to be written; this one was not made.")
+        super().__init__("Too many changes are waiting to be saved. This one was not made.")
 
 
 class StorageUnavailable(Exception):

@@ -78,7 +78,7 @@ class PasswordHashing:
             raise AlreadySetUp
         if not await self._access.is_setup_secret(digest_of(secret)):
             raise AuthenticationFailed(
-                "This is not the secret that the server printed when it started."
+                "This is not the setup code shown in the server log at start-up."
             )
         require_unlike_logins(password, "password", username=username, email=email)
         await self._require_free(username, email)

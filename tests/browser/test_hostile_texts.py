@@ -182,7 +182,7 @@ def test_what_is_typed_stays_text_when_it_comes_back(client: Client, ada: Visito
         ada.click("Save")
         theirs = ada.page.locator(".theirs").text_content()
         assert theirs == f"{text}!"
-        assert ada.page.get_by_label("Yours: Title").input_value() == text
+        assert ada.page.get_by_label("Your version: Title").input_value() == text
 
 
 @pytest.mark.parametrize("text", SHORT[:SHARPEST])

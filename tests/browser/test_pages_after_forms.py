@@ -41,12 +41,12 @@ def assert_well_made(visitor: Visitor) -> None:
 def test_where_the_workshop_is_set_up(nobody_yet: Service, visit: Visit) -> None:
     somebody = visit(nobody_yet)
     somebody.open("/")
-    expect(somebody.page.get_by_role("heading", name="Set the workshop up")).to_be_visible()
+    expect(somebody.page.get_by_role("heading", name="Set up your workshop")).to_be_visible()
     assert_well_made(somebody)
-    somebody.type(Setup_secret="not it", Your_name="Ada", Username="ada", Password="long enough")
+    somebody.type(Setup_code="not it", Your_name="Ada", Username="ada", Password="long enough")
     somebody.page.get_by_label("E-mail address").fill("ada@example.org")
     somebody.watch.provoke(401)
-    somebody.click("Begin")
+    somebody.click("Create account")
     expect(somebody.page.get_by_role("alert")).to_be_visible()
     assert_well_made(somebody)
 
@@ -70,7 +70,7 @@ def test_a_form_that_waits_for_somebody_to_sign_in(
     ada.type(Title="Wait for me")
     ada.watch.provoke(403)
     ada.click("Add task")
-    ada.sees("You were signed out in the meantime.")
+    ada.sees("You've been signed out.")
     assert_well_made(ada)
 
 
@@ -115,7 +115,7 @@ def test_a_filter_that_is_chosen_by_the_keyboard_waits_for_the_button(ada: Visit
     # Whatever a script does on a change has been asked for by now.
     ada.page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
     assert ada.page.url.endswith("/office/tasks")
-    ada.click("Find")
+    ada.click("Search")
     expect(ada.page).to_have_url(re.compile("sort=due_on"))
 
 
@@ -172,7 +172,9 @@ def test_two_versions_side_by_side(
     assert changed.status_code == 200
     ada.watch.provoke(412)
     ada.click("Save")
-    expect(ada.page.get_by_role("heading", name="Somebody else was quicker")).to_be_visible()
+    expect(
+        ada.page.get_by_role("heading", name="This changed while you were editing")
+    ).to_be_visible()
     expect(ada.page.get_by_text("Somebody else's name for it").first).to_be_visible()
     assert_well_made(ada)
     ada.click("Save my choice")
@@ -222,7 +224,7 @@ def test_a_title_of_a_hundred_emoji_can_be_typed_and_a_longer_one_says_why_not(
     title = ada.page.get_by_label("Title", exact=True)
     title.focus()
     ada.page.keyboard.insert_text("🪚" * 101)
-    assert title.evaluate("(input) => input.validationMessage") == "Give at most 100 characters."
+    assert title.evaluate("(input) => input.validationMessage") == "Enter at most 100 characters."
     ada.page.keyboard.press("Backspace")
     assert title.evaluate("(input) => input.validationMessage") == ""
     ada.page.keyboard.press("Enter")

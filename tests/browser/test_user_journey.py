@@ -59,32 +59,32 @@ def set_the_workshop_up(ada: Visitor, service: Service) -> None:
     said = re.search(r"secret=(\S+)", service.log.read_text())
     assert said is not None
     ada.open("/")
-    expect(ada.page.get_by_role("heading", name="Set the workshop up")).to_be_visible()
+    expect(ada.page.get_by_role("heading", name="Set up your workshop")).to_be_visible()
     ada.type(
-        Setup_secret=said[1],
+        Setup_code=said[1],
         Your_name="Ada Lovelace",
         Username="ada",
         Password=PASSWORD,
     )
     ada.page.get_by_label("E-mail address").fill("ada@example.org")
-    ada.click("Begin")
-    ada.sees("Welcome. The workshop is yours")
+    ada.click("Create account")
+    ada.sees("Welcome! Your workshop is ready")
 
 
 def go_out_and_come_in_again(ada: Visitor) -> None:
     sign_out(ada)
     ada.fill_sign_in()
     ada.click("Sign in")
-    ada.sees("Good to see you, Ada Lovelace")
+    ada.sees_greeting("Ada Lovelace")
 
 
 def add_a_task_and_complete_it(ada: Visitor) -> None:
     go_to(ada, "Tasks")
     ada.type(Title="Sharpen the chisels")
     ada.click("Add task")
-    ada.sees("The task is on the list.")
+    ada.sees("Task added.")
     ada.click("Complete: Sharpen the chisels")
-    ada.sees("Done. One task less.")
+    ada.sees("Task completed.")
     expect(ada.page.get_by_role("link", name="Sharpen the chisels")).to_have_count(0)
     ada.page.get_by_role("link", name="Done", exact=True).click()
     expect(ada.page.get_by_role("link", name="Sharpen the chisels")).to_be_visible()
@@ -97,8 +97,8 @@ def write_a_post_and_publish_it(ada: Visitor) -> None:
     ada.click("Preview")
     preview = ada.page.get_by_role("region", name="Preview")
     expect(preview.locator("strong", has_text="new")).to_be_visible()
-    ada.click("Save and publish")
-    ada.page.get_by_role("link", name="See it on the site").click()
+    ada.click("Publish")
+    ada.page.get_by_role("link", name="View on site").click()
     expect(ada.page.get_by_role("heading", name="The lathe runs again")).to_be_visible()
 
 
@@ -116,10 +116,10 @@ def sell_until_more_has_to_be_ordered(ada: Visitor) -> None:
     ada.type(Name="Birch plywood, 4 mm", Price_in_EUR="7.90", Stock="10", Reorder_level="3")
     ada.click("Add product")
     expect(ada.page.get_by_role("heading", name="Birch plywood, 4 mm")).to_be_visible()
-    ada.page.get_by_label("What happened").select_option("Sold")
-    ada.type(How_many_pieces="7")
+    ada.page.get_by_label("Type", exact=True).select_option("Sold")
+    ada.type(Quantity="7")
     ada.click("Record")
-    ada.sees("On the list of tasks:")
+    ada.sees("3 left, reorder at 3. Task:")
     ada.page.get_by_role("link", name="Reorder Birch plywood, 4 mm").click()
     expect(ada.page.get_by_label("Title", exact=True)).to_have_value("Reorder Birch plywood, 4 mm")
 
@@ -133,9 +133,11 @@ def save_in_a_second_tab_what_is_stale(ada: Visitor) -> None:
     ada.watch.provoke(412)
     second.get_by_label("Title", exact=True).fill("Order ten sheets of plywood")
     second.get_by_role("button", name="Save").click()
-    expect(second.get_by_role("heading", name="Somebody else was quicker")).to_be_visible()
+    expect(
+        second.get_by_role("heading", name="This changed while you were editing")
+    ).to_be_visible()
     expect(second.get_by_text("Order plywood: the birch, 4 mm")).to_be_visible()
-    mine = second.get_by_label("Yours: Title")
+    mine = second.get_by_label("Your version: Title")
     expect(mine).to_have_value("Order ten sheets of plywood")
     mine.fill("Order ten sheets of plywood: the birch, 4 mm")
     second.get_by_role("button", name="Save my choice").click()

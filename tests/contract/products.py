@@ -488,7 +488,7 @@ def test_reopening_a_reorder_task_while_another_is_open_is_a_conflict(client: Cl
     assert client.get(path).json()["completed"] is True
     move(client, product, -5)
     answer = client.post(f"{path}/reopen")
-    assert problem(answer, 409, "conflict")["detail"].startswith("Another task to reorder")
+    assert problem(answer, 409, "conflict")["detail"].startswith("A reorder task for this product")
     assert "retry-after" not in answer.headers
     assert client.get(path).json()["completed"] is True
 

@@ -244,7 +244,7 @@ def test_an_admin_is_made_on_either_database(place: Path | URL, tmp_path: Path) 
     assert (done.returncode, done.stderr) == (0, "")
     again = create_admin(tmp_path, "EVE", "other@example.org", DATABASE_URL=address)
     assert (again.returncode, again.stdout) == (1, "")
-    assert again.stderr == "atelier: Somebody else has this username already.\n"
+    assert again.stderr == "atelier: This username is already used by another person.\n"
 
 
 def test_a_password_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ class Unread(io.BytesIO):
     [
         ("eve eve", "eve@example.org", "username: "),
         ("eve", "nowhere", "email: "),
-        ("ADA", "eve@example.org", "Somebody else has this username already."),
-        ("eve", "ada@canary.example", "Somebody else has this email already."),
+        ("ADA", "eve@example.org", "This username is already used by another person."),
+        ("eve", "ada@canary.example", "This e-mail address is already used by another person."),
     ],
 )
 def test_an_unusable_name_or_address_is_told_before_the_password_is_asked_for(
@@ -294,7 +294,7 @@ def test_closed_streams_are_like_empty_ones(
 ) -> None:
     assert run("create-admin", "eve", "eve@example.org", stdin=None) == 2
     assert run("create-admin", "eve", "eve@example.org", "--password-stdin", stdin=None) == 1
-    assert "password: Give 8 to 128" in capsys.readouterr().err
+    assert "password: Enter 8 to 128" in capsys.readouterr().err
     for stream in ("stdout", "stderr"):
         monkeypatch.setattr(sys, stream, None)
     assert run("settings") == 0

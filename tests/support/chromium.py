@@ -156,7 +156,7 @@ class Visitor:
         self.open("/sign-in")
         self.fill_sign_in(username, password)
         self.click("Sign in")
-        self.sees("Good to see you")
+        self.sees_greeting()
 
     def fill_sign_in(self, username: str = "ada", password: str = PASSWORD) -> None:
         """Type into the form that signs in, without sending it."""
@@ -166,6 +166,11 @@ class Visitor:
     def sees(self, text: str) -> None:
         """Assert that a text is on the page, now or in a moment."""
         expect(self.page.get_by_text(text).first).to_be_visible()
+
+    def sees_greeting(self, name: str = "") -> None:
+        """Assert that the start page of the office greets the user, by a name that begins so."""
+        greeting = re.compile(f"^Hi {re.escape(name)}")
+        expect(self.page.get_by_role("heading", name=greeting, level=1)).to_be_visible()
 
     def sees_no(self, text: str) -> None:
         """Assert that a text is not on the page."""

@@ -121,7 +121,7 @@ def test_a_line_stays_what_it_is_until_the_next_point() -> None:
 
     assert path_of(plot) == [(0, 0), (750, 0), (750, 70), (1000, 70)]
     assert about(plot) == (
-        "Stock: From 10 on February 25, 2026 to 5 on March 1, 2026; 5 at the least, 10 at the most."
+        "Stock: From 10 on February 25, 2026 to 5 on March 1, 2026; lowest 5, highest 10."
     )
 
 

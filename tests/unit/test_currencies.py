@@ -99,9 +99,9 @@ def test_pages_take_and_show_prices_with_the_decimals_of_the_currency(
     selling: Selling, code: str, example: str, wrong: str, right: str, shown: str
 ) -> None:
     browser = Browser(selling(code)).sign_in(MEMBER)
-    assert f"as in {example}." in browser.get(f"{STOCK}/new").text
+    assert f"Per piece, e.g. {example}." in browser.get(f"{STOCK}/new").text
     page = browser.send(f"{STOCK}/new", name="Oak", price=wrong)
-    assert error_at(page, "price") == f'Give an amount as in "{example}".'
+    assert error_at(page, "price") == f"Enter an amount, e.g. {example}."
     page = browser.send(f"{STOCK}/new", name="Oak", price=right)
     assert f"<b>{shown}</b>" in page.text
     at = str(page.url.path)

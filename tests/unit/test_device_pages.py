@@ -62,9 +62,10 @@ def test_the_list_tells_who_is_heard_of_in_words(
         row = answer.text.split(f">{presence.title()}</a>")[1].split("</tr>")[0]
         assert f'<span class="presence {presence}">{presence.title()}</span>' in row
         assert f"{ago} ago</time>" in row
-    assert "Not yet" in answer.text.split(">Never</a>")[1]
+    row = answer.text.split(">Never</a>")[1].split("</tr>")[0]
+    assert '<td data-label="Last seen"><span class="muted">Never</span></td>' in row
     assert "4 machines in service" in answer.text
-    assert "Machines in service, by presence" in answer.text
+    assert "Machines in service, by connection" in answer.text
     assert "Late: 1 (25%)" in answer.text
     for presence in ("online", "late", "offline", "never"):
         assert f'<b>1</b><span class="presence {presence}">' in answer.text
@@ -86,7 +87,7 @@ def test_machines_are_found_filtered_and_sorted(
     assert names(browser.get(f"{MACHINES}?status=maintenance")) == ["Printer"]
     assert names(browser.get(f"{MACHINES}?sort=-created_at")) == ["Printer", "Band saw"]
     # Of what is in maintenance nothing is expected.
-    assert "Never: 1 (100%)" in browser.page.text
+    assert "Never connected: 1 (100%)" in browser.page.text
     assert "No machines here" in browser.get(f"{MACHINES}?q=lathe").text
     assert browser.get(f"{MACHINES}?status=broken").status_code == 422
 
@@ -110,7 +111,7 @@ def test_a_machine_is_added_once_however_often_the_form_is_sent(
     fields |= {"kind": "lathe", "heartbeat_every": "30"}
     for _ in range(2):
         answer = browser.post(MACHINES, fields)
-        assert "The machine is on the list." in answer.text
+        assert "Machine added." in answer.text
     (device,) = client.get(DEVICES).json()["items"]
     assert answer.url.path == path_of(device)
     assert (device["name"], device["kind"], device["heartbeat_every"]) == ("Lathe", "lathe", 30)
@@ -129,8 +130,8 @@ def test_what_is_wrong_with_a_new_machine_is_told_beside_the_field_and_nothing_i
     assert form(answer, MACHINES).fields["location"] == "Attic"
     answer = browser.send(MACHINES, name="Lathe", heartbeat_every="", serial="s-1")
     assert answer.status_code == 409
-    assert error_at(answer, "serial") == "Another device has this serial already."
-    assert "The machine is on the list." in browser.send(MACHINES, serial="S-2").text
+    assert error_at(answer, "serial") == "This serial number is already used by another device."
+    assert "Machine added." in browser.send(MACHINES, serial="S-2").text
 
 
 def test_a_page_of_a_machine_shows_whatever_it_tells_of_itself_as_text(
@@ -148,12 +149,26 @@ def test_a_page_of_a_machine_shows_whatever_it_tells_of_itself_as_text(
     assert form(browser.page, path_of(device)).fields["name"] == HOSTILE
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(10, "10 seconds"), (60, "1 minute"), (90, "90 seconds"), (5400, "90 minutes"),
+     (3600, "1 hour"), (10_800, "3 hours")],
+)  # fmt: skip
+def test_the_check_in_interval_is_shown_in_its_largest_whole_unit(
+    browser: Browser, client: Client, seconds: int, shown: str
+) -> None:
+    page = browser.get(path_of(add(client, heartbeat_every=seconds)))
+    assert f"<dt>Check-in interval</dt><dd>{shown}</dd>" in re.sub(
+        r"\s*(</?d[td]>)\s*", r"\1", page.text
+    )
+
+
 def test_a_machine_is_edited_and_what_is_wrong_is_told(browser: Browser, client: Client) -> None:
     path = path_of(add(client, location="Attic"))
     browser.get(path)
     answer = browser.send(path, name="Band saw", heartbeat_every="often")
     assert answer.status_code == 422
-    assert error_at(answer, "heartbeat_every") == "Give a whole number."
+    assert error_at(answer, "heartbeat_every") == "Enter a whole number."
     assert form(answer, path).fields["name"] == "Band saw"
     answer = browser.send(path, heartbeat_every="120", status="maintenance", location="")
     assert "Saved." in answer.text
@@ -265,8 +280,8 @@ def test_the_example_of_a_heartbeat_goes_to_where_the_page_is(client: Client) ->
 
 def test_a_machine_is_deleted_after_asking(browser: Browser, client: Client) -> None:
     path = path_of(add(client))
-    assert "gone for good" in browser.get(path).text
-    assert "The machine is gone." in browser.send(f"{path}/delete").text
+    assert "permanently deleted" in browser.get(path).text
+    assert "Machine deleted." in browser.send(f"{path}/delete").text
     assert browser.get(path).status_code == 404
     assert client.get(DEVICES).json()["items"] == []
 
@@ -279,7 +294,7 @@ def test_a_machine_that_has_changed_since_is_not_deleted(browser: Browser, clien
     assert answer.status_code == 412
     assert "has changed since you read it" in answer.text
     assert form(answer, path).fields["location"] == "Attic"
-    assert "The machine is gone." in browser.send(f"{path}/delete").text
+    assert "Machine deleted." in browser.send(f"{path}/delete").text
 
 
 def test_a_machine_typed_in_when_the_session_had_ended_is_added_after_signing_in(
@@ -288,7 +303,7 @@ def test_a_machine_typed_in_when_the_session_had_ended_is_added_after_signing_in
     browser.get(MACHINES)
     clock.now += SESSION_LIFETIME
     assert browser.send(MACHINES, name="Lathe").status_code == 403
-    assert "on the list" in browser.send("/sign-in", username="bob", password=PASSWORD).text
+    assert "Machine added." in browser.send("/sign-in", username="bob", password=PASSWORD).text
     assert [device["name"] for device in client.get(DEVICES).json()["items"]] == ["Lathe"]
 
 

@@ -261,7 +261,7 @@ def test_a_preview_of_a_text_that_is_too_long_says_so_and_shows_none(
     sent = {"title": "Plain", "content": "[a]" * 20_000, "preview": "yes"}
     page = browser.post(action.format(**post), sent)
     assert page.status_code == 422
-    assert "Give at most 50000 characters." in page.text
+    assert "Enter at most 50000 characters." in page.text
     assert "<a>" not in page.text
     assert page.text.count("[a]") in (0, 20_000)
 

@@ -377,3 +377,19 @@ def test_with_110_connections_from_one_address_people_from_others_sign_in(clock:
     flood, ours = asyncio.run(ask())
     assert ours == [200] * 5
     assert set(flood) == {401, 429}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wait"),
+    [
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (61, "2 minutes"),
+        (896, "15 minutes"),
+    ],
+)
+def test_the_wait_after_too_many_attempts_is_told_in_seconds_or_whole_minutes(
+    seconds: int, wait: str
+) -> None:
+    assert str(TooManyAttempts(seconds)) == f"Too many attempts. Try again in {wait}."

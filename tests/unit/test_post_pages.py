@@ -56,7 +56,7 @@ def test_a_form_key_that_another_form_has_used_swallows_no_post(
     fields = {"key": "the same key", "title": "News", "content": "Text", "publish": "yes"}
     assert browser.post("/office/tasks", fields).status_code == 200
     answer = browser.post(NEWS, fields)
-    assert (answer.status_code, "Published." in answer.text) == (200, True)
+    assert (answer.status_code, ">Published.<" in answer.text) == (200, True)
     assert browser.post(NEWS, fields).status_code == 200
     assert [post["published"] for post in all_posts(client)] == [True]
 
@@ -102,7 +102,7 @@ def test_posts_are_found_by_a_word_in_them(client: Client, browser: Browser) -> 
 def test_a_draft_is_written_and_found_again(client: Client, browser: Browser) -> None:
     browser.get(f"{NEWS}/new")
     browser.send(NEWS, title="Glue", content="Hide *glue*\nand more")
-    assert "The draft is kept." in browser.page.text
+    assert "Draft saved." in browser.page.text
     assert "<em>glue</em>" in browser.page.text
     assert form(browser.page, browser.page.url.path).fields["content"] == "Hide *glue*\nand more"
     (post,) = all_posts(client)
@@ -112,7 +112,7 @@ def test_a_draft_is_written_and_found_again(client: Client, browser: Browser) ->
 def test_a_post_can_be_published_as_soon_as_it_is_written(client: Client, browser: Browser) -> None:
     browser.get(f"{NEWS}/new")
     browser.send(NEWS, title="Glue", content="Hide glue", publish="yes")
-    assert "Everybody can read it now." in browser.page.text
+    assert ">Published.<" in browser.page.text
     assert browser.get("/posts/glue").status_code == 200
 
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_a_post_is_said_at_its_field_and_nothing_is_lost(
     browser.get(f"{NEWS}/new")
     browser.send(NEWS, title="x" * 101, content="A long text")
     assert browser.page.status_code == 422
-    assert error_at(browser.page, "title") == "Give at most 100 characters."
+    assert error_at(browser.page, "title") == "Enter at most 100 characters."
     kept = form(browser.page, NEWS).fields
     assert (kept["title"], kept["content"]) == ("x" * 101, "A long text")
     browser.send(NEWS, title="Short")
@@ -160,7 +160,7 @@ def test_a_script_can_ask_for_the_preview_alone(client: Client, browser: Browser
     answer = browser.post(f"{NEWS}/preview", {"content": "a *b* <script>", "title": "x"})
     assert answer.status_code == 200
     assert answer.text.strip() == "<p>a <em>b</em> &lt;script&gt;</p>"
-    assert "What you write is shown here" in browser.post(f"{NEWS}/preview", {"content": ""}).text
+    assert "Your preview appears here" in browser.post(f"{NEWS}/preview", {"content": ""}).text
     elsewhere = {"Origin": "https://elsewhere.example"}
     assert browser.post(f"{NEWS}/preview", {}, headers=elsewhere).status_code == 403
 
@@ -175,11 +175,11 @@ def test_a_draft_is_changed_and_published_in_one_go_and_taken_back(
     path = f"{NEWS}/{post['id']}"
     browser.get(path)
     browser.send(path, content="Better", publish="yes")
-    assert "Everybody can read it now." in browser.page.text
+    assert ">Published.<" in browser.page.text
     assert "Better" in browser.get("/posts/news").text
     browser.get(path)
     browser.send(path, content="Not yet", publish="no")
-    assert "The post is a draft again." in browser.page.text
+    assert "Unpublished." in browser.page.text
     assert browser.get("/posts/news").status_code == 404
     assert all_posts(client)[0]["content"] == "Not yet"
 
@@ -191,7 +191,7 @@ def test_whoever_saves_second_sees_both_texts_and_chooses(client: Client, browse
     client.patch(f"{POSTS}/{post['id']}", json={"title": "Theirs", "content": "An admin's"})
     browser.send(path, content="Mine")
     assert browser.page.status_code == 412
-    assert "Somebody else was quicker" in browser.page.text
+    assert "This changed while you were editing" in browser.page.text
     assert "An admin&#39;s" in browser.page.text
     offered = form(browser.page, path).fields
     # What one has not touched stays as the others made it.
@@ -214,7 +214,7 @@ def test_a_post_is_deleted_unless_it_has_changed_meanwhile(
     assert len(all_posts(client)) == 1
     assert browser.get(path).text != shown.text
     browser.send(f"{path}/delete")
-    assert "The post is gone." in browser.page.text
+    assert "Post deleted." in browser.page.text
     assert all_posts(client) == []
 
 
@@ -224,9 +224,9 @@ def test_a_session_that_ended_meanwhile_loses_nothing(
     browser.get(f"{NEWS}/new")
     clock.advance(days=60)
     browser.send(NEWS, title="Glue", content="A long text")
-    assert "Nothing is lost" in browser.page.text
+    assert "save your changes" in browser.page.text
     browser.send("/sign-in", username=MEMBER.username, password="correct horse battery")
-    assert "The draft is kept." in browser.page.text
+    assert "Draft saved." in browser.page.text
     assert [post["content"] for post in all_posts(client)] == ["A long text"]
 
 

@@ -71,7 +71,7 @@ def test_a_name_that_somebody_else_has_is_told_beside_it(browser: Browser) -> No
     browser.get(PROFILE)
     answer = browser.send(PROFILE, username="CLEO")
     assert answer.status_code == 409
-    assert error_at(answer, "username") == "Somebody else has this username already."
+    assert error_at(answer, "username") == "This username is already used by another person."
 
 
 def test_what_an_admin_has_changed_meanwhile_is_shown_to_decide(
@@ -102,7 +102,7 @@ def test_one_shows_another_picture_of_oneself(
     browser: Browser, client: Client, format: str
 ) -> None:
     answer = send_picture(browser, drawn(format))
-    assert "That is your picture now." in answer.text
+    assert "Photo updated." in answer.text
     address = me(client)["image_url"]
     assert f'src="{address}"' in answer.text
     assert client.get(address).status_code == 200
@@ -111,7 +111,7 @@ def test_one_shows_another_picture_of_oneself(
     assert client.get(address).status_code == 404
 
     answer = browser.send(f"{PICTURE}/remove")
-    assert "Your picture is gone." in answer.text
+    assert "Photo removed." in answer.text
     assert me(client)["image_url"] == "/media/default.png"
     assert f"{PICTURE}/remove" not in answer.text
 
@@ -121,9 +121,9 @@ def test_one_shows_another_picture_of_oneself(
     [
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "Send a PNG, JPEG or WebP picture."),
         (drawn()[:60], 422, "Send a picture that is not damaged."),
-        (b"", 422, "Choose a picture first."),
-        (b"\x89PNG" + bytes(2 * 1024 * 1024), 413, "Choose a picture of at most 2 MiB."),
-        (b"\x89PNG" + bytes(3 * 1024 * 1024), 413, "Choose a picture of at most 2 MiB."),
+        (b"", 422, "Choose a photo first."),
+        (b"\x89PNG" + bytes(2 * 1024 * 1024), 413, "Choose a photo of at most 2 MiB."),
+        (b"\x89PNG" + bytes(3 * 1024 * 1024), 413, "Choose a photo of at most 2 MiB."),
     ],
     ids=["foreign", "damaged", "empty", "large", "very large"],
 )
@@ -166,8 +166,8 @@ def test_a_picture_is_chosen_once_more_when_the_session_had_ended(
     files = {"picture": ("me.png", drawn(), "image/png")}
     assert browser.send(PICTURE, files=files).status_code == 403
     answer = browser.send("/sign-in", username="bob", password=PASSWORD)
-    assert error_at(answer, "picture") == "Choose the picture once more, please."
-    assert "That is your picture now." in browser.send(PICTURE, files=files).text
+    assert error_at(answer, "picture") == "Choose the photo again."
+    assert "Photo updated." in browser.send(PICTURE, files=files).text
 
 
 def test_no_picture_comes_from_elsewhere(browser: Browser, client: Client) -> None:
@@ -227,7 +227,7 @@ def test_guesses_at_the_current_password_are_limited_and_no_failed_sign_ins(
         assert browser.send(CHANGE, current="a guess", new=NEW_PASSWORD).status_code == 422
     answer = browser.send(CHANGE, current=PASSWORD, new=NEW_PASSWORD)
     assert answer.status_code == 429
-    assert "There were too many attempts." in answer.text
+    assert "Too many attempts." in answer.text
     assert Browser(client).sign_in(MEMBER).page.status_code == 200
 
 
@@ -272,7 +272,7 @@ def test_a_token_is_shown_once_and_does_what_it_may(browser: Browser, client: Cl
     text = browser.get(TOKENS).text
     assert secret not in text
     assert "Till &lt;b&gt;" in text
-    assert "Not by itself" in text
+    assert '<td data-label="Expires"><span class="muted">Never</span></td>' in text
 
 
 def test_reloading_the_page_that_shows_a_token_neither_makes_another_nor_shows_it_again(
@@ -301,7 +301,7 @@ def test_a_token_lasts_until_the_end_of_its_last_day(
     assert client.as_(secret).get(ME).status_code == 200
     clock.advance(minutes=1)
     assert client.as_(secret).get(ME).status_code == 401
-    assert ">Ended</span>" in browser.sign_in(MEMBER).get(TOKENS).text
+    assert ">Expired</span>" in browser.sign_in(MEMBER).get(TOKENS).text
 
 
 def test_the_list_tells_when_a_token_was_used_last(
@@ -309,7 +309,8 @@ def test_the_list_tells_when_a_token_was_used_last(
 ) -> None:
     browser.get(TOKENS)
     secret = made(browser.send(TOKENS, name="Till", scope="read"))
-    assert "Not yet" in browser.get(TOKENS).text.split(">Till</th>")[1].split("</tr>")[0]
+    row = browser.get(TOKENS).text.split(">Till</th>")[1].split("</tr>")[0]
+    assert '<td data-label="Last used"><span class="muted">Never</span></td>' in row
     client.as_(secret).get(ME)
     # It is written in the writer's turn, before what comes after it.
     browser.send(TOKENS, name="Next", scope="read")
@@ -326,7 +327,7 @@ def test_what_is_wrong_with_a_token_is_told_beside_the_field(browser: Browser) -
     assert error_at(answer, "expires_at")
     assert form(answer, TOKENS).fields["expires_at"] == "2026-02-30"
     answer = browser.send(TOKENS, name="Till", expires_at="2020-01-01")
-    assert error_at(answer, "expires_at") == "Give a time that is still to come."
+    assert error_at(answer, "expires_at") == "Enter a time in the future."
     made(browser.send(TOKENS, expires_at=""))
 
 
@@ -338,7 +339,7 @@ def test_whoever_has_too_many_tokens_is_told_so(browser: Browser, client: Client
     assert browser.page.text.count("/delete") == MAX_TOKENS
     answer = browser.send(TOKENS, name="Till")
     assert answer.status_code == 409
-    assert "Delete one that you do not need." in answer.text
+    assert "Revoke one that you do not need." in answer.text
     assert form(answer, TOKENS).fields["name"] == "Till"
 
 
@@ -346,9 +347,9 @@ def test_a_token_is_ended_after_asking(browser: Browser, client: Client) -> None
     browser.get(TOKENS)
     secret = made(browser.send(TOKENS, name="Till", scope="write"))
     (token,) = [each["id"] for each in tokens_of(client) if each["name"] == "Till"]
-    assert "shut out at once" in browser.get(TOKENS).text
+    assert "loses access immediately" in browser.get(TOKENS).text
     answer = browser.send(f"{TOKENS}/{token}/delete")
-    assert "The token is worth nothing any more." in answer.text
+    assert "Token revoked." in answer.text
     assert client.as_(secret).get(ME).status_code == 401
     assert "Till" not in answer.text
 

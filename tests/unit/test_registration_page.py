@@ -66,7 +66,7 @@ def test_registering_is_limited_by_address(client: Client) -> None:
     fail_from_address(client, ADDRESS_LIMIT.max_failures)
     answer = Browser(client).post(REGISTER, NEW)
     assert answer.status_code == 429
-    assert "There were too many attempts." in answer.text
+    assert "Too many attempts." in answer.text
 
 
 def test_an_account_that_is_made_is_told_even_if_signing_in_has_to_wait(

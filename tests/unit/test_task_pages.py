@@ -41,7 +41,7 @@ def test_a_task_is_added_with_one_field_and_shown(browser: Browser, client: Clie
     browser.get(HERE)
     page = browser.send(HERE, title="  Sharpen the <chisels>  ")
     assert page.status_code == 200
-    assert "The task is on the list." in page.text
+    assert "Task added." in page.text
     assert "Sharpen the &lt;chisels&gt;" in page.text
     (task,) = client.get(TASKS).json()["items"]
     assert task["title"] == "Sharpen the <chisels>"
@@ -56,8 +56,8 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
         HERE, title="x" * 101, description="Two\nlines", priority="12", due_on="2026-02-30"
     )
     assert page.status_code == 422
-    assert error_at(page, "title") == "Give at most 100 characters."
-    assert error_at(page, "priority") == "Give a whole number from 0 to 9."
+    assert error_at(page, "title") == "Enter at most 100 characters."
+    assert error_at(page, "priority") == "Enter a whole number from 0 to 9."
     assert error_at(page, "due_on") == "There is no such date."
     kept = form(page, HERE).fields
     assert kept["title"] == "x" * 101
@@ -67,6 +67,13 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
     browser.send(HERE, title="Short", priority="3", due_on="2026-03-02")
     (task,) = client.get(TASKS).json()["items"]
     assert (task["title"], task["description"]) == ("Short", "Two\nlines")
+
+
+def test_a_task_without_a_title_is_told_that_it_needs_one(browser: Browser) -> None:
+    browser.get(HERE)
+    page = browser.send(HERE, title=" ")
+    assert page.status_code == 422
+    assert error_at(page, "title") == "Enter a title."
 
 
 def test_a_form_that_is_sent_twice_makes_one_task(browser: Browser, client: Client) -> None:
@@ -109,7 +116,7 @@ def test_one_task_is_completed_after_the_other(browser: Browser, client: Client)
     for id in ids:
         page = browser.send(f"{HERE}/{id}/complete")
         assert page.status_code == 200
-        assert "Done. One task less." in page.text
+        assert "Task completed." in page.text
         assert str(page.url).endswith(f"{HERE}?show=all&done=task-completed#task-{id}")
 
 
@@ -196,7 +203,7 @@ def test_who_saves_second_sees_both_and_decides(browser: Browser, client: Client
     page = browser.post(here, mine)
 
     assert page.status_code == 412
-    assert "Somebody else was quicker" in page.text
+    assert "This changed while you were editing" in page.text
     assert "Oil both saws" in page.text
     fields = form(page, here).fields
     # What I typed stays unless I say otherwise; what I did not touch stays as it is now.
@@ -255,7 +262,7 @@ def test_tasks_are_found_by_what_they_are_about_and_whose_they_are(
     assert shown("show=done") == {"Finished"}
     assert shown("show=all") == {"For me", "Late", "Finished"}
     assert shown("show=all&q=FINI") == {"Finished"}
-    assert "No tasks here" in browser.get(f"{HERE}?q=%25").text
+    assert "No matching tasks" in browser.get(f"{HERE}?q=%25").text
 
 
 def test_a_long_list_is_walked_by_pages(browser: Browser, client: Client) -> None:

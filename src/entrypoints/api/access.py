@@ -192,7 +192,7 @@ async def set_up(
     profile = dict(new)
     secret = profile.pop("secret") or asked.secret
     if secret is None:
-        raise AuthenticationFailed("Send the secret that the server printed when it started.")
+        raise AuthenticationFailed("Send the setup code shown in the server log at start-up.")
     password = profile.pop("password")
     password_hash = await hashing.for_first_admin(
         secret, username=new.username, email=new.email, password=password

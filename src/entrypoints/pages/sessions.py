@@ -123,7 +123,7 @@ def require_same_origin(request: Request) -> None:
         same = site == "same-origin"
     if not same:
         raise PermissionDenied(
-            "This was not sent from a page of this workshop; nothing was changed."
+            "This form was not sent from a page of this workshop. Nothing was changed."
         )
 
 

@@ -107,7 +107,7 @@ async def show_posts_of_user(
         (await post_queries.list_page(meant, _ONE)).items
     )
     if user is None or not (has_published or await sessions.known(request)):
-        raise ApiProblem("not-found", "There is nobody of this name.")
+        raise ApiProblem("not-found", "There is no person with this username.")
     if walked is None:
         return see_other(f"/people/{user.username}")
     person = user.public()

@@ -26,7 +26,7 @@ async def uploaded(request: Request, name: str) -> bytes:
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     if not headers.get(b"content-type", b"").startswith(MULTIPART):
         # Another form was sent; of what was kept while somebody signed in, a file is no part.
-        raise InvalidField(name, "Choose the picture once more, please.")
+        raise InvalidField(name, "Choose the photo again.")
     try:
         body = await read(headers, request.receive, MAX_IMAGE + _AROUND)
     except ApiProblem:
@@ -35,21 +35,21 @@ async def uploaded(request: Request, name: str) -> bytes:
         parser = MultiPartParser(request.headers, _whole(body), max_files=1, max_fields=10)
         form = await parser.parse()
     except MultiPartException:
-        raise InvalidField(name, "Send one picture.") from None
+        raise InvalidField(name, "Choose one photo.") from None
     try:
         file = form.get(name)
         content = await file.read() if isinstance(file, UploadFile) else b""
     finally:
         await form.close()
     if not content:
-        raise InvalidField(name, "Choose a picture first.")
+        raise InvalidField(name, "Choose a photo first.")
     if len(content) > MAX_IMAGE:
         raise _too_large()
     return content
 
 
 def _too_large() -> ApiProblem:
-    return ApiProblem("too-large", f"Choose a picture of at most {MAX_IMAGE // 1024**2} MiB.")
+    return ApiProblem("too-large", f"Choose a photo of at most {MAX_IMAGE // 1024**2} MiB.")
 
 
 async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -145,4 +145,4 @@ def _value(value: Any, kind: Any) -> Any:
 
 
 def _malformed() -> ApiProblem:
-    return ApiProblem("malformed-cursor", "This is no cursor that a page has handed out.")
+    return ApiProblem("malformed-cursor", "This list has moved on. Go back to the first page.")

@@ -24,7 +24,7 @@ Schemas are made once for all applications of a process, and are not told which 
 """
 
 
-def read_price(value: str, quote: str = "") -> Decimal:
+def read_price(value: str) -> Decimal:
     """Return the price in a text.
 
     Raises:
@@ -32,7 +32,7 @@ def read_price(value: str, quote: str = "") -> Decimal:
     """
     currency = CURRENCY.get()
     if not AMOUNT.fullmatch(value) or len(value.partition(".")[2]) > currency.digits:
-        raise ValueError(f"Give an amount as in {quote}{currency.example}{quote}.")
+        raise ValueError(f"Enter an amount, e.g. {currency.example}.")
     return price_rule(currency)(Decimal(value))
 
 
@@ -44,7 +44,7 @@ def write_price(value: Decimal) -> str:
 def _read(value: Any) -> Decimal:
     if type(value) in (int, Decimal):
         return price_rule(CURRENCY.get())(Decimal(value))
-    return read_price(value if type(value) is str else "", '"')
+    return read_price(value if type(value) is str else "")
 
 
 def pattern_of(currency: Currency, *, all_decimals: bool = False) -> str:

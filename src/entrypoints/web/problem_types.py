@@ -104,7 +104,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "too-many-requests": ProblemType(
         429,
         "Too many requests",
-        "There were too many attempts. Wait for the time in Retry-After, in seconds.",
+        "Too many attempts. Wait for the time in Retry-After, in seconds.",
     ),
     "headers-too-large": ProblemType(
         431,

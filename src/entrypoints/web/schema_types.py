@@ -112,7 +112,7 @@ def told(max: int, **more: str) -> Rule:
 
     def check(value: str) -> str:
         if not value or len(value) > max or "\0" in value:
-            raise ValueError(f"Give 1 to {max} characters, without NUL.")
+            raise ValueError(f"Enter 1 to {max} characters, without NUL.")
         return value
 
     shape: Json = {"type": "string", "minLength": 1, "maxLength": max, "pattern": r"^[^\u0000]*$"}
@@ -132,7 +132,7 @@ def whole(rule: IntegerRule) -> Rule:
         if type(value) is Decimal and value.adjusted() < 20 and value % 1 == 0:
             value = int(value)
         if type(value) is not int:
-            raise ValueError("Give a whole number.")
+            raise ValueError("Enter a whole number.")
         return rule(value)
 
     told: Json = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
@@ -146,7 +146,7 @@ def whole_parameter(rule: IntegerRule) -> Rule:
 
     def read(value: str) -> int:
         if not _WHOLE.fullmatch(value):
-            raise ValueError("Give a whole number.")
+            raise ValueError("Enter a whole number.")
         return rule(int(value))
 
     return Rule(STRING, read, whole(rule).told)
@@ -171,7 +171,7 @@ def _read_flag(value: str) -> bool:
 
 def _read_date(value: str) -> date:
     if not _DATE.fullmatch(value):
-        raise ValueError("Give a date as YYYY-MM-DD.")
+        raise ValueError("Enter a date as YYYY-MM-DD.")
     try:
         return date.fromisoformat(value)
     except ValueError:

@@ -93,7 +93,7 @@ def validated(
 
 _DETAILS = {
     "missing": "This is required.",
-    "string_type": "Give a text.",
+    "string_type": "Enter a text.",
     "dict_type": "Give an object.",
     "model_type": "Give an object.",
     "bool_type": "Give true or false.",
