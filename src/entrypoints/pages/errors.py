@@ -53,8 +53,8 @@ async def error_page(request: Request, error: Exception) -> Response:
 async def _office_user(request: Request, refused: ApiProblem) -> tuple[bool, PublicUser | None]:
     """Return whether to show the navigation of `/office`, and the signed-in user if known.
 
-    On a server error (5xx) the mere presence of a session cookie decides. It is not verified, because
-    the database may be unavailable and the navigation is not confidential.
+    On a server error (5xx) the mere presence of a session cookie decides. It is not verified,
+    because the database may be unavailable and the navigation is not confidential.
     """
     scope, path = request.scope, request.url.path
     if path != "/office" and not path.startswith("/office/"):

@@ -95,8 +95,8 @@ class Form:
         """Validate the values by a schema of the API.
 
         An empty field is null or absent if the schema allows that. Fields that the merge page keeps
-        are skipped. Untouched fields are skipped too: a browser may change the precision of a value,
-        so an edit of one field must not write the others.
+        are skipped. Untouched fields are skipped too: a browser may change the precision of a
+        value, so an edit of one field must not write the others.
 
         Raises:
             ApiProblem: 422 when a value is invalid.
@@ -119,8 +119,8 @@ class Form:
     def refused(self, error: Exception) -> "Form":
         """Return the form with its values and with the messages of an error.
 
-        `wrong` gets the messages about fields that the form does not have, or the problem's detail if
-        no field is named.
+        `wrong` gets the messages about fields that the form does not have. It gets the problem's
+        detail if the error names no field.
         """
         refused = to_problem(error)
         errors: dict[str, str] = {}
