@@ -105,8 +105,8 @@ async def show_posts_of_user(
     """Show the published posts of a user, active or not.
 
     Raises:
-        ApiProblem: 404 when the user does not exist. A user without published posts is not disclosed
-            to clients without a session either.
+        ApiProblem: 404 when the user does not exist. Clients without a session get it for users
+            without published posts too.
     """
     user = await user_queries.by_username(username)
     # Unknown usernames run the same queries, so that timing does not disclose users.
