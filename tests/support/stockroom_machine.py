@@ -26,8 +26,8 @@ class StockroomMachine(RuleBasedStateMachine):
     """A sequence of sequential and concurrent requests, starting from an empty database.
 
     Concurrent requests must be linearizable: some order of them explains all responses and the
-    resulting state. The order is random, so no rule depends on the state. A requested object may be
-    missing.
+    resulting state. The order varies between runs, so no rule depends on the state: a requested
+    object may be missing.
     """
 
     def __init__(self, crowd: Crowd, clock: Clock, empty: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """Charts as SVG, rendered on the server, each with a text alternative.
 
-A chart takes the full width of its container. Shapes stretch with it and text does not, so text
+A chart takes the full width of its container. Shapes stretch with it. Text does not, so it
 has the same size on a phone and on a desktop. Horizontal positions are therefore fractions of the
 width, and vertical positions are pixels.
 """

@@ -19,7 +19,7 @@ from entrypoints.pages.sessions import cookie, secret_of
 from entrypoints.web.origins import cookie_name, public_origin
 
 SECONDS = 60
-"""How long the browser has to follow the redirect."""
+"""The lifetime of the cookie, in which the browser must follow the redirect."""
 
 _NONCE, _TAG = 16, 32
 # One block of BLAKE2b is the longest key stream.
