@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest.register_assert_rewrite("contract", "support")
 
-# A case takes as long as the machine needs; where `CI` is set, Hypothesis itself has it so.
+# No deadlines, because test machines may be slow. With `CI` set this is Hypothesis' default.
 settings.register_profile(
     "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -31,7 +31,7 @@ CONTEXTS = {
     "devices": {"fleet", "devices", "device"},
     "access": {"access", "permissions", "sessions", "people"},
 }
-"""Words in the names of the modules that test a context."""
+"""For each context, words in the names of its test modules."""
 
 
 LONG = (
@@ -43,12 +43,12 @@ LONG = (
     "test_pictures",
     "integration/test_process",
 )
-"""What takes minutes, by a part of the name, the longest first."""
+"""Parts of node ids of tests that take minutes, the slowest first."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Run each module in one process, and the browser's together: they share what they use."""
+    """Run each module in one process, and all browser tests in one: they share fixtures."""
     return _ByModule(config, log)
 
 
@@ -56,7 +56,7 @@ class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         if "tests/browser" in nodeid:
             return "tests/browser"
-        # Those of the contract share nothing, and are many.
+        # The contract tests are many and share no fixtures, so each is scheduled by itself.
         return nodeid if "test_contract" in nodeid else nodeid.partition("::")[0]
 
 
@@ -70,9 +70,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes; leave out what the option `--context` does not ask for.
+    """Run the slowest tests first; deselect tests outside the option `--context`.
 
-    A promise of the contract belongs to the module that it is written in, wherever it is run.
+    A contract test belongs to the module that defines it, whichever module runs it.
     """
     items.sort(key=_how_long)
     context = config.getoption("--context")
@@ -99,7 +99,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where `CI` is set, a test that was skipped fails the run: it has shown nothing."""
+    """With `CI` set, fail the run if a test was skipped, because it has verified nothing."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -115,8 +115,8 @@ def postgres() -> Iterator[URL]:
     """A PostgreSQL server."""
     from support.databases import postgres_server
 
-    # Not in pytest's own folder: whoever starts another run closes that to all but themselves, and
-    # a server that root has started runs as somebody else.
+    # pytest's temporary folder does not work here. Another run makes it accessible to its own user
+    # only, and a server started by root runs as a different user.
     with (
         tempfile.TemporaryDirectory(prefix="atelier-") as folder,
         postgres_server(Path(folder)) as url,
@@ -126,7 +126,7 @@ def postgres() -> Iterator[URL]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: URL) -> str:
-    """The name of a database with our tables, to make others from."""
+    """The name of a populated database, the template for others."""
     from support.databases import migrated_postgres, new_postgres
 
     url = new_postgres(postgres)
@@ -136,7 +136,7 @@ def postgres_template(postgres: URL) -> str:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with our tables, to make others from."""
+    """A populated SQLite file, the template for others."""
     from support.databases import migrated_sqlite
 
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
@@ -146,13 +146,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Path:
-    """A fresh SQLite file with our tables."""
+    """A new populated SQLite file."""
     return Path(shutil.copy(sqlite_template, tmp_path / "atelier.db"))
 
 
 @pytest.fixture
 def postgres_place(postgres: URL, postgres_template: str) -> Iterator[URL]:
-    """A fresh PostgreSQL database with our tables."""
+    """A new populated PostgreSQL database."""
     from support.databases import execute, new_postgres
 
     url = new_postgres(postgres, template=postgres_template)
@@ -162,6 +162,6 @@ def postgres_place(postgres: URL, postgres_template: str) -> Iterator[URL]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest) -> Path | URL:
-    """A fresh database, on each of the two."""
+    """A new populated database, once in SQLite and once in PostgreSQL."""
     made: Path | URL = request.getfixturevalue(f"{request.param}_place")
     return made

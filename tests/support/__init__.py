@@ -1,1 +1,1 @@
-"""What the tests stand on: databases, applications, a running service."""
+"""Test support: databases, applications, clients, and services in separate processes."""

@@ -1,4 +1,4 @@
-"""The adapters, each put together as the application would, with people in them."""
+"""Backends for tests: each adapter composed as in the application, and populated."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -60,12 +60,12 @@ T = TypeVar("T")
 __all__ = ["NOON"]
 
 
-# One worker process renders for all applications of the tests.
+# All applications of a test run share one worker process for rendering.
 MARKDOWN = WorkerMarkdown()
 
 
 class Clock:
-    """A clock that stands until it is set."""
+    """A clock that changes only when it is set or advanced."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
@@ -80,7 +80,7 @@ class Clock:
 
 @dataclass
 class Backend:
-    """One adapter: its units of work, its reads, and a loop to await them in."""
+    """One adapter: its units of work, its query ports, and an event loop to await them in."""
 
     open: Callable[[], UnitOfWork]
     tasks: TaskQueries
@@ -102,7 +102,7 @@ class Backend:
 
     @cached_property
     def usual(self) -> Runner:
-        """A runner for use cases that are performed in the caller's own thread."""
+        """A runner that is shared by the tests of one backend."""
         return self.runner()
 
 
@@ -155,7 +155,7 @@ def database_at(place: Path | URL) -> SqlDatabase:
 def memory_app(
     clock: Callable[[], datetime], store: MemoryStore | None = None, **options: Any
 ) -> FastAPI:
-    """Return the whole application on memory."""
+    """Return the application on the in-memory adapter, populated with test users."""
     store = store or MemoryStore()
     populate(lambda: MemoryUnitOfWork(store))
     container = Container()
@@ -174,7 +174,7 @@ def memory_app(
 
 
 def sql_app(place: Path | URL, clock: Callable[[], datetime], **options: Any) -> FastAPI:
-    """Return the whole application on a database."""
+    """Return the application on a SQLite file or a PostgreSQL database."""
     container = Container()
     container.database.override(providers.Singleton(database_at, place))
     return _app(container, clock, options)
@@ -182,7 +182,7 @@ def sql_app(place: Path | URL, clock: Callable[[], datetime], **options: Any) ->
 
 def _app(container: Container, clock: Callable[[], datetime], options: Any) -> FastAPI:
     container.clock.override(providers.Object(clock))
-    # The same as ever, but at a price that tests can pay.
+    # The production hash with minimal cost parameters.
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
     container.pictures.override(providers.Singleton(MemoryImageStore))
     container.markdown.override(providers.Object(MARKDOWN))
@@ -191,6 +191,6 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
 
 @contextmanager
 def client_of(app: FastAPI) -> Iterator[Client]:
-    """Return a client that talks to the application in this process."""
+    """Yield a client of an application in this process."""
     with AppClient(app) as http:
         yield Client(http)

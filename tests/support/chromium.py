@@ -1,4 +1,4 @@
-"""A real browser: somebody who sits at it, and a watch over everything that it does."""
+"""Browser tests with Chromium: a visitor with one tab, and a monitor of requests and errors."""
 
 import os
 import re
@@ -25,7 +25,7 @@ from playwright.sync_api import (
 from support.people import PASSWORD
 
 DESK, PHONE = 1280, 390
-"""The widths of window at which pages are looked at."""
+"""The window widths of a desktop and a phone, in pixels."""
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
@@ -39,17 +39,17 @@ _FAILED = re.compile(r"Failed to load resource: the server responded with a stat
 
 
 def browser_here() -> str | None:
-    """Return where there is a Chromium, if there is one; `TEST_BROWSER` can name it."""
+    """Return the path of Chromium, `None` without one; `TEST_BROWSER` overrides the search."""
     return os.environ.get("TEST_BROWSER") or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 @contextmanager
 def running_chromium(path: str) -> Iterator[Browser]:
-    """Start a Chromium.
+    """Start Chromium.
 
-    As long as it runs, an event loop runs in this thread, so nothing else can be awaited in it.
+    While it runs, Playwright's event loop occupies this thread, so no other loop can run in it.
     """
-    # As root Chromium starts without its sandbox only.
+    # Chromium refuses to start as root with its sandbox.
     sandbox = () if os.getuid() else ("--no-sandbox",)
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
@@ -59,7 +59,7 @@ def running_chromium(path: str) -> Iterator[Browser]:
 
 
 class Watch:
-    """What a browser is asked for and complains about, in all its tabs."""
+    """A monitor of a browser context: requests, console messages, errors and dialogs."""
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.hosts = {urlsplit(origin).netloc}
@@ -73,24 +73,24 @@ class Watch:
         context.on("dialog", self._dismiss)
 
     def provoke(self, *statuses: int) -> None:
-        """Tell that the test has pages answered with these statuses, each of them once."""
+        """Expect one response with each of these error statuses."""
         self.provoked.update(statuses)
 
     def look(self) -> None:
-        """Assert that nothing was asked of another host, and that there was nothing to complain."""
+        """Assert that there were no requests to other hosts, errors or unexpected statuses."""
         strangers = [url for url in self.requests if not self._is_ours(url)]
         assert strangers == []
         assert self.complaints == []
         assert self.refusals == self.provoked
 
     def forget(self) -> None:
-        """Begin to watch, whatever was seen so far."""
+        """Discard everything recorded so far."""
         for seen in (self.requests, self.complaints, self.refusals, self.provoked):
             seen.clear()
 
     def _is_ours(self, url: str) -> bool:
         split = urlsplit(url)
-        # What stands in the address itself is asked of nobody.
+        # These URLs cause no network request.
         return split.scheme in ("data", "blob") or split.netloc in self.hosts
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -105,7 +105,7 @@ class Watch:
 
 
 class Visitor:
-    """Somebody at a browser of their own, with one tab open."""
+    """A user of the browser, with an own context and one tab."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Visitor:
             viewport=self.window,
             java_script_enabled=scripts,
             color_scheme=scheme,
-            # What moves would be looked at on its way.
+            # Animations would be tested in intermediate states.
             reduced_motion="reduce",
             storage_state=state,
         )
@@ -133,7 +133,7 @@ class Visitor:
         self.page = self.context.new_page()
 
     def open(self, path: str) -> Response:
-        """Open a page in the tab."""
+        """Open a page in the tab, and return its response."""
         answer = self.page.goto(path)
         assert answer is not None
         return answer
@@ -143,28 +143,28 @@ class Visitor:
         return self.context.new_page()
 
     def click(self, button: str) -> None:
-        """Click the button with this name; it has to be the only one."""
+        """Click the only button with this name."""
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def type(self, **fields: str) -> None:
-        """Type into the fields that have these labels, with `_` for a space."""
+        """Fill the fields with these labels; `_` stands for a space."""
         for label, text in fields.items():
             self.page.get_by_label(label.replace("_", " "), exact=True).fill(text)
 
     def sign_in(self, username: str = "ada", password: str = PASSWORD) -> None:
-        """Sign in by the form, and get to the office."""
+        """Sign in by the form, and wait for the dashboard."""
         self.open("/sign-in")
         self.fill_sign_in(username, password)
         self.click("Sign in")
         self.sees_greeting()
 
     def fill_sign_in(self, username: str = "ada", password: str = PASSWORD) -> None:
-        """Type into the form that signs in, without sending it."""
+        """Fill in the sign-in form without submitting it."""
         self.page.get_by_label("Username or e-mail address").fill(username)
         self.page.get_by_label("Password", exact=True).fill(password)
 
     def sees(self, text: str) -> None:
-        """Assert that a text is on the page, now or in a moment."""
+        """Wait until a text is visible on the page."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def sees_greeting(self, name: str = "") -> None:
@@ -173,17 +173,17 @@ class Visitor:
         expect(self.page.get_by_role("heading", name=greeting, level=1)).to_be_visible()
 
     def sees_no(self, text: str) -> None:
-        """Assert that a text is not on the page."""
+        """Wait until a text is not on the page."""
         expect(self.page.get_by_text(text)).to_have_count(0)
 
     def come_back(self) -> None:
-        """Sit down once more, at an empty page in a window of the first width."""
+        """Reset the tab: an empty page, the initial window size and colour scheme, no records."""
         self.page.goto("about:blank")
         self.page.set_viewport_size(self.window)
         self.page.emulate_media(color_scheme=self.scheme)
         self.watch.forget()
 
     def leave(self) -> None:
-        """Close the browser; nothing may have happened in it that a visitor should fear."""
+        """Close the context, and assert that the monitor has recorded nothing unexpected."""
         self.context.close()
         self.watch.look()

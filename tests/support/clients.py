@@ -1,4 +1,4 @@
-"""The HTTP client of the tests, in this process or over the wire, signed in as somebody."""
+"""HTTP clients for tests: in process or over the network, authenticated by a token."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class Client:
-    """Somebody who asks the service: with a token, or without one."""
+    """An API client that sends a token, unless `token` is `None`."""
 
     def __init__(self, http: httpx2.Client, token: str | None = ADMIN.token) -> None:
         self.http = http
         self.token = token
 
     def as_(self, whom: Person | str | None) -> "Client":
-        """Return a client that asks as a person, by a token, or as a stranger."""
+        """Return a client with a person's token, a given token, or none."""
         return Client(self.http, whom.token if isinstance(whom, Person) else whom)
 
     def request(self, method: str, url: str, *, headers: Any = None, **options: Any) -> Answer:
@@ -68,15 +68,15 @@ class Client:
 
 
 class InProcess(httpx2.BaseTransport):
-    """Hands requests to an application in this process, whose event loop has a thread of its own.
+    """A transport to an application in this process, whose event loop has an own thread.
 
-    Any number of threads may ask at once. It takes a third of the time of Starlette's TestClient,
-    which is for any application.
+    It may be used by several threads at once. It takes a third of the time of Starlette's
+    TestClient.
     """
 
     def __init__(self, app: FastAPI) -> None:
         self.client = ("testclient", 50_000)
-        """The address and the port that requests come from."""
+        """The client address and port of requests."""
         self._app = app
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="application", daemon=True)
@@ -85,11 +85,11 @@ class InProcess(httpx2.BaseTransport):
         self.await_(self._lifespan.__aenter__())
 
     def await_(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run work in the event loop of the application."""
+        """Run a coroutine in the application's event loop, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def handle_request(self, request: httpx2.Request) -> Answer:
-        """Return the application's answer; 500 if it fails before it has one."""
+        """Return the application's response, 500 if it raises before it starts one."""
         request.read()
         return self.await_(self._answer(request))
 
@@ -129,7 +129,7 @@ class InProcess(httpx2.BaseTransport):
         return Answer(head["status"], headers=head["headers"], content=content)
 
     def close(self) -> None:
-        """End the application as a server does."""
+        """Shut the application down as a server does, and end its thread."""
         try:
             self.await_(self._lifespan.__aexit__(None, None, None))
         finally:
@@ -139,7 +139,7 @@ class InProcess(httpx2.BaseTransport):
 
 
 class AppClient(httpx2.Client):
-    """An HTTP client of an application in this process."""
+    """An HTTP client of an application in this process; it follows redirects."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
@@ -150,7 +150,7 @@ class AppClient(httpx2.Client):
 
 
 class Crowd:
-    """Many who ask an application in this process at once, in one event loop as when it serves."""
+    """Concurrent clients of an application in this process, all in one event loop."""
 
     def __init__(self, app: FastAPI) -> None:
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -159,7 +159,7 @@ class Crowd:
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://testserver")
 
     def ask(self, requests: Iterable[tuple[Person, httpx2.Request]]) -> list[Answer]:
-        """Send requests, all before any is answered; return the answers in their order."""
+        """Send requests concurrently; return the responses in order of the requests."""
 
         async def answers() -> list[Answer]:
             return await asyncio.gather(*(self._send(*each) for each in requests))

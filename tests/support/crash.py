@@ -1,4 +1,4 @@
-"""A process that is killed while several use cases share a commit."""
+"""A crash during a group commit: several use cases share one transaction."""
 
 import os
 import signal
@@ -17,19 +17,19 @@ When = Literal["before", "after"]
 
 
 def kill() -> None:
-    """End this process as a power cut would."""
+    """Kill this process by SIGKILL."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: When) -> None:
-    """Add, edit and remove tasks in one transaction; be killed before it is committed, or after."""
+    """Create, edit and delete tasks in one transaction; crash before or after its commit."""
     run: set[str] = set()
 
     def note(connection: Any, cursor: Any, statement: str, *_: object) -> None:
         run.add(statement.split()[0])
 
     def kill_before(_: object) -> None:
-        # All has been written, and the database has not been asked to keep it.
+        # All changes have been flushed, and none has been committed.
         if {"INSERT", "UPDATE", "DELETE"} <= run:
             kill()
 
@@ -39,7 +39,7 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
         if when == "before":
             event.listen(Engine, "commit", kill_before)
         else:
-            # Nobody has been answered then.
+            # The callers have not received their results then.
             together.runner.after_commit(lambda events: kill() if events else None)
         together.run(
             partial(tasks.create_task, title="Added", now=NOON),

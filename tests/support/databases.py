@@ -1,4 +1,4 @@
-"""A real PostgreSQL, and fresh databases in it and in SQLite files."""
+"""A PostgreSQL server, and new databases in it and in SQLite files."""
 
 import itertools
 import os
@@ -33,7 +33,7 @@ _numbers = itertools.count()
 
 
 def docker_runs() -> bool:
-    """Whether a Docker engine answers."""
+    """Return whether a Docker engine is reachable."""
     try:
         docker.from_env().ping()
     except DockerException:
@@ -42,7 +42,7 @@ def docker_runs() -> bool:
 
 
 def postgres_origin() -> str:
-    """Say where the PostgreSQL of these tests comes from."""
+    """Describe the source of the PostgreSQL server, for the report of the tests."""
     return (
         f"a container of {IMAGE}"
         if WANTED != "package" and docker_runs()
@@ -52,12 +52,12 @@ def postgres_origin() -> str:
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[URL]:
-    """Start a PostgreSQL: a container where Docker is present, else one from a package.
+    """Start PostgreSQL, in a container if Docker is available, else from a package.
 
-    Where Docker runs but the image cannot be had, the package serves as well. The variable
-    `TEST_POSTGRES` can insist on `container` or `package`.
+    The package is also the fallback if the container cannot be started. `TEST_POSTGRES=package`
+    skips Docker. `TEST_POSTGRES=container` forbids the fallback from a container that fails.
     """
-    # What a crash of the machine would lose is not what these tests are about: no fsync.
+    # fsync is off: no test crashes the operating system.
     with ExitStack() as stack:
         if WANTED != "package" and docker_runs():
             try:
@@ -69,7 +69,7 @@ def postgres_server(folder: Path) -> Iterator[URL]:
             else:
                 yield url
                 return
-        # One after the other: the first to do it as root makes a user for it.
+        # Serialized by a lock: as root, the first process creates a system user for the server.
         with InterProcessLock(Path(gettempdir()) / f"atelier-tests-{getuser()}.lock"):
             server = stack.enter_context(get_server(folder / "pg", cleanup_mode="delete"))
         url = make_url(server.get_uri())
@@ -86,7 +86,7 @@ def _container() -> Iterator[URL]:
 
 
 def text(url: URL) -> str:
-    """Return an address as a program takes it, password and all."""
+    """Return a URL as text, including the password."""
     return url.render_as_string(hide_password=False)
 
 
@@ -97,30 +97,30 @@ def execute(url: URL, statement: str) -> None:
 
 
 def new_postgres(server: URL, *, template: str | None = None) -> URL:
-    """Make a database, empty or like the template."""
+    """Create a database, empty or as a copy of the template."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
     return server.set(database=name)
 
 
 def migrate_postgres(url: URL) -> None:
-    """Give a PostgreSQL database our tables."""
+    """Create the schema in a PostgreSQL database."""
     engine = postgres.make_engine(url)
     migrate(engine)
     engine.dispose()
 
 
 def migrated_postgres(url: URL) -> None:
-    """Give a PostgreSQL database our tables, and people."""
+    """Create the schema in a PostgreSQL database, and populate it."""
     migrate_postgres(url)
     with sql_backend(database_at(url)) as backend:
         populate(backend.open)
 
 
 class Refilled:
-    """A PostgreSQL database that is brought back to what was in it at first, row by row.
+    """A PostgreSQL database that can be reset to its initial rows.
 
-    That takes some milliseconds, where another database takes some hundred.
+    A reset takes a few milliseconds; a new database takes some hundred.
     """
 
     def __init__(self, url: URL) -> None:
@@ -134,7 +134,7 @@ class Refilled:
             execute(url, f"CREATE TABLE kept.{name} AS SELECT {columns} FROM {name}")
 
     def refill(self) -> URL:
-        """Bring it back, and return where it is."""
+        """Reset the database to its initial rows, and return its URL."""
         emptying = [f"DELETE FROM {name}" for name, _ in reversed(self._tables)]
         filling = [
             f"INSERT INTO {name} ({columns}) SELECT {columns} FROM kept.{name}"
@@ -145,7 +145,7 @@ class Refilled:
 
 
 def migrated_sqlite(path: Path) -> None:
-    """Make a SQLite file with our tables, and people."""
+    """Create a SQLite file with the schema, and populate it."""
     engine = sqlite.make_engine(path, "rwc")
     migrate(engine)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""What somebody could write to make a browser do more than show it."""
+"""Payloads of injection attacks (XSS, markup and template injection)."""
 
 SHORT = (
     "<script>alert(1)</script>",
@@ -37,7 +37,7 @@ SHORT = (
     "'\"`''\"\"``<>&\\/",
     "W" * 100,
 )
-"""What somebody could write where a name or a title belongs."""
+"""Payloads for names and titles."""
 
 LONG = (
     *SHORT,
@@ -100,10 +100,10 @@ LONG = (
     "*" * 2_000 + "x" + "*" * 2_000,
     "[" * 2_000 + "]" * 2_000,
 )
-"""What somebody could write in Markdown."""
+"""Payloads for Markdown."""
 
 CONTROLS = (
     "a\x01\x02\x08\x0b\x0c\x0e\x1b\x1f\x7f\x85b",
     "[x](<\x01javascript:alert(1)>)",
 )
-"""Texts that are refused for their control characters; databases may have such from before."""
+"""Texts with control characters. Input validation rejects them; old rows may contain them."""

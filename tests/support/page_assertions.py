@@ -1,4 +1,4 @@
-"""What can be said of any page that a browser shows, by looking at it."""
+"""Assertions about any page in a browser: accessibility, layout and structure."""
 
 from typing import Any, Literal
 
@@ -24,36 +24,39 @@ _TWICE = """() => {
 
 
 def resize(tab: Page, width: int) -> None:
-    """Give the window another width."""
+    """Set the width of the window in pixels."""
     tab.set_viewport_size({"width": width, "height": 850})
 
 
 def unfold(tab: Page) -> None:
-    """Show what is folded up as well."""
+    """Open all `<details>` elements."""
     for each in tab.locator("details").all():
         each.evaluate("(details) => { details.open = true }")
 
 
 def violations(tab: Page, **options: Any) -> list[Any]:
-    """Return what axe finds, which has to be in the page already; the rest of it is large."""
+    """Run axe, which must be loaded in the page, and return its violations.
+
+    The rest of axe's result is large and not transferred.
+    """
     return list(tab.evaluate(_VIOLATIONS, {"resultTypes": ["violations"], **options}))
 
 
 def assert_everybody_can_use(tab: Page) -> None:
-    """Assert that axe finds nothing, by day and by night, at a desk and on a phone."""
+    """Assert that axe finds no violations, in both colour schemes and at both window widths."""
     unfold(tab)
     tab.evaluate(_AXE)
     for width in (DESK, PHONE):
         resize(tab, width)
         for scheme in _SCHEMES:
             tab.emulate_media(color_scheme=scheme)
-            # A scheme changes colours, and nothing else that axe has rules for.
+            # The colour scheme affects only axe's rule on colour contrast.
             only = {} if scheme == _SCHEMES[0] else {"runOnly": _OF_COLOURS}
             assert violations(tab, **only) == [], f"{tab.url}, {width}, {scheme}"
 
 
 def assert_in_order(tab: Page) -> None:
-    """Assert that a page fits a phone, and that it is made as a page should be."""
+    """Assert that a page fits a phone, with unique ids, one `<h1>` and one main landmark."""
     resize(tab, PHONE)
     assert tab.evaluate(WIDE) == []
     unfold(tab)

@@ -1,4 +1,4 @@
-"""A browser of the tests: it keeps its cookies, and sends the forms that it finds on a page."""
+"""A browser without JavaScript for tests: it stores cookies and submits the forms of pages."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ HERE = "http://testserver"
 
 @dataclass
 class Found:
-    """A form on a page, with what would be sent if nobody touched it."""
+    """A form on a page, with the initial values of its fields."""
 
     action: str
     method: str
@@ -25,7 +25,7 @@ class Found:
 
 
 class _Forms(HTMLParser):
-    """Collects the forms of a page."""
+    """A parser that collects the forms of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Forms(HTMLParser):
             return
         name, value, fields = told.get("name", ""), told.get("value", ""), self._open.fields
         if told.get("type", "text") not in ("hidden", "file"):
-            # An input shows one line (HTML, 4.10.5.1.2 and following).
+            # An input strips line breaks (HTML, 4.10.5.1.2 and following).
             value = re.sub("[\n\r]", "", value) if tag == "input" else value
         if tag == "input" and name and told.get("type") != "file":
             if told.get("type") not in ("radio", "checkbox") or "checked" in told:
@@ -63,7 +63,7 @@ class _Forms(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self._open is not None:
-            # The first line break belongs to the markup (HTML, 13.1.2.5).
+            # A leading line break belongs to the markup (HTML, 13.1.2.5).
             self._open.fields[self._textarea] = self._open.fields[self._textarea].removeprefix("\n")
             self._textarea = ""
         elif tag == "select":
@@ -75,13 +75,13 @@ class _Forms(HTMLParser):
 def forms(answer: Answer) -> list[Found]:
     """Return the forms of a page."""
     parser = _Forms()
-    # To a parser a line ends with a line feed (HTML, 13.2.3.5).
+    # HTML parsers normalize line breaks to line feeds (HTML, 13.2.3.5).
     parser.feed(re.sub("\r\n?", "\n", answer.text))
     return parser.found
 
 
 def form(answer: Answer, action: str, method: str = "post") -> Found:
-    """Return the form of a page that is sent to an address."""
+    """Return the form of a page with this action and method."""
     found = forms(answer)
     for each in found:
         if (each.action, each.method) == (action, method):
@@ -90,7 +90,7 @@ def form(answer: Answer, action: str, method: str = "post") -> Found:
 
 
 def error_at(answer: Answer, name: str) -> str | None:
-    """Return what a page says beside a field is wrong with it."""
+    """Return the error message at a field, `None` without one."""
     match = re.search(
         rf'<span class="error" id="{re.escape(name)}-error">(.*?)</span>', answer.text
     )
@@ -98,9 +98,9 @@ def error_at(answer: Answer, name: str) -> str | None:
 
 
 class Browser:
-    """Somebody's browser. What it was shown last is its `page`, whose forms it can send.
+    """A browser of one user. Its `page` is the last response, whose forms it can submit.
 
-    Others may have theirs on the same client: each has its own cookies.
+    Several browsers can share one client, because each has its own cookies.
     """
 
     page: Answer
@@ -131,7 +131,7 @@ class Browser:
         follow: bool = True,
         **more: str,
     ) -> Answer:
-        """Send the form of the page that has this action, with what is typed into its fields."""
+        """Submit the form of the page with this action, with some fields filled in."""
         fields = {**form(self.page, action).fields, **(typed or {}), **more}
         return self.post(action, fields, files=files, follow=follow)
 
@@ -144,8 +144,8 @@ class Browser:
         headers: Mapping[str, str] | None = None,
         follow: bool = True,
     ) -> Answer:
-        """Send a form, from a page of our own if the headers say nothing else."""
-        # A text goes out with the line ends that forms have (HTML, 4.10.22.4).
+        """Send a form, with the service's own origin unless `headers` are given."""
+        # Forms submit line breaks as CRLF (HTML, 4.10.22.4).
         data = {name: re.sub("\r\n?|\n", "\r\n", text) for name, text in (fields or {}).items()}
         given = {"Origin": self.origin} if headers is None else headers
         return self._ask("POST", path, follow, data=data, files=files, headers=given)

@@ -1,4 +1,4 @@
-"""The people that every test database has from the start, and the tokens they are known by."""
+"""The users of every test database, and their tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from service_layer.unit_of_work import UnitOfWork
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 PASSWORD = "correct horse battery"
-# Hashed at a price that tests can pay; what is asked in earnest has a test of its own.
+# Minimal cost parameters; another test covers the production parameters.
 PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a session and a personal token, neither of which ever expires."""
+    """A user with a session token and a personal token, neither of which expires."""
 
     id: UUID
     username: str
@@ -42,7 +42,7 @@ class Person:
 
     @property
     def public(self) -> dict[str, str]:
-        """What the public sees."""
+        """The public view of the user."""
         return {
             "id": str(self.id),
             "username": self.username,
@@ -66,7 +66,7 @@ REVOKED = "atl_test-token-that-was-revoked-0123456789abcdef"
 
 
 def populate(open: Callable[[], UnitOfWork]) -> None:
-    """Take the people in, with their tokens."""
+    """Create the users and their tokens."""
     before = NOON - timedelta(days=1)
     with open() as uow:
         for number, person in enumerate(PEOPLE):

@@ -1,4 +1,4 @@
-"""A TCP proxy before a database, to take the database away from a service and give it back."""
+"""A TCP proxy in front of PostgreSQL, to simulate outages and network failures."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from support.service import free_port
 
 
 class Proxy:
-    """Passes bytes between a service and PostgreSQL while the line is `up`."""
+    """A proxy that forwards bytes between a service and PostgreSQL."""
 
     def __init__(self, target: URL) -> None:
         self._target = target
@@ -25,28 +25,28 @@ class Proxy:
 
     @property
     def url(self) -> URL:
-        """The address of the database as a service behind the proxy sees it."""
+        """The database URL by way of the proxy."""
         return self._target.set(host="127.0.0.1", port=self._port, query={})
 
     def cut(self) -> None:
-        """Break every connection and refuse new ones, as a server that is down does."""
-        # Closing alone would leave a thread that waits in accept() one more connection.
+        """Close all connections and refuse new ones, like a server that is down."""
+        # After close() alone, a thread blocked in accept() would accept one more connection.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._break()
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self._listener = socket.create_server(("127.0.0.1", self._port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def freeze(self) -> None:
-        """Pass nothing on any more and say nothing, as a network that lost its way does."""
+        """Stop forwarding but keep the connections open, like a network partition."""
         self._frozen.clear()
 
     def thaw(self) -> None:
-        """Pass on what has piled up."""
+        """Resume forwarding, including the delayed bytes."""
         self._frozen.set()
 
     def close(self) -> None:

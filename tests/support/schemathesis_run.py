@@ -1,4 +1,4 @@
-"""Schemathesis reads the OpenAPI document, and tries to catch the service breaking its word."""
+"""A Schemathesis run: property-based tests generated from the OpenAPI document."""
 
 import json
 import subprocess
@@ -14,17 +14,17 @@ from support.people import ADMIN, PASSWORD, PEOPLE, Person
 from support.service import ROOT, Service, environment
 
 CASES_PER_EXAMPLE = 100
-"""How many cases each run must have at least for each example of an operation."""
+"""The minimum number of test cases of a run, as a multiple of `examples`."""
 
 CONFIG = ROOT / "tests" / "integration" / "schemathesis.toml"
 
 
 STAND_IN = "dora"
-"""The username of somebody whose password the run may change."""
+"""The username of an extra user, whose password the run may change."""
 
 
 def sign_in(client: Client, person: Person) -> str:
-    """Return a token that is none of the personal ones, which the run lists and deletes."""
+    """Return a session token; the run lists and deletes personal tokens."""
     form = {"username": person.username, "password": PASSWORD}
     answer = client.post("/api/v1/auth/token", data=form)
     token: str = answer.raise_for_status().json()["access_token"]
@@ -32,9 +32,9 @@ def sign_in(client: Client, person: Person) -> str:
 
 
 def prepare(client: Client, folder: Path) -> dict[Person, str]:
-    """Take the stand-in in, and write down by which headers people are known; return their tokens.
+    """Create the stand-in, write `people.json` with users' credentials; return their tokens.
 
-    The format is that of Web Fuzzing Commons.
+    The file has the format of Web Fuzzing Commons.
     """
     new = {"username": STAND_IN, "email": f"{STAND_IN}@example.org", "name": "Dora"}
     client.post("/api/v1/users", json={**new, "password": PASSWORD}).raise_for_status()
@@ -51,7 +51,7 @@ def prepare(client: Client, folder: Path) -> dict[Person, str]:
 
 
 def secured(document: Any) -> set[str]:
-    """Return the operations that the document says need credentials."""
+    """Return the ids of operations that require credentials according to the document."""
     return {
         operation["operationId"]
         for operations in document["paths"].values()
@@ -63,9 +63,9 @@ def secured(document: Any) -> set[str]:
 def find_nothing(
     person: Person, place: Path | URL, folder: Path, *, examples: int, scenarios: int
 ) -> str:
-    """Try everything as a person; say how much that was.
+    """Run Schemathesis as a user, assert that it finds no failure, and return a summary.
 
-    Each operation has so many examples; and so many scenarios go on with what came of others.
+    `examples` is the number of examples per operation, `scenarios` that of stateful sequences.
     """
     config = folder / CONFIG.name
     config.write_text(CONFIG.read_text().replace("${SCENARIOS}", str(scenarios)))
@@ -104,8 +104,8 @@ def find_nothing(
     answered = service.log.read_text().count("status=")  # the service's own count of the same
     assert min(cases["generated"], answered) >= CASES_PER_EXAMPLE * examples
     assert cases["with_failures"] == cases["errored"] == 0
-    # What has no checks of its own is part of one: each operation that is of use is tried without
-    # credentials and with wrong ones, and what is one member's own is asked for by another.
+    # Cases without checks are parts of others: each useful operation is called without credentials
+    # and with wrong ones, and members call the operations on resources of other users.
     useful = secured(document) - (set() if person is ADMIN else {"create_user", "delete_user"})
     of_others = cases["without_checks"] - 2 * len(useful)
     assert of_others == 0 if person is ADMIN else of_others > 0

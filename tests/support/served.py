@@ -15,8 +15,8 @@ from entrypoints.server.protocol import Protocol
 def served(app: FastAPI) -> Iterator[str]:
     """Serve an application and yield its address.
 
-    A process of its own would take a hundred times as long to start. Tests of starting, stopping
-    and crashing need one: see `support.service`.
+    A separate process would take a hundred times as long to start. Tests of startup, shutdown and
+    crashes use one: see `support.service`.
     """
     config = uvicorn.Config(app, port=0, log_config=None, http=Protocol, ws="none")
     server = uvicorn.Server(config)

@@ -1,4 +1,4 @@
-"""The service as its own process, the way somebody runs it."""
+"""The service in a separate process, as in production."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ _taken: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a port that nobody else is given as long as this process lives.
+    """Return a free port, reserved until this process ends.
 
-    It is bound but not listened at, which lets a server that may reuse its address have it.
+    A socket is bound to it but does not listen, so a server with SO_REUSEADDR can use the port.
     """
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def eventually(succeeds: Callable[[], bool], seconds: float = 60) -> None:
-    """Return once something has succeeded, which must not take longer."""
+    """Poll until a condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not succeeds():
         assert time.monotonic() < end, "it did not happen in time"
@@ -42,8 +42,8 @@ def eventually(succeeds: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return the environment for a process of ours, with no settings but the given."""
-    # Each of very many processes would compile all modules again.
+    """Return the environment of a process of the service, with only the given settings."""
+    # PYTHONDONTWRITEBYTECODE would make each of many processes compile all modules.
     ours = ("ATELIER_", "DATABASE_URL", "DB_", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**kept, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **settings}
@@ -52,7 +52,7 @@ def environment(**settings: str) -> dict[str, str]:
 def atelier(
     *arguments: str, folder: Path, input: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run an `atelier` command to completion."""
     return subprocess.run(
         [sys.executable, "-m", "atelier", *arguments],
         cwd=folder,
@@ -66,7 +66,7 @@ def atelier(
 
 
 def told_settings(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
-    """Return what `atelier settings` tells: for each setting its value and source."""
+    """Return the output of `atelier settings`: the value and source of each setting."""
     done = atelier("settings", folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
@@ -74,13 +74,13 @@ def told_settings(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
 
 
 class Service:
-    """A running `atelier serve`; it can be stopped, killed and started again.
+    """An `atelier serve` process that can be stopped, killed and restarted.
 
-    It is forked from a process that has loaded the service, unless an interpreter has to start.
+    It is forked from a process with preloaded modules, unless a new interpreter is required.
     """
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        # Workers are started by the command line of the interpreter that starts them.
+        # Worker processes are spawned by the command line of the parent's interpreter.
         self.interpreter = bool({"ATELIER_WORKERS", "PYTHONPATH"} & settings.keys())
         self.folder = folder
         self.port = free_port()
@@ -132,7 +132,7 @@ class Service:
             )
 
     def client(self) -> Client:
-        # To read whom to trust over TLS takes as long as many requests, and none is over TLS.
+        # Loading the CA certificates takes as long as many requests, and no request uses TLS.
         return Client(httpx2.Client(base_url=self.url, timeout=60, verify=False))
 
     def terminate(self) -> None:
@@ -147,7 +147,7 @@ class Service:
         return self.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would: nothing is finished, nothing is cleaned up."""
+        """Kill the process group by SIGKILL, without cleanup."""
         os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 

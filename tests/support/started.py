@@ -1,7 +1,7 @@
-"""Processes of the service that need not load its modules, which takes most of a start.
+"""Processes of the service forked from one with preloaded modules, for a fast start.
 
-They are forked from one that has loaded them, and the command line runs in them as it does after
-`python -m atelier`. What is different is that no interpreter starts.
+Loading the modules takes most of a start. The command line runs as with `python -m atelier`, but
+no new interpreter starts.
 """
 
 import gc
@@ -29,7 +29,7 @@ _forking.set_forkserver_preload(
 
 
 class Forked:
-    """A process that runs `atelier` with arguments, in a folder, and writes to a file."""
+    """A process that runs `atelier`; stdout and stderr go to the file `output`."""
 
     def __init__(
         self, arguments: list[str], folder: Path, environment: dict[str, str], output: Path
@@ -42,11 +42,11 @@ class Forked:
         self.pid: int = self._process.pid
 
     def poll(self) -> int | None:
-        """Return its exit code, or None while it runs."""
+        """Return the exit code, `None` while the process runs."""
         return self._process.exitcode
 
     def wait(self, timeout: float) -> int:
-        """Return its exit code once it has ended."""
+        """Wait up to `timeout` seconds for the end of the process; return its exit code."""
         self._process.join(timeout)
         assert self._process.exitcode is not None, "it did not end in time"
         return self._process.exitcode

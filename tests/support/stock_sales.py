@@ -1,4 +1,4 @@
-"""Sales over the wire, many of them at once."""
+"""Concurrent sales by HTTP requests."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ def service_on(place: Path | URL, folder: Path, **settings: str) -> Service:
 
 
 def add(client: Client, stock: int, **members: Any) -> str:
-    """Add a product and return where it is."""
+    """Create a product and return its path."""
     new = {"name": "Screws", "price": "0.05", "stock": stock, **members}
     answer = client.post(PRODUCTS, json=new)
     assert answer.status_code == 201, answer.text
@@ -31,7 +31,7 @@ def add(client: Client, stock: int, **members: Any) -> str:
 
 
 def ledger(client: Client, path: str) -> list[dict[str, Any]]:
-    """Return all movements, having made sure that they add up to the stock at each step."""
+    """Return all movements; assert that they add up to the stock after each of them."""
     answer = client.get(f"{path}/movements", params={"limit": 100})
     items: list[dict[str, Any]] = answer.json()["items"]
     while "link" in answer.headers:
@@ -46,17 +46,17 @@ def ledger(client: Client, path: str) -> list[dict[str, Any]]:
 
 
 def reorders(client: Client) -> list[str]:
-    """Return the titles of all tasks."""
+    """Return the titles of all tasks, at most 100."""
     return [task["title"] for task in client.get(TASKS, params={"limit": 100}).json()["items"]]
 
 
 def sell_at_once(service: Service, *paths: str) -> list[tuple[int, Any]]:
-    """Have a client for each path buy a piece; return statuses and what is available."""
+    """Sell one piece per path concurrently; return pairs of status and `available`."""
     barrier = threading.Barrier(len(paths))
 
     def buy(path: str) -> tuple[int, Any]:
         with service.client() as own:
-            # Nobody connects before all are ready: a connection that idles for long is closed.
+            # Clients connect only when all are ready, because the server closes idle connections.
             barrier.wait()
             answer = own.post(f"{path}/movements", json=SALE)
             return answer.status_code, answer.json().get("available")

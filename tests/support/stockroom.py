@@ -1,8 +1,7 @@
-"""The stockroom in plain Python: what a request to the catalogue should be answered with.
+"""A model of the catalogue and stock API: the expected response to each request.
 
-It is written from what clients are promised and shares no code with the service. A stockroom does
-not change: each request leads to another, so that the orders of some that are sent at once can all
-be tried.
+It follows the documented API and shares no code with the service. A model is immutable: each
+request leads to a new one, so all orders of concurrent requests can be tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stockroom:
-    """What there is: categories and products by id, the ledgers of products, reorder tasks."""
+    """The state: categories and products by id, ledgers by product id, and reorder tasks."""
 
     now: datetime
     categories: Mapping[str, Body] = field(default_factory=dict)
@@ -37,7 +36,10 @@ class Stockroom:
     tasks: tuple[Body, ...] = ()
 
     def after(self, ask: Ask, new_id: str | None) -> "tuple[Stockroom, Told]":
-        """Return what there is after a request, and its answer; the service has chosen the id."""
+        """Return the state after a request and the expected response.
+
+        `new_id` is the id that the service chose for a created object.
+        """
         collection, _, rest = ask.path.removeprefix("/api/v1/").partition("/")
         id, _, command = rest.partition("/")
         do: Any = getattr(self, f"_{ask.method}_{command or collection}".lower())
@@ -58,7 +60,7 @@ class Stockroom:
             raise Refusal(412, "precondition-failed")
 
     def shown(self, collection: str, id: str) -> Body | None:
-        """Return a representation; a product shows the category that it is in."""
+        """Return a representation, `None` if missing; a product includes its category."""
         if collection == "categories":
             return self.categories.get(id)
         product = self.products.get(id)
@@ -111,7 +113,7 @@ class Stockroom:
         there = replace(self, ledgers={**self.ledgers, id: ()})
         if stock:
             product, there = there._moved(product, stock, "received", ask)
-        # A product that is new is in its first version.
+        # The opening stock does not increase the version of a new product.
         if product["reorder_level"]:
             there = there._with_reorder(None, product)
         return there._with_product(product, 201)
@@ -152,7 +154,7 @@ class Stockroom:
         after, _ = there._changed(before, product)
         return after, Told(201, {**after.ledgers[id][-1], "id": new_id})
 
-    # What several have in common
+    # Shared rules
 
     def _new(self, id: str) -> Body:
         now = stamp(self.now)
@@ -173,7 +175,7 @@ class Stockroom:
     def _moved(
         self, product: Body, quantity: int, reason: str, ask: Ask, note: str | None = None
     ) -> "tuple[Body, Stockroom]":
-        """Return a product whose stock has moved, and the rest with its ledger."""
+        """Return the product with its new stock, and the state with the movement in the ledger."""
         id, after = product["id"], product["stock"] + quantity
         at = max(product["updated_at"], stamp(self.now))
         movement = {
@@ -185,7 +187,7 @@ class Stockroom:
         return {**product, "stock": after}, replace(self, ledgers=ledgers)
 
     def _with_reorder(self, before: Body | None, after: Body) -> "Stockroom":
-        """Return what there is when a product has begun, or ceased, to need a reorder."""
+        """Return the state with a reorder task created or completed if the need has changed."""
         needed, needs = _needs_reorder(before), _needs_reorder(after)
         id, tasks = after["id"], self.tasks
         if needed and not needs:
@@ -228,9 +230,9 @@ def _without(there: Mapping[str, T], id: str) -> Mapping[str, T]:
 
 
 def orders(room: Stockroom, asks: Sequence[Ask], answers: Sequence[Told]) -> Iterator[Stockroom]:
-    """Return what there may be after requests at once: each order that explains all answers.
+    """Yield the possible states after concurrent requests, one per order that explains them.
 
-    A category is shown beside a product as it is a moment later, so it is not compared.
+    The category in a product's representation is read slightly later, so it is not compared.
     """
     explained = []
     for number, (ask, told) in enumerate(zip(asks, answers, strict=True)):
@@ -238,7 +240,7 @@ def orders(room: Stockroom, asks: Sequence[Ask], answers: Sequence[Told]) -> Ite
         after, expected = room.after(ask, new_id)
         if without_category(expected) == without_category(told):
             explained.append((after, number))
-    # What changes nothing may as well come first, and need not be tried later.
+    # A request without effect commutes with the others, so it is tried first only.
     explained = [one for one in explained if one[0] is room][:1] or explained
     for after, number in explained:
         yield from orders(
@@ -251,7 +253,7 @@ def orders(room: Stockroom, asks: Sequence[Ask], answers: Sequence[Told]) -> Ite
 
 
 def without_category(told: Told) -> Told:
-    """Return an answer but for the category beside a product."""
+    """Return a response without the category in a product."""
     if isinstance(told.body, dict) and "category" in told.body:
         return Told(told.status, {**told.body, "category": None})
     return told

@@ -1,4 +1,4 @@
-"""What may be asked of a stockroom, before it is known what there is in it."""
+"""Hypothesis strategies for requests, independent of the state they are applied to."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +11,11 @@ from support.stockroom_values import MOST, REASONS, Body
 
 @dataclass(frozen=True)
 class Action:
-    """A request about one of those that there are, by a number that wraps around.
+    """A request about an existing object.
 
-    So does the number of a category in the body. `tag` counts back from the representation that
-    was seen last; `None` goes without.
+    `which` is an index of known objects that wraps around, and so is a category's number in the
+    body. `tag` counts back from the latest seen representation, whose ETag makes the request
+    conditional; `None` makes it unconditional.
     """
 
     method: str
@@ -28,7 +29,7 @@ class Action:
 
 some = st.integers(0, 7)
 people = st.sampled_from([ADMIN, MEMBER])
-# More often than not a change is of the last that was seen, or of whatever is there.
+# Most changes are unconditional or carry the latest ETag.
 tags = st.sampled_from([None, None, None, 0, 0, 0, 1, 2])
 
 NAMES = ["Glue", " glue ", "Öl", "Chisel", "50 % off", "x" * 100]
@@ -57,7 +58,7 @@ unacceptable: dict[str, Any] = {
 
 
 def mostly(good: st.SearchStrategy[Body], bad: dict[str, Any]) -> st.SearchStrategy[Body]:
-    """Now and then have members among the others that are not acceptable."""
+    """Mix invalid members into one of ten bodies."""
     wrong = st.fixed_dictionaries({}, optional=bad)
     both = st.builds(lambda one, other: {**one, **other}, good, wrong)
     return st.integers(0, 9).flatmap(lambda number: both if number == 9 else good)

@@ -1,4 +1,4 @@
-"""Lists of the stockroom in plain Python: which products are meant, and in which order."""
+"""A model of the product list: filters and orders."""
 
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -29,13 +29,13 @@ SORTS: Mapping[str, Callable[[Body], Any]] = {
 
 
 def folded(text: str) -> str:
-    """Return a text as searching and sorting compare it, without case and accents."""
+    """Fold a text for search and sorting: without case and accents."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(one for one in apart if not unicodedata.combining(one))
 
 
 def listed(room: Stockroom, filters: Mapping[str, Any], sort: str) -> list[Body]:
-    """Return the products that a list has; those that are offered unless it is said."""
+    """Return the filtered and ordered products; archived ones only by the filter."""
     wanted = {"archived": False, **filters}
     products = [shown for id in room.products if (shown := room.shown("products", id))]
     meant = [one for one in products if all(FILTERS[n](one, wanted[n]) for n in wanted)]
@@ -43,6 +43,6 @@ def listed(room: Stockroom, filters: Mapping[str, Any], sort: str) -> list[Body]
 
 
 def in_order(some: list[Body], sort: str) -> list[Body]:
-    """Return representations in an order, their ids breaking ties."""
+    """Return representations in an order, with ties broken by id."""
     by = SORTS[sort.lstrip("-")]
     return sorted(some, key=lambda one: (by(one), one["id"]), reverse=sort.startswith("-"))

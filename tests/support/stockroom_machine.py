@@ -1,4 +1,4 @@
-"""A machine that asks the catalogue for whatever can be asked, and knows what should come of it."""
+"""A stateful Hypothesis test of the catalogue and stock API against a model."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -23,11 +23,11 @@ MISSING = "01900000-0000-7000-8000-00000000fffe"
 
 
 class StockroomMachine(RuleBasedStateMachine):
-    """A run of requests, one at a time or several at once, to a stockroom that is empty at first.
+    """A sequence of sequential and concurrent requests, starting from an empty database.
 
-    After requests at once there must be an order in which they would have had the same answers,
-    and left the same behind. Which order it is chance decides, so that no rule depends on what
-    there is: what is asked for may be missing.
+    Concurrent requests must be linearizable: some order of them explains all responses and the
+    resulting state. The order varies between runs, so no rule depends on the state: a requested
+    object may be missing.
     """
 
     def __init__(self, crowd: Crowd, clock: Clock, empty: Callable[[], None]) -> None:
@@ -45,7 +45,7 @@ class StockroomMachine(RuleBasedStateMachine):
         for product in products:
             self.ask_for(product)
 
-    # One at a time
+    # Single requests
 
     @rule(action=actions.new_category)
     def a_category_is_added(self, action: Action) -> None:
@@ -92,7 +92,7 @@ class StockroomMachine(RuleBasedStateMachine):
         number = len(self.known["products"])
         self.ask_for(*(Action("GET", "products", which, tag=0) for which in range(number)))
 
-    # Several at once
+    # Concurrent requests
 
     @rule(some=st.lists(actions.anything, min_size=2, max_size=5))
     def several_ask_at_once(self, some: list[Action]) -> None:
@@ -117,7 +117,7 @@ class StockroomMachine(RuleBasedStateMachine):
         coming = (replace(action, body={**action.body, "category_id": which}) for action in edits)
         self.ask_for(*coming, Action("DELETE", "categories", which))
 
-    # The rest
+    # Time and lists
 
     @rule(seconds=st.sampled_from([60, -5]))
     def time_passes(self, seconds: int) -> None:
@@ -134,10 +134,10 @@ class StockroomMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.look_around(self.room)
 
-    # How it is done
+    # Execution and comparison with the model
 
     def ask_for(self, *some: Action) -> None:
-        """Send requests at once, a second after the last, and find out what there is now."""
+        """Send requests concurrently, one second after the last, and update the model."""
         self.time_passes(1)
         asks = [self.meant(action) for action in some]
         answers = self.crowd.ask((ask.by, request_of(ask)) for ask in asks)
@@ -151,7 +151,7 @@ class StockroomMachine(RuleBasedStateMachine):
             self.room = self.explained(asks, told)
 
     def explained(self, asks: Sequence[Ask], told: Sequence[Told]) -> Stockroom:
-        """Return what there is after requests at once: one order of them must have led to it."""
+        """Return the state after concurrent requests; assert that some order explains it."""
         differences = []
         for room in islice(orders(self.room, asks, told), 200):
             try:
@@ -165,7 +165,7 @@ class StockroomMachine(RuleBasedStateMachine):
         raise AssertionError("\n".join([str(where), *lines]))
 
     def look_around(self, room: Stockroom, about: Collection[str] | None = None) -> None:
-        """Make sure that all there should be is there, and no more; of ledgers some may do."""
+        """Assert that the lists of the service equal the model; `about` limits the ledgers."""
         ledgers = [id for id in room.ledgers if about is None or id in about]
         offered, archived, categories, tasks, *kept = walked(
             self.crowd,
@@ -178,7 +178,7 @@ class StockroomMachine(RuleBasedStateMachine):
         assert offered == listed(room, {"archived": False}, "created_at")
         assert archived == listed(room, {"archived": True}, "created_at")
         assert categories == in_order([*room.categories.values()], "created_at")
-        # Those of one moment may have been planned in any order.
+        # The order of tasks created in the same second is undefined.
         assert all(task["created_by"] is None for task in tasks)
         assert sorted(map(_plan, tasks)) == sorted(map(_plan, room.tasks))
         for id, ledger in zip(ledgers, kept, strict=True):
@@ -187,7 +187,7 @@ class StockroomMachine(RuleBasedStateMachine):
             assert ledger == [{n: m[n] for n in m if n != "id"} for m in room.ledgers[id]]
 
     def meant(self, action: Action) -> Ask:
-        """Return the request that a action comes to, by what has been seen so far."""
+        """Return the request for an action, with ids and ETags from earlier responses."""
         path = f"/api/v1/{action.collection}"
         if action.which is not None:
             path += f"/{self.which(action.collection, action.which)}"
@@ -207,7 +207,7 @@ class StockroomMachine(RuleBasedStateMachine):
         return {**body, "category_id": self.which("categories", number)}
 
     def note(self, asks: list[Ask], answers: list[Answer], told: list[Told]) -> None:
-        """Remember what there is, and by which tags it was seen."""
+        """Record created objects, representations and their ETags."""
         for ask, answer, one in zip(asks, answers, told, strict=True):
             if one.status not in (200, 201) or ask.path.endswith("/movements"):
                 continue

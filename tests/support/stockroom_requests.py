@@ -1,4 +1,4 @@
-"""How requests to the catalogue are sent, and what matters of their answers."""
+"""Conversion between the model's requests and responses and those of HTTP."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ BASE = "http://testserver"
 
 
 def request_of(ask: Ask) -> httpx2.Request:
-    """Return a request as it is sent."""
+    """Return the HTTP request."""
     headers = {}
     if ask.seen:
         headers["If-None-Match" if ask.method == "GET" else "If-Match"] = ask.seen.tag
-    # A command takes no body, and neither does a look.
+    # Commands and reads have no body.
     bodiless = ask.method in ("GET", "DELETE") or ask.path.endswith(("archive", "restore"))
     body = None if bodiless else ask.body
     url = f"{BASE}{ask.path}"
@@ -24,7 +24,7 @@ def request_of(ask: Ask) -> httpx2.Request:
 
 
 def heard(answer: Answer) -> Told:
-    """Return what matters of an answer, having made sure that the rest of it agrees."""
+    """Return the parts of a response that the model predicts, and check the rest."""
     body: Any = answer.json() if answer.content else None
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
@@ -42,7 +42,7 @@ def heard(answer: Answer) -> Told:
 
 
 def walked(crowd: Crowd, *lists: tuple[str, dict[str, Any]]) -> list[list[Body]]:
-    """Return all of some lists, a page at a time; each but the last is full."""
+    """Return all items of some lists by pagination; assert that all pages but the last are full."""
     seen: list[list[Body]] = [[] for _ in lists]
     cursors: dict[int, dict[str, str]] = {number: {} for number in range(len(lists))}
     while cursors:

@@ -1,4 +1,4 @@
-"""Requests to the catalogue, their answers, and which values it should take."""
+"""Requests and responses of the model, and the validation rules for values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """A representation that was answered, with its tag."""
+    """A representation from a response, with its ETag."""
 
     tag: str
     body: Body
@@ -26,7 +26,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ask:
-    """A request; `seen` is what it has in If-Match, or a GET in If-None-Match."""
+    """A request; the ETag of `seen` is sent as If-None-Match with GET, else as If-Match."""
 
     method: str
     path: str
@@ -37,14 +37,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Told:
-    """What matters of an answer: the body, and of a problem its code and what else it tells."""
+    """The compared part of a response: status and body, or a problem's code and members."""
 
     status: int
     body: Any = None
 
 
 class Refusal(Exception):
-    """A request is refused."""
+    """A problem response of the model."""
 
     def __init__(self, status: int, code: str, *pointers: str, **more: Any) -> None:
         told = {"code": code, "pointers": {f"#/{pointer}" for pointer in pointers}, **more}
@@ -88,7 +88,7 @@ MOVEMENT: Mapping[str, Callable[[Any], bool]] = {
 
 
 def kept(rules: Mapping[str, Callable[[Any], bool]], body: Body, *required: str) -> Body:
-    """Return the members as they are kept, once it is sure that all are acceptable."""
+    """Return the members normalized for storage; raise `Refusal` if any is invalid."""
     wrong = {name for name in body if name not in rules or not rules[name](body[name])}
     wrong |= set(required) - body.keys()
     if wrong:
@@ -100,5 +100,5 @@ def kept(rules: Mapping[str, Callable[[Any], bool]], body: Body, *required: str)
 
 
 def stamp(time: datetime) -> str:
-    """Return a time as JSON has it."""
+    """Return a time in the format of the API."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,4 +1,4 @@
-"""The server's end of a connection, without a network, in a loop whose time leaps."""
+"""An in-memory transport for server protocols, and an event loop with virtual time."""
 
 import asyncio
 import selectors
@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Wire(asyncio.Transport):
-    """The server's end of a connection: what is sent is kept, piece by piece."""
+    """A transport that records the written data, one item per write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class Wire(asyncio.Transport):
         return self.closed
 
     def pause_reading(self) -> None:
-        """What was sent is here already."""
+        """Do nothing: there is no reading to pause or resume."""
 
     def resume_reading(self) -> None:
-        """What was sent is here already."""
+        """Do nothing: there is no reading to pause or resume."""
 
 
 def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) -> Wire:
-    """Send what a client sends, and return what the wire has seen at the end."""
+    """Feed a client's data to a protocol, piece by piece; return the transport afterwards."""
 
     async def exchanged() -> Wire:
         config = Config(answers, interface="asgi3", log_config=None, access_log=False)
@@ -75,7 +75,7 @@ def exchange(protocol: type[HttpToolsProtocol], answers: Any, *pieces: bytes) ->
 
 
 def answering(status: int, headers: Headers, *bodies: bytes, reads: bool = False) -> Any:
-    """Return an application that gives one answer to whatever it is asked."""
+    """Return an application that sends the same response to all requests."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if reads:
@@ -93,7 +93,7 @@ def of_length(length: int, *more: tuple[bytes, bytes]) -> Headers:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer what was asked, and what the body said."""
+    """Respond with the method, path and body of the request."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -105,9 +105,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Leaping(selectors.DefaultSelector):
-    """Where there is nothing to do but to wait, the time waited for has passed at once.
+    """A selector with virtual time: instead of waiting it advances the clock by the timeout.
 
-    However slow a machine is, nothing passes but what a test waits for.
+    This makes timeouts in tests independent of the speed of the computer.
     """
 
     now = 0.0
@@ -120,7 +120,7 @@ class Leaping(selectors.DefaultSelector):
 
 
 class LeapingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time leaps to when something is to be done."""
+    """An event loop with virtual time, which jumps to the next scheduled call."""
 
     def __init__(self) -> None:
         self._leaping = Leaping()
@@ -131,6 +131,6 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 
 def in_leaps(use: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a use in a loop whose time leaps."""
+    """Run a coroutine function in an event loop with virtual time."""
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         runner.run(use())

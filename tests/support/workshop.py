@@ -1,4 +1,4 @@
-"""A workshop that has been at work for a while, to look at: the demo's."""
+"""A service with the demo's data."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,14 @@ from support.service import Service, atelier
 
 
 def make_admin(folder: Path, **settings: str) -> None:
-    """Make the admin `ada`, and the database if it is an embedded one."""
+    """Create the admin `ada`, and the database if it is a SQLite file."""
     who = ("create-admin", "ada", "ada@example.org", "--name", "Ada Lovelace", "--password-stdin")
     done = atelier(*who, folder=folder, input=f"{PASSWORD}\n", **settings)
     assert done.returncode == 0, done.stderr
 
 
 def demo_in(folder: Path, **settings: str) -> Service:
-    """Return a service, not started yet, of the demo's workshop; `ada` is an admin of it."""
+    """Return a service with the demo's data, not started; `ada` is an admin."""
     make_admin(folder, **settings)
     done = atelier("demo", folder=folder, **settings)
     assert done.returncode == 0, done.stderr
@@ -24,7 +24,7 @@ def demo_in(folder: Path, **settings: str) -> Service:
 
 
 def token_of(service: Service, username: str = "ada", password: str = PASSWORD) -> str:
-    """Sign somebody in as a program does; return the token."""
+    """Sign in by the API, and return the session token."""
     form = {"username": username, "password": password}
     with service.client().as_(None) as client:
         token: str = client.post("/api/v1/auth/token", data=form).json()["access_token"]
@@ -32,7 +32,7 @@ def token_of(service: Service, username: str = "ada", password: str = PASSWORD) 
 
 
 def known_in(api: Client) -> dict[str, str]:
-    """Return something of each kind that is in the workshop: what addresses of pages name."""
+    """Return an id, slug or username of one object per type, to fill in paths of pages."""
 
     def one(path: str, **wanted: str) -> Any:
         answer = api.get(f"/api/v1/{path}", params={"limit": "1", **wanted})

@@ -1,1 +1,1 @@
-"""The site for the public and the office for the workshop's people: pages over the use cases."""
+"""Server-rendered pages: the public site, and `/office` for signed-in users."""

@@ -1,4 +1,4 @@
-"""Signing in and out, and the first admin."""
+"""Sign-in, sign-out, registration, and setup of the first admin."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -37,7 +37,10 @@ _KEPT = "kept."
 
 
 async def awaits_setup(request: Request) -> bool:
-    """Whether there is no admin yet. Once there is one there will always be."""
+    """Return whether the first admin is still to be created.
+
+    "No" is cached in the application's state, because the last admin cannot be removed.
+    """
     state = request.app.state
     if not getattr(state, "is_set_up", False):
         state.is_set_up = not await ports(request).access_queries().awaits_setup()
@@ -46,7 +49,7 @@ async def awaits_setup(request: Request) -> bool:
 
 @router.get("/sign-in")
 async def show_sign_in(request: CurrentRequest) -> Response:
-    """Show where one signs in; whoever is signed in already goes on."""
+    """Show the sign-in form, or redirect a signed-in user to `then`."""
     if await awaits_setup(request):
         return see_other("/setup")
     then = local(request.query_params.get("then", ""), OFFICE)
@@ -64,7 +67,10 @@ async def sign_in(
     run: UseCases,
     now: Now,
 ) -> Response:
-    """Sign in, and do what was to be done."""
+    """Sign in; revoke the browser's previous session.
+
+    Then redirect to `then`, or replay a form that was submitted without a session (`resume`).
+    """
     kept = {n.removeprefix(_KEPT): v for n, v in sent.values.items() if n.startswith(_KEPT)}
     before = await sessions.known(request)
     form = Form({"then": sent["then"], "username": sent["username"], "password": ""})
@@ -100,7 +106,7 @@ async def sign_out(request: CurrentRequest, run: UseCases, now: Now) -> Response
 
 @router.get("/setup")
 async def show_setup(request: CurrentRequest) -> Response:
-    """Show where the first admin introduces themselves."""
+    """Show the form that creates the first admin."""
     if not await awaits_setup(request):
         return see_other("/sign-in")
     form = Form({"secret": request.query_params.get("secret", "")})
@@ -117,7 +123,7 @@ async def set_up(
     run: UseCases,
     now: Now,
 ) -> Response:
-    """Make the first admin, and sign them in."""
+    """Create the first admin, and sign them in."""
     if not await awaits_setup(request):
         return see_other("/sign-in")
     try:
@@ -138,7 +144,11 @@ async def set_up(
 
 @router.get("/register")
 async def show_registration(request: CurrentRequest) -> Response:
-    """Show where people register, as long as registration is open."""
+    """Show the registration form.
+
+    Raises:
+        ApiProblem: 404 when registration is closed.
+    """
     _require_open_registration(request)
     if await awaits_setup(request):
         return see_other("/setup")
@@ -157,7 +167,11 @@ async def register(
     run: UseCases,
     now: Now,
 ) -> Response:
-    """Create a member's account, and sign its owner in."""
+    """Create a member's account, and sign its owner in.
+
+    Raises:
+        ApiProblem: 404 when registration is closed.
+    """
     _require_open_registration(request)
     if await sessions.known(request):
         return see_other(OFFICE)
@@ -188,7 +202,7 @@ async def _let_in(
     address: str,
     done: str,
 ) -> Response:
-    """Sign in the owner of a new account; where that is not possible now, lead to the form."""
+    """Sign in the owner of a new account; redirect to the sign-in form if that fails."""
     try:
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, password, address, browser)
@@ -200,7 +214,7 @@ async def _let_in(
 
 
 async def _finish(request: Request, where: str, form: Form, issued: IssuedToken) -> Response:
-    """Do what somebody sent when they were not signed in any more, now that they are again."""
+    """Replay a form that was submitted without a session, as a request with the new session."""
     split = urlsplit(where)
     authenticator = ports(request).authenticator()
     grant = await authenticator.grant(issued.secret, ports(request).clock()(), fresh=True)
@@ -216,7 +230,7 @@ async def _finish(request: Request, where: str, form: Form, issued: IssuedToken)
     }
     for route in request.app.routes:
         match, more = route.matches(scope)
-        # Only what one has to be known for can have been waiting for this.
+        # Only routes that require a session ask for a sign-in, so only these are replayed.
         if match is Match.FULL and isinstance(route, PageRoute) and not route.who.is_public:
             scope.update(more)
             again = Request(scope, request.receive)

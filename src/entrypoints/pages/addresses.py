@@ -1,4 +1,4 @@
-"""Addresses within the service: where a link or a form leads back to."""
+"""Local addresses, and the `back` parameter that leads from a page to its list."""
 
 import re
 from urllib.parse import urlencode
@@ -7,19 +7,22 @@ from fastapi import Request
 
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _OFFICE = re.compile(r"/office(?:[/?#]|$)")
-# A search of 100 characters and a cursor, percent-encoded, take less.
+# A search of 100 characters and a cursor, percent-encoded, are shorter.
 _LONGEST = 4_000
 
 
 def local(address: str, otherwise: str) -> str:
-    """Return an address if it is one of ours, so that nobody is led elsewhere."""
+    """Return `address` if it is a path of this service, else `otherwise`.
+
+    This prevents open redirects.
+    """
     return address if _LOCAL.fullmatch(address) else otherwise
 
 
 def back_of(request: Request) -> str:
-    """Return the address of the list that led here, "" without a usable one.
+    """Return the `back` parameter of the form or the query, "" if it is missing or unusable.
 
-    It stands in the query or in the form. Anything but an address in the office is ignored.
+    Only paths under `/office` are accepted.
     """
     form = request.scope.get("form")
     given = (form["back"] if form is not None else "") or request.query_params.get("back", "")
@@ -28,13 +31,16 @@ def back_of(request: Request) -> str:
 
 
 def with_back(address: str, back: str) -> str:
-    """Return an address with the list that its page leads back to."""
+    """Return an address with a `back` query parameter, unless `back` is empty."""
     if not back:
         return address
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'back': back})}"
 
 
 def list_address(back: str, address: str) -> str:
-    """Return the address of a list, in the state that `back` names if it names that list."""
+    """Return `back`, with its filters and cursor, if it is the list at `address`.
+
+    Return `address` otherwise.
+    """
     path = re.split("[?#]", back, maxsplit=1)[0]
     return back if path == address else address

@@ -1,4 +1,4 @@
-"""The files that pages are made of, each at an address that changes with its content."""
+"""Static files, each at an address that contains a hash of its content."""
 
 from functools import cache
 from hashlib import blake2b
@@ -20,21 +20,20 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @cache
 def _files() -> dict[str, bytes]:
-    """Return the files by name."""
     folder = files("entrypoints.pages") / "static"
     return {entry.name: entry.read_bytes() for entry in folder.iterdir()}
 
 
 @cache
 def address_of(name: str) -> str:
-    """Return where a file is to be found; what is at that address never changes."""
+    """Return the address of a static file, to be cached forever."""
     mark = blake2b(_files()[name], digest_size=6).hexdigest()
     return f"/static/{mark}/{name}"
 
 
 @router.get("/static/{mark}/{name}")
 async def static_file(mark: str, name: str) -> Response:
-    """Return a file that pages are made of."""
+    """Return a static file; respond 404 if the hash is not that of its current content."""
     if name not in _files() or address_of(name) != f"/static/{mark}/{name}":
         raise HTTPException(404)
     return Response(_files()[name], 200, _FOREVER, _MEDIA_TYPES[name.rpartition(".")[2]])

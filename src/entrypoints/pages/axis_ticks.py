@@ -1,9 +1,9 @@
-"""Which times a time axis names: few, evenly apart, and where a clock or a calendar turns."""
+"""Ticks of a time axis: a few, evenly spaced, on round times of the clock or the calendar."""
 
 from datetime import UTC, datetime, timedelta
 
 MOST = 4
-"""So many times can be named beside each other on a phone."""
+"""The number of labels that fit side by side on a phone."""
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _CLOCK = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR)
@@ -13,7 +13,10 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 def ticks(since: datetime, until: datetime) -> list[tuple[datetime, str]]:
-    """Return the times to name from one to another; where nothing turns it is the first one."""
+    """Return at most `MOST` ticks and their labels.
+
+    A span without a round time gets one tick at its start.
+    """
     for every in _CLOCK + _DAYS:
         if until - since <= MOST * every:
             times = _turns_of_a_clock(since, until, every)[:MOST]
@@ -41,7 +44,7 @@ def _turns_of_a_calendar(since: datetime, until: datetime, months: int) -> list[
 
 
 def _months(time: datetime) -> int:
-    """Return how many months there were from the year 0."""
+    """Return the number of months since the year 0."""
     return 12 * time.year + time.month - 1
 
 

@@ -1,4 +1,4 @@
-"""The office's categories: the kinds of products there are."""
+"""Pages for categories of products."""
 
 from typing import Literal
 from uuid import UUID
@@ -28,14 +28,14 @@ FIELDS = ("name",)
 
 
 class CategoryListQuery(CategoryParameters):
-    """Which categories are shown."""
+    """The query parameters of the list of categories."""
 
     sort: Literal["name"] = "name"
 
 
 @router.get("")
 async def show_categories(request: CurrentRequest) -> Response:
-    """List categories, with a form that adds one."""
+    """List categories, with a form that creates one."""
     return await _list(request, Form.new())
 
 
@@ -43,7 +43,7 @@ async def show_categories(request: CurrentRequest) -> Response:
 async def create_category(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Add a category."""
+    """Create a category."""
     try:
         new = sent.read(NewCategory)
         await run(
@@ -64,7 +64,7 @@ async def create_category(
 async def show_category(
     category_id: UUID, request: CurrentRequest, category_queries: Categories, now: Now
 ) -> Response:
-    """Show a category, as a form that renames it."""
+    """Show the form that renames a category."""
     category = await category_queries.one(category_id, now)
     return _edit(request, category, Form.of(category, *FIELDS))
 
@@ -79,7 +79,7 @@ async def save_category(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give a category another name, unless somebody else has done so meanwhile."""
+    """Rename a category; show the merge page on an edit conflict."""
     try:
         name = sent.read(CategoryPatch).get("name")
         await run(
@@ -110,7 +110,7 @@ async def delete_category(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Strike a category off the list, if there are no products in it."""
+    """Delete a category; show an error if products reference it."""
     expected = sent.expected
     try:
         await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)

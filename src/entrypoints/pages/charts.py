@@ -1,8 +1,8 @@
-"""Plots, drawn as SVG on the server, each with a text that says what it shows.
+"""Charts as SVG, rendered on the server, each with a text alternative.
 
-A plot is as wide as there is room. Shapes stretch with it and text does not, so that it is as
-readable on a phone as on a desk: places from left to right are parts of the width, and from top to
-bottom they are pixels.
+A chart takes the full width of its container. Shapes stretch with it. Text does not, so it
+has the same size on a phone and on a desktop. Horizontal positions are therefore fractions of the
+width, and vertical positions are pixels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ from entrypoints.pages.rendering import day, digest, number
 from entrypoints.pages.translation import translate
 
 _ABOVE, _HIGH, _BELOW = 20, 140, 22
-"""The room for a number above the marks, for the marks, and for what stands below them."""
+"""The heights in pixels of the space for values, of the plot area, and of the axis labels."""
 _BASE = _ABOVE + _HIGH
 _WIDE = 1000
-"""How finely a line is drawn from left to right."""
+"""The width of a line's view box: the horizontal resolution."""
 
 _PLOT = (
     '<svg class="plot" role="img" aria-labelledby="{id}-title" aria-describedby="{id}-about"'
@@ -44,7 +44,7 @@ _KEY = (
 
 Kind = Literal["good", "warn", "bad", "calm"]
 _SHAPES: dict[Kind, str] = {
-    # Whoever does not tell the colours apart tells the shapes apart.
+    # Different shapes keep the legend readable without colour (WCAG 1.4.1).
     "good": "M6 0a6 6 0 1 1-.01 0z",
     "warn": "M6 0 12 12H0z",
     "bad": "M1 1h10v10H1z",
@@ -54,7 +54,7 @@ _SHAPES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a whole: so many, of one kind."""
+    """A segment of a stacked bar."""
 
     name: str
     count: int
@@ -62,9 +62,10 @@ class Segment:
 
 
 def bar_chart(title: str, values: Sequence[tuple[str, int]], current: int | None = None) -> Markup:
-    """Return a bar for each label and its number, none below 0; one of them is the current one.
+    """Return a bar chart of non-negative values.
 
-    Not every label has room: the last one is shown, and some before it.
+    `current` is the index of a highlighted bar. Labels are thinned out evenly from the last one
+    back; the highlighted bar keeps its label.
     """
     if not values:
         return _nothing(title)
@@ -90,17 +91,17 @@ def step_chart(
     until: datetime,
     reorder_level: int | None = None,
 ) -> Markup:
-    """Return a line of a number that is never below 0, and stays what it is until the next point.
+    """Return a step chart of a non-negative value over time.
 
     Args:
-        title: what is shown.
-        points: since when the number has been what, in the order in which that happened.
-        until: where the line ends.
-        reorder_level: what the number is compared with, drawn as a broken line.
+        title: the accessible name of the chart.
+        points: the times of changes and the values from then on, in order of occurrence.
+        until: the end of the time axis.
+        reorder_level: the value of a dashed reference line.
     """
     if not points:
         return _nothing(title)
-    # What happened later was not earlier, whatever a clock said.
+    # Points are in order of occurrence. The clock may have been set back, so times are clamped.
     times = list(accumulate((time for time, _ in points), max))
     values = [value for _, value in points]
     field = _Field(
@@ -124,30 +125,30 @@ def step_chart(
 
 @dataclass(frozen=True)
 class _Field:
-    """What a line is drawn in: from one time to another, and from 0 to a number."""
+    """The scales of a step chart: `since` to `until` horizontally, 0 to `top` vertically."""
 
     since: datetime
     until: datetime
     top: int
 
     def across(self, time: datetime) -> float:
-        """Return how far to the right a time is, from 0 to 1."""
+        """Return the horizontal position of a time as a fraction of the width."""
         span = self.until - self.since
         return (time - self.since) / span if span else 0.0
 
     def down(self, value: int) -> float:
-        """Return how far below the top a number is."""
+        """Return the vertical position of a value in pixels below the top of the plot area."""
         return _pixels(_HIGH - _HIGH * value / self.top)
 
     def path(self, times: Sequence[datetime], values: Sequence[int]) -> str:
-        """Return the line through the points, which are where it changes."""
+        """Return the path data of the stepped line."""
         line = [f"M0 {self.down(values[0])}"]
         for time, value in zip(times[1:], values[1:], strict=True):
             line.append(f"H{_pixels(_WIDE * self.across(time))}V{self.down(value)}")
         return "".join([*line, f"H{_WIDE}"])
 
     def told(self, values: Sequence[int], level: int | None) -> str:
-        """Return what the line shows, in words."""
+        """Return the text alternative."""
         told = translate(
             "plots.steps",
             since=day(self.since),
@@ -163,7 +164,7 @@ class _Field:
 
 
 def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
-    """Return a strip of parts beside each other and its legend; no part is below 0."""
+    """Return a bar of segments side by side, and its legend; counts are non-negative."""
     total = sum(part.count for part in whole) or 1
     told = [
         translate(
@@ -171,7 +172,7 @@ def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
         )
         for p in whole
     ]
-    # The smallest part can still be seen.
+    # A minimum width keeps the smallest segment visible.
     shares = [max(p.count / total, 0.015) if p.count else 0 for p in whole]
     scale, left = 100 / (sum(shares) or 1), 0.0
     drawn = [] if any(shares) else [_box("none", 0, 100, 0, 28)]
@@ -189,7 +190,7 @@ def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
 
 
 def compact_number(value: int) -> str:
-    """Return a number in four characters, if need be with a prefix of the SI."""
+    """Return a non-negative number in at most four characters, with an SI prefix if needed."""
     size = min((len(str(value)) - 1) // 3, 6)
     whole, rest = divmod(value, 1000**size)
     tenth = f".{10 * rest // 1000**size}" if size and whole < 10 else ""
@@ -197,16 +198,16 @@ def compact_number(value: int) -> str:
 
 
 def _rounded_up(value: int) -> int:
-    """Return the next number that is easily read, and so is its half, which is whole."""
+    """Return the next round number that is even, so that half of it is a whole number."""
     tens: int = 10 ** (len(str(value)) - 1)
     tops = (n * tens // 10 for n in (10, 12, 16, 20, 30, 40, 60, 80, 100) if n * tens % 20 == 0)
     return next(top for top in tops if top >= value)
 
 
 def _made(template: str, **parts: str | float) -> Markup:
-    """Return what a template becomes; whatever text is put into it stays text.
+    """Fill in a template and escape the strings.
 
-    `Markup.format` does the same, and takes most of the time of a page with plots.
+    `Markup.format` does the same, but took most of the time to render a page with charts.
     """
     safe = {name: escape(part) if isinstance(part, str) else part for name, part in parts.items()}
     return Markup(template.format_map(safe))  # noqa: S704  # this is where it becomes safe
@@ -224,7 +225,7 @@ def _box(kind: str, x: float, width: float, y: float, height: float) -> Markup:
 def _text(
     x: float, y: float, text: str, kind: str = "", *, at: str = "middle", inside: bool = False
 ) -> Markup:
-    """Return a text at a place; one that is kept inside begins or ends at the edge nearby."""
+    """Return a text element; `inside` aligns it with the edge if it is close to one."""
     if inside and x < 8:
         x, at = 0, "start"
     elif inside and x > 92:

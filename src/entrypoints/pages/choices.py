@@ -1,6 +1,6 @@
-"""Fields that name one of many: what is typed is looked for among all, and a few are suggested.
+"""Autocomplete fields: a text input that names one object, with suggestions from a search.
 
-A select with all of them would be long, and one with the first of them would hide the others.
+A `<select>` would have to list every object or omit some.
 """
 
 import re
@@ -28,12 +28,12 @@ from service_layer.queries.users import PublicUser, UserView
 router = APIRouter(prefix="/office/choices", include_in_schema=False, route_class=PageRoute)
 
 SUGGESTED = 50
-"""How many names a field suggests."""
+"""The maximum number of suggestions."""
 
 NAMED_IN_ERROR = 5
 
 Choice = tuple[UUID, str]
-"""An id, and the text that stands for it in a field."""
+"""An id and its label in the field."""
 
 _LABEL = re.compile(r"(.+) \(([^()]+)\)")
 _LONGEST_SEARCH = 100
@@ -42,7 +42,11 @@ _START = UUID(int=0)
 
 @dataclass(frozen=True)
 class Suggestions:
-    """What a field offers; `more` if there is more than that."""
+    """The suggestions of a field.
+
+    `more` says that the search found further objects. `labels` maps ids to labels. `address` is the
+    URL that returns suggestions for the typed text.
+    """
 
     names: Sequence[str]
     more: bool
@@ -50,40 +54,40 @@ class Suggestions:
     address: str
 
     def shown(self, value: str) -> str:
-        """Return what a field with this value shows."""
+        """Return the label for an id, or the value itself if it has none."""
         return self.labels.get(value, value)
 
     def knowing(self, others: "Suggestions") -> "Suggestions":
-        """Return the same, which also knows what others show."""
+        """Return these suggestions with the labels of others added."""
         return replace(self, labels={**others.labels, **self.labels})
 
 
 class Choices(ABC):
-    """The things of which a field names one."""
+    """The objects that a field can name."""
 
     name: str
 
     @abstractmethod
     async def exact(self, request: Request, text: str) -> list[Choice]:
-        """Return what is called like this, a few at most."""
+        """Return the objects with this name, at most a few more than `NAMED_IN_ERROR`."""
 
     @abstractmethod
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
-        """Return what a search finds, all of them for "", by name."""
+        """Return the search results ordered by name; "" matches all objects."""
 
     @abstractmethod
     async def label(self, request: Request, id: UUID) -> str | None:
-        """Return what stands for an id in a field."""
+        """Return the label of an object, `None` if it does not exist."""
 
     async def search(self, request: Request, text: str, limit: int) -> list[Choice]:
-        """Return what a search for anything that was typed finds."""
+        """Search for typed text; overlong or unprintable text matches nothing."""
         text = text.strip()
         if len(text) > _LONGEST_SEARCH or not text.isprintable():
             return []
         return await self.matching(request, text, limit)
 
     async def suggest(self, request: Request, value: str = "") -> Suggestions:
-        """Return what a field with a value suggests: what it could mean, or the first of all."""
+        """Return the suggestions for a field's value: its matches, or the first objects by name."""
         is_id = ID.fullmatch(value) is not None
         found: list[Choice] = []
         if value and not is_id:
@@ -98,10 +102,10 @@ class Choices(ABC):
         return Suggestions(names, more, labels, f"/office/choices/{self.name}")
 
     async def resolve(self, request: Request, form: Form, field: str) -> Form:
-        """Return the form with an id where something was typed that names one thing.
+        """Return the form with the typed name replaced by the object's id.
 
         Raises:
-            ApiProblem: 422 when nothing or several things are called like that.
+            ApiProblem: 422 when no object or several objects have that name.
         """
         text = form[field].strip()
         if not text or ID.fullmatch(text) or form[f"keep-{field}"] == KEEP_THEIRS:
@@ -119,7 +123,7 @@ class Choices(ABC):
 
 
 class People(Choices):
-    """The people a task can be given to, each by name and username."""
+    """The active users, to assign tasks to; a label has the name and the username."""
 
     name = "people"
     filter = UserFilter(is_active=True)
@@ -162,7 +166,7 @@ def _label(user: UserView | PublicUser) -> str:
 
 
 class Categories(Choices):
-    """The categories a product can be in, by name."""
+    """The categories of products, labelled by name."""
 
     name = "categories"
 
@@ -172,7 +176,7 @@ class Categories(Choices):
         )
         found = (await ports(request).category_queries().list_page(CategoryFilter(), start)).items
         alike = [one for one in found if search_fold(one.name) == search_fold(text)]
-        # Accents can tell two categories apart.
+        # Names that differ only in accents are different categories.
         same = [one for one in alike if one.name.casefold() == text.casefold()]
         return [(one.id, one.name) for one in same or alike]
 
@@ -193,13 +197,13 @@ PEOPLE, CATEGORIES = People(), Categories()
 
 @router.get("/people")
 async def suggest_users(request: CurrentRequest) -> Response:
-    """Return the people that a field suggests for what is being typed."""
+    """Return users that match the query parameter `q`, as `<option>` elements."""
     return await _suggestions(request, PEOPLE)
 
 
 @router.get("/categories")
 async def suggest_categories(request: CurrentRequest) -> Response:
-    """Return the categories that a field suggests for what is being typed."""
+    """Return categories that match the query parameter `q`, as `<option>` elements."""
     return await _suggestions(request, CATEGORIES)
 
 

@@ -1,4 +1,4 @@
-"""The office's start page: what is worth knowing in the morning."""
+"""The dashboard: tasks, low stock, offline devices and latest posts."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,14 +24,14 @@ from service_layer.queries.tasks import WeekCount
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 SHOWN = 6
-"""How much of a list is shown; the rest is where its heading leads."""
+"""The maximum number of items per list; each heading links to the full list."""
 
 WEEKS = 12
 
 
 @router.get("/office")
 async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
-    """Show what there is to do, and what needs a look."""
+    """Show the dashboard of the signed-in user."""
     here = ports(request)
     return page(
         request,
@@ -45,7 +45,7 @@ async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) ->
 
 
 async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
-    """Return what is to be done, and what has been."""
+    """Return open, overdue and completed tasks; `mine` are those of the signed-in user."""
     tasks = here.task_queries()
     mine = TaskFilter(today=now.date(), completed=False, assignee_id=by.id)
     overdue = TaskFilter(today=now.date(), overdue=True)
@@ -58,7 +58,7 @@ async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
 
 
 async def _things(here: Ports, now: datetime) -> dict[str, Any]:
-    """Return what runs low, and which machines are silent."""
+    """Return products with low stock, and the presence of devices."""
     low = ProductFilter(archived=False, low_stock=True)
     silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
     presences = await here.device_queries().presences(now)
@@ -75,7 +75,7 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
 
 
 def _weeks(weeks: Sequence[WeekCount]) -> Markup:
-    """Return the plot of what was done each week, each named after its Monday."""
+    """Return the chart of completed tasks per week, each week labelled by its Monday."""
     values = [(f"{week.monday:%b} {week.monday.day}", week.completed) for week in weeks]
     return bar_chart(translate("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
 
@@ -86,11 +86,11 @@ KINDS: Mapping[Presence, Kind] = {
     Presence.OFFLINE: "bad",
     Presence.NEVER: "calm",
 }
-"""How each presence is marked."""
+"""The tone of each presence in charts."""
 
 
 def _presence_chart(presences: Mapping[Presence, int]) -> Markup:
-    """Return the plot of how many machines are there."""
+    """Return the chart of devices by presence."""
     whole = [
         Segment(translate(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()
     ]

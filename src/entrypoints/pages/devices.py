@@ -1,4 +1,4 @@
-"""The office's machines: which are heard of, what each is, and the key it is known by."""
+"""Pages for devices: presence, attributes, and device keys."""
 
 import json
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ PRESENCES: Mapping[Presence, Kind] = {
 
 
 class DeviceListQuery(DeviceParameters):
-    """Which machines are shown, and in which order: as the API lists them, but by name."""
+    """The query parameters of the list: those of the API, but ordered by name by default."""
 
     sort: Literal["name", "-last_seen_at", "last_seen_at", "-created_at"] = "name"
 
 
 @router.get("")
 async def show_devices(request: CurrentRequest, now: Now) -> Response:
-    """List machines, with how many of them are heard of."""
+    """List devices, with a chart of their presence and a form that creates one."""
     return await _list(request, now, Form.new(heartbeat_every="60"))
 
 
@@ -55,7 +55,7 @@ async def show_devices(request: CurrentRequest, now: Now) -> Response:
 async def create_device(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Put a machine on the list."""
+    """Create a device."""
     try:
         new = dict(sent.read(NewDevice))
         place = await run(
@@ -76,7 +76,7 @@ async def create_device(
 async def show_device(
     device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
-    """Show a machine, with a form that edits it."""
+    """Show a device, with a form that edits it."""
     device = await device_queries.one(device_id, now)
     return _device_page(request, device, Form.of(device, *FIELDS))
 
@@ -91,7 +91,7 @@ async def save_device(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give members of a machine other values, unless somebody else has done so meanwhile."""
+    """Edit a device; show the merge page on an edit conflict."""
     try:
         patch = sent.read(DevicePatch)
         expected = sent.expected
@@ -108,7 +108,7 @@ async def save_device(
 async def issue_device_key(
     device_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Create a key for a machine, and redirect to the page that shows it once."""
+    """Issue a device key, and redirect to the page that shows it once."""
     keyed = await run(devices.issue_key, device_id, actor=by, now=now)
     return redirect_with_secret(request, f"{HERE}/{device_id}/key", keyed.key)
 
@@ -117,7 +117,7 @@ async def issue_device_key(
 async def show_device_key(
     device_id: UUID, request: CurrentRequest, device_queries: Devices, now: Now
 ) -> Response:
-    """Show the key that was just created, or say that it has been shown."""
+    """Show the new key, or a notice if it has been shown already."""
     device = await device_queries.one(device_id, now)
     key = take_secret(request)
     response = page(request, "machines/key.html", device=device, key=key)
@@ -135,7 +135,7 @@ async def delete_device(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Strike a machine off the list, unless it has changed since it was looked at."""
+    """Delete a device; show an error if it has changed since the form was rendered."""
     try:
         await run(devices.delete_device, device_id, actor=by, now=now, expected=sent.expected)
     except VersionMismatch as error:
@@ -194,7 +194,7 @@ def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
 
 
 def _plot(counted: Mapping[Presence, int]) -> Markup:
-    """Return the strip that shows how many machines of those in service are heard of."""
+    """Return the chart of active devices by presence."""
     whole = [
         Segment(translate(f"machines.presence_{presence}"), counted[presence], kind)
         for presence, kind in PRESENCES.items()
@@ -203,12 +203,15 @@ def _plot(counted: Mapping[Presence, int]) -> Markup:
 
 
 def statuses() -> list[tuple[str, str]]:
-    """Return what the workshop can do with a machine, each with what it is called."""
+    """Return the statuses of a device as pairs of value and label."""
     return [(str(status), translate(f"machines.status_{status}")) for status in Status]
 
 
 def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a machine tells of itself as names and texts; what is in it is its own choice."""
+    """Return metrics as pairs of name and text.
+
+    A device chooses its own metrics; values that are not strings are shown as JSON.
+    """
     return [
         (name, told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2))
         for name, told in metrics.items()

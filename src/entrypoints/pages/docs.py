@@ -1,4 +1,4 @@
-"""`/docs`, which renders without the internet, and the pages that explain problems."""
+"""Swagger UI at `/docs`, served without a CDN, and the pages of problem types (RFC 9457)."""
 
 from importlib.resources import files
 
@@ -13,12 +13,12 @@ from entrypoints.web.problem_types import PROBLEM_TYPES
 
 router = APIRouter(include_in_schema=False)
 
-# The package brings Swagger UI's files along; nothing else of it is used.
+# Only the files of Swagger UI are used from this package.
 _ASSETS = files("fastapi_offline") / "static"
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
-# Without a validator named null, Swagger UI would show the document to one on the internet. What
-# somebody signed in with is forgotten with the page.
+# With `validatorUrl: null` Swagger UI does not send the document to an online validator.
+# Credentials are not stored beyond the page.
 _START = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
@@ -28,7 +28,7 @@ _START = """SwaggerUIBundle({
 });
 """
 
-# Everything is in files of our own, so that the browser need not run what stands in the page.
+# All scripts and styles are separate files, so inline scripts and styles can be forbidden.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -37,13 +37,13 @@ _POLICY = (
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
-    """Show the operations, to read and to try."""
+    """Show Swagger UI."""
     return HTMLResponse(render("docs.html"), headers={"Content-Security-Policy": _POLICY})
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
-    """Return the script that starts the page."""
+    """Return the script that starts Swagger UI."""
     return Response(_START, media_type="text/javascript")
 
 
@@ -51,7 +51,7 @@ for _name in _FILES:
 
     @router.get(f"/docs/{_name}")
     async def asset(request: Request) -> FileResponse:
-        """Return one of the files that the page is made of."""
+        """Return one of Swagger UI's files."""
         name = request.url.path.removeprefix("/docs/")
         headers = {"Cache-Control": "public, max-age=86400"}
         return FileResponse(str(_ASSETS / name), media_type=_FILES[name], headers=headers)
@@ -59,7 +59,7 @@ for _name in _FILES:
 
 @router.get("/problems/{code}")
 async def problem(code: str, request: Request) -> Response:
-    """Explain a kind of problem: in a page to a browser, in plain text to everything else."""
+    """Describe a problem type, as HTML if the client accepts it, else as plain text."""
     if code not in PROBLEM_TYPES:
         raise HTTPException(404)
     kind = PROBLEM_TYPES[code]

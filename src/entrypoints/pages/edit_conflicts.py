@@ -1,4 +1,4 @@
-"""When two people edit one thing: who saves second sees both, and decides."""
+"""Edit conflicts: a page to merge a submitted form with the version saved meanwhile."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from entrypoints.pages.rendering import page
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that two people gave different values; `touched` if the later one typed theirs."""
+    """A field whose submitted value differs from the saved one.
+
+    `theirs` is saved, `mine` was submitted. `touched` tells whether `mine` was edited in the form.
+    """
 
     name: str
     theirs: str
@@ -22,7 +25,7 @@ class Difference:
 
 
 def differences(form: Form, now: Form, names: Iterable[str]) -> list[Difference]:
-    """Return the fields in which a form differs from how things stand now."""
+    """Return the fields in which the submitted form differs from the current one."""
     return [
         Difference(name, now[name], form[name], touched=form.touched(name))
         for name in names
@@ -41,17 +44,17 @@ def merge_page(
     choices: Mapping[str, Mapping[str, str]] | None = None,
     suggested: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the page that shows what was typed beside what somebody else has saved meanwhile.
+    """Return the page, with status 412, that shows submitted and saved values side by side.
 
     Args:
-        request: the request that brought the form.
-        sent: what was typed.
-        now: the form as it would be filled now.
-        names: the fields that can be edited.
-        labels: the file of texts that has the label of each, as `label_<name>`.
-        back: where the thing is to be found.
-        choices: for a field that is chosen from a list, what each of its values is called.
-        suggested: for a field that names one of many, what it suggests.
+        request: the request that submitted the form.
+        sent: the submitted form.
+        now: the form filled from the current version.
+        names: the editable fields.
+        labels: the file of texts with the labels of the fields, as `label_<name>`.
+        back: the address of the object's page.
+        choices: for each select field, the labels of its values.
+        suggested: for each autocomplete field, its `Suggestions`.
     """
     return page(
         request,

@@ -1,4 +1,4 @@
-"""Errors as pages, wherever it is not a program that asks."""
+"""Error responses: HTML pages for browsers, problem details (RFC 9457) for programs."""
 
 import logging
 
@@ -15,12 +15,15 @@ from service_layer.queries.users import PublicUser
 
 log = logging.getLogger("atelier.http")
 
-# Where only programs ask.
+# Paths for programs only.
 _FOR_PROGRAMS = ("/api/", "/health/", "/media/")
 
 
 def wants_page(scope: Scope) -> bool:
-    """Whether an error is to be shown as a page: where people are, unless JSON is asked for."""
+    """Return whether an error response is a page.
+
+    It is one outside the API, unless the client accepts JSON and not HTML.
+    """
     path = scope["path"]
     if path.startswith(_FOR_PROGRAMS) or path in ("/api", "/openapi.json", "/metrics"):
         return False
@@ -29,9 +32,9 @@ def wants_page(scope: Scope) -> bool:
 
 
 async def error_page(request: Request, error: Exception) -> Response:
-    """Return the page that tells of an error; in the office it keeps the navigation."""
+    """Return an error page; under `/office` it has the navigation of signed-in users."""
     refused = to_problem(error)
-    # A browser has nothing to do with the challenge of the API.
+    # The API's authentication challenge does not apply to browsers.
     headers = {n: v for n, v in refused.headers.items() if n.lower() != "www-authenticate"}
     in_office, me = await _office_user(request, refused)
     body = render(
@@ -48,9 +51,10 @@ async def error_page(request: Request, error: Exception) -> Response:
 
 
 async def _office_user(request: Request, refused: ApiProblem) -> tuple[bool, PublicUser | None]:
-    """Return whether the office's navigation is shown, and who is signed in, if that is known.
+    """Return whether to show the navigation of `/office`, and the signed-in user if known.
 
-    While the service cannot answer, the session's cookie decides: the navigation is no secret.
+    On a server error (5xx) the mere presence of a session cookie decides. It is not verified,
+    because the database may be unavailable and the navigation is not confidential.
     """
     scope, path = request.scope, request.url.path
     if path != "/office" and not path.startswith("/office/"):
@@ -60,7 +64,7 @@ async def _office_user(request: Request, refused: ApiProblem) -> tuple[bool, Pub
         try:
             grant = await known(request)
         except Exception:
-            # The page still has to tell of the first error.
+            # The page must still report the original error.
             log.warning("error page without user", exc_info=True)
         else:
             return grant is not None, grant.public if grant is not None else None
@@ -70,7 +74,7 @@ async def _office_user(request: Request, refused: ApiProblem) -> tuple[bool, Pub
 
 
 def answer(scope: Scope, refused: ApiProblem) -> ASGIApp:
-    """Return what tells of an error: a page to people, a problem to programs."""
+    """Return the error response as an ASGI application, for use outside a route."""
     if not wants_page(scope):
         return problem_response(refused, scope["request_id"])
 
@@ -82,12 +86,12 @@ def answer(scope: Scope, refused: ApiProblem) -> ASGIApp:
 
 
 async def answer_refused(request: Request, error: Exception) -> Response:
-    """Answer an error that the table knows."""
+    """Handle an error that maps to a problem type."""
     return await _answer(request, to_problem(error))
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router raises."""
+    """Handle an error of the router, such as 404 or 405."""
     assert isinstance(error, HTTPException)
     return await _answer(request, routing_error(request, error))
 

@@ -1,4 +1,4 @@
-"""Forms: what was typed, read by the API's schemas, and kept if something is wrong with it."""
+"""Forms: validation by the API's schemas, error messages, edit detection, idempotency keys."""
 
 import re
 import secrets
@@ -25,34 +25,34 @@ T = TypeVar("T")
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 SECRETS = frozenset({"password", "current", "new"})
-"""The fields with passwords: what is in them is on no page."""
+"""The password fields. Their values are never rendered."""
 
 KEEP_THEIRS = "theirs"
-"""What a merge says of a field that is to stay as somebody else has made it."""
+"""The value of `keep-<field>` on the merge page that keeps the saved value of a field."""
 
 
 @dataclass
 class Form:
-    """What is in the fields of a form, and what is wrong with each of them, and with the whole."""
+    """The values of a form, an error message per field, and one for the form as a whole."""
 
     values: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     wrong: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    """What the fields are called on the page; known once the page has been filled."""
+    """The labels of the fields; templates add them while they render."""
 
     @classmethod
     def of(cls, view: Any, *names: str, **more: str) -> "Form":
-        """Return the form in which the members of a view can be edited."""
+        """Return a form filled with the named attributes of a view, and with its version."""
         typed = {name: as_typed(getattr(view, name)) for name in names}
         seen = " ".join(f"{name}:{digest(text)}" for name, text in typed.items())
         return cls({**typed, "version": str(view.version), "seen": seen, **more})
 
     @classmethod
     def new(cls, **values: str) -> "Form":
-        """Return an empty form that makes something; its key tells a second sending from another.
+        """Return a form that creates something, with prefilled values and a random key.
 
-        What is typed already can be given.
+        The key distinguishes a resubmission from another form; see `key`.
         """
         return cls({"key": secrets.token_urlsafe(16), **values})
 
@@ -61,10 +61,10 @@ class Form:
 
     @property
     def key(self) -> str:
-        """What tells this form sent twice from another one.
+        """The idempotency key: a digest of all values, which include the form's random key.
 
-        The same form with something else in it is another: whoever goes back in the browser, types
-        anew and sends that means it. A form that carries no key is another each time.
+        A resubmission of the same values has the same key. A form edited after going back in the
+        browser has another one. Without a random key the result is random.
         """
         if not self["key"]:
             return secrets.token_urlsafe(16)
@@ -72,31 +72,34 @@ class Form:
 
     @property
     def expected(self) -> Expected:
-        """The version that the form was filled from, as `If-Match` has it."""
+        """The version that the form was filled from, for the optimistic lock.
+
+        An invalid version becomes 0, which matches no object.
+        """
         version = self["version"]
         return {int(version)} if _WHOLE.fullmatch(version) else {0}
 
     def was_shown(self, name: str, text: str) -> bool:
-        """Whether a field held this text when the form was filled."""
+        """Return whether a field was filled with this text when the form was rendered."""
         return f"{name}:{digest(text)}" in self["seen"].split()
 
     def touched(self, name: str) -> bool:
-        """Whether a field differs from what it was filled with when the form was made."""
+        """Return whether a field differs from the value that it was filled with."""
         return not self.was_shown(name, self[name])
 
     def back(self, otherwise: str) -> str:
-        """Return the address of the page that the form was on, if it tells."""
+        """Return the local address in the field `back`, else `otherwise`."""
         return local(self["back"], otherwise)
 
     def read(self, model: Callable[..., T]) -> T:
-        """Return what the form says, by a schema of the API's.
+        """Validate the values by a schema of the API.
 
-        An empty field is an absent value. A field that a merge leaves to somebody else is not read.
-        A field with the content that it was filled with is not read either: a browser may not show
-        a value in all its detail, so an edit of one member must not write the others.
+        An empty field is null or absent if the schema allows that. Fields that the merge page keeps
+        are skipped. Untouched fields are skipped too: a browser may change the precision of a
+        value, so an edit of one field must not write the others.
 
         Raises:
-            ApiProblem: 422 when something is wrong with it.
+            ApiProblem: 422 when a value is invalid.
         """
         adapter, members = _schema(model)
         said = {}
@@ -114,7 +117,11 @@ class Form:
         return value
 
     def refused(self, error: Exception) -> "Form":
-        """Return the form with what is wrong with it, and what was typed."""
+        """Return the form with its values and with the messages of an error.
+
+        `wrong` gets the messages about fields that the form does not have. It gets the problem's
+        detail if the error names no field.
+        """
         refused = to_problem(error)
         errors: dict[str, str] = {}
         for each in refused.members.get("errors", ()):
@@ -130,7 +137,7 @@ _LEFT_OUT = object()
 
 
 def _as_json(text: str, schema: Mapping[str, Any]) -> Any:
-    """Return what was typed as the API would be told it."""
+    """Return a typed value as JSON for the API, or `_LEFT_OUT`."""
     kinds = {part.get("type") for part in schema.get("anyOf", [schema])}
     if text == "" and ("null" in kinds or "default" in schema):
         return None if "null" in kinds else _LEFT_OUT
@@ -146,7 +153,7 @@ def _schema(model: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
 
 
 def as_typed(value: str | int | Decimal | date | UUID | None) -> str:
-    """Return a value as somebody would type it."""
+    """Return a value as the text of a form field."""
     return "" if value is None else str(value)
 
 
@@ -156,7 +163,7 @@ async def _sent(request: Request) -> Form:
 
 
 SubmittedForm = Annotated[Form, Depends(_sent)]
-"""The form that was sent."""
+"""The submitted form."""
 
 FORM_ERRORS = (ApiProblem, DomainError)
-"""What can be wrong with a form, for whoever typed it to put right."""
+"""The errors that are shown in the form, for the user to correct."""

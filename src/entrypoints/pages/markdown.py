@@ -1,4 +1,4 @@
-"""Texts in Markdown on pages: as HTML, as an excerpt, or as typed where the limits are exceeded."""
+"""Markdown on pages: HTML and excerpts, with plain text as the fallback beyond the limits."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,28 +10,28 @@ from service_layer.ports import Excerpt, MarkdownRenderer
 from service_layer.queries.posts import PostView
 
 EXCERPT = 280
-"""How many characters of a post a list shows, before the ellipsis."""
+"""The maximum length of an excerpt in characters, without the ellipsis."""
 
 
 async def rendered(markdown: MarkdownRenderer, text: str) -> Markup:
-    """Return a text in Markdown as HTML, or as it was typed if it exceeds the limits."""
+    """Return Markdown as HTML, or as plain text if it exceeds the renderer's limits."""
     html = await markdown.to_html(text)
     return plain(text) if html is None else safe(html)
 
 
 def safe(html: str) -> Markup:
-    """Return HTML of the Markdown port, which promises that it is safe to show."""
+    """Mark the HTML of `MarkdownRenderer` as safe; the port returns sanitized HTML."""
     return Markup(html)  # noqa: S704
 
 
 def plain(text: str) -> Markup:
-    """Return a text as it was typed, with its line ends."""
+    """Return a text as an escaped paragraph that keeps its line breaks."""
     lines = text.strip().split("\n")
     return Markup("<p>{}</p>\n").format(Markup("<br>\n").join(lines))
 
 
 async def excerpts(markdown: MarkdownRenderer, posts: Sequence[PostView]) -> Mapping[UUID, str]:
-    """Return how the texts of posts begin, by the posts' ids."""
+    """Return the excerpts of posts by post id."""
     found = await markdown.excerpts([post.content for post in posts])
     return {
         post.id: excerpt(begins or _as_typed(post.content))
@@ -44,14 +44,14 @@ def _as_typed(text: str) -> Excerpt:
 
 
 def excerpt(begins: Excerpt) -> str:
-    """Return how a text begins, in at most `EXCERPT` characters and an ellipsis."""
+    """Return an excerpt shortened to `EXCERPT` characters and an ellipsis."""
     if len(begins.text) > EXCERPT:
         return shorten(begins.text, EXCERPT)
     return f"{begins.text} …" if begins.text and begins.more else begins.text
 
 
-# Scripts that put no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Tai Tham and its
-# neighbours, Javanese, Han, kana, bopomofo, Yi, and what is between and beside them.
+# Code point ranges of scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer,
+# Tai Tham and its neighbours, Javanese, Han, kana, bopomofo, Yi, and adjacent blocks.
 _SPACELESS = (
     *((0x0E00, 0x0EFF), (0x0F00, 0x109F), (0x1780, 0x17FF), (0x1950, 0x1AAF), (0x2E80, 0x312F)),
     *((0x31A0, 0x9FFF), (0xA000, 0xA4CF), (0xA980, 0xA9DF), (0xAA60, 0xAADF), (0xF900, 0xFAFF)),
@@ -61,10 +61,10 @@ _SPACELESS = (
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the beginning of a longer text, and an ellipsis.
+    """Truncate a text that is longer than `limit`, and append an ellipsis.
 
-    It ends with a word where words have spaces between them, and anywhere but within what is read
-    as one character where they have none.
+    Break between words where the script separates them by spaces. In other scripts break between
+    grapheme clusters.
     """
     for end in range(limit, 0, -1):
         if text[end] == " ":
@@ -88,20 +88,20 @@ _MARKS = ("Mn", "Mc", "Me")
 
 
 def _joins(text: str, place: int) -> bool:
-    """Whether both sides of a place belong to one grapheme cluster (UAX 29, somewhat coarser)."""
+    """Return whether a position is inside a grapheme cluster (UAX 29, somewhat coarser)."""
     before, after = text[place - 1], text[place]
     return (
         unicodedata.category(after) in _MARKS
         or after in "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f"
-        # Vowels of Thai and Lao that are written before their consonant.
+        # Thai and Lao vowels that precede their consonant.
         or "\u0e40" <= before <= "\u0e44"
         or "\u0ec0" <= before <= "\u0ec4"
         or before == _ZWJ
-        # Skin tones and tags follow an emoji.
+        # Skin tone modifiers and tag characters.
         or "\U0001f3fb" <= after <= "\U0001f3ff"
         or "\U000e0020" <= after <= "\U000e007f"
         or (_is_regional(before) and _is_regional(after) and _is_second(text, place))
-        # Viramas bind the next consonant.
+        # A virama joins the next consonant.
         or (unicodedata.combining(before) == 9 and unicodedata.category(after) == "Lo")
         or _are_jamo(before, after)
     )
@@ -112,7 +112,7 @@ def _is_regional(character: str) -> bool:
 
 
 def _is_second(text: str, place: int) -> bool:
-    """Whether a regional indicator ends a flag, which is two of them."""
+    """Return whether a regional indicator is the second of a pair, which forms a flag."""
     first = place
     while first > 0 and _is_regional(text[first - 1]):
         first -= 1
@@ -120,7 +120,7 @@ def _is_second(text: str, place: int) -> bool:
 
 
 def _are_jamo(before: str, after: str) -> bool:
-    """Whether the parts of a Hangul syllable are written apart."""
+    """Return whether two characters are parts of one decomposed Hangul syllable."""
     return "\u1100" <= after <= "\u11ff" and (
         "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3"
     )

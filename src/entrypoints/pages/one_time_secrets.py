@@ -19,7 +19,7 @@ from entrypoints.pages.sessions import cookie, secret_of
 from entrypoints.web.origins import cookie_name, public_origin
 
 SECONDS = 60
-"""How long the browser has to follow the redirect."""
+"""The lifetime of the cookie, in which the browser must follow the redirect."""
 
 _NONCE, _TAG = 16, 32
 # One block of BLAKE2b is the longest key stream.
@@ -34,13 +34,13 @@ def redirect_with_secret(request: Request, address: str, secret: str) -> Respons
 
 
 def take_secret(request: Request) -> str | None:
-    """Return the secret that this page is to show, `None` if it has been shown."""
+    """Return the secret from the cookie, `None` if it has been shown already."""
     sealed = cookie(request, _cookie_name(request))
     return _open(sealed, request.url.path, _session(request)) if sealed else None
 
 
 def forget_secret(request: Request, response: Response) -> None:
-    """Remove the cookie with the secret, since the response shows it."""
+    """Delete the cookie with the secret, and forbid caches to store the response."""
     response.headers["Cache-Control"] = "no-store"
     _set_cookie(request, response, request.url.path, "", 0)
 
@@ -61,12 +61,12 @@ def _seal(secret: str, address: str, session: str) -> str:
     nonce = secrets.token_bytes(_NONCE)
     ciphertext = _xor(plain, _derive(b"stream", nonce, address, session, _LONGEST))
     tag = _derive(b"tag", nonce + ciphertext, address, session, _TAG)
-    # Without its padding it need not be quoted in a cookie.
+    # Without its padding the value need not be quoted in a cookie.
     return urlsafe_b64encode(nonce + tag + ciphertext).decode().rstrip("=")
 
 
 def _open(sealed: str, address: str, session: str) -> str | None:
-    """Return what was sealed, `None` if it was sealed otherwise."""
+    """Return the decrypted secret, `None` if its authentication fails."""
     try:
         content = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The office's news: posts that are written, looked at, published and taken back."""
+"""Pages for posts: drafts, previews, publication."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=P
 HERE = "/office/news"
 FIELDS = ("title", "content")
 
-# What is to happen with a post once it is saved, and what is told of it then.
+# The use case and the message for each value of the field `publish`.
 _PUBLISHING = {
     "yes": (posts.publish_post, "post-published"),
     "no": (posts.unpublish_post, "post-unpublished"),
@@ -46,7 +46,7 @@ _PUBLISHING = {
 
 
 class PostListQuery(ListParameters):
-    """Which posts are shown, and in which order."""
+    """The query parameters of the list of posts."""
 
     sorts = PostParameters.sorts
 
@@ -55,7 +55,7 @@ class PostListQuery(ListParameters):
     sort: Literal["-created_at", "-published_at", "title"] = "-created_at"
 
     def filter(self, by: Actor) -> PostFilter:
-        """Return the filter that somebody means."""
+        """Return the filter for posts visible to an actor."""
         return PostFilter.of(
             by,
             published={"published": True, "drafts": False}.get(self.show),
@@ -66,7 +66,7 @@ class PostListQuery(ListParameters):
 
 @router.get("")
 async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentActor) -> Response:
-    """List the posts that whoever asks may see."""
+    """List the posts that the signed-in user may see."""
     wanted = parse_query(request, PostListQuery)
     listing = wanted.to_response(
         await post_queries.list_page(wanted.filter(by), wanted.page_request())
@@ -76,7 +76,7 @@ async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentAc
 
 @router.get("/new")
 async def show_new_post(request: CurrentRequest) -> Response:
-    """Show where a post is written."""
+    """Show the form that creates a post."""
     return await _write(request, Form.new())
 
 
@@ -84,7 +84,7 @@ async def show_new_post(request: CurrentRequest) -> Response:
 async def create_post(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Keep a draft, and publish it if that is wanted; or only show what it would look like."""
+    """Create a post and publish it on request, or only preview it."""
     if sent["preview"]:
         return await _write(request, *_judged(sent))
     try:
@@ -105,7 +105,7 @@ async def create_post(
 
 @router.post("/preview")
 async def preview_post(request: CurrentRequest, sent: SubmittedForm) -> Response:
-    """Return what a post that is being written looks like, to be put into the page."""
+    """Return the preview of a post as an HTML fragment; 422 if its text is invalid."""
     form, status = _judged(sent)
     shown = await _preview(request, form)
     return page(request, "news/preview.html", status=status, form=form, **shown)
@@ -120,7 +120,7 @@ async def show_post(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Show a post, to whoever may change it as a form that does."""
+    """Show a post, as a form to users who may edit it."""
     post = await _visible(post_queries, post_id, by, now)
     if may_change(by, post.author_id):
         return await _edit(request, post, Form.of(post, *FIELDS))
@@ -139,7 +139,10 @@ async def save_post(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give a post another title or text, and publish it or take it back if that is wanted."""
+    """Edit a post and publish or unpublish it on request, or only preview it.
+
+    Show the merge page on an edit conflict.
+    """
     post = await _visible(post_queries, post_id, by, now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
@@ -170,7 +173,11 @@ async def delete_post(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Throw a post away, unless it has changed since it was looked at."""
+    """Delete a post.
+
+    Raises:
+        VersionMismatch: when it has changed since the form was rendered.
+    """
     await run(posts.delete_post, post_id, actor=by, now=now, expected=sent.expected)
     return see_other(list_address(back_of(request), HERE), "post-deleted")
 
@@ -180,10 +187,10 @@ def _place(post: Post) -> str:
 
 
 async def _visible(post_queries: PostQueries, post_id: UUID, by: Actor, now: datetime) -> PostView:
-    """Return a post to somebody who may see it.
+    """Return a post that the actor may see.
 
     Raises:
-        NotFound: when there is none, or not for them.
+        NotFound: when the post does not exist, or the actor may not see it.
     """
     post = await post_queries.one(post_id, now)
     if not is_visible(by, post.author_id, published=post.published):
@@ -192,7 +199,7 @@ async def _visible(post_queries: PostQueries, post_id: UUID, by: Actor, now: dat
 
 
 def _judged(sent: Form) -> tuple[Form, int]:
-    """Return the form of a preview with what is wrong with its text, and the status for it."""
+    """Validate the text for a preview; return the form with any error, and the status."""
     try:
         if sent["content"].strip():
             validate(CONTENT, "content", sent["content"])
@@ -202,9 +209,9 @@ def _judged(sent: Form) -> tuple[Form, int]:
 
 
 async def _preview(request: Request, form: Form) -> dict[str, Any]:
-    """Return what a preview shows: the text, and whether it is shown as it was typed.
+    """Return the rendered text, and whether it is plain text because it exceeds the limits.
 
-    A text that breaks the rule for posts is not shown.
+    An invalid text is not rendered.
     """
     judged, _ = _judged(form)
     text = "" if judged.errors else form["content"]

@@ -1,4 +1,4 @@
-"""The office's products: adding one, saying other things of it, and no longer offering it."""
+"""Pages that create, edit, archive and delete products; `stock` lists and shows them."""
 
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ FIELDS = ("name", "sku", "description", "price", "reorder_level", "category_id")
 
 @router.get("/new")
 async def show_new_product(request: CurrentRequest) -> Response:
-    """Show the form that adds a product; a category can be chosen by the link that leads here."""
+    """Show the form that creates a product; the query can preselect a `category_id`."""
     chosen = request.query_params.get("category_id", "")
     return await _new(request, Form.new(category_id=chosen))
 
@@ -42,7 +42,7 @@ async def create_product(
     now: Now,
     currency: InCurrency,
 ) -> Response:
-    """Add a product; what there is of it is received at once."""
+    """Create a product; its opening stock is recorded as a receipt."""
     try:
         sent = await CATEGORIES.resolve(request, sent, "category_id")
         new = sent.read(NewProduct)
@@ -65,7 +65,7 @@ async def create_product(
 async def show_product_form(
     product_id: UUID, request: CurrentRequest, product_queries: Products, now: Now
 ) -> Response:
-    """Show a product as a form that edits it."""
+    """Show the form that edits a product."""
     product = await product_queries.one(product_id, now)
     return await _edit(request, product, Form.of(product, *FIELDS))
 
@@ -81,7 +81,7 @@ async def save_product(
     now: Now,
     currency: InCurrency,
 ) -> Response:
-    """Give members of a product other values, unless somebody else has done so meanwhile."""
+    """Edit a product; show the merge page on an edit conflict."""
     try:
         sent = await CATEGORIES.resolve(request, sent, "category_id")
         patch = sent.read(ProductPatch)
@@ -108,7 +108,7 @@ async def save_product(
 async def archive_product(
     product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Offer a product no longer."""
+    """Archive a product."""
     await run(catalogue.archive_product, product_id, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-archived")
 
@@ -117,7 +117,7 @@ async def archive_product(
 async def restore_product(
     product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Offer a product again."""
+    """Restore an archived product."""
     await run(catalogue.restore_product, product_id, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-restored")
 
@@ -132,7 +132,7 @@ async def delete_product(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Strike a product off the list, if nothing of it ever came or went."""
+    """Delete a product; show an error if it has stock movements."""
     expected = sent.expected
     try:
         await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)

@@ -1,4 +1,4 @@
-"""Everybody's own corner of the office: who they are, their picture, password and tokens."""
+"""Pages for the signed-in user's own profile, image, password and personal tokens."""
 
 from typing import Any
 from uuid import UUID
@@ -52,7 +52,7 @@ FIELDS = ("name", "username", "email", "city", "age")
 async def show_profile(
     request: CurrentRequest, user_queries: Users, by: CurrentActor, now: Now
 ) -> Response:
-    """Show one's profile, as a form that edits it."""
+    """Show the form that edits the signed-in user's profile."""
     user = await user_queries.one(by.id, now)
     return _profile(request, user, profile_form(user, FIELDS))
 
@@ -66,7 +66,7 @@ async def save_profile(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give members of one's profile other values, unless an admin has done so meanwhile."""
+    """Edit the signed-in user's profile; show the merge page on an edit conflict."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
@@ -89,7 +89,7 @@ async def replace_image(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Show another picture of oneself."""
+    """Replace the signed-in user's image by an upload."""
     try:
         content = await uploaded(request, "picture")
         await images.replace_image(content, by.id, pictures=pictures, run=run, by=by, now=now)
@@ -103,7 +103,7 @@ async def replace_image(
 
 @router.post("/picture/remove")
 async def delete_image(pictures: Images, run: UseCases, by: CurrentActor, now: Now) -> Response:
-    """Show no picture of oneself but the one that stands for everybody."""
+    """Delete the signed-in user's image; the default image is shown instead."""
     _, before = await run(users.set_image, by.id, None, actor=by, now=now)
     if before is not None:
         await pictures.delete(before)
@@ -112,7 +112,7 @@ async def delete_image(pictures: Images, run: UseCases, by: CurrentActor, now: N
 
 @router.get("/password")
 async def show_password(request: CurrentRequest) -> Response:
-    """Show where one changes one's password."""
+    """Show the form that changes the password."""
     return page(request, "profile/password.html", form=Form())
 
 
@@ -128,7 +128,7 @@ async def change_own_password(
     address: ClientAddress,
     now: Now,
 ) -> Response:
-    """Change one's password, which ends every session and token, and sign in by the new one."""
+    """Change the password, which revokes all sessions and tokens; sign in with the new one."""
     try:
         change = sent.read(PasswordChange)
         password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
@@ -147,7 +147,7 @@ async def change_own_password(
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, change.new, address, browser)
     except FORM_ERRORS:
-        # Somebody else has changed it again, or uses up the attempts: it is changed all the same.
+        # The password is changed. Another change or the login throttle prevents this sign-in.
         return see_other("/sign-in", "password-changed")
     response = see_other(PASSWORD, "password-changed")
     sessions.begin(request, response, issued)
@@ -156,7 +156,7 @@ async def change_own_password(
 
 @router.get("/tokens")
 async def show_tokens(request: CurrentRequest, by: CurrentActor) -> Response:
-    """List one's personal tokens, with a form that makes one."""
+    """List the signed-in user's personal tokens, with a form that creates one."""
     return await _tokens(request, by, Form())
 
 
@@ -184,7 +184,11 @@ async def create_token(
 async def show_token(
     token_id: UUID, request: CurrentRequest, token_queries: Tokens, by: CurrentActor
 ) -> Response:
-    """Show the token that was just created, or say that it has been shown."""
+    """Show the new token, or a notice if it has been shown already.
+
+    Raises:
+        NotFound: when the signed-in user has no such token.
+    """
     token = await token_queries.owned(token_id, by.id)
     if token is None:
         raise NotFound(Token.entity_name, token_id)
@@ -196,7 +200,7 @@ async def show_token(
 
 @router.post("/tokens/{token_id:id}/delete")
 async def revoke_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now) -> Response:
-    """End one of one's personal tokens."""
+    """Revoke a personal token of the signed-in user."""
     await run(access.revoke_token, token_id, actor=by, now=now)
     return see_other(TOKENS, "token-deleted")
 
@@ -204,7 +208,7 @@ async def revoke_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now
 def _profile(
     request: Request, user: UserView, form: Form, status: int = 200, picture: str = ""
 ) -> Response:
-    """Show the profile; `picture` is what is wrong with one that was sent."""
+    """Return the profile page; `picture` is an error message about an uploaded image."""
     upload = Form(errors={"picture": picture} if picture else {})
     template = "profile/profile.html"
     return page(request, template, status=status, user=user, form=form, upload=upload)
@@ -224,7 +228,7 @@ async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) ->
 
 
 def _until_the_end_of_the_day(sent: Form) -> Form:
-    """Return the form with a moment where somebody has given a date."""
+    """Return the form with the date of expiry replaced by the last second of that day, in UTC."""
     last_day = sent["expires_at"]
     moment = f"{last_day}T23:59:59Z" if last_day else ""
     return Form({**sent.values, "expires_at": moment})

@@ -1,4 +1,4 @@
-"""From a template and what it shows to an answer."""
+"""Rendering: Jinja templates, filters, and response headers of pages."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -24,34 +24,34 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""What a page may load and run: files of ours, and nothing that stands in the page itself."""
+"""The content security policy: files of this origin, and no inline scripts or styles."""
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
-    # Without its origin a browser could not show that a form was sent from a page of ours.
+    # Browsers must send `Origin` with forms, for the origin check; `no-referrer` would null it.
     "Referrer-Policy": "same-origin",
 }
 
 
 def day(value: date | datetime) -> str:
-    """Return a date as people write it."""
+    """Return a date for display, like "March 1, 2026"."""
     return f"{value:%B} {value.day}, {value.year}"
 
 
 def moment(value: datetime) -> str:
-    """Return a time to the minute, in UTC as all our times."""
+    """Return a time for display, in UTC with minutes."""
     return f"{day(value)}, {value.astimezone(UTC):%H:%M} UTC"
 
 
 def machine_time(value: date | datetime) -> str:
-    """Return a time for the `datetime` of a `<time>`."""
+    """Return a time for the `datetime` attribute of `<time>`."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return value.isoformat()
 
 
 def ago(value: datetime, now: datetime) -> str:
-    """Return how long ago something was, in the largest unit that is not nothing."""
+    """Return the age of a time in whole days, hours or minutes, the largest that is not 0."""
     seconds = max(0, int((now - value).total_seconds()))
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= length:
@@ -60,17 +60,17 @@ def ago(value: datetime, now: datetime) -> str:
 
 
 def number(value: int | Decimal) -> str:
-    """Return a number with its thousands apart."""
+    """Return a number with thousands separators."""
     return f"{value:,}"
 
 
 def known_city(city: str) -> str:
-    """Return a city to be shown: none where it is not known."""
+    """Return a city for display, "" for `UNKNOWN_CITY`."""
     return "" if city == UNKNOWN_CITY else city
 
 
 def query_for(asked: BaseModel, **changes: object) -> dict[str, str]:
-    """Return what a page was asked for, as parameters; some of it changed, and from the start."""
+    """Return a list's query parameters with changes, without defaults and without the cursor."""
     defaults = type(asked).model_fields
     said = {name: getattr(asked, name) for name in defaults if name != "cursor"} | changes
     return {
@@ -110,7 +110,7 @@ def _environment() -> Environment:
 
 
 def render(template: str, **shown: Any) -> str:
-    """Return a template with what it shows."""
+    """Render a template."""
     return _environment().get_template(template).render(shown)
 
 
@@ -122,7 +122,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **shown: Any,
 ) -> Response:
-    """Return a page of the office, for the eyes of whoever is signed in and no cache's."""
+    """Render a page for one client, which shared caches must not store."""
     kept = {"Cache-Control": "private, no-cache", **HEADERS, **(headers or {})}
     refused = [form for form in shown.values() if is_refused(form)]
     surroundings = {**_surroundings(request), "refused_forms": refused}
@@ -130,17 +130,17 @@ def page(
 
 
 def is_refused(value: object) -> bool:
-    """Whether a value that a page shows is a form with which something is wrong."""
+    """Return whether a value is a form with errors."""
     return bool(getattr(value, "errors", None) or getattr(value, "wrong", None))
 
 
 def cached_page(request: Request, template: str, **shown: Any) -> Response:
-    """Return a page of the site, which is the same for everybody and may be kept while it holds."""
+    """Render a page that is the same for all clients; caches must revalidate it."""
     return cached(request, render(template, **_surroundings(request), **shown), "text/html")
 
 
 def cached(request: Request, body: str, media_type: str) -> Response:
-    """Return what a cache may keep, or tell one that it still holds (RFC 9110, 15.4.5)."""
+    """Return a cacheable response with an entity tag, or 304 if the client has it (RFC 9110)."""
     content = body.encode()
     tag = etag(content, None)
     headers = {"Cache-Control": "public, no-cache", "ETag": tag, **HEADERS}
@@ -150,7 +150,7 @@ def cached(request: Request, body: str, media_type: str) -> Response:
 
 
 def see_other(address: str, done: str | None = None) -> Response:
-    """Lead on after a form did what it should; `done` names the text that says what it did."""
+    """Redirect (303) after a form; `done` names the text of the success message."""
     if done is not None:
         address, hash, place = address.partition("#")
         address += f"{'&' if '?' in address else '?'}done={done}{hash}{place}"
@@ -158,12 +158,12 @@ def see_other(address: str, done: str | None = None) -> Response:
 
 
 def origin_of(request: Request) -> str:
-    """Return the beginning of an address of this service, as others reach it."""
+    """Return the public origin of this service, like "https://example.org"."""
     return str(public_origin(request))
 
 
 def _surroundings(request: Request) -> dict[str, Any]:
-    """Return what every template may show."""
+    """Return the variables that all templates have."""
     return {
         "path": request.url.path,
         "here": _here(request),
@@ -179,13 +179,13 @@ def _surroundings(request: Request) -> dict[str, Any]:
 
 
 def _here(request: Request) -> str:
-    """Return the address of this page, without what the form before it did."""
+    """Return the path and query of this page, without the parameter `done`."""
     asked = [(name, told) for name, told in request.query_params.multi_items() if name != "done"]
     return f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
 
 
 def _done(request: Request) -> str | None:
-    """Return what the form before this page did, if it is one of the things that forms do."""
+    """Return the success message that `done` names, `None` if there is no such text."""
     name = request.query_params.get("done")
     try:
         return translate(f"done.{name}") if name else None
@@ -194,5 +194,5 @@ def _done(request: Request) -> str | None:
 
 
 def digest(text: str) -> str:
-    """Return a short mark of a text, to tell whether it is still the same."""
+    """Return a short hash of a text, to detect changes; it is not for security."""
     return blake2b(text.encode(), digest_size=6).hexdigest()

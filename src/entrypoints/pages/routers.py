@@ -1,4 +1,4 @@
-"""The pages' routes, in the order in which they are looked through."""
+"""The routers of all pages, in order of matching."""
 
 from entrypoints.pages import (
     access,

@@ -1,4 +1,4 @@
-"""The route class of pages: who may come in, forms, and errors that are pages, too."""
+"""The route class of pages: access rules, origin check, form parsing, and error pages."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -28,11 +28,16 @@ from service_layer.queries.access import Grant
 M = TypeVar("M", bound=BaseModel)
 
 PAGE_ERRORS = (ApiProblem, DomainError, DatabaseUnavailable, StorageUnavailable)
-"""What ends as a page that tells of an error, if nobody has a better one."""
+"""The errors that become an error page unless the endpoint handles them."""
 
 
 class PageRoute(APIRoute):
-    """A page, or a form that is sent to us; its endpoint returns the response."""
+    """A route of a page or form; its endpoint returns the response.
+
+    Raises:
+        TypeError: when the access policy lacks the endpoint, or the endpoint declares a body,
+            query or header parameter.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
@@ -46,7 +51,7 @@ class PageRoute(APIRoute):
         self.app = self._serve
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Check the origin and parse the form of a request other than GET, then respond."""
         request = Request(scope, receive)
         try:
             if request.method != "GET":
@@ -58,10 +63,12 @@ class PageRoute(APIRoute):
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """Return the answer to a request whose form has been read.
+        """Authorize a request, resolve the endpoint's dependencies, and call it.
+
+        Without a session return the sign-in page, or a redirect to it.
 
         Raises:
-            PermissionDenied: when somebody is known, and may not come in here.
+            PermissionDenied: when the access rule denies the signed-in user.
         """
         if not self.who.is_public and not await self._admit(request):
             return ask_to_sign_in(request)
@@ -72,13 +79,13 @@ class PageRoute(APIRoute):
         return response
 
     async def _admit(self, request: Request) -> bool:
-        """Whether it is known who asks.
+        """Authenticate and authorize a request; return whether it has a valid session.
 
         Raises:
-            PermissionDenied: when they may not come in here.
+            PermissionDenied: when the access rule denies the signed-in user.
         """
         scope = request.scope
-        # Whoever has just signed in is known already.
+        # A replayed form has the grant of the sign-in before it.
         grant: Grant | None = scope.get("grant") or await known(request)
         if grant is None:
             return False
@@ -94,21 +101,21 @@ MULTIPART = b"multipart/form-data"
 
 
 async def _read_form(request: Request, limit: int) -> Form:
-    """Return the form that was sent; a picture is read by the page that takes one."""
+    """Parse a URL-encoded form; multipart bodies are left to `uploads`."""
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     if headers.get(b"content-type", b"").startswith(MULTIPART):
         return Form()
     if announces_body(headers):
         require_media_type(headers, FORM)
     said = parse_form(await read(headers, request.receive, limit), max_members=100)
-    # Browsers end the lines of a text with CRLF (HTML, 4.10.22.4).
+    # Browsers submit line breaks as CRLF (HTML, 4.10.22.4).
     return Form({name: text.replace("\r\n", "\n") for name, text in said.items()})
 
 
 def ask_to_sign_in(request: Request) -> Response:
-    """Lead to where one signs in. What was sent is kept on that page, and done after that.
+    """Redirect to the sign-in page, or return it with a submitted form to replay afterwards.
 
-    Passwords are not kept: they are typed again, by whoever knows them.
+    Passwords in the submitted form are dropped and have to be entered again.
     """
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     kept: Form | None = request.scope.get("form")
@@ -121,22 +128,21 @@ def ask_to_sign_in(request: Request) -> Response:
 def sign_in_page(
     request: Request, form: Form, kept: Mapping[str, str] | None = None, *, status: int = 200
 ) -> Response:
-    """Return the page on which somebody signs in, with what they sent and is to be done then."""
-    # Whoever has sent something is no newcomer, and would lose it by going elsewhere.
+    """Return the sign-in page; `kept` are the values of a submitted form to replay afterwards."""
+    # A kept form would be lost by following the link to registration.
     may_register = kept is None and request.app.state.registration_open
     shown: dict[str, Any] = {"form": form, "kept": kept, "may_register": may_register}
     return page(request, "access/sign_in.html", status=status, **shown)
 
 
 def parse_query(request: Request, model: type[M], **instead: str) -> M:
-    """Return what the query asks for, by a schema of the API's.
+    """Validate the query parameters by a schema of the API.
 
-    A blank field asks nothing. Unknown parameters are ignored: links that people share carry all
-    kinds of them. Of a parameter that is given twice the last one counts. `instead` holds
-    values for parameters that were read otherwise.
+    Blank and unknown parameters are ignored, because shared links may carry tracking parameters.
+    The last value of a repeated parameter counts. `instead` overrides parameters.
 
     Raises:
-        ApiProblem: 422 when a value of a known parameter is not usable.
+        ApiProblem: 422 when the value of a known parameter is invalid.
     """
     query = {**dict(request.query_params.multi_items()), **instead}
     given = {
@@ -151,4 +157,4 @@ async def _request(request: Request) -> Request:
 
 
 CurrentRequest = Annotated[Request, Depends(_request)]
-"""The request, for what an endpoint has to read of it and to render for."""
+"""The request, as a dependency of endpoints."""

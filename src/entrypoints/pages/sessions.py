@@ -1,4 +1,4 @@
-"""Sessions: the cookie by which a browser is known, and that it was a page of ours that asks."""
+"""Sessions: session cookies, known-browser cookies, and the origin check against CSRF."""
 
 from datetime import timedelta
 
@@ -14,28 +14,28 @@ from service_layer.access import IssuedToken
 from service_layer.queries.access import Grant
 
 COOKIE = "atelier"
-"""What the session's cookie is called, but for what `cookie_name` adds."""
+"""The base name of the session cookie; `cookie_name` adds a prefix and a port."""
 
 MAX_COOKIE = 400
-"""How many characters a cookie of ours has at most; a longer one is not looked at."""
+"""The maximum length of a cookie value in bytes; longer ones are ignored."""
 
 KNOWN_BROWSER = timedelta(days=400)
-"""How long a browser is known after a sign-in; browsers keep no cookie for longer."""
+"""The lifetime of the known-browser cookie, the longest that browsers allow."""
 
 
 def secret_of(request: Request) -> str | None:
-    """Return the secret that the browser shows, if it shows one."""
-    # A request that waited for its sender to sign in has the secret of the session that began then.
+    """Return the session secret of a request, `None` without one of valid length."""
+    # A replayed form has the secret of the session that was just created.
     secret: str | None = request.scope.get("session_secret")
     secret = secret or cookie(request, cookie_name(request, COOKIE)) or _earlier_cookie(request)
     return secret if secret is None or len(secret) <= MAX_SECRET else None
 
 
 def cookie(request: Request, name: str) -> str | None:
-    """Return the value of a cookie, the last one of that name, if it is of a size that we set.
+    """Return the last value of a cookie, `None` if it is missing or longer than `MAX_COOKIE`.
 
-    It is read by hand: the standard library's parser takes time that grows with the square of a
-    quoted value (CVE-2024-7592), and reads every other cookie as well.
+    The standard library's parser is avoided: its time is quadratic in the length of a quoted value
+    (CVE-2024-7592), and it parses all other cookies too.
     """
     wanted = name.encode()
     found = None
@@ -49,18 +49,21 @@ def cookie(request: Request, name: str) -> str | None:
 
 
 def _earlier_cookie(request: Request) -> str | None:
-    """Return the secret of a session from before the name of its cookie had a port."""
+    """Return the session secret from the former cookie name, which had no port."""
     return cookie(request, "__Host-atelier" if public_origin(request).is_secure else "atelier")
 
 
 async def known(request: Request) -> Grant | None:
-    """Return what whoever is signed in is granted, `None` if nobody is."""
+    """Return the grant of the request's session, `None` without a valid session.
+
+    Requests other than GET bypass the grant cache.
+    """
     secret = secret_of(request)
     if not secret:
         return None
     here = ports(request)
     grant = await here.authenticator().grant(secret, here.clock()(), fresh=request.method != "GET")
-    # A personal token is for programs; it opens the API and no page.
+    # Personal tokens are for the API only.
     if grant is None or grant.is_personal:
         return None
     request.scope["user_id"] = grant.actor.id  # for the log
@@ -68,7 +71,7 @@ async def known(request: Request) -> Grant | None:
 
 
 def known_browser(request: Request) -> KnownBrowser | None:
-    """Return what the browser's other cookie tells of earlier sign-ins, if it has one."""
+    """Return the content of the known-browser cookie, `None` if missing or malformed."""
     return KnownBrowser.parse(cookie(request, _known_browser_cookie(request)))
 
 
@@ -77,7 +80,7 @@ def _known_browser_cookie(request: Request) -> str:
 
 
 def begin(request: Request, response: Response, issued: IssuedToken) -> None:
-    """Set the session's cookie, and the one by which the browser is known at its next sign-in."""
+    """Set the session cookie and the known-browser cookie."""
     _set(request, response, cookie_name(request, COOKIE), issued.secret, SESSION_LIFETIME)
     if issued.browser is not None:
         name = _known_browser_cookie(request)
@@ -85,10 +88,10 @@ def begin(request: Request, response: Response, issued: IssuedToken) -> None:
 
 
 def end(request: Request, response: Response) -> None:
-    """Have the browser forget the session, and the pages that it was shown.
+    """Delete the session cookie and clear the browser's cache.
 
-    It stays known as one that has signed in. Without TLS a browser clears its cache for this
-    machine alone (Clear Site Data, 3.1).
+    The known-browser cookie stays. Without TLS browsers honour `Clear-Site-Data` on localhost only
+    (Clear Site Data, 3.1).
     """
     _set(request, response, cookie_name(request, COOKIE), "", timedelta())
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -107,13 +110,13 @@ def _set(request: Request, response: Response, name: str, value: str, lasts: tim
 
 
 def require_same_origin(request: Request) -> None:
-    """Require that a page of this service sent the form.
+    """Require that a page of this service submitted the form (CSRF protection).
 
-    Browsers tell by Fetch Metadata; older ones, and all of them without TLS, by the origin alone.
-    The origin is compared with the public one, or with that of the Host if none is configured.
+    `Sec-Fetch-Site` decides. Older browsers, and all browsers without TLS, send only `Origin`. It
+    is compared with the configured public origin, or else with the Host header.
 
     Raises:
-        PermissionDenied: when another page sent it, or no header tells.
+        PermissionDenied: when the form comes from another origin, or both headers are missing.
     """
     site = request.headers.get("sec-fetch-site")
     if site is None:
@@ -131,7 +134,8 @@ def _own_origins(request: Request) -> set[Origin | None]:
     configured: Origin | None = request.app.state.origin
     if configured is not None:
         return {configured}
-    # A proxy that is not trusted to say so may use TLS before a service that does not.
+    # Behind an untrusted proxy that terminates TLS, the scheme of the request is not the public
+    # one.
     schemes = {"https", request.scope["scheme"]}
     host = request.headers.get("host", "")
     return {Origin.parse(f"{scheme}://{host}") for scheme in schemes}

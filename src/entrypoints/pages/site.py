@@ -1,4 +1,4 @@
-"""The site: the workshop's news for everybody, as pages and as a feed."""
+"""The public site: published posts as pages and as an Atom feed."""
 
 import re
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ IN_FEED = 20
 _ONE = PageRequest(sort="published_at", limit=1)
 _NOBODY = UUID(int=0)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-# What XML cannot say at all (XML 1.0, 2.2).
+# Characters that XML does not allow (XML 1.0, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Crawlers find nothing of use there.
+# Paths without content for search engines.
 _ROBOTS = (
     "User-agent: *\nDisallow: /office\nDisallow: /api/\nDisallow: /sign-in\nDisallow: /setup\n"
     "Disallow: /register\n"
@@ -44,7 +44,7 @@ OLDER, NEWER = "-published_at", "published_at"
 
 
 class PostPageQuery(ListParameters):
-    """From where one goes on through the posts, and whether to older or to newer ones."""
+    """The query parameters of a page of posts: a cursor, and the direction as `sort`."""
 
     sorts = {"published_at": datetime}
 
@@ -54,7 +54,10 @@ class PostPageQuery(ListParameters):
 
 @dataclass(frozen=True)
 class PostPage:
-    """Some posts, newest first, and the parameters that lead on to older and to newer ones."""
+    """A page of posts, newest first, and the query parameters of its neighbours.
+
+    `here` are the parameters of this page. `older` and `newer` are `None` without such a page.
+    """
 
     items: Sequence[PostView]
     here: dict[str, str]
@@ -64,7 +67,7 @@ class PostPage:
 
 @router.get("/")
 async def show_home(request: CurrentRequest, post_queries: Posts, markdown: Markdown) -> Response:
-    """Show the news; whoever comes before there is an admin is led to where one is made."""
+    """Show the latest posts; redirect to `/setup` before the first admin exists."""
     if await awaits_setup(request):
         return see_other("/setup")
     walked = await _walk(request, post_queries, PostFilter(public=True))
@@ -78,7 +81,11 @@ async def show_home(request: CurrentRequest, post_queries: Posts, markdown: Mark
 async def show_article(
     slug: str, request: CurrentRequest, post_queries: Posts, markdown: Markdown
 ) -> Response:
-    """Show a post; a draft is not there, not even for its author."""
+    """Show a published post.
+
+    Raises:
+        ApiProblem: 404 when it does not exist or is a draft, even to its author.
+    """
     post = await post_queries.by_slug(slug)
     if post is None or not post.published:
         raise ApiProblem("not-found", "There is no such post.")
@@ -95,12 +102,14 @@ async def show_posts_of_user(
     user_queries: Users,
     markdown: Markdown,
 ) -> Response:
-    """Show somebody's posts, also when they do not work here any more.
+    """Show the published posts of a user, active or not.
 
-    Of people who have published nothing strangers are not told that there are such people.
+    Raises:
+        ApiProblem: 404 when the user does not exist. Clients without a session get it for users
+            without published posts too.
     """
     user = await user_queries.by_username(username)
-    # The same is asked for a name that does not exist, so that it takes as long.
+    # Unknown usernames run the same queries, so that timing does not disclose users.
     meant = PostFilter(public=True, author_id=user.id if user else _NOBODY)
     walked = await _walk(request, post_queries, meant)
     has_published = bool(walked and walked.items) or bool(
@@ -113,13 +122,13 @@ async def show_posts_of_user(
     person = user.public()
     begins = await excerpts(markdown, walked.items)
     shown: dict[str, Any] = {"person": person, "walked": walked, "excerpts": begins}
-    # Only what is the same for everybody may be kept by a cache that many share.
+    # A page that depends on the session must not be stored by shared caches.
     return (cached_page if has_published else page)(request, "site/person.html", **shown)
 
 
 @router.get("/feed.atom")
 async def show_feed(request: CurrentRequest, post_queries: Posts, markdown: Markdown) -> Response:
-    """Return the newest posts as an Atom feed (RFC 4287); each is summed up, and read here."""
+    """Return the latest posts as an Atom feed with excerpts (RFC 4287)."""
     newest = PageRequest(sort="published_at", descending=True, limit=IN_FEED)
     found = (await post_queries.list_page(PostFilter(public=True), newest)).items
     origin = origin_of(request)
@@ -136,15 +145,15 @@ async def show_feed(request: CurrentRequest, post_queries: Posts, markdown: Mark
 
 @router.get("/robots.txt")
 async def show_robots(request: CurrentRequest) -> Response:
-    """Tell crawlers what is not for them (RFC 9309)."""
+    """Return `robots.txt` (RFC 9309)."""
     return cached(request, _ROBOTS, "text/plain")
 
 
 async def _walk(request: Request, posts: PostQueries, meant: PostFilter) -> PostPage | None:
-    """Return the posts that are asked for, `None` if they are best looked for at the start.
+    """Return a page of posts by keyset pagination, `None` to redirect to the first page.
 
-    A cursor leads on from a post either way; the way to newer ones is walked backwards. Other
-    parameters are not ours: links that people share bring all kinds of them.
+    A cursor leads to older or to newer posts; newer ones are queried in ascending order and then
+    reversed. Unknown parameters are ignored, as in `parse_query`.
     """
     asked = request.query_params
     said = {name: asked[name] for name in ("cursor", "sort") if asked.get(name, "").strip()}

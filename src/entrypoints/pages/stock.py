@@ -1,4 +1,4 @@
-"""The office's stock: what there is of everything, and the ledger of what comes and goes."""
+"""Pages for stock: the list of products, stock movements, and adjustments by count."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -40,29 +40,29 @@ router = APIRouter(prefix="/office/stock", include_in_schema=False, route_class=
 HERE = "/office/stock"
 
 PLOTTED = 200
-"""So many movements are drawn: enough to see how a product goes."""
+"""The maximum number of movements in the chart."""
 
 Pieces = Annotated[int, whole(IntegerRule(1, MAX_STOCK))]
 
 
 class ProductListQuery(ProductParameters):
-    """Which products are shown, and in which order."""
+    """The query parameters of the list of products."""
 
     sort: Literal["name", "-created_at", "price", "-price", "stock", "-stock"] = "name"
 
 
 class MovementListQuery(MovementParameters):
-    """Which part of a product's ledger is shown, and what the form for a movement starts on."""
+    """The query parameters of a product's ledger; `what` preselects a value in the form."""
 
     sort: Literal["-created_at"] = "-created_at"
     what: str | None = None
 
 
 class MovementForm(BaseModel):
-    """What somebody says who moves pieces: what happened, to how many.
+    """The form that records a stock movement.
 
-    From what happened follows whether they came or went. A wrong entry is taken back by the
-    opposite, which is named after it.
+    The sign of the quantity follows from `what`. A value with `not-` corrects a wrong entry of the
+    same name by the opposite quantity.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -76,18 +76,18 @@ class MovementForm(BaseModel):
 
     @property
     def reason(self) -> Reason:
-        """Why they came or went."""
+        """The reason without the mark of a correction."""
         return Reason(self.what.removeprefix("not-"))
 
     @property
     def quantity(self) -> int:
-        """How many came; below 0, how many went."""
+        """The change of the stock; negative when it decreases."""
         comes = self.reason in (Reason.RECEIVED, Reason.RETURNED)
         return self.pieces if comes != self.what.startswith("not-") else -self.pieces
 
 
 class CountForm(BaseModel):
-    """How many pieces somebody has counted."""
+    """The form that adjusts the stock by count."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,12 +96,12 @@ class CountForm(BaseModel):
 
 @router.get("")
 async def show_stock(request: CurrentRequest, product_queries: Products) -> Response:
-    """List products."""
+    """List products, with a filter by category name."""
     form = Form({"category_id": request.query_params.get("category_id", "").strip()})
     try:
         category = (await CATEGORIES.resolve(request, form, "category_id"))["category_id"]
     except ApiProblem as error:
-        # Of a category that there is not there are no products.
+        # An unknown or ambiguous category yields an empty list.
         form, category = form.refused(error), ""
     wanted = parse_query(request, ProductListQuery, category_id=category)
     offered, one = ProductFilter(archived=False), PageRequest(sort="name", limit=1, count=True)
@@ -126,7 +126,7 @@ async def show_stock(request: CurrentRequest, product_queries: Products) -> Resp
 async def show_product(
     product_id: UUID, request: CurrentRequest, product_queries: Products, now: Now
 ) -> Response:
-    """Show a product: what there is of it, its ledger, and forms that add to that."""
+    """Show a product: its stock, ledger and chart, and forms for movements and counts."""
     return await _product(request, await product_queries.one(product_id, now), now)
 
 
@@ -140,7 +140,7 @@ async def record_movement(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Take pieces in, or give them out."""
+    """Record a stock movement."""
     try:
         moved = sent.read(MovementForm)
         await run(
@@ -175,7 +175,7 @@ async def count_stock(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Set the stock to what was counted, unless something changed meanwhile."""
+    """Adjust the stock by count; show an error if the product has changed meanwhile."""
     try:
         await run(
             idempotency.idempotently,
@@ -193,7 +193,7 @@ async def count_stock(
         product = await product_queries.one(product_id, now)
         form = sent.refused(error)
         if isinstance(error, VersionMismatch):
-            # What was counted may be from before: it is for who counted to say whether it holds.
+            # The count may predate the change. With the new version the user can confirm it.
             values = {**sent.values, "version": str(product.version)}
             form = Form(values, wrong=translate("stock.count_stale", stock=number(product.stock)))
         return await _product(request, product, now, count=form, status=to_problem(error).status)
@@ -201,10 +201,10 @@ async def count_stock(
 
 
 def _address(request: Request, product_id: UUID, what: str) -> str:
-    """Return the address of a product's page whose form for a movement starts on a reason.
+    """Return the address of a product's page with a reason preselected in the movement form.
 
-    Several sales are usually recorded one after the other. A correction is not repeated, so after
-    one the form starts on the reason that was corrected.
+    Several movements with one reason are usually recorded in a row. A correction is not repeated,
+    so the reason that it corrected is preselected after it.
     """
     query = f"?{urlencode({'what': what})}" if what else ""
     return with_back(f"{HERE}/{product_id}{query}", back_of(request))
@@ -238,9 +238,9 @@ async def _product(
 
 
 async def _plot(request: Request, product: ProductView, now: datetime) -> Markup:
-    """Return how much there has been of a product, as far back as its latest movements tell."""
+    """Return the chart of a product's stock over its latest movements."""
     course = await ports(request).movement_queries().stock_history(product.id, PLOTTED)
-    # Before its first movement there was nothing of it, since it was added.
+    # The full history starts with the creation of the product.
     begin = course[0].at if len(course) == PLOTTED else product.created_at
     before = course[0].before if course else product.stock
     return step_chart(
@@ -252,7 +252,7 @@ async def _plot(request: Request, product: ProductView, now: datetime) -> Markup
 
 
 async def _reorder(request: Request, product: ProductView, now: datetime) -> TaskView | None:
-    """Return the open task to reorder a product."""
+    """Return the oldest open task about a product, which is the one to reorder it."""
     open_one = TaskFilter(today=now.date(), completed=False, product_id=product.id)
     found = (
         await ports(request)

@@ -1,4 +1,4 @@
-"""The office's tasks: what has to be done, and who does it."""
+"""Pages for tasks."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -37,7 +37,7 @@ Show = Literal["open", "mine", "overdue", "done", "all"]
 
 
 class TaskListQuery(ListParameters):
-    """Which tasks are shown, and in which order; "" is the usual one of those that are shown."""
+    """The query parameters of the list of tasks; an empty `sort` is the default order."""
 
     sorts = {
         "created_at": datetime,
@@ -53,22 +53,22 @@ class TaskListQuery(ListParameters):
 
     @property
     def usual_sort(self) -> str:
-        """The order unless another is chosen: newest first, of completed ones by completion."""
+        """The default order: newest first, or latest completion first for completed tasks."""
         return "-completed_at" if self.show == "done" else "-created_at"
 
     @property
     def choices(self) -> list[tuple[str, str]]:
-        """The orders to choose from, each with what it is called."""
+        """The orders to choose from, as pairs of value and label."""
         others = [sort for sort in OTHER_SORTS if sort != self.usual_sort]
         usual = ("", translate(f"tasks.sort_{self.usual_sort}"))
         return [usual, *((sort, translate(f"tasks.sort_{sort}")) for sort in others)]
 
     def in_order(self) -> "TaskListQuery":
-        """Return the same with the usual order where no other is chosen."""
+        """Return the query with an empty `sort` replaced by the default order."""
         return self.model_copy(update={"sort": self.sort or self.usual_sort})
 
     def filter(self, now: datetime, by: Actor) -> TaskFilter:
-        """Return the filter that is meant at a moment by somebody."""
+        """Return the filter; `now` decides about overdue tasks, and `by` is the user of "mine"."""
         done = {"done": True, "all": None}.get(self.show, False)
         return TaskFilter(
             today=now.date(),
@@ -81,7 +81,7 @@ class TaskListQuery(ListParameters):
 
 @router.get("")
 async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
-    """List tasks, with a form that adds one."""
+    """List tasks, with a form that creates one."""
     return await _list(request, by, now, Form.new())
 
 
@@ -89,7 +89,7 @@ async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Res
 async def create_task(
     request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Write a task down."""
+    """Create a task."""
     try:
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         new = sent.read(NewTask)
@@ -111,7 +111,7 @@ async def create_task(
 async def show_task(
     task_id: UUID, request: CurrentRequest, task_queries: Tasks, now: Now
 ) -> Response:
-    """Show a task, as a form that edits it."""
+    """Show the form that edits a task."""
     task = await task_queries.one(task_id, now)
     return await _edit(request, task, now, Form.of(task, *FIELDS))
 
@@ -126,7 +126,7 @@ async def save_task(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give members of a task other values, unless somebody else has done so meanwhile."""
+    """Edit a task; show the merge page on an edit conflict."""
     try:
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         patch = sent.read(TaskPatch)
@@ -144,7 +144,7 @@ async def save_task(
 async def complete_task(
     task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Mark a task as done."""
+    """Complete a task."""
     await run(tasks.complete_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-completed")
 
@@ -153,7 +153,7 @@ async def complete_task(
 async def reopen_task(
     task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Mark a task as still to be done."""
+    """Reopen a completed task."""
     await run(tasks.reopen_task, task_id, actor=by, now=now)
     return see_other(sent.back(HERE), "task-reopened")
 
@@ -167,7 +167,11 @@ async def delete_task(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Strike a task off the list, unless it has changed since it was looked at."""
+    """Delete a task.
+
+    Raises:
+        VersionMismatch: when it has changed since the form was rendered.
+    """
     await run(tasks.delete_task, task_id, actor=by, now=now, expected=sent.expected)
     return see_other(back_of(request) or HERE, "task-deleted")
 

@@ -1,4 +1,4 @@
-"""What the pages say, in one folder: a translation is another set of these files."""
+"""The message catalogue of the pages: `texts/*.toml`, one set of files per language."""
 
 import tomllib
 from functools import cache
@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 @cache
 def _catalogue() -> dict[str, dict[str, str]]:
-    """Return all texts by the name of their file, then by their own."""
+    """Return the texts by file name and key."""
     folder = files("entrypoints.pages.texts")
     return {
         entry.name.removesuffix(".toml"): tomllib.loads(entry.read_text("utf-8"))
@@ -19,14 +19,13 @@ def _catalogue() -> dict[str, dict[str, str]]:
 
 
 def translate(key: str, /, **values: object) -> str:
-    """Return a text with the values it speaks of; `key` is `file.name`.
+    """Return a text with its placeholders filled in; `key` is `file.name`.
 
-    A text that depends on the number `n` has two forms with a bar between them, for one and for
-    others. How numbers are counted in another language is for a translation to decide. A text that
-    is given markup is markup, with everything else in it escaped.
+    A text that depends on the number `n` has a singular and a plural form, separated by a bar. If
+    a value is markup, the result is markup and everything else in it is escaped.
 
     Raises:
-        KeyError: when there is no such text, or it speaks of a value that is not given.
+        KeyError: when the text does not exist, or the value of a placeholder is missing.
     """
     file, _, name = key.partition(".")
     text = _catalogue()[file][name]

@@ -1,4 +1,4 @@
-"""Uploads: the one file of a form, read within a limit."""
+"""File uploads: multipart forms with one file, read within a size limit."""
 
 from collections.abc import AsyncGenerator
 
@@ -12,20 +12,20 @@ from entrypoints.web.body import read
 from entrypoints.web.problems import ApiProblem
 from entrypoints.web.route import MAX_IMAGE
 
-# What stands around the file: the boundaries and its name.
+# The allowance for multipart boundaries and part headers, in bytes.
 _AROUND = 8 * 1024
 
 
 async def uploaded(request: Request, name: str) -> bytes:
-    """Return the file that was chosen in a field of a form.
+    """Return the content of the file uploaded in a field.
 
     Raises:
-        ApiProblem: when it is too large.
-        InvalidField: when there is none.
+        ApiProblem: 413 when the file is larger than `MAX_IMAGE`.
+        InvalidField: when the file is missing or the form is malformed.
     """
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     if not headers.get(b"content-type", b"").startswith(MULTIPART):
-        # Another form was sent; of what was kept while somebody signed in, a file is no part.
+        # A form replayed after a sign-in has no file.
         raise InvalidField(name, "Choose the photo again.")
     try:
         body = await read(headers, request.receive, MAX_IMAGE + _AROUND)

@@ -1,4 +1,4 @@
-"""The office's people: who belongs to the workshop, and for admins who may come in."""
+"""Pages for users: profiles, and for admins accounts, roles and passwords."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -40,14 +40,14 @@ FIELDS = ("username", "email", "name", "age", "city", "role")
 
 
 class Wanted(UserParameters):
-    """Which people are shown, and in which order: as the API lists them, but by name."""
+    """The query parameters of the list: those of the API, but ordered by name by default."""
 
     sort: Literal["name", "username", "-created_at"] = "name"
 
 
 @router.get("")
 async def show_users(request: CurrentRequest, by: CurrentActor) -> Response:
-    """List people, as whoever asks may see them."""
+    """List users, with the attributes that the signed-in user may see."""
     return await _list(request, by, Form.new())
 
 
@@ -61,7 +61,7 @@ async def create_user(
     address: ClientAddress,
     now: Now,
 ) -> Response:
-    """Take somebody in."""
+    """Create a user."""
     try:
         new = dict(sent.read(NewUser))
         hash = await hashing.for_new_user(
@@ -90,7 +90,7 @@ async def create_user(
 async def show_user(
     user_id: UUID, request: CurrentRequest, user_queries: Users, by: CurrentActor, now: Now
 ) -> Response:
-    """Show somebody, as whoever asks may see them; to an admin as a form that edits them."""
+    """Show a user with the attributes that the viewer may see; to admins, as a form."""
     user = (await user_queries.one(user_id, now)).visible_to(by)
     if by.is_admin and isinstance(user, UserView):
         return _user_page(request, user, profile_form(user, FIELDS))
@@ -107,7 +107,7 @@ async def save_user(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give members of a profile other values, unless somebody else has done so meanwhile."""
+    """Edit a user; show the merge page on an edit conflict."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
@@ -130,7 +130,7 @@ async def deactivate_user(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Let somebody in no more; what they have done stays."""
+    """Deactivate a user; their records stay."""
     try:
         changes: UserChanges = {"is_active": False}
         await run(users.edit_user, user_id, changes, actor=by, now=now)
@@ -143,7 +143,7 @@ async def deactivate_user(
 async def reactivate_user(
     user_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
 ) -> Response:
-    """Let somebody in again."""
+    """Reactivate a user."""
     changes: UserChanges = {"is_active": True}
     await run(users.edit_user, user_id, changes, actor=by, now=now)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-reactivated")
@@ -160,7 +160,7 @@ async def set_user_password(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Give somebody a new password, which signs them out everywhere."""
+    """Set a user's password, which revokes their sessions and tokens."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
         hash = await hashing.for_user(user_id, patch["password"], actor=by)
@@ -186,7 +186,7 @@ async def delete_user(
     by: CurrentActor,
     now: Now,
 ) -> Response:
-    """Strike somebody off the list, if nothing refers to them."""
+    """Delete a user and their image; show an error if records reference the user."""
     try:
         expected = sent.expected
         picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
@@ -235,7 +235,7 @@ def _user_page(
 
 
 def _refused(request: Request, user: UserView, error: Exception) -> Response:
-    """Show somebody with whom an admin has tried what cannot be done."""
+    """Return the user's page with an error about a refused command."""
     form = profile_form(user, FIELDS).refused(error)
     return _user_page(request, user, form, to_problem(error).status)
 
@@ -253,12 +253,12 @@ def _merge(request: Request, user: UserView, sent: Form) -> Response:
 
 
 def profile_form(user: UserView, fields: Sequence[str]) -> Form:
-    """Return the form that edits a profile; a city that is not known is an empty field."""
+    """Return the form that edits a profile; `UNKNOWN_CITY` is an empty field."""
     return Form.of(replace(user, city=known_city(user.city)), *fields)
 
 
 def profile_changes(sent: Form, patch: Mapping[str, Any], fields: Sequence[str]) -> Any:
-    """Return what a form changes of a profile; an emptied field makes the city unknown."""
+    """Return the changes of a profile; an emptied city becomes `UNKNOWN_CITY`."""
     changes = {name: patch[name] for name in fields if name in patch}
     if changes.get("city") == "":
         if sent.was_shown("city", ""):

@@ -1,15 +1,15 @@
-// Everything works without this; it only makes some of it smoother.
+// Progressive enhancement: all pages work without this script.
 (() => {
   "use strict";
 
-  // What the last form did is said once: not again when the page is loaded anew.
+  // Remove `done` from the address, so that a reload does not show the success message again.
   const here = new URL(location.href);
   if (here.searchParams.has("done")) {
     here.searchParams.delete("done");
     history.replaceState(null, "", here);
   }
 
-  // One click is enough.
+  // Ignore double submits for 4 seconds.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.sent) {
@@ -19,12 +19,12 @@
     form.dataset.sent = "1";
     setTimeout(() => delete form.dataset.sent, 4000);
   });
-  // Whoever comes back by the browser's back button can send again.
+  // Pages restored from the back/forward cache can submit again.
   addEventListener("pageshow", () => {
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
   });
 
-  // A field that names one of many suggests what fits what is typed.
+  // Autocomplete: replace the suggestions by those for the typed text.
   document.querySelectorAll("input[data-suggest]").forEach((input) => {
     let waiting, asked = 0;
     input.addEventListener("input", () => {
@@ -38,20 +38,20 @@
           const options = await answer.text();
           if (turn === asked) input.list.innerHTML = options;
         } catch {
-          // What is typed is looked for when the form is sent.
+          // The server resolves the typed name when the form is submitted.
         }
       }, 200);
     });
   });
 
-  // Lengths count as the service counts them, which `maxlength` does not: composed characters.
+  // Check the length in characters of the NFC form, as the server does. `maxlength` counts UTF-16.
   document.addEventListener("input", ({ target }) => {
     if (!target.dataset.max) return;
     const length = [...target.value.trim().normalize("NFC")].length;
     target.setCustomValidity(length > target.dataset.max ? target.dataset.tooLong : "");
   });
 
-  // A post that is being written is shown as it will look.
+  // Update the preview of a post while it is edited.
   document.querySelectorAll("form[data-preview]").forEach((form) => {
     let waiting, asked = 0;
     form.addEventListener("input", () => {
@@ -65,13 +65,13 @@
           const shown = await answer.text();
           if (turn === asked) document.getElementById("preview").innerHTML = shown;
         } catch {
-          // The button that shows it still works.
+          // The preview button works without this request.
         }
       }, 400);
     });
   });
 
-  // A menu closes when the work goes on elsewhere.
+  // Close open menus on a click outside of them and on Escape.
   document.addEventListener("click", (event) => {
     document.querySelectorAll("details.menu[open]").forEach((menu) => {
       if (!menu.contains(event.target)) menu.open = false;
