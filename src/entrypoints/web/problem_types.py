@@ -35,8 +35,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unauthenticated": ProblemType(
         401,
         "Unauthenticated",
-        "Send `Authorization: Bearer` with a token from /api/v1/auth/token or /api/v1/tokens. If the"
-        " request has one, it is expired, revoked or invalid. A heartbeat needs the key of its"
+        "Send `Authorization: Bearer` with a token from /api/v1/auth/token or /api/v1/tokens. A"
+        " token that you have sent is expired, revoked or invalid. A heartbeat needs the key of its"
         " device instead.",
     ),
     "forbidden": ProblemType(403, "Forbidden", "The user or the token has no permission for this."),
@@ -52,8 +52,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "conflict": ProblemType(
         409,
         "Conflict",
-        "The change conflicts with another one. With `Retry-After`, several attempts conflicted with"
-        " concurrent changes of the same object: send the request again.",
+        "The change conflicts with another one. With `Retry-After`, several attempts conflicted"
+        " with concurrent changes of the same object: send the request again.",
     ),
     "already-taken": ProblemType(
         409, "Already taken", "Another object has this value already; `errors` names the member."
