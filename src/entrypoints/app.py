@@ -164,7 +164,7 @@ def _require_policy(routes: Sequence[Any]) -> None:
             continue  # PageRoute requires its rule itself
         who = POLICY.get(route.name)
         if who is None or not (isinstance(route, ApiRoute) or who == PUBLIC):
-            raise TypeError(f"{route.name}: policy.py does not say who may use it")
+            raise TypeError(f"{route.name}: no access rule in policy.py")
 
 
 @asynccontextmanager

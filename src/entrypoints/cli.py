@@ -29,7 +29,7 @@ class Migration(NamedTuple):
 
 
 class CommandBackend(ABC):
-    """The operations behind the commands, all of which may raise `Failed`."""
+    """The operations behind the commands. An expected failure raises `Failed`."""
 
     @abstractmethod
     def tell_settings(self) -> Iterator[tuple[str, str, str]]:

@@ -121,7 +121,7 @@ class ApiRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
         if self.name not in POLICY:
-            raise TypeError(f"{self.name}: policy.py does not say who may use it")
+            raise TypeError(f"{self.name}: no access rule in policy.py")
         self.who = POLICY[self.name]
         given = self.dependant
         self.body_name, self.body_type = _only(given.body_params)
