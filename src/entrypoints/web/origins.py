@@ -28,7 +28,7 @@ class Origin:
     @classmethod
     @lru_cache(maxsize=256)
     def parse(cls, text: str) -> Self | None:
-        """Return the origin that a text denotes, `None` if it is not the origin of a web page."""
+        """Parse an origin; return `None` unless it is a valid http or https origin."""
         match = _ORIGIN.fullmatch(text)
         host = _normalized(match["host"]) if match else None
         if match is None or host is None:

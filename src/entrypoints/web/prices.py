@@ -41,7 +41,7 @@ def read_price(value: str, quote: str = "") -> Decimal:
 
 
 def write_price(value: Decimal) -> str:
-    """Return a price with all decimals of the currency."""
+    """Format a price with all decimals of the currency."""
     return str(CURRENCY.get().amount(value))
 
 
@@ -76,7 +76,7 @@ IN_BODY = Rule(core_schema.any_schema(), _read, schema_of(DEFAULT))
 """A price in a body: a string, or a number, which is parsed as `Decimal`."""
 
 IN_QUERY = Rule(STRING, read_price, {"type": "string", "pattern": pattern_of(DEFAULT)})
-"""A price in a query."""
+"""A price in a query: a string only."""
 
 
 def shown(view: ProductView, currency: Currency) -> ProductView:

@@ -87,7 +87,7 @@ class VersionedResponse:
 COMMANDS = {
     "completed": "POST to …/complete or …/reopen sets this.",
     "published": "POST to …/publish or …/unpublish sets this.",
-    "product_id": "The workshop sets this as it creates a task to reorder a product.",
+    "product_id": "The service sets this when it creates a reorder task.",
     "archived": "POST to …/archive or …/restore sets this.",
 }
 """The details for read-only members that a command or the service sets."""
@@ -155,7 +155,6 @@ class ApiRoute(APIRoute):
         self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
-        """Return the media types of the body."""
         if self.body_type is bytes:
             return IMAGE
         if any(isinstance(field.field_info, params.Form) for field in self.dependant.body_params):
@@ -163,7 +162,6 @@ class ApiRoute(APIRoute):
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
 
     def _body_limit(self) -> int:
-        """Return the size limit of the body in bytes."""
         if self.max_body_size is not None:
             return self.max_body_size
         return MAX_IMAGE if self.accepts is IMAGE else MAX_BODY
