@@ -1,4 +1,4 @@
-"""The ASGI application, put together from the ports it is given."""
+"""The ASGI application: routes, middleware and lifespan, assembled from the ports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -44,7 +44,7 @@ from entrypoints.web.route import ApiRoute
 from entrypoints.web.turns import FairScheduler
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
-# Operations are found by the directory; whatever else there is, is looked through in this order.
+# The route table finds API routes; all other requests try the routes in this order.
 ROUTERS = (
     *PAGE_ROUTERS,
     tasks.router,
@@ -74,16 +74,17 @@ def make_app(
     """Return the application.
 
     Args:
-        ports: what the endpoints need, each behind a callable.
-        require_if_match: whether a change needs the ETag of what it changes (428 without).
-        registration_open: whether people may register themselves.
-        currency: what prices are in (ISO 4217).
-        cors_origins: the origins whose pages may ask this API from a browser.
-        origin: the public address; without it each request's Host is taken for it.
-        trusted_proxies: addresses and networks of the proxies whose headers tell who asks for what.
+        ports: the ports of the endpoints, each as a factory.
+        require_if_match: whether changes require If-Match (428 without).
+        registration_open: whether anonymous callers may register.
+        currency: the ISO 4217 code of the currency of all prices.
+        cors_origins: the origins with cross-origin access to the API.
+        origin: the public origin; by default that of each request.
+        trusted_proxies: addresses and networks of proxies whose forwarding headers are trusted.
 
     Raises:
-        TypeError: when there is an operation of which nobody has said who may use it.
+        TypeError: when a route has no access rule.
+        InvalidValue: when the currency is unknown.
     """
 
     def note(error: Exception) -> None:
@@ -115,7 +116,7 @@ def make_app(
     app.state.currency = Currency.of(currency)
     app.state.origin = origin
     for router in ROUTERS:
-        # Taken over as they are: an included router would be asked again for each request.
+        # Extend the route list: an included router would add another match per request.
         app.router.routes.extend(router.routes)
     _require_policy(app.routes)
     proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
@@ -128,17 +129,17 @@ def make_app(
 
 
 class _Application(FastAPI):
-    """FastAPI behind a front door of our own, from which a short way leads to the operations."""
+    """FastAPI behind custom middleware and the route table."""
 
     def wrap(self, layers: Sequence[Middleware]) -> None:
-        """Wrap the application in layers of middleware, the first of them outermost."""
+        """Wrap the application in middleware, the first one outermost."""
         way: ASGIApp = RouteTable(super().__call__, self.routes)
         for made, args, kwargs in reversed(layers):
             way = made(way, *args, **kwargs)
         self._way = way
 
     def build_middleware_stack(self) -> ASGIApp:
-        # Starlette's outermost layer would answer a defect in plain text; the front door does that.
+        # Remove ServerErrorMiddleware: RequestMiddleware handles unhandled exceptions.
         return super().build_middleware_stack().app  # type: ignore[attr-defined, no-any-return]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,22 +150,26 @@ class _Application(FastAPI):
 
 
 def _require_policy(routes: Sequence[Any]) -> None:
-    """Make sure that each route is declared, and that what guards nothing is for anybody."""
+    """Require an access rule for each route, and a public one for routes that check none.
+
+    Raises:
+        TypeError: when a rule is missing, or two API routes or two pages have the same name.
+    """
     names = [(isinstance(route, PageRoute), route.name) for route in routes]
     for route in routes:
         is_page = isinstance(route, PageRoute)
         if (is_page or isinstance(route, ApiRoute)) and names.count((is_page, route.name)) > 1:
             raise TypeError(f"{route.name}: two routes have this name in policy.py")
         if is_page:
-            continue  # it has looked itself
+            continue  # PageRoute requires its rule itself
         who = POLICY.get(route.name)
         if who is None or not (isinstance(route, ApiRoute) or who == PUBLIC):
-            raise TypeError(f"{route.name}: policy.py does not say who may use it")
+            raise TypeError(f"{route.name}: no access rule in policy.py")
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open what the process works with, and close it once the last request is answered."""
+    """Connect to the database and start background work; stop both after the last response."""
     ports: Ports = app.state.ports
     await ports.database().connect()
     ports.database_monitor().start()

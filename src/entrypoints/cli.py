@@ -1,4 +1,4 @@
-"""The commands of `atelier` and their options; an `Office` carries them out."""
+"""The commands of `atelier` and their options; a `CommandBackend` executes them."""
 
 import io
 import os
@@ -14,22 +14,22 @@ import typer
 
 
 class Failed(Exception):
-    """A command could not do its work; `str()` of the error is the one line that says why."""
+    """The failure of a command; `str()` of it is the reason in one line."""
 
 
 class Migration(NamedTuple):
-    """What a migration has done; the revisions by their names."""
+    """The result of a migration: revisions before, after and newest, by name."""
 
     before: str
     after: str
     newest: str
     """The newest revision, which `serve` needs."""
     undone_by_serving: bool
-    """Whether `serve` migrates to the newest revision by itself, as with an embedded database."""
+    """Whether `serve` migrates to the newest revision by itself, as for SQLite."""
 
 
 class CommandBackend(ABC):
-    """What the commands can have done."""
+    """The operations behind the commands. An expected failure raises `Failed`."""
 
     @abstractmethod
     def shown_settings(self) -> Iterator[tuple[str, str, str]]:
@@ -41,32 +41,32 @@ class CommandBackend(ABC):
 
         Args:
             to: a revision's name, `head`, `base`, or a number of steps such as `-1` or `+1`.
-            may_lose: whether rows and columns may be lost on the way down.
+            may_lose: whether a downgrade may lose rows and columns.
         """
 
     @abstractmethod
     def check_admin(self, *, username: str, email: str, name: str) -> None:
-        """Check whether such an admin could be created, before a password is asked for."""
+        """Check whether this admin can be created, before the prompt for a password."""
 
     @abstractmethod
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
-        """Create an admin; `check_admin` has been called with the same profile."""
+        """Create an admin, after `check_admin` with the same profile."""
 
     @abstractmethod
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
-        """Fill an empty database with a small workshop, telling how far that is, from 0 to 1.
+        """Fill an empty database with demo data, and report progress from 0 to 1.
 
         Returns:
-            the username and the password of its first admin; `None` if there was an admin before.
+            the username and the password of the new first admin; `None` if there is an admin.
         """
 
     @abstractmethod
     def serve(self, *, migrate_first: bool) -> None:
-        """Serve until told to stop."""
+        """Run the server until a signal stops it."""
 
 
 def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
-    """Return the commands; the office is opened when one of them is called."""
+    """Return the command line application; it creates the backend when a command runs."""
     app = typer.Typer(
         help="The back office of a small workshop.",
         no_args_is_help=True,
@@ -84,15 +84,19 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
     @app.command()
     def serve(
         migrate: bool = typer.Option(
-            False, "--migrate", help="Migrate a PostgreSQL database first; SQLite always is."
+            False,
+            "--migrate",
+            help="Migrate a PostgreSQL database first; SQLite is always migrated.",
         ),
-        host: str | None = typer.Option(None, help="Listen here, instead of on ATELIER_HOST."),
+        host: str | None = typer.Option(
+            None, help="The address to listen on, instead of ATELIER_HOST."
+        ),
         port: int | None = typer.Option(
-            None, min=1, max=65535, help="Listen here, instead of on ATELIER_PORT."
+            None, min=1, max=65535, help="The port to listen on, instead of ATELIER_PORT."
         ),
     ) -> None:
         """Serve the API and the pages."""
-        # Each worker reads the settings itself, and inherits the environment.
+        # Workers inherit the environment, and read the settings from it.
         if host is not None:
             os.environ["ATELIER_HOST"] = host
         if port is not None:
@@ -105,10 +109,10 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
             "head", metavar="REVISION", help="A revision, head, base, or steps such as -1 or +1."
         ),
         yes: bool = typer.Option(
-            False, "--yes", help="Migrate down even if rows or columns are lost."
+            False, "--yes", help="Downgrade even if rows or columns are lost."
         ),
     ) -> None:
-        """Migrate the database's tables, to the newest revision unless told otherwise."""
+        """Migrate the database schema, by default to the newest revision."""
         done = open_office().migrate(to, may_lose=yes)
         step = f"from {done.before} to {done.after}"
         if done.before == done.after:
@@ -123,15 +127,17 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
     @app.command()
     def create_admin(
         username: str = typer.Argument(help="1 to 50 letters, digits, dots, dashes, underscores."),
-        email: str = typer.Argument(help="Where the admin can be written to."),
-        name: str = typer.Option("", help="What people call the admin; the username by default."),
+        email: str = typer.Argument(help="The e-mail address of the admin."),
+        name: str = typer.Option("", help="The display name; the username by default."),
         password_stdin: bool = typer.Option(
             False, "--password-stdin", help="Read the password from standard input."
         ),
     ) -> None:
-        """Make an admin: the first one, or another when no admin can come in."""
+        """Create an admin: the first one, or another one if no admin can sign in."""
         if not password_stdin and not _is_terminal(sys.stdin):
-            raise typer.BadParameter("Say --password-stdin, and write the password there.")
+            raise typer.BadParameter(
+                "Pass --password-stdin, and write the password to standard input."
+            )
         office = open_office()
         profile = {"username": username, "email": email, "name": name or username}
         office.check_admin(**profile)
@@ -141,7 +147,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
 
     @app.command()
     def demo() -> None:
-        """Fill an empty database with a small believable workshop."""
+        """Fill an empty database with the demo data of a small workshop."""
         office = open_office()
         with _progress("Filling the database") as progress:
             account = office.demo(progress)
@@ -151,7 +157,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
 
     @app.command()
     def settings() -> None:
-        """Show the settings and where they come from."""
+        """Show the settings and their sources."""
         rows = [("setting", "value", "source"), *open_office().shown_settings()]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         for name, value, source in rows:
@@ -161,11 +167,15 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
 
 
 PASSWORD_BYTES = 4096
-"""How much of standard input is read for a password, many times more than one may have."""
+"""Maximum number of bytes read for a password, far above the longest one allowed."""
 
 
 def _read_password() -> str:
-    """Return the first line of standard input, without its line end."""
+    """Return the first line of standard input, without its line end.
+
+    Raises:
+        Failed: when it is not UTF-8.
+    """
     try:
         line = sys.stdin.buffer.readline(PASSWORD_BYTES).decode()
     except UnicodeDecodeError:
@@ -174,17 +184,17 @@ def _read_password() -> str:
 
 
 def _ask_for_password() -> str:
-    """Ask for a password at the terminal, until it has been typed twice alike."""
+    """Prompt for a password until both entries match."""
     while True:
         password = getpass("Password: ")
-        if getpass("The same again: ") == password:
+        if getpass("Repeat password: ") == password:
             return password
-        print("These are not the same.", file=sys.stderr)
+        print("The passwords do not match.", file=sys.stderr)
 
 
 @contextmanager
 def _progress(doing: str) -> Iterator[Callable[[float], None]]:
-    """Show how far something is, from 0 to 1: a bar at a terminal, else a line for each tenth."""
+    """Show progress, from 0 to 1: a bar on a terminal, otherwise a line for each tenth."""
     if not _is_terminal(sys.stderr):
         shown = 0
 
@@ -196,7 +206,7 @@ def _progress(doing: str) -> Iterator[Callable[[float], None]]:
 
         yield print_tenth
         return
-    # What serves shows none of this, and would keep it in memory.
+    # Import rich here: the server shows no progress, and would keep it in memory.
     from rich.console import Console
     from rich.progress import Progress
 
@@ -226,7 +236,7 @@ def _is_terminal(stream: IO[str]) -> bool:
 def run(open_office: Callable[[], CommandBackend]) -> None:
     """Run a command and end the process.
 
-    The exit code is 0 when it is done, 1 with one line when it failed, 2 when it was misused, and
+    The exit code is 0 for success, 1 for a failure with a one-line message, 2 for wrong usage, and
     130 after Ctrl-C.
     """
     _complete_streams()
@@ -235,13 +245,13 @@ def run(open_office: Callable[[], CommandBackend]) -> None:
             make_cli(open_office)()
         except SystemExit as ended:
             if not ended.code:
-                # After this nothing could be told of what cannot be written.
+                # Flush now: later, an error of writing could not be reported.
                 sys.stdout.flush()
             raise
     except Failed as error:
         _fail(str(error))
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. The command itself has done its work.
+        # The reader of a pipe, such as `head`, has closed it. The command has done its work.
         _discard_output()
         sys.exit(0)
     except OSError as error:
@@ -255,10 +265,10 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _complete_streams() -> None:
-    """Make it possible to use the standard streams, whatever the command was started with.
+    """Replace closed standard streams, and make every character writable.
 
-    A closed one becomes an empty file, so that no database or socket takes its number. A character
-    that the terminal's encoding does not have is written as an escape.
+    A closed stream is replaced by the null device, so that no database or socket gets its file
+    descriptor. Characters missing in the terminal's encoding are written as escapes.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -268,7 +278,7 @@ def _complete_streams() -> None:
 
 
 def _discard_output() -> None:
-    """Let Python's own attempt to write what is left of the output succeed at its end."""
+    """Redirect output that cannot be written, so that Python's flush at exit succeeds."""
     try:
         sys.stdout.flush()
     except OSError:

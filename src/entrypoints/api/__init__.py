@@ -1,1 +1,1 @@
-"""The REST API: one module per resource, schemas and routes together."""
+"""The REST API: one module per resource, with its schemas and routes."""

@@ -1,4 +1,4 @@
-"""`/auth`, `/tokens` and `/setup`: how one comes in."""
+"""`/auth`, `/tokens` and `/setup`: sign-in, personal tokens, and the first admin."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/v1", tags=["access"], route_class=ApiRoute)
 
 
 class SignIn(BaseModel):
-    """OAuth 2.0's password grant (RFC 6749, 4.3.2); what it says of the client is passed over."""
+    """OAuth 2.0 password grant (RFC 6749, 4.3.2); scope and client credentials are ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ class SignIn(BaseModel):
 
 
 class SignedIn(TypedDict):
-    """A token for the next hours (RFC 6749, 5.1); `expires_in` is in seconds."""
+    """A session token (RFC 6749, 5.1); `expires_in` is in seconds."""
 
     access_token: str
     token_type: Literal["bearer"]
@@ -57,7 +57,7 @@ class SignedIn(TypedDict):
 
 
 class NewToken(BaseModel):
-    """A personal token to be made."""
+    """A personal token to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,13 +68,13 @@ class NewToken(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedToken(TokenView):
-    """A personal token with its secret, which is shown this once."""
+    """A personal token with its secret, which is shown only once."""
 
     token: str
 
 
 class TokenParameters(ListParameters):
-    """How one's personal tokens are listed."""
+    """Pagination and sort of a list of personal tokens."""
 
     sorts = {"created_at": datetime}
 
@@ -82,18 +82,18 @@ class TokenParameters(ListParameters):
 
 
 class FirstAdmin(NewUser):
-    """The first admin, and the secret that the server printed when it started."""
+    """The first admin, and the one-time secret that the server prints at its first start."""
 
     secret: Annotated[str, told(100)] | None = None
 
 
 class SetupParameters(BaseModel):
-    """The secret, for whoever uses the address as the server printed it."""
+    """The secret as a parameter, as in the address that the server prints."""
 
     model_config = ConfigDict(extra="forbid")
 
     secret: Annotated[str, told(100)] | None = Field(
-        None, description="The one-time secret, when the body does not have it."
+        None, description="The one-time secret, if the body does not contain it."
     )
 
 
@@ -103,7 +103,11 @@ async def _look(request: Request, token_id: UUID) -> TokenView | None:
 
 
 async def _awaited(request: Request) -> None:
-    """Answer as if there were nothing here once the workshop is set up."""
+    """Require that there is no admin yet.
+
+    Raises:
+        AlreadySetUp: when setup is complete; the response is a 404.
+    """
     if not await ports(request).access_queries().awaits_setup():
         raise AlreadySetUp
 
@@ -119,7 +123,7 @@ TokenId = Annotated[UUID, Path(description="The token's id."), PathEntity("token
 async def sign_in(
     form: Annotated[SignIn, Form()], authenticator: AuthenticatorPort, address: ClientAddress
 ) -> SignedIn:
-    """Sign in with a password: hand out a token for the next hours."""
+    """Sign in with a password, and create a session token."""
     issued = await authenticator.sign_in(form.username, form.password, address)
     return {
         "access_token": issued.secret,
@@ -130,7 +134,7 @@ async def sign_in(
 
 @router.delete("/auth/token", status_code=204)
 async def sign_out(grant: CurrentGrant, run: UseCases, now: Now) -> None:
-    """End the token that this request came with."""
+    """Revoke the token of this request."""
     await run(access.revoke_current_token, grant.token_id, actor=grant.actor, now=now)
 
 
@@ -138,7 +142,7 @@ async def sign_out(grant: CurrentGrant, run: UseCases, now: Now) -> None:
 async def list_tokens(
     asked: Annotated[TokenParameters, Query()], token_queries: Tokens, by: CurrentActor
 ) -> ListResponse[TokenView]:
-    """List one's personal tokens, a page at a time."""
+    """List the caller's personal tokens, with pagination."""
     return asked.to_response(
         await token_queries.list_page(TokenFilter(user_id=by.id), asked.page_request())
     )
@@ -146,7 +150,7 @@ async def list_tokens(
 
 @router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
 async def create_token(new: NewToken, grant: CurrentGrant, run: UseCases, now: Now) -> IssuedToken:
-    """Make a personal token. Its secret is in this answer and nowhere else."""
+    """Create a personal token. The response is the only one that contains its secret."""
     issued = await run(
         access.create_token,
         **vars(new),
@@ -159,7 +163,7 @@ async def create_token(new: NewToken, grant: CurrentGrant, run: UseCases, now: N
 
 @router.get("/tokens/{token_id:id}")
 async def read_token(token_id: TokenId, token_queries: Tokens, by: CurrentActor) -> TokenView:
-    """Read one of one's personal tokens."""
+    """Read a personal token of the caller."""
     token = await token_queries.owned(token_id, by.id)
     if token is None:
         raise NotFound("token", token_id)
@@ -170,7 +174,7 @@ async def read_token(token_id: TokenId, token_queries: Tokens, by: CurrentActor)
 async def delete_token(
     token_id: TokenId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """End one of one's personal tokens."""
+    """Revoke a personal token of the caller."""
     await run(access.revoke_token, token_id, actor=by, now=now, expected=expected)
 
 
@@ -188,7 +192,7 @@ async def set_up(
     run: UseCases,
     now: Now,
 ) -> UserView:
-    """Make the first admin, with the secret that the server printed when it first started."""
+    """Create the first admin, with the secret that the server prints at its first start."""
     profile = dict(new)
     secret = profile.pop("secret") or asked.secret
     if secret is None:

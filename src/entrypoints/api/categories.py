@@ -1,4 +1,4 @@
-"""`/categories`: the kinds of products there are."""
+"""`/categories`: the categories of products."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ Name = Annotated[str, text(NAME)]
 
 
 class NewCategory(BaseModel):
-    """A category to be added."""
+    """A category to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,7 +36,7 @@ class NewCategory(BaseModel):
 
 
 class CategoryPatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept."""
+    """JSON merge patch (RFC 7396): absent members keep their values."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -44,15 +44,15 @@ class CategoryPatch(TypedDict, total=False):
 
 
 class CategoryParameters(ListParameters):
-    """Which categories are listed, and how."""
+    """Filters, sort and pagination of a list of categories."""
 
     sorts = {"created_at": datetime, "name": str}
 
-    q: Search | None = Field(None, description="Looked for in the name.")
+    q: Search | None = Field(None, description="Search in the name.")
     sort: Literal["created_at", "-created_at", "name", "-name"] = "created_at"
 
     def filter(self) -> CategoryFilter:
-        """Return the filter that is meant."""
+        """Return the domain filter."""
         return CategoryFilter(q=self.q)
 
 
@@ -60,7 +60,7 @@ class CategoryParameters(ListParameters):
 async def create_category(
     new: NewCategory, run: UseCases, by: CurrentActor, now: Now
 ) -> CategoryView:
-    """Add a category."""
+    """Create a category."""
     return CategoryView.of(await run(catalogue.create_category, **vars(new), actor=by, now=now))
 
 
@@ -68,7 +68,7 @@ async def create_category(
 async def list_categories(
     asked: Annotated[CategoryParameters, Query()], category_queries: Categories
 ) -> ListResponse[CategoryView]:
-    """List categories, a page at a time."""
+    """List categories, with pagination."""
     return asked.to_response(await category_queries.list_page(asked.filter(), asked.page_request()))
 
 
@@ -89,7 +89,7 @@ async def edit_category(
     by: CurrentActor,
     now: Now,
 ) -> CategoryView:
-    """Give a category another name."""
+    """Edit members of a category."""
     category = await run(
         catalogue.edit_category,
         category_id,
@@ -105,5 +105,5 @@ async def edit_category(
 async def delete_category(
     category_id: CategoryId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Strike a category off the list, if there are no products in it."""
+    """Delete a category without products."""
     await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)

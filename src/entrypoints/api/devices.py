@@ -1,4 +1,4 @@
-"""`/devices`: the machines, their keys and their heartbeats."""
+"""`/devices`: devices, their keys and their heartbeats."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -46,7 +46,11 @@ async def _look(request: Request, device_id: UUID) -> DeviceView | None:
 
 
 async def _look_in_service(request: Request, device_id: UUID) -> DeviceView | None:
-    """Look at a device that sends a heartbeat: a retired one is told so before anything else."""
+    """Return the view of a device that sends a heartbeat.
+
+    Raises:
+        DeviceRetired: when it is retired: the 410 precedes errors of the request.
+    """
     device = await _look(request, device_id)
     if device is not None and device.status is Status.RETIRED:
         raise DeviceRetired
@@ -65,7 +69,7 @@ HeartbeatEvery = Annotated[int, whole(HEARTBEAT_EVERY)]
 
 
 class NewDevice(BaseModel):
-    """A device to be put on the list. `heartbeat_every` is in seconds."""
+    """A device to create. `heartbeat_every` is in seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +82,7 @@ class NewDevice(BaseModel):
 
 
 class DevicePatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept, `null` clears."""
+    """JSON merge patch (RFC 7396): absent members keep their values, `null` clears."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -91,9 +95,9 @@ class DevicePatch(TypedDict, total=False):
 
 
 class Heartbeat(TypedDict, total=False):
-    """What a device tells of itself: an absent member is kept, `null` clears.
+    """The report of a device: absent members keep their values, `null` clears.
 
-    `metrics` is an object of at most 2 KiB, whatever is in it.
+    `metrics` is an object of at most 2 KiB.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -103,35 +107,37 @@ class Heartbeat(TypedDict, total=False):
 
 
 MAX_HEARTBEAT = 16 * 1024
-"""The largest body of a heartbeat in bytes."""
+"""The size limit of the body of a heartbeat, in bytes."""
 
 NOTHING_TOLD: Heartbeat = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedDevice(DeviceView):
-    """A device with its new key, which is shown this once."""
+    """A device with its new key, which is shown only once."""
 
     key: str
 
 
 class DeviceParameters(ListParameters):
-    """Which devices are listed, and how."""
+    """Filters, sort and pagination of a list of devices."""
 
     sorts = {"created_at": datetime, "name": str, "last_seen_at": datetime | None}
 
     status: Status | None = Field(None, description="With this status.")
-    presence: Presence | None = Field(None, description="With this presence at the moment.")
+    presence: Presence | None = Field(
+        None, description="With this presence at the time of the request."
+    )
     kind: Annotated[str, text(TextRule(1, KIND.max))] | None = Field(
         None, description="Contained in the kind."
     )
-    q: Search | None = Field(None, description="Looked for in name, kind, serial and location.")
+    q: Search | None = Field(None, description="Search in name, kind, serial and location.")
     sort: Literal["created_at", "-created_at", "name", "-name", "last_seen_at", "-last_seen_at"] = (
         "created_at"
     )
 
     def filter(self, now: datetime) -> DeviceFilter:
-        """Return the filter that is meant at a moment."""
+        """Return the domain filter; the presence depends on the time."""
         return DeviceFilter(
             now=now, status=self.status, presence=self.presence, kind=self.kind, q=self.q
         )
@@ -139,7 +145,7 @@ class DeviceParameters(ListParameters):
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
 async def create_device(new: NewDevice, run: UseCases, by: CurrentActor, now: Now) -> DeviceView:
-    """Put a device on the list."""
+    """Create a device."""
     device = await run(devices.create_device, **vars(new), actor=by, now=now)
     return DeviceView.of(device, now)
 
@@ -148,7 +154,7 @@ async def create_device(new: NewDevice, run: UseCases, by: CurrentActor, now: No
 async def list_devices(
     asked: Annotated[DeviceParameters, Query()], device_queries: Devices, now: Now
 ) -> ListResponse[DeviceView]:
-    """List devices, a page at a time."""
+    """List devices, with pagination."""
     return asked.to_response(
         await device_queries.list_page(asked.filter(now), asked.page_request())
     )
@@ -169,7 +175,7 @@ async def edit_device(
     by: CurrentActor,
     now: Now,
 ) -> DeviceView:
-    """Give members of a device other values."""
+    """Edit members of a device."""
     device = await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
     return DeviceView.of(device, now)
 
@@ -178,7 +184,7 @@ async def edit_device(
 async def delete_device(
     device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Strike a device off the list."""
+    """Delete a device."""
     await run(devices.delete_device, device_id, actor=by, now=now, expected=expected)
 
 
@@ -186,9 +192,9 @@ async def delete_device(
 async def create_device_key(
     device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> KeyedDevice:
-    """Make a new key for a device, which ends the one before.
+    """Issue a new key for a device; the previous key becomes invalid.
 
-    It is in this answer and nowhere else. It has no address of its own: `Location` is the device's.
+    The response is the only one that contains the key. `Location` is the path of the device.
     """
     keyed = await run(devices.issue_key, device_id, actor=by, now=now, expected=expected)
     return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
@@ -207,5 +213,5 @@ async def send_heartbeat(
     now: Now,
     told: Annotated[Heartbeat, Body()] = NOTHING_TOLD,
 ) -> None:
-    """Tell that a device lives, by its own key; a body is not needed."""
+    """Record a heartbeat of a device, authenticated by its own key. The body is optional."""
     await run(devices.record_heartbeat, device_id, key_digest, told, now=now)

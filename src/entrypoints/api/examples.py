@@ -1,8 +1,7 @@
-"""Examples of request bodies by the name of their schema, for `/docs` and generated clients.
+"""Examples of request bodies by schema name, for `/docs` and generated clients.
 
-Each example can be sent as it stands by an admin of a new workshop, and names every member. A
-member in `PROPERTIES` is left out of the example: few changes need it, and sending it to try
-something out would do harm, such as ending one's own session.
+An admin of a new workshop can send each example unchanged. It has every member but those in
+`PROPERTIES`: few requests need these, and trying them could do harm, such as ending the session.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`/health`: whether the process runs, and whether it can do its work."""
+"""`/health`: the liveness and readiness probes."""
 
 import asyncio
 
@@ -14,19 +14,19 @@ from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 
 READY_WITHIN = 3.0
-"""Seconds in which a service that is ready hears from its database."""
+"""Timeout of the readiness probe's database query, in seconds."""
 
 router = APIRouter(prefix="/health", tags=["operation"], route_class=ApiRoute)
 
 
 class Live(TypedDict):
-    """The process runs."""
+    """The result of the liveness probe."""
 
     status: str
 
 
 class Ready(TypedDict):
-    """The service can do its work."""
+    """The result of a successful readiness probe."""
 
     status: str
     database: str
@@ -43,17 +43,17 @@ router.add_route("/health", health, include_in_schema=False)
 
 @router.get("/live")
 async def live() -> Live:
-    """Tell that the process runs."""
+    """Liveness probe: respond whenever the process runs."""
     return {"status": "ok"}
 
 
 @router.get("/ready", responses={503: {"description": PROBLEM_TYPES["schema-not-current"].title}})
 async def ready(database: DatabasePort) -> Ready:
-    """Tell whether the database can be reached and has the tables of this version."""
+    """Readiness probe: check that the database is reachable and its schema is current."""
     asking = asyncio.ensure_future(database.schema())
     done, _ = await asyncio.wait({asking}, timeout=READY_WITHIN)
     if not done:
-        # It gives up by itself in time. To cancel it would be to wait for the database again.
+        # Do not cancel the query, which would wait for the database again: it has its own timeout.
         asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
         raise DatabaseUnavailable("The database does not answer.")
     schema = asking.result()

@@ -1,4 +1,4 @@
-"""Pictures of people: `/users/{id}/image` to change them, `/media` to look at them."""
+"""Images of users: `/users/{id}/image` to change them, `/media` to download them."""
 
 from datetime import datetime
 from importlib.resources import files
@@ -27,7 +27,7 @@ media = APIRouter(include_in_schema=False)
 _DEFAULT = (files("entrypoints.api") / "static" / DEFAULT_IMAGE).read_bytes()
 _FOREVER = "public, max-age=31536000, immutable"
 _A_DAY = "public, max-age=86400"
-# Pictures are for pages of any origin to show.
+# Pages of any origin may embed images.
 _ANYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 
@@ -42,7 +42,7 @@ async def put_image(
     by: CurrentActor,
     now: Now,
 ) -> UserView:
-    """Show another picture of somebody: PNG, JPEG or WebP, made anew without its metadata."""
+    """Replace the image of a user. It is a PNG, JPEG or WebP, re-encoded without its metadata."""
     user = await user_queries.one(user_id, now)
     if expected is not None and user.version not in expected:
         raise VersionMismatch("user", user.version)
@@ -62,11 +62,12 @@ async def replace_image(
     now: datetime,
     expected: Expected = None,
 ) -> User:
-    """Keep what was uploaded and show it; the picture before is kept no more.
+    """Store an uploaded image, set it as the user's, and delete the previous one.
 
     Raises:
-        InvalidField: when it is no picture that can be shown.
-        StorageUnavailable: when it cannot be kept at the moment.
+        InvalidField: when the content is not an acceptable image.
+        StorageUnavailable: when the storage of images is unavailable.
+        DomainError: as by `users.set_image`, after deleting the new file.
     """
     try:
         name = await pictures.save(content)
@@ -88,7 +89,7 @@ async def replace_image(
 async def delete_image(
     user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Show no picture of somebody but the one that stands for everybody."""
+    """Delete the image of a user; the default image is shown instead."""
     _, before = await run(users.set_image, user_id, None, actor=by, now=now, expected=expected)
     if before is not None:
         await pictures.delete(before)
@@ -96,7 +97,7 @@ async def delete_image(
 
 @media.get("/media/{name}")
 async def picture(name: str, request: Request) -> Response:
-    """Return a picture. What is at an address stays the same, so it may be kept for good."""
+    """Return an image. An uploaded image never changes at its URL, so caches may keep it."""
     if name == DEFAULT_IMAGE:
         return Response(
             _DEFAULT, media_type="image/png", headers={"Cache-Control": _A_DAY, **_ANYWHERE}

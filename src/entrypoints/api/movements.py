@@ -1,4 +1,4 @@
-"""`/products/{id}/movements`: the ledger of what came and went."""
+"""`/products/{id}/movements`: the stock movements of a product."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -29,18 +29,18 @@ Note = Annotated[str, text(NOTE)]
 
 
 class NewMovement(BaseModel):
-    """Pieces that came, or went if `quantity` is negative."""
+    """A movement to record; a negative `quantity` takes stock out."""
 
     model_config = ConfigDict(extra="forbid")
 
     quantity: Quantity
-    # Not `counted`: whoever has counted says how many there are, by a patch of the product.
+    # Not `counted`: a count is a patch of the product, with the number counted as its stock.
     reason: Literal["received", "sold", "used", "returned", "lost"]
     note: Note | None = None
 
 
 class MovementParameters(ListParameters):
-    """Which part of the ledger is listed, and how."""
+    """Pagination and sort of a list of movements."""
 
     sorts = {"created_at": datetime}
 
@@ -60,7 +60,7 @@ async def create_movement(
     by: CurrentActor,
     now: Now,
 ) -> MovementView:
-    """Take pieces in, or give them out; the answer's Location is that of the ledger."""
+    """Record a stock movement. `Location` is the path of the list of movements."""
     movement = await run(
         stock.record_movement,
         product_id,
@@ -81,11 +81,11 @@ async def list_movements(
     movement_queries: Movements,
     now: Now,
 ) -> ListResponse[MovementView]:
-    """List the movements of a product, a page at a time, the newest last."""
+    """List the movements of a product, with pagination, by default the newest last."""
     page = await movement_queries.list_page(
         MovementFilter(product_id=product_id), asked.page_request()
     )
     if not page.items:
-        # What has movements is there; of what has none it is yet to be told.
+        # Without movements in the page, check that the product exists (404).
         await product_queries.one(product_id, now)
     return asked.to_response(page)

@@ -1,4 +1,4 @@
-"""`/posts`: the news."""
+"""`/posts`: posts, as drafts or published."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -39,7 +39,7 @@ async def _look(request: Request, post_id: UUID) -> PostView | None:
 
 
 def _to_view(actor: Actor | None, post: PostView | None) -> PostView | None:
-    """Return the post if it is for somebody's eyes."""
+    """Return the post if the actor may see it."""
     if post is None or not is_visible(actor, post.author_id, published=post.published):
         return None
     return post
@@ -51,7 +51,7 @@ Content = Annotated[str, text(CONTENT)]
 
 
 class NewPost(BaseModel):
-    """A draft to be written; `content` is Markdown."""
+    """A draft to create; `content` is Markdown."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +60,7 @@ class NewPost(BaseModel):
 
 
 class PostPatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept."""
+    """JSON merge patch (RFC 7396): absent members keep their values."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -69,19 +69,19 @@ class PostPatch(TypedDict, total=False):
 
 
 class PostParameters(ListParameters):
-    """Which posts of somebody's are listed, and how."""
+    """Filters, sort and pagination of a list of the posts of one user."""
 
     sorts = {"created_at": datetime, "published_at": datetime | None, "title": str}
 
     published: Flag | None = Field(None, description="Only published posts, or only drafts.")
-    q: Search | None = Field(None, description="Looked for in title and content.")
+    q: Search | None = Field(None, description="Search in title and content.")
     sort: Literal[
         "created_at", "-created_at", "published_at", "-published_at", "title", "-title"
     ] = "-created_at"
 
 
 class AllPostParameters(PostParameters):
-    """Which posts are listed, and how."""
+    """Filters, sort and pagination of a list of posts."""
 
     author_id: Id | None = Field(None, description="Written by this user.")
 
@@ -90,7 +90,7 @@ class AllPostParameters(PostParameters):
 async def create_post(
     new: NewPost, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
 ) -> PostView:
-    """Write a draft."""
+    """Create a draft."""
     return await _seen(await run(posts.create_post, **vars(new), actor=by, now=now), people)
 
 
@@ -98,7 +98,7 @@ async def create_post(
 async def list_posts(
     asked: Annotated[AllPostParameters, Query()], post_queries: Posts, visitor: OptionalActor
 ) -> ListResponse[PostView]:
-    """List the posts that one may see, a page at a time."""
+    """List the posts that the caller may see, with pagination."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=asked.author_id, q=asked.q)
     return asked.to_response(await post_queries.list_page(meant, asked.page_request()))
 
@@ -107,7 +107,7 @@ async def list_posts(
 async def read_post(
     post_id: PostId, post_queries: Posts, visitor: OptionalActor, now: Now
 ) -> PostView:
-    """Read a post; a draft is there for its author and for admins alone."""
+    """Read a post. Only its author and admins may see a draft."""
     post = _to_view(visitor, await post_queries.get(post_id, now))
     if post is None:
         raise NotFound(Post.entity_name, post_id)
@@ -124,7 +124,7 @@ async def edit_post(
     by: CurrentActor,
     now: Now,
 ) -> PostView:
-    """Give members of a post other values."""
+    """Edit members of a post."""
     post = await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
@@ -133,7 +133,7 @@ async def edit_post(
 async def delete_post(
     post_id: PostId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Throw a post away."""
+    """Delete a post."""
     await run(posts.delete_post, post_id, actor=by, now=now, expected=expected)
 
 
@@ -146,7 +146,7 @@ async def publish_post(
     by: CurrentActor,
     now: Now,
 ) -> PostView:
-    """Let everybody read a post."""
+    """Publish a post."""
     post = await run(posts.publish_post, post_id, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
@@ -160,7 +160,7 @@ async def unpublish_post(
     by: CurrentActor,
     now: Now,
 ) -> PostView:
-    """Make a post a draft again."""
+    """Unpublish a post: it becomes a draft again."""
     post = await run(posts.unpublish_post, post_id, actor=by, now=now, expected=expected)
     return await _seen(post, people)
 
@@ -173,15 +173,15 @@ async def list_posts_of_user(
     user_queries: Users,
     visitor: OptionalActor,
 ) -> ListResponse[PostView]:
-    """List the posts of a user that one may see, a page at a time."""
+    """List the posts of a user that the caller may see, with pagination."""
     meant = PostFilter.of(visitor, published=asked.published, author_id=user_id, q=asked.q)
     page = await post_queries.list_page(meant, asked.page_request())
-    # Whoever has posts is there.
+    # Without posts in the page, check that the user exists.
     if not page.items and not await user_queries.public({user_id}):
         raise NotFound("user", user_id)
     return asked.to_response(page)
 
 
 async def _seen(post: Post, people: ReferencedUsers) -> PostView:
-    """Return a post that was just written as it is seen, with its author."""
+    """Return the view of a post after a change, with its author."""
     return PostView.of(post, await people(post.author_id))

@@ -1,4 +1,4 @@
-"""`/products`: what the workshop has pieces of."""
+"""`/products`: the products of the catalogue."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -60,7 +60,7 @@ ReorderLevel = Annotated[int, whole(REORDER_LEVEL)]
 
 
 class NewProduct(BaseModel):
-    """A product to be added; its `stock` is received by a first movement."""
+    """A product to create; its `stock` is recorded as a first movement `received`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,9 +74,9 @@ class NewProduct(BaseModel):
 
 
 class ProductPatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept, `null` clears.
+    """JSON merge patch (RFC 7396): absent members keep their values, `null` clears.
 
-    `stock` is taken for what was counted: a movement of the difference is recorded.
+    `stock` is a count: the difference is recorded as a movement `counted`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -91,7 +91,7 @@ class ProductPatch(TypedDict, total=False):
 
 
 class ProductParameters(ListParameters):
-    """Which products are listed, and how."""
+    """Filters, sort and pagination of a list of products."""
 
     sorts = {"created_at": datetime, "name": str, "price": Decimal, "stock": int}
 
@@ -100,14 +100,14 @@ class ProductParameters(ListParameters):
     max_price: PriceParameter | None = Field(None, description="At this price or below.")
     in_stock: Flag | None = Field(None, description="Only products in stock, or only the others.")
     low_stock: Flag | None = Field(None, description="Only products low in stock, or the others.")
-    archived: Flag = Field(False, description="Whether those that are archived, or the others.")
-    q: Search | None = Field(None, description="Looked for in name, SKU and description.")
+    archived: Flag = Field(False, description="Only archived products, or only the others.")
+    q: Search | None = Field(None, description="Search in name, SKU and description.")
     sort: Literal[
         "created_at", "-created_at", "name", "-name", "price", "-price", "stock", "-stock"
     ] = "created_at"
 
     def filter(self) -> ProductFilter:
-        """Return the filter that is meant."""
+        """Return the domain filter."""
         return ProductFilter(
             archived=self.archived,
             category_id=self.category_id,
@@ -122,7 +122,7 @@ class ProductParameters(ListParameters):
 async def _seen(
     product: Product, categories: CategoryQueries, now: datetime, currency: Currency
 ) -> ProductView:
-    """Return a product that was just written as it is seen, with the category it is in."""
+    """Return the view of a product after a change, with its category."""
     id = product.category_id
     category = None if id is None else await categories.get(id, now)
     return prices.shown(ProductView.of(product, ProductCategory.of(category)), currency)
@@ -137,7 +137,7 @@ async def create_product(
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
-    """Add a product."""
+    """Create a product."""
     product = await run(catalogue.create_product, **vars(new), currency=currency, actor=by, now=now)
     return await _seen(product, category_queries, now, currency)
 
@@ -146,7 +146,7 @@ async def create_product(
 async def list_products(
     asked: Annotated[ProductParameters, Query()], product_queries: Products
 ) -> ListResponse[ProductView]:
-    """List products, a page at a time: those that are offered, or those that are archived."""
+    """List products, with pagination. Archived products have a list of their own (`archived`)."""
     return asked.to_response(await product_queries.list_page(asked.filter(), asked.page_request()))
 
 
@@ -167,7 +167,7 @@ async def edit_product(
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
-    """Give members of a product other values, or its stock the number that was counted."""
+    """Edit members of a product, or set its stock to a count."""
     changes: Any = {name: value for name, value in patch.items() if name != "stock"}
     product = await run(
         catalogue.edit_product,
@@ -186,7 +186,7 @@ async def edit_product(
 async def delete_product(
     product_id: ProductId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Strike a product off the list, if nothing of it ever came or went."""
+    """Delete a product without movements."""
     await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)
 
 
@@ -200,7 +200,7 @@ async def archive_product(
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
-    """Offer a product no longer."""
+    """Archive a product."""
     product = await run(catalogue.archive_product, product_id, actor=by, now=now, expected=expected)
     return await _seen(product, category_queries, now, currency)
 
@@ -215,6 +215,6 @@ async def restore_product(
     now: Now,
     currency: InCurrency,
 ) -> ProductView:
-    """Offer a product again."""
+    """Restore an archived product."""
     product = await run(catalogue.restore_product, product_id, actor=by, now=now, expected=expected)
     return await _seen(product, category_queries, now, currency)

@@ -1,4 +1,4 @@
-"""`/tasks`: what has to be done."""
+"""`/tasks`: tasks and their completion."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -40,7 +40,7 @@ PriorityParameter = Annotated[int, whole_parameter(PRIORITY)]
 
 
 class NewTask(BaseModel):
-    """A task to be written down."""
+    """A task to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class NewTask(BaseModel):
 
 
 class TaskPatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept, `null` clears."""
+    """JSON merge patch (RFC 7396): absent members keep their values, `null` clears."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -64,27 +64,29 @@ class TaskPatch(TypedDict, total=False):
 
 
 class TaskFilters(BaseModel):
-    """Which tasks are meant."""
+    """Filters of tasks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     completed: Flag | None = Field(None, description="Only completed tasks, or only open ones.")
     priority: PriorityParameter | None = Field(None, description="Exactly this priority.")
-    min_priority: PriorityParameter | None = Field(None, description="This priority or a higher.")
+    min_priority: PriorityParameter | None = Field(
+        None, description="This priority or a higher one."
+    )
     assignee_id: Id | None = Field(None, description="Assigned to this user.")
     due_before: Day | None = Field(None, description="Due before this date.")
     overdue: Flag | None = Field(None, description="Only overdue tasks, or only the others.")
-    q: Search | None = Field(None, description="Looked for in title and description.")
+    q: Search | None = Field(None, description="Search in title and description.")
 
     def filter(self, now: datetime) -> TaskFilter:
-        """Return the filter that is meant at a moment."""
+        """Return the domain filter; the UTC date of `now` decides which tasks are overdue."""
         return TaskFilter(
             today=now.date(), **{name: getattr(self, name) for name in TaskFilters.model_fields}
         )
 
 
 class TaskParameters(TaskFilters, ListParameters):
-    """Which tasks are listed, and how."""
+    """Filters, sort and pagination of a list of tasks."""
 
     sorts = {"created_at": datetime, "priority": int, "due_on": date | None, "title": str}
 
@@ -94,7 +96,7 @@ class TaskParameters(TaskFilters, ListParameters):
 
 
 async def _seen(task: Task, people: ReferencedUsers, now: datetime) -> TaskView:
-    """Return a task that was just written as it is seen, with the people it names."""
+    """Return the view of a task after a change, with its assignee and creator."""
     return TaskView.of(task, now.date(), await people(task.assignee_id, task.created_by_id))
 
 
@@ -102,7 +104,7 @@ async def _seen(task: Task, people: ReferencedUsers, now: datetime) -> TaskView:
 async def create_task(
     new: NewTask, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
 ) -> TaskView:
-    """Write a task down."""
+    """Create a task."""
     task = await run(tasks.create_task, **vars(new), actor=by, now=now)
     return await _seen(task, people, now)
 
@@ -111,7 +113,7 @@ async def create_task(
 async def list_tasks(
     asked: Annotated[TaskParameters, Query()], task_queries: Tasks, now: Now
 ) -> ListResponse[TaskView]:
-    """List tasks, a page at a time."""
+    """List tasks, with pagination."""
     return asked.to_response(await task_queries.list_page(asked.filter(now), asked.page_request()))
 
 
@@ -119,7 +121,7 @@ async def list_tasks(
 async def count_tasks(
     asked: Annotated[TaskFilters, Query()], task_queries: Tasks, now: Now
 ) -> TaskCounts:
-    """Count the tasks that the filters mean."""
+    """Count the tasks that match the filters, by state."""
     return await task_queries.count(asked.filter(now))
 
 
@@ -139,7 +141,7 @@ async def edit_task(
     by: CurrentActor,
     now: Now,
 ) -> TaskView:
-    """Give members of a task other values."""
+    """Edit members of a task."""
     task = await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)
 
@@ -148,7 +150,7 @@ async def edit_task(
 async def delete_task(
     task_id: TaskId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Strike a task off the list."""
+    """Delete a task."""
     await run(tasks.delete_task, task_id, actor=by, now=now, expected=expected)
 
 
@@ -161,7 +163,7 @@ async def complete_task(
     by: CurrentActor,
     now: Now,
 ) -> TaskView:
-    """Mark a task as done."""
+    """Complete a task."""
     task = await run(tasks.complete_task, task_id, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)
 
@@ -175,6 +177,6 @@ async def reopen_task(
     by: CurrentActor,
     now: Now,
 ) -> TaskView:
-    """Mark a task as still to be done."""
+    """Reopen a completed task."""
     task = await run(tasks.reopen_task, task_id, actor=by, now=now, expected=expected)
     return await _seen(task, people, now)

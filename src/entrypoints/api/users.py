@@ -1,4 +1,4 @@
-"""`/users`: the people."""
+"""`/users`: user accounts and profiles."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ ToldPassword = Annotated[str, told(1_000, format="password")]
 
 
 class Profile(BaseModel):
-    """Who somebody is, as they are taken in."""
+    """The profile of a new user."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,15 +60,15 @@ class Profile(BaseModel):
 
 
 class NewUser(Profile):
-    """A user to be taken in."""
+    """A user to create."""
 
     password: NewPassword
 
 
 class UserPatch(TypedDict, total=False):
-    """Members to change (RFC 7396): an absent one is kept, `null` clears.
+    """JSON merge patch (RFC 7396): absent members keep their values, `null` clears.
 
-    `role`, `is_active`, and somebody else's `password`, are for admins.
+    Only admins may change `role`, `is_active`, and the `password` of another user.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -84,7 +84,7 @@ class UserPatch(TypedDict, total=False):
 
 
 class PasswordChange(BaseModel):
-    """A new password, and the current one to show that it is oneself who wants it."""
+    """A new password, and the current one as confirmation."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,20 +93,20 @@ class PasswordChange(BaseModel):
 
 
 class UserParameters(ListParameters):
-    """Which users are listed, and how."""
+    """Filters, sort and pagination of a list of users."""
 
     sorts = {"created_at": datetime, "username": str, "name": str}
 
     name: Search | None = Field(None, description="Contained in the name.")
     city: Search | None = Field(None, description="Contained in the city.")
     is_active: Flag | None = Field(None, description="Only active users, or only inactive ones.")
-    q: Search | None = Field(None, description="Looked for in username, name and city.")
+    q: Search | None = Field(None, description="Search in username, name and city.")
     sort: Literal["created_at", "-created_at", "username", "-username", "name", "-name"] = (
         "created_at"
     )
 
     def filter(self) -> UserFilter:
-        """Return the filter that is meant."""
+        """Return the domain filter."""
         return UserFilter(name=self.name, city=self.city, is_active=self.is_active, q=self.q)
 
 
@@ -124,7 +124,7 @@ async def create_user(
     address: ClientAddress,
     now: Now,
 ) -> UserView:
-    """Take somebody in: an admin does, or they themselves if registration is open."""
+    """Create a user. Without an admin's token, registration must be open."""
     profile = dict(new)
     password_hash = await hashing.for_new_user(
         username=new.username,
@@ -143,7 +143,7 @@ async def create_user(
 async def list_users(
     asked: Annotated[UserParameters, Query()], user_queries: Users, by: CurrentActor
 ) -> ListResponse[UserView | MemberUser]:
-    """List users, a page at a time; all of each is for admins to see."""
+    """List users, with pagination, in the admin view or the member view."""
     page = await user_queries.list_page(asked.filter(), asked.page_request())
     seen = [user if by.is_admin else user.member() for user in page.items]
     return asked.to_response(Page(items=seen, next_key=page.next_key, total=page.total))
@@ -151,7 +151,7 @@ async def list_users(
 
 @router.get("/me")
 async def read_me(user_queries: Users, by: CurrentActor, now: Now) -> UserView:
-    """Read one's own profile."""
+    """Read the caller's own profile."""
     return await user_queries.one(by.id, now)
 
 
@@ -159,7 +159,7 @@ async def read_me(user_queries: Users, by: CurrentActor, now: Now) -> UserView:
 async def change_password(
     change: PasswordChange, hashing: Hashing, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Change one's password, which ends every session and token one has."""
+    """Change the caller's own password, and revoke all sessions and tokens of the caller."""
     password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
     await run(
         users.change_password,
@@ -174,7 +174,7 @@ async def change_password(
 async def read_user(
     user_id: UserId, user_queries: Users, visitor: OptionalActor, now: Now
 ) -> VersionedResponse:
-    """Read a user: all of it, what members see, or what everybody sees."""
+    """Read a user, in the caller's view: own or admin, member, or public."""
     user = await user_queries.one(user_id, now)
     return VersionedResponse(user.visible_to(visitor), user.version)
 
@@ -192,7 +192,7 @@ async def edit_user(
     by: CurrentActor,
     now: Now,
 ) -> UserView:
-    """Give members of a profile other values."""
+    """Edit members of a user."""
     changes: Any = {name: value for name, value in patch.items() if name != "password"}
     password_hash = None
     if "password" in patch:
@@ -215,7 +215,7 @@ async def edit_user(
 async def delete_user(
     user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, by: CurrentActor, now: Now
 ) -> None:
-    """Strike somebody off the list, if nothing refers to them."""
+    """Delete a user, unless other objects refer to it."""
     picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
     if picture is not None:
         await pictures.delete(picture)

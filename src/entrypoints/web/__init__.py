@@ -1,1 +1,1 @@
-"""What the API and the pages share."""
+"""HTTP mechanisms shared by the API and the pages."""

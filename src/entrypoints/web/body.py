@@ -1,6 +1,6 @@
-"""Request bodies: reading them within a limit, and parsing JSON and forms strictly.
+"""Request bodies: read within a size limit, and parse JSON and forms strictly.
 
-Every step costs time linear in the size of the body, whatever is in it.
+Every step takes time linear in the size of the body, whatever its content.
 """
 
 import json
@@ -17,36 +17,37 @@ from entrypoints.web.problems import ApiProblem, invalid, pointer
 from entrypoints.web.validation import urlencoded
 
 MAX_BODY = 1024 * 1024
-"""The largest body in bytes, unless an operation has a limit of its own."""
+"""Default size limit of a request body, in bytes. A route may set its own limit."""
 
 SMALL_BODY = 64 * 1024
-"""The limit of operations that anybody may use: signing in, setting up, registering."""
+"""Size limit of the public routes for sign-in, setup and registration, in bytes."""
 
 MAX_DEPTH = 64
-"""How many levels of arrays and objects JSON may have, the outermost included."""
+"""Maximum nesting of JSON arrays and objects, the outermost included."""
 
 MAX_MEMBERS = 256
-"""How many members an object in JSON may have."""
+"""Maximum number of members of a JSON object."""
 
 MAX_VALUES = 10_000
-"""How many values JSON may have; an empty array or object counts twice.
+"""Maximum number of JSON values in a body. An empty array or object counts twice.
 
-They cost more than texts of the same size: 1 MiB of small arrays is decoded in half a second.
+Many small values take longer to decode than strings of the same size: 1 MiB of small arrays takes
+half a second.
 """
 
 MAX_TEXTS = 2 * MAX_VALUES
-"""How many texts as many values have at most: each may have a name."""
+"""Maximum number of JSON strings: one per value, and one for the name of its member."""
 
 _CHARSET = re.compile(rb'charset\s*=\s*"?([^\s";]+)')
-# A lone surrogate or a NUL can only be written as an escape, so most bodies need no second look.
+# A lone surrogate or a NUL can only be written as an escape, so most bodies skip `_SOUND`.
 _SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
-# JSON in which surrogates come in pairs and there is no NUL. Nothing in it is matched twice.
+# JSON with paired surrogates only and without NUL. Possessive quantifiers prevent backtracking.
 _SOUND = re.compile(
     rb"(?:[^\\]++|\\(?:[^u]|u(?!0000|[dD][89a-fA-F])"
     rb"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+",
     re.DOTALL,
 )
-# A text in JSON, up to the end of the body if it has no end: each quote begins one or ends one.
+# A JSON string. An unterminated one extends to the end of the body.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _STRUCTURE = b"[{]},"
 _OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
@@ -54,10 +55,11 @@ _STEPS = bytes.maketrans(_STRUCTURE, b"\x01\x01\xff\xff\x00")
 
 
 async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_BODY) -> bytes:
-    """Return the body.
+    """Return the request body.
 
     Raises:
-        ApiProblem: 413 as soon as it is known to be larger than the limit.
+        ApiProblem: 413 as soon as the declared or the received size exceeds the limit.
+        ClientDisconnect: when the client closes the connection before the end of the body.
     """
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > limit:
@@ -67,7 +69,7 @@ async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_B
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        # A bytearray grows in place; bytes would be copied with every piece that arrives.
+        # A bytearray grows in place; bytes would be copied with every chunk.
         body += message.get("body", b"")
         if len(body) > limit:
             raise _too_large(limit)
@@ -76,19 +78,19 @@ async def read(headers: dict[bytes, bytes], receive: Receive, limit: int = MAX_B
 
 
 def _too_large(limit: int) -> ApiProblem:
-    # The connection stays open, and what still comes is thrown away: closed with something unread
-    # in it, it would take this answer with it.
+    # The connection stays open, and the server discards the rest of the body. Closing a connection
+    # with unread data resets it, which may lose this response.
     return ApiProblem("too-large", f"Send at most {limit:,} bytes.")
 
 
 def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:
-    """Look at what the body claims to be.
+    """Check the declared media type, charset and content coding of the body.
 
     Raises:
-        ApiProblem: 415 when it is not one of the accepted media types, in UTF-8 and as it is.
+        ApiProblem: 415 for another media type, a charset other than UTF-8, or a compressed body.
     """
     media_type, _, parameters = headers.get(b"content-type", b"").partition(b";")
-    # RFC 8259 defines no parameters: others are passed over, and a charset can only be UTF-8.
+    # RFC 8259 defines no parameters: ignore unknown ones, and accept no charset but UTF-8.
     charset = _CHARSET.search(parameters.lower())
     fits = (
         media_type.strip().lower() in accepted
@@ -98,15 +100,15 @@ def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...])
     if not fits:
         names = [name.decode() for name in accepted]
         told = {"Accept-Patch": ", ".join(names)} if b"merge-patch" in accepted[0] else {}
-        detail = f"Send {' or '.join(names)}, not compressed, and text in UTF-8."
+        detail = f"Send {' or '.join(names)}, uncompressed, with text in UTF-8."
         raise ApiProblem("unsupported-media-type", detail, headers=told)
 
 
 def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:
-    """Return what a form says (`application/x-www-form-urlencoded`).
+    """Return the members of a form (`application/x-www-form-urlencoded`).
 
     Raises:
-        ApiProblem: 422 when it is no text in UTF-8, or says one thing twice.
+        ApiProblem: 422 when the form is not UTF-8, repeats a member or exceeds `max_members`.
     """
     try:
         pairs = urlencoded(body, max_members)
@@ -121,12 +123,12 @@ def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:
 
 
 def parse(body: bytes) -> Any:
-    """Return what the JSON text says (RFC 8259; numbers with a fraction as Decimal).
+    """Return the value of a JSON text (RFC 8259), with non-integer numbers as `Decimal`.
 
     Raises:
-        ApiProblem: 400 when it is not JSON, has a member twice or more than 64 levels; 422 when an
-            object has more than 256 members, or there are more than 10,000 values, whatever
-            else is wrong with them.
+        ApiProblem: 400 when the text is not JSON, repeats a member or exceeds `MAX_DEPTH`; 422 when
+            it exceeds `MAX_VALUES` or an object exceeds `MAX_MEMBERS`. The number of values is
+            checked before the syntax.
     """
     if not body:
         raise ApiProblem("malformed-json", "The body is empty; a JSON object is needed.")
@@ -141,7 +143,7 @@ def parse(body: bytes) -> Any:
             raise invalid({"pointer": "#", "detail": f"Give at most {MAX_VALUES:,} values."})
         value = _DECODER.decode(text)
     except (ValueError, RecursionError, InvalidOperation) as error:
-        # The parser's own words quote nothing but a position; ours quote nothing at all.
+        # The detail quotes nothing from the body, because it may contain a secret.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         detail = f"The body is not valid JSON{position}."
         raise ApiProblem("malformed-json", detail) from None
@@ -152,10 +154,10 @@ def parse(body: bytes) -> Any:
 
 
 def _structure(body: bytes) -> bytes:
-    """Return the brackets and commas outside texts, in their order.
+    """Return the brackets and commas outside strings, in order.
 
-    Of a body with more texts than it may have values and names, those before the first too many,
-    and one comma for each value that it may have.
+    Past `MAX_TEXTS` strings, return `MAX_VALUES` commas instead of the rest, so that the body fails
+    the check of the number of values. Return nothing for a body too small to break a limit.
     """
     if sum(map(body.count, (b"[", b"{", b","))) <= MAX_DEPTH:
         return b""
@@ -166,13 +168,13 @@ def _structure(body: bytes) -> bytes:
 
 
 def _depth(structure: bytes) -> int:
-    # What comes behind as many brackets and commas as the values may have is looked at no more.
+    # Ignore the structure beyond the number of brackets and commas of `MAX_VALUES` values.
     steps = array("b", structure[: 3 * MAX_VALUES].translate(_STEPS))
     return max(accumulate(steps), default=0)
 
 
 def _values(structure: bytes) -> int:
-    """Return how many values there are, if all brackets are closed."""
+    """Return the number of values, provided that all brackets are closed."""
     return 1 + sum(map(structure.count, (b"[", b"{", b",")))
 
 
@@ -193,7 +195,10 @@ _DECODER = json.JSONDecoder(
 
 
 def _place_of_large_object(value: Any) -> str | None:
-    """Return the pointer of the outermost member that has or is too large an object, if any is."""
+    """Return the pointer of the top-level member that is or contains an object that is too large.
+
+    The pointer of the whole body stands for a top-level value that is too large or no object.
+    """
     if isinstance(value, dict) and len(value) <= MAX_MEMBERS:
         return next(
             (

@@ -1,4 +1,4 @@
-"""CORS: which pages of other origins may use the API from a browser. None may unless configured."""
+"""CORS: cross-origin access to the API from browsers. No origin has access by default."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -33,13 +33,14 @@ EXPOSED_HEADERS = (
 
 
 def cors(origins: Sequence[str]) -> list[Middleware]:
-    """Return what lets pages of these origins in, to stand right behind the front door.
+    """Return the CORS middleware for these origins, to be placed directly in `RequestMiddleware`.
 
-    Credentials are not allowed: who asks shows a token, which no browser sends by itself.
+    Credentials are not allowed: callers authenticate with a bearer token, which browsers do not
+    send by themselves.
     """
     if not origins:
         return []
-    # They are compared with what browsers send, which is spelled in one way alone (RFC 6454, 6.2).
+    # Browsers send the ASCII serialization of an origin (RFC 6454, 6.2); compare with the same.
     spelled = [str(Origin.parse(origin.removesuffix("/"))) for origin in origins]
     return [
         Middleware(
@@ -54,16 +55,19 @@ def cors(origins: Sequence[str]) -> list[Middleware]:
 
 
 class _Cors(CORSMiddleware):
-    """Starlette's, but for refusals in plain text and for problems that the front door answers."""
+    """Starlette's CORS middleware, with problem details instead of plain text.
+
+    It adds CORS headers to the error responses of `RequestMiddleware` too.
+    """
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
         if response.status_code >= 400:
             detail = (
-                "Browsers may ask from the origins that this service is configured for, with the"
-                " methods and headers that this answer names."
+                "Cross-origin requests are allowed from the configured origins only, with the"
+                " methods and headers named in this response."
             )
-            # What belongs to its text stays behind.
+            # Drop the content headers of the plain-text body.
             headers = {n: v for n, v in response.headers.items() if not n.startswith("content-")}
             raise ApiProblem("forbidden", detail, headers=headers)
         return response
@@ -71,6 +75,6 @@ class _Cors(CORSMiddleware):
     async def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> None:
-        # The front door answers a defect itself; by this way a page can read that answer, too.
+        # RequestMiddleware sends error responses through this, so that a page can read them too.
         scope["answer"] = partial(self.send, send=send, request_headers=request_headers)
         await self.app(scope, receive, scope["answer"])

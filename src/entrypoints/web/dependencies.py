@@ -1,4 +1,4 @@
-"""What the endpoints are given: the ports, by name, through small dependencies."""
+"""FastAPI dependencies: small functions that inject the application's ports by type."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ from service_layer.runner import Runner
 
 
 class Ports(Protocol):
-    """What the composition root provides; each is called to get the thing itself."""
+    """The ports that the composition root provides, each as a factory."""
 
     @property
     def clock(self) -> Callable[[], Clock]: ...
@@ -67,7 +67,7 @@ class Ports(Protocol):
 
 
 def ports(request: Request) -> Ports:
-    """Return the application's ports."""
+    """Return the ports of the application that handles the request."""
     made: Ports = request.scope["ports"]
     return made
 
@@ -153,9 +153,9 @@ async def _actor(request: Request) -> Actor:
 
 
 class ReferencedUsers:
-    """What the public sees of the people whom the answer to a change names.
+    """Lookup of the public views of users that the response to a change refers to.
 
-    Who asks for a change is looked up with the request; only the others are still to be.
+    The actor's own view comes with the grant, so only other users need a query.
     """
 
     def __init__(self, users: UserQueries, asking: PublicUser) -> None:
@@ -163,7 +163,7 @@ class ReferencedUsers:
         self._asking = asking
 
     async def __call__(self, *ids: UUID | None) -> Mapping[UUID, PublicUser]:
-        """Return what the public sees of them, by their ids."""
+        """Return the public views by user id. The actor is always included."""
         others = {id for id in ids if id is not None and id != self._asking.id}
         return {**await self._users.public(others), self._asking.id: self._asking}
 
@@ -178,9 +178,10 @@ async def _address(request: Request) -> str:
 
 
 def client_network(host: str) -> str:
-    """Return by what attempts from an address are counted.
+    """Return the rate limit key of a client address.
 
-    Of IPv6 it is the network that one customer is given (RFC 6177), as they can change the rest.
+    For IPv6 it is the /64 network: one customer has at least that (RFC 6177), and can choose the
+    other bits freely.
     """
     try:
         address = ip_address(host)
@@ -193,7 +194,11 @@ def client_network(host: str) -> str:
 
 
 async def if_match(request: Request) -> Expected:
-    """Return the versions that the client would change."""
+    """Return the versions that If-Match accepts, `None` for any.
+
+    Raises:
+        ApiProblem: 400 when the header is not a list of entity tags.
+    """
     return expected_versions(header_list(request.scope["headers"], b"if-match"))
 
 

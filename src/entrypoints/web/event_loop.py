@@ -1,4 +1,4 @@
-"""The event loop: uvloop, but that it takes every new connection that waits."""
+"""The event loop: uvloop, with batched accepting of new connections."""
 
 import asyncio
 import resource
@@ -9,28 +9,28 @@ from typing import Any
 import uvloop
 
 AT_ONCE = 64
-"""How many connections are taken before the event loop looks after everything else.
+"""Maximum number of connections accepted per listening socket and event loop iteration.
 
-Where few descriptors are allowed it is a sixteenth of them, since all of these are open before the
-first is turned away.
+With a low limit of file descriptors it is a sixteenth of that limit. All connections of a batch are
+open before the server can reject the first one.
 """
 
 
 class EventLoop(uvloop.Loop):
-    """uvloop takes one new connection, and the next when the loop has come round.
+    """uvloop that accepts all pending connections at once.
 
-    On a busy loop, a connection behind many others waits as many rounds. So another handle of the
-    listening socket takes all that wait.
+    uvloop itself accepts one connection per iteration. On a busy loop, the last of many pending
+    connections waits for as many iterations. A duplicate of the listening socket accepts them all.
     """
 
     async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
-        """Listen as `asyncio.loop.create_server` does."""
+        """Create a server as `asyncio.loop.create_server` does."""
         server = await super().create_server(protocol_factory, *args, **kwargs)
         return _Server(self, server, protocol_factory)
 
 
 class _Server:
-    """A server of uvloop's, with a second look at its sockets."""
+    """A server of uvloop with a second reader on its listening sockets."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class _Server:
             try:
                 connection, _ = listening.accept()
             except OSError:
-                return  # there are no more; if it is anything else, uvloop meets it and says so
+                return  # none pending; any other error recurs in uvloop, which reports it
             connection.setblocking(False)
             taking = self._loop.create_task(
                 self._loop.connect_accepted_socket(self._protocol_factory, connection)
@@ -64,7 +64,7 @@ class _Server:
             taking.add_done_callback(self._taking.discard)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Stop accepting connections."""
         for one in self._sockets:
             self._loop.remove_reader(one)
             one.close()

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, HEAD, security headers, a log line, and unforeseen errors."""
+"""Request middleware: request ids, HEAD, security headers, request log, unhandled exceptions."""
 
 import logging
 import random
@@ -15,30 +15,33 @@ from entrypoints.web.problems import INTERNAL_ERROR, ApiProblem, to_problem
 log = logging.getLogger("atelier.http")
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered."""
+"""The id of the current request."""
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    # This is about what a page embeds; a request under CORS is not judged by it (Fetch, 3.7).
+    # It applies to embedded resources; browsers do not check it for CORS requests (Fetch, 3.7).
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""What answers tell browsers, unless they say something else of it themselves."""
+"""Default headers of every response. A response that sets one of them keeps its own value."""
 
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
-"""Tells browsers to use TLS for a year (RFC 6797); without TLS they ignore it."""
+"""HSTS for one year (RFC 6797). Browsers ignore it on plain connections."""
 
 _OWN_HEADERS = frozenset(name for name, _ in SECURITY_HEADERS)
 
-# An id from outside ends up in logs, so it is taken over only if it cannot forge anything there.
+# A client's request id goes into the log, so accept it only if it cannot forge a log entry.
 _SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class RequestMiddleware:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
+
+    It stores the request id in the scope, and converts exceptions to responses.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class RequestMiddleware:
         token = REQUEST_ID.set(request_id)
         scope["request_id"] = request_id
         if method == "HEAD":
-            # Whatever answers GET answers HEAD, without the body.
+            # Route HEAD as GET, and drop the body.
             scope = {**scope, "method": "GET"}
         status = 0
 
@@ -74,7 +77,6 @@ class RequestMiddleware:
                 headers = message["headers"] = list(message.get("headers", ()))
                 more: Iterable[tuple[bytes, bytes]] = SECURITY_HEADERS
                 if not _OWN_HEADERS.isdisjoint(said := dict(headers)):
-                    # An answer that knows better says so itself.
                     more = [header for header in SECURITY_HEADERS if header[0] not in said]
                 headers.append((b"x-request-id", request_id.encode()))
                 headers.extend(self._more)
@@ -84,7 +86,7 @@ class RequestMiddleware:
             return send(message)
 
         async def tell(refused: ApiProblem) -> None:
-            # CORS, where it is on, has left the way on which a browser lets the page read this.
+            # The CORS middleware adds its headers in its own `send`, which it leaves in the scope.
             way = scope.get("answer", answer)
             await self._answer(scope, refused)(scope, receive, way)
 
@@ -93,14 +95,14 @@ class RequestMiddleware:
                 raise ApiProblem("bad-request", "Send one Host header (RFC 9112, 3.2).")
             await self._app(scope, receive, answer)
         except ClientDisconnect:
-            status = 499  # the client went away before it had said everything
+            status = 499  # the client closed the connection before the end of the request
         except Exception as error:
             self._on_error(error)
             refused = to_problem(error)
             if refused.code == INTERNAL_ERROR:
                 log.exception("unhandled exception", extra={"path": _printable(scope["path"])})
             if status:
-                raise  # half an answer is out; only breaking the connection can tell
+                raise  # the response has started: the server can only close the connection
             await tell(refused)
         finally:
             if log.isEnabledFor(logging.INFO):
@@ -118,13 +120,13 @@ class RequestMiddleware:
 
 
 def _printable(path: str) -> str:
-    """Return a path as it may stand in a line: what would end the line is not shown."""
+    """Return a path for the log, truncated, with `?` for each non-printable character."""
     path = path[:200]
     return path if path.isprintable() else "".join(c if c.isprintable() else "?" for c in path)
 
 
 def _inspect_headers(scope: Scope) -> tuple[str, int]:
-    """Return the request id, the client's or a new one, and how many Host headers there are."""
+    """Return the request id, the client's or a new one, and the number of Host headers."""
     request_id, hosts = "", 0
     for name, value in scope["headers"]:
         if name == b"host":
@@ -135,5 +137,5 @@ def _inspect_headers(scope: Scope) -> tuple[str, int]:
 
 
 def new_id() -> str:
-    """Return a request id. It is to be unique, not secret; so it need not come from the system."""
+    """Return a new request id. It must be unique, not secret, so a fast generator is enough."""
     return random.randbytes(16).hex()

@@ -1,4 +1,4 @@
-"""`/openapi.json`: what FastAPI knows of the operations, completed by what the route class adds."""
+"""`/openapi.json`: the document of FastAPI, completed with what `ApiRoute` and the policy add."""
 
 import json
 import re
@@ -20,18 +20,18 @@ Json = dict[str, Any]
 
 PROBLEM: Json = {
     "type": "object",
-    "description": "What went wrong (RFC 9457).",
+    "description": "Problem details (RFC 9457).",
     "required": ["type", "title", "status", "detail", "code", "instance"],
     "properties": {
-        "type": {"type": "string", "description": "A path here that explains the problem."},
+        "type": {"type": "string", "description": "The path of the problem type's page."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What went wrong, for a person."},
+        "detail": {"type": "string", "description": "An explanation for people."},
         "code": {"type": "string", "enum": sorted(PROBLEM_TYPES)},
         "instance": {"type": "string", "description": "The request id."},
         "available": {
             "type": "integer",
-            "description": "How many pieces there are, where there are too few.",
+            "description": "The stock available, of `insufficient-stock`.",
         },
         "errors": {
             "type": "array",
@@ -47,7 +47,7 @@ PROBLEM: Json = {
         },
         "errors_omitted": {
             "type": "integer",
-            "description": "How many more errors there are than `errors` lists.",
+            "description": "The number of errors that `errors` leaves out.",
         },
     },
 }
@@ -60,22 +60,22 @@ def _header(description: str) -> Json:
 SECURITY: Json = {
     "password": {
         "type": "oauth2",
-        "description": "Sign in with a username, or an e-mail address, and a password.",
+        "description": "Sign in with a username or an e-mail address, and a password.",
         "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "scopes": {}}},
     },
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token from signing in, or a personal one from /api/v1/tokens.",
+        "description": "A session token from signing in, or a personal token from /api/v1/tokens.",
     },
     "device_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The key of a device: good for its own heartbeat and nothing else.",
+        "description": "A device key, valid for the heartbeat of its device only.",
     },
 }
 
-# Who makes a client knows bytes by this format, the one of OpenAPI 3.0; to 3.1 it says no more.
+# Client generators recognise binary content by this format of OpenAPI 3.0; 3.1 ignores it.
 BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
 
 COMPONENTS = {
@@ -85,26 +85,26 @@ COMPONENTS = {
     "Scope": "TokenScope",
     "Status": "DeviceStatus",
 }
-"""The names of schemas whose class is understood by its module, which no document shows.
+"""Component names of schemas whose class names are clear only within their module.
 
-Component names and operation ids are a promise to generated clients and stay as they are.
+Generated clients depend on component names and operation ids, so these must not change.
 """
 
 _LIST = re.compile(r"ListResponse_(?:Union_)?([A-Z][a-z]+)View_\w*")
 
 _VISITOR = get_args(OptionalActor)[1].dependency
 
-REQUEST_ID = _header("The id of this request, in the logs too.")
-ETAG = _header("The validator of this representation.")
-LOCATION = _header("Where the new thing is.")
-RETRY = _header("Seconds to wait before trying again.")
-CHALLENGE = _header("What would make the caller known (RFC 6750).")
-SORT = "The field to sort by, descending with `-`; the id breaks ties, and null comes last."
+REQUEST_ID = _header("The request id, which the log contains too.")
+ETAG = _header("The entity tag of this representation (RFC 9110).")
+LOCATION = _header("The path of the new object, or of its parent if it has none.")
+RETRY = _header("Seconds to wait before a retry.")
+CHALLENGE = _header("The authentication challenge (RFC 6750).")
+SORT = "The field to sort by, descending with `-`. The id breaks ties; null comes last."
 LINK: Json = {"description": "The next page (RFC 8288).", "schema": {"type": "string"}}
 
 
 def describe(app: FastAPI) -> Json:
-    """Return the OpenAPI document of the application, made once."""
+    """Return the OpenAPI document of the application, which is built once."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -122,7 +122,7 @@ def describe(app: FastAPI) -> Json:
         document["components"]["securitySchemes"] = SECURITY
         _tell_prices(document, app.state.currency)
         for schema in schemas.values():
-            # All lists have the same title, and who makes a client from this goes by it.
+            # All lists have the same title, and client generators name classes by the title.
             schema.pop("title", None)
         for route in app.routes:
             if isinstance(route, ApiRoute) and route.include_in_schema:
@@ -148,7 +148,7 @@ def _add_examples(schemas: Json, currency: Currency) -> None:
 
 
 def _write_whole_bounds(part: Any) -> None:
-    """Write bounds of integers as integers: FastAPI makes `9.0` of `9`."""
+    """Convert integral bounds to integers: FastAPI writes `9` as `9.0`."""
     children = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
     for child in children:
         _write_whole_bounds(child)
@@ -160,13 +160,13 @@ def _write_whole_bounds(part: Any) -> None:
 
 
 def _component_name(name: str) -> str:
-    """Return the name of a schema in the document: `ListResponse_TaskView_` is a `TaskList`."""
+    """Return the component name of a schema, such as `TaskList` for `ListResponse_TaskView_`."""
     found = _LIST.fullmatch(name)
     return f"{found[1]}List" if found else COMPONENTS.get(name, name)
 
 
 def _name_components(document: Json) -> Json:
-    """Return the document with the names that schemas have for clients."""
+    """Return the document with the public component names."""
     schemas = document["components"]["schemas"]
     renamed = {_component_name(name): schema for name, schema in schemas.items()}
     document["components"]["schemas"] = dict(sorted(renamed.items()))
@@ -180,8 +180,8 @@ def _name_components(document: Json) -> Json:
 
 
 def _tell_prices(document: Json, currency: Currency) -> None:
-    """Tell how prices are written, and what they are in."""
-    # A view has its prices as numbers, which JSON shows as texts.
+    """Set the pattern and the currency of prices."""
+    # Views hold prices as `Decimal`, which JSON responses show as strings.
     written: Json = {"type": "string", "pattern": pattern_of(currency, all_decimals=True)}
     for name, schema in document["components"]["schemas"].items():
         members = schema.get("properties", {})
@@ -197,7 +197,7 @@ def _tell_prices(document: Json, currency: Currency) -> None:
 
 
 def _complete(operation: Json, route: ApiRoute) -> None:
-    """Add to an operation what FastAPI cannot know of it."""
+    """Add headers, problems, limits and media types to an operation."""
     operation["operationId"] = route.name
     responses: Json = operation["responses"]
     responses.pop("422", None)
@@ -210,13 +210,15 @@ def _complete(operation: Json, route: ApiRoute) -> None:
     if route.paged:
         success["headers"]["Link"] = LINK
     if "GET" in (route.methods or ()):
-        _add_parameter(operation, "If-None-Match", "Answer 304 if this is still the tag.")
+        _add_parameter(
+            operation, "If-None-Match", "Respond with 304 if the entity tag still matches."
+        )
         responses["304"] = {
-            "description": "Unchanged.",
+            "description": "Not modified.",
             "headers": {"X-Request-ID": REQUEST_ID, "ETag": ETAG},
         }
     if route.conditional:
-        description = "Change it only if this is still its tag."
+        description = "Change the object only if the entity tag still matches."
         _add_parameter(operation, "If-Match", description, pattern=_IF_MATCH)
     operation.pop("x-problems", None)
     if route.body_name:
@@ -243,7 +245,7 @@ def _complete(operation: Json, route: ApiRoute) -> None:
 
 
 def _secure(operation: Json, route: ApiRoute, *, registration_open: bool) -> None:
-    """Tell who may use it: those with a token, anybody, or both if a token makes a difference."""
+    """Declare the security schemes of an operation; `{}` makes authentication optional."""
     operation["security"] = []
     if route.who.by_device_key:
         operation["security"] = [{"device_key": []}]
@@ -283,7 +285,7 @@ def _add_problem(responses: Json, code: str) -> None:
 
 
 def _drop_null(parameter: Json) -> None:
-    """An optional parameter may be left out; there is no way of writing null in a query."""
+    """Remove null from the schema of a parameter: a query cannot express it."""
     schema = parameter["schema"]
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1:
@@ -292,7 +294,7 @@ def _drop_null(parameter: Json) -> None:
 
 
 def _name_values(parameter: Json) -> None:
-    """Name the values of a sort for those who make a client: `-name` is nothing to call it by."""
+    """Name the values of a sort for client generators: `-name` is no identifier."""
     schema = parameter["schema"]
     if any(value.startswith("-") for value in schema.get("enum", ())):
         schema["x-enum-varnames"] = [

@@ -1,4 +1,4 @@
-"""Origins (RFC 6454): the public address of this service, and those of others."""
+"""Origins (RFC 6454): the public origin of this service, and the origins of requests."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _HOST_NAME = re.compile(r"[a-z0-9._~!$&'()+,;=%-]+")
 
 @dataclass(frozen=True)
 class Origin:
-    """A scheme, a host and a port, in the one spelling that browsers use."""
+    """A scheme, a host and a port; `str()` is the serialization that browsers send."""
 
     scheme: str
     host: str
@@ -28,7 +28,7 @@ class Origin:
     @classmethod
     @lru_cache(maxsize=256)
     def parse(cls, text: str) -> Self | None:
-        """Return the origin that a text denotes, `None` if it is not the origin of a web page."""
+        """Parse an origin; return `None` unless it is a valid http or https origin."""
         match = _ORIGIN.fullmatch(text)
         host = _normalized(match["host"]) if match else None
         if match is None or host is None:
@@ -51,7 +51,7 @@ class Origin:
 
 
 def _normalized(host: str) -> str | None:
-    """Return a host in lower case; a name in other letters as the domain name system has it."""
+    """Return a host in lower case, non-ASCII names in IDNA encoding; `None` if it is invalid."""
     if host.startswith("["):
         try:
             return f"[{IPv6Address(host[1:-1])}]"
@@ -67,29 +67,26 @@ def _normalized(host: str) -> str | None:
 
 
 def public_origin(request: HTTPConnection) -> Origin:
-    """Return the origin at which the public reaches this service.
-
-    The setting decides; without it the request's Host does.
-    """
+    """Return the public origin of this service: the configured one, else that of the request."""
     configured: Origin | None = request.app.state.origin
     return configured or origin_of_host(request, request.scope["scheme"])
 
 
 def origin_of_host(request: HTTPConnection, scheme: str) -> Origin:
-    """Return the origin of the host that a request was sent to."""
+    """Return the origin in the Host header of a request, `localhost` if it is invalid."""
     found = Origin.parse(f"{scheme}://{request.headers.get('host', '')}")
     return found or Origin(scheme, "localhost", PORTS[scheme])
 
 
 def cookie_name(request: HTTPConnection, name: str, *, whole_site: bool = True) -> str:
-    """Return what a cookie is called at this origin.
+    """Return the name of a cookie at the public origin.
 
-    Cookies do not keep ports apart (RFC 6265, 8.5): without the port in the name, two services on
-    one host would overwrite each other's cookies. With TLS a prefix makes the browser ensure that
-    no other host and no plain connection has set the cookie (RFC 6265bis, 4.1.3).
+    Cookies are not isolated by port (RFC 6265, 8.5): without the port in the name, two services on
+    one host would overwrite each other's cookies. With TLS, a prefix makes the browser reject the
+    cookie from plain connections, and `__Host-` also from other hosts (RFC 6265bis, 4.1.3).
 
     Args:
-        request: the request that has the cookie, or is answered with it.
+        request: the request that carries the cookie, or whose response sets it.
         name: the name without prefix and port.
         whole_site: whether the path of the cookie is `/`, which `__Host-` requires.
     """

@@ -1,4 +1,4 @@
-"""Lists: cursors, `skip`, `sort`, `count`, and the Link to the next page."""
+"""Keyset pagination of lists: cursors, `skip`, `sort`, `count`, and the Link header."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ Cursor = Annotated[str, opaque("cursor")]
 
 
 class ListResponse(TypedDict, Generic[V]):
-    """A part of a list. `total` counts up to 10,000; `total_exact` tells whether it got there."""
+    """A page of a list. `total` counts up to 10,000; `total_exact` is false if there are more."""
 
     items: list[V]
     next: str | None
@@ -37,26 +37,29 @@ class ListResponse(TypedDict, Generic[V]):
 
 
 class ListParameters(BaseModel):
-    """The parameters that every list takes."""
+    """The query parameters of every list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sorts: ClassVar[Mapping[str, Any]]
     """The fields to sort by, each with the type of its values."""
 
-    limit: Limit = Field(20, description="How many items a page holds at most.")
-    cursor: Cursor | None = Field(None, description="Where to go on: `next` of the page before.")
+    limit: Limit = Field(20, description="The maximum number of items per page.")
+    cursor: Cursor | None = Field(
+        None, description="The start of the page: `next` of the previous one."
+    )
     skip: Skip | None = Field(
-        None, description="How many items to jump over instead; not together with a cursor."
+        None, description="The number of items to skip; not together with a cursor."
     )
     count: Flag = Field(False, description="Whether to count all items, up to 10,000.")
     sort: str
 
     def page_request(self) -> PageRequest:
-        """Return the part of the list that is asked for.
+        """Return the page request for these parameters.
 
         Raises:
-            ApiProblem: 400 for a cursor that is none of ours, 422 for one that does not fit.
+            ApiProblem: 400 for a malformed cursor; 422 for the cursor of another sort, or a cursor
+                together with `skip`.
         """
         name = self.sort.lstrip("-")
         descending = self.sort.startswith("-")
@@ -80,7 +83,7 @@ class ListParameters(BaseModel):
         )
 
     def to_response(self, page: Page[V]) -> ListResponse[V]:
-        """Return the answer for a page."""
+        """Return the response body for a page."""
         next = None if page.next_key is None else encode(self.sort, *page.next_key)
         made: ListResponse[V] = {"items": page.items, "next": next}
         if page.total is not None:
@@ -90,14 +93,20 @@ class ListParameters(BaseModel):
 
 
 def next_link(path: str, parameters: Mapping[str, str], cursor: str) -> str:
-    """Return the Link header (RFC 8288) that leads to the next page."""
+    """Return the Link header (RFC 8288) of the next page, with the other parameters kept."""
     kept = {name: value for name, value in parameters.items() if name not in ("cursor", "skip")}
     return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'
 
 
 @lru_cache(maxsize=64)
 def encode(sort: str, value: Any, id: UUID) -> str:
-    """Return the cursor behind an item."""
+    """Return the cursor of the position after an item.
+
+    Args:
+        sort: the sort parameter, with `-` if descending.
+        value: the value of the sort field of the item.
+        id: the id of the item, which breaks ties.
+    """
     told = value.isoformat() if isinstance(value, date) else value
     told = write_price(value) if isinstance(value, Decimal) else told
     document = json.dumps([sort, told, id.hex], separators=(",", ":"), ensure_ascii=False)
@@ -105,10 +114,10 @@ def encode(sort: str, value: Any, id: UUID) -> str:
 
 
 def decode(cursor: str) -> tuple[str, Any, UUID]:
-    """Return the order, the sort value and the id that a cursor holds.
+    """Return the arguments of `encode`, with the value as JSON represents it.
 
     Raises:
-        ApiProblem: 400 when it is none of ours.
+        ApiProblem: 400 when the cursor is malformed.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -121,7 +130,7 @@ def decode(cursor: str) -> tuple[str, Any, UUID]:
 
 
 def _value(value: Any, kind: Any) -> Any:
-    """Return the sort value of a cursor in its type."""
+    """Convert the sort value of a cursor to the type of the sort field."""
     try:
         if isinstance(kind, UnionType):
             if value is None:
@@ -145,4 +154,4 @@ def _value(value: Any, kind: Any) -> Any:
 
 
 def _malformed() -> ApiProblem:
-    return ApiProblem("malformed-cursor", "This list has moved on. Go back to the first page.")
+    return ApiProblem("malformed-cursor", "The cursor was not issued by this service.")

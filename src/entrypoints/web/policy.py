@@ -1,7 +1,7 @@
-"""Who may use which operation: all of it is here, and what is not here does not start.
+"""Authorization policy: the access rule of every route. A route without one fails the start.
 
-The rules that depend on the object in question are the domain's; this module only says where they
-are asked. They are asked again within the use case.
+Rules that depend on an object belong to the domain; this module names the routes they apply to. The
+use cases check them again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +22,7 @@ from service_layer.queries.access import Grant
 
 @dataclass(frozen=True)
 class PathResource:
-    """What a path names, by its id, and how to look at it."""
+    """An object named by a path: its id, and the function that loads its view."""
 
     id: UUID
     look: Callable[[Request, UUID], Awaitable[Any]]
@@ -30,12 +30,12 @@ class PathResource:
 
 @dataclass(frozen=True)
 class AccessRule:
-    """Who may use an operation: those in a role or above it, anybody if there is none.
+    """The access rule of a route: the minimum role, `None` for public routes.
 
-    A rule is asked about the thing that the path names: about its id, so that nobody learns
-    whether there is such a thing, or about its view, if there is one for the eyes of whoever asks.
-    `or_newcomers` lets in everybody while registration is open. `by_device_key` lets in the device
-    that the path names, by its key, and no user. `in_session` shuts out personal tokens.
+    `rule` checks the id in the path, so that its outcome does not reveal whether the object exists.
+    `view_rule` checks the object's view, if the object exists and the caller may see it.
+    `or_newcomers` admits all callers while registration is open. `by_device_key` admits only the
+    device named by the path, by its key. `in_session` rejects personal tokens.
     """
 
     role: Role | None = None
@@ -47,7 +47,7 @@ class AccessRule:
 
     @property
     def is_public(self) -> bool:
-        """Whether nobody has to be known for it."""
+        """Whether the route needs no credentials."""
         return self.role is None and not self.by_device_key
 
 
@@ -62,7 +62,7 @@ AUTHOR_OR_ADMIN = AccessRule(
 DEVICE_KEY = AccessRule(by_device_key=True)
 
 POLICY: Mapping[str, AccessRule] = {
-    # Operation
+    # Health, documentation and static content
     "health": PUBLIC,
     "live": PUBLIC,
     "ready": PUBLIC,
@@ -81,7 +81,7 @@ POLICY: Mapping[str, AccessRule] = {
     "read_token": MEMBERS,
     "delete_token": MEMBERS_IN_SESSION,
     "set_up": PUBLIC,
-    # People
+    # Users
     "create_user": AccessRule(Role.ADMIN, or_newcomers=True),
     "list_users": MEMBERS,
     "read_me": MEMBERS,
@@ -91,7 +91,7 @@ POLICY: Mapping[str, AccessRule] = {
     "delete_user": ADMINS,
     "put_image": SELF_OR_ADMIN,
     "delete_image": SELF_OR_ADMIN,
-    # News
+    # Posts
     "create_post": MEMBERS,
     "list_posts": PUBLIC,
     "read_post": PUBLIC,
@@ -143,17 +143,17 @@ PAGES: Mapping[str, AccessRule] = {
     "set_up": PUBLIC,
     "show_registration": PUBLIC,
     "register": PUBLIC,
-    # The site
+    # Public site
     "show_home": PUBLIC,
     "show_article": PUBLIC,
     "show_posts_of_user": PUBLIC,
     "show_feed": PUBLIC,
     "show_robots": PUBLIC,
-    # The office
+    # Dashboard and suggestions
     "suggest_users": MEMBERS,
     "suggest_categories": MEMBERS,
     "show_dashboard": MEMBERS,
-    # News
+    # Posts
     "show_posts": MEMBERS,
     "show_new_post": MEMBERS,
     "create_post": MEMBERS,
@@ -186,7 +186,7 @@ PAGES: Mapping[str, AccessRule] = {
     "show_category": MEMBERS,
     "save_category": MEMBERS,
     "delete_category": MEMBERS,
-    # Machines
+    # Devices
     "show_devices": MEMBERS,
     "create_device": MEMBERS,
     "show_device": MEMBERS,
@@ -194,7 +194,7 @@ PAGES: Mapping[str, AccessRule] = {
     "issue_device_key": MEMBERS,
     "show_device_key": MEMBERS,
     "delete_device": MEMBERS,
-    # People
+    # Users
     "show_users": MEMBERS,
     "create_user": ADMINS,
     "show_user": MEMBERS,
@@ -203,7 +203,7 @@ PAGES: Mapping[str, AccessRule] = {
     "reactivate_user": ADMINS,
     "set_user_password": ADMINS,
     "delete_user": ADMINS,
-    # One's own corner
+    # Profile and personal tokens
     "show_profile": MEMBERS,
     "save_profile": MEMBERS,
     "replace_image": MEMBERS,
@@ -215,11 +215,14 @@ PAGES: Mapping[str, AccessRule] = {
     "show_token": MEMBERS,
     "revoke_token": MEMBERS,
 }
-"""Who may open which page, and send which form; what anybody may see is the same for everybody."""
+"""The access rules of pages and forms, by function name."""
 
 
 def _bearer_token(request: Request) -> str | None:
-    """Return the secret that somebody would be known by (RFC 6750, 2.1)."""
+    """Return the bearer token of a request (RFC 6750, 2.1).
+
+    Return `None` without exactly one Authorization header, or for a token that is too long.
+    """
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     if len(given) != 1:
         return None
@@ -229,7 +232,10 @@ def _bearer_token(request: Request) -> str | None:
 
 
 async def authenticate(request: Request) -> Grant | None:
-    """Return what the bearer of the request's token is granted, `None` without a valid one."""
+    """Return the grant of the bearer token, `None` without a valid one.
+
+    Requests other than GET bypass the grant cache, so that a revoked token changes nothing.
+    """
     secret = _bearer_token(request)
     if secret is None:
         return None
@@ -242,21 +248,26 @@ async def authenticate(request: Request) -> Grant | None:
 
 
 async def optional_actor(request: Request) -> Actor | None:
-    """Return who asks, if they say so with a valid token."""
+    """Return the actor of the bearer token, `None` without a valid one."""
     grant: Grant | None = request.scope.get("grant") or await authenticate(request)
     return grant.actor if grant else None
 
 
 OptionalActor = Annotated[Actor | None, Depends(optional_actor)]
-"""Whoever asks where anybody may."""
+"""The actor on a public route, `None` without a valid token."""
 
 
 async def authorize(rule: AccessRule, request: Request, named: PathResource | None) -> None:
-    """Let whoever asks go on, if they may; `named` is what the path names.
+    """Check an access rule, and store the grant or the digest of the device key in the scope.
+
+    Args:
+        rule: the access rule of the route.
+        request: the request.
+        named: the object named by the path, if any.
 
     Raises:
-        ApiProblem: 401 to a stranger where one has to be known.
-        PermissionDenied: to somebody who may not do this, or not by this token.
+        ApiProblem: 401 without the required credentials.
+        PermissionDenied: when the actor or the token lacks the permission.
     """
     if rule.by_device_key:
         _authorize_device(request)
@@ -284,10 +295,10 @@ async def authorize(rule: AccessRule, request: Request, named: PathResource | No
 
 
 def _authorize_device(request: Request) -> None:
-    """Let a device go on that shows a key; whether it is its own shows when that is used.
+    """Require a device key, and store its digest in the scope.
 
-    The key is looked at where the heartbeat is written, so that one statement does for both; and
-    the one before is worth nothing at once, in every process.
+    The statement that records the heartbeat checks the digest. This saves a query, and a replaced
+    key stops working at once in every process.
     """
     secret = _bearer_token(request)
     if secret is None:
@@ -296,10 +307,10 @@ def _authorize_device(request: Request) -> None:
 
 
 async def require_key(request: Request, device_id: UUID) -> None:
-    """Make sure that a device shows its own key, before anything else is said to it.
+    """Require that the presented key is the device's own.
 
     Raises:
-        ApiProblem: 401 when it does not.
+        ApiProblem: 401 for another key.
     """
     devices = ports(request).device_queries()
     if not await devices.has_key(device_id, request.scope["key_digest"]):

@@ -1,4 +1,4 @@
-"""Prices as they are sent and shown: with as many decimals as the currency has."""
+"""Prices in requests and responses, with as many decimals as the currency has."""
 
 from contextvars import ContextVar
 from dataclasses import replace
@@ -18,17 +18,17 @@ from entrypoints.web.schema_types import AMOUNT, STRING, Json, Rule
 from service_layer.queries.catalogue import ProductQueries, ProductView
 
 CURRENCY: ContextVar[Currency] = ContextVar("currency", default=DEFAULT)
-"""The currency of the application that is answering.
+"""The currency of the application that handles the request.
 
-Schemas are made once for all applications of a process, and are not told which one reads by them.
+It is a context variable because all applications of a process share the schemas.
 """
 
 
 def read_price(value: str) -> Decimal:
-    """Return the price in a text.
+    """Parse a price.
 
     Raises:
-        ValueError: when it is none, or has more decimals than the currency.
+        ValueError: when the text is no price, or has more decimals than the currency.
     """
     currency = CURRENCY.get()
     if not AMOUNT.fullmatch(value) or len(value.partition(".")[2]) > currency.digits:
@@ -37,7 +37,7 @@ def read_price(value: str) -> Decimal:
 
 
 def write_price(value: Decimal) -> str:
-    """Return a price with all decimals of the currency."""
+    """Format a price with all decimals of the currency."""
     return str(CURRENCY.get().amount(value))
 
 
@@ -48,7 +48,10 @@ def _read(value: Any) -> Decimal:
 
 
 def pattern_of(currency: Currency, *, all_decimals: bool = False) -> str:
-    """Return the pattern of a price as a text, with as many digits as the largest has."""
+    """Return the regular expression of a price as a string.
+
+    `all_decimals` requires all decimals of the currency, as responses have them.
+    """
     more = len(str(int(PRICE.max))) - 1
     fraction = ""
     if currency.digits:
@@ -60,29 +63,29 @@ def pattern_of(currency: Currency, *, all_decimals: bool = False) -> str:
 
 @lru_cache(maxsize=8)
 def schema_of(currency: Currency) -> Json:
-    """Return the JSON schema of a price in a body."""
+    """Return the JSON schema of a price in a request body."""
     number: Json = {"type": "number", "minimum": 0, "maximum": float(PRICE.max)}
     return {"anyOf": [{"type": "string", "pattern": pattern_of(currency)}, number]}
 
 
 IN_BODY = Rule(core_schema.any_schema(), _read, schema_of(DEFAULT))
-"""A price in a body: a text, or a number, which is read digit by digit."""
+"""A price in a body: a string, or a number, which is parsed as `Decimal`."""
 
 IN_QUERY = Rule(STRING, read_price, {"type": "string", "pattern": pattern_of(DEFAULT)})
-"""A price in a query."""
+"""A price in a query: a string only."""
 
 
 def shown(view: ProductView, currency: Currency) -> ProductView:
-    """Return a product whose price has the decimals of the currency."""
+    """Return the view with all decimals of the currency in its price."""
     if view.price.as_tuple().exponent == -currency.digits:
         return view
     return replace(view, price=currency.amount(view.price))
 
 
 class PricedProducts(ProductQueries):
-    """Reads of products whose prices have the decimals of the currency.
+    """Product queries that return prices with the decimals of the currency.
 
-    A database keeps amounts and no currency, and returns them with two decimals or more.
+    The database stores amounts without a currency, and returns them with two decimals or more.
     """
 
     def __init__(self, products: ProductQueries, currency: Currency) -> None:
@@ -101,6 +104,6 @@ class PricedProducts(ProductQueries):
 
 
 def priced(products: ProductQueries, currency: Currency) -> ProductQueries:
-    """Return reads that show prices in a currency; most currencies need no more than is read."""
+    """Return product queries for a currency; with two decimals, the given ones suffice."""
     has_cents = currency.step == CENT
     return products if has_cents else PricedProducts(products, currency)

@@ -1,4 +1,4 @@
-"""The kinds of problems there are (RFC 9457): what each is called, and what to do about it."""
+"""The problem types of this service (RFC 9457), by code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProblemType:
-    """A kind of problem: its status, its title, and what to do about it."""
+    """A problem type; its description says what a client can do about the problem."""
 
     status: int
     title: str
@@ -17,126 +17,126 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "malformed-json": ProblemType(
         400,
         "Malformed JSON",
-        "The body is not JSON as RFC 8259 has it, in UTF-8. NaN, Infinity, a member that is given"
-        " twice, a lone surrogate, the NUL character and more than 64 levels are refused as well.",
+        "The body is not JSON in UTF-8 (RFC 8259). NaN, Infinity, repeated members, lone"
+        " surrogates, the NUL character and more than 64 levels are rejected as well.",
     ),
     "malformed-cursor": ProblemType(
         400,
         "Malformed cursor",
-        "Take the cursor from `next`, or from the Link header, of the page before, unchanged.",
+        "Use the cursor from `next` or from the Link header of the previous page, unchanged.",
     ),
     "malformed-precondition": ProblemType(
         400,
         "Malformed precondition",
-        "If-Match takes the tags of RFC 9110, 8.8.3: what a response sent in ETag, quotes included,"
-        " several with commas between, or `*`.",
+        "Send If-Match with entity tags as received in ETag, quotes included and separated by"
+        " commas, or with `*` (RFC 9110, 13.1.1).",
     ),
     "bad-request": ProblemType(400, "Bad request", "The request cannot be understood."),
     "unauthenticated": ProblemType(
         401,
         "Unauthenticated",
-        "Say who you are: send `Authorization: Bearer`, with a token from /api/v1/auth/token or one"
-        " that you made at /api/v1/tokens. If you did, it has ended, or never was one. A device"
-        " sends its own key, with its heartbeats alone.",
+        "Send `Authorization: Bearer` with a token from /api/v1/auth/token or /api/v1/tokens. A"
+        " token that you have sent is expired, revoked or invalid. A heartbeat needs the key of its"
+        " device instead.",
     ),
-    "forbidden": ProblemType(403, "Forbidden", "It is known who you are, and you may not do this."),
-    "not-found": ProblemType(404, "Not found", "There is no such thing, or not for you."),
+    "forbidden": ProblemType(403, "Forbidden", "The user or the token has no permission for this."),
+    "not-found": ProblemType(404, "Not found", "The object does not exist, or you may not see it."),
     "method-not-allowed": ProblemType(
-        405, "Method not allowed", "The Allow header names the methods that are possible here."
+        405, "Method not allowed", "The Allow header lists the methods of this path."
     ),
     "request-timeout": ProblemType(
         408,
         "Request timeout",
-        "The request did not arrive in time. Send it again, on another connection.",
+        "The request did not arrive in time. Send it again on another connection.",
     ),
     "conflict": ProblemType(
         409,
         "Conflict",
-        "The change conflicts with another one. With `Retry-After` others changed the same thing at"
-        " the same moment, several times over: send the request again.",
+        "The change conflicts with another one. With `Retry-After`, several attempts conflicted"
+        " with concurrent changes of the same object: send the request again.",
     ),
     "already-taken": ProblemType(
-        409, "Already taken", "Somebody else has this value already; `errors` says which."
+        409, "Already taken", "Another object has this value already; `errors` names the member."
     ),
-    "in-use": ProblemType(409, "In use", "Other things refer to this one, so it has to stay."),
+    "in-use": ProblemType(
+        409, "In use", "Other objects refer to this one, so it cannot be deleted."
+    ),
     "insufficient-stock": ProblemType(
         409,
         "Insufficient stock",
-        "There are fewer pieces than are to be taken: as many as `available` says. Take fewer, or"
-        " enter first what has come in.",
+        "The stock, in `available`, is smaller than the quantity to take out. Take out less, or"
+        " record received stock first.",
     ),
     "last-admin": ProblemType(
         409,
         "Last admin",
-        "Somebody has to run the workshop: make another user an admin first.",
+        "The workshop needs an active admin. Make another user an admin first.",
     ),
     "too-many-tokens": ProblemType(
-        409, "Too many tokens", "Delete a token that is not needed any more, then make another."
+        409, "Too many tokens", "Delete an unused token, then create another."
     ),
     "gone": ProblemType(
         410,
         "Gone",
-        "The device is retired. Have it send no more heartbeats, or put it back to work.",
+        "The device is retired. Stop its heartbeats, or set another status.",
     ),
     "precondition-failed": ProblemType(
         412,
         "Precondition failed",
-        "The thing has changed since you read it. Read it again, look at what has changed, and send"
+        "The object has changed since you read it. Read it again, review the difference, and send"
         " your change with the new ETag.",
     ),
-    "too-large": ProblemType(413, "Too large", "The body is larger than this service takes."),
+    "too-large": ProblemType(413, "Too large", "The body exceeds the size limit of the operation."),
     "unsupported-media-type": ProblemType(
         415,
         "Unsupported media type",
-        "Send what the operation takes, not compressed, and say what it is in Content-Type.",
+        "Send a media type that the operation accepts, uncompressed, and name it in Content-Type.",
     ),
     "invalid": ProblemType(
         422,
         "Invalid",
-        "The request is well-formed, but a value or a name in it is not acceptable; `errors` says"
-        " which, and why.",
+        "The request is well-formed, but it has an invalid value or an unknown name. `errors` lists"
+        " each with the reason.",
     ),
     "precondition-required": ProblemType(
         428,
         "Precondition required",
-        "This service makes changes only to what you have seen: send the ETag in If-Match.",
+        "This service requires conditional changes: send the ETag of the object in If-Match.",
     ),
     "too-many-requests": ProblemType(
         429,
         "Too many requests",
-        "Too many attempts. Wait for the time in Retry-After, in seconds.",
+        "The rate limit is exceeded. Wait for the number of seconds in Retry-After.",
     ),
     "headers-too-large": ProblemType(
         431,
         "Headers too large",
-        "The request line and the headers may have 64 KiB together.",
+        "The request line and the headers together exceed 64 KiB.",
     ),
     "internal-error": ProblemType(
         500,
         "Internal error",
-        "This is a defect of the service. It has been logged under the request id, which helps who"
-        " looks into it.",
+        "The service has a defect. It is logged under the request id: quote the id in a report.",
     ),
     "database-unavailable": ProblemType(
         503,
         "Database unavailable",
-        "The database cannot be used at the moment. The service goes on by itself once it can; try"
-        " again after the time in Retry-After.",
+        "The database is unavailable at the moment. The service recovers by itself. Try again after"
+        " the time in Retry-After.",
     ),
     "storage-unavailable": ProblemType(
         503,
         "Storage unavailable",
-        "Uploads cannot be kept or read at the moment. Try again after the time in Retry-After.",
+        "Uploads cannot be stored or read at the moment. Try again after the time in Retry-After.",
     ),
     "overloaded": ProblemType(
         503,
         "Overloaded",
-        "The service has as much to do as it can. Nothing was done; try again after the time in"
-        " Retry-After.",
+        "The service is overloaded. Nothing was done; try again after the time in Retry-After.",
     ),
     "schema-not-current": ProblemType(
         503,
         "Schema not current",
-        "The tables of the database do not belong to this version of the service.",
+        "The database schema does not belong to this version of the service.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Problems (RFC 9457): the one table from what went wrong to what a client is told."""
+"""Problem details (RFC 9457): the table that maps errors to problems."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -32,20 +32,20 @@ MEDIA_TYPE = "application/problem+json"
 
 
 INTERNAL_ERROR = "internal-error"
-"""The code of what nobody foresaw."""
+"""The code of the problem for unhandled exceptions."""
 
 NO_ROUTE = "There is nothing at this address."
-"""What is told of a path that leads to no route."""
+"""The detail of a 404 for a path without a route."""
 
 RETRY_AFTER = "2"
-"""Seconds after which a client may try again when the database was away."""
+"""Seconds until a client may retry when the database or the storage is unavailable."""
 
 MAX_ERRORS = 20
-"""How many errors a problem lists; the others are counted."""
+"""Maximum number of errors listed in a problem; the others are only counted."""
 
 
 class ApiProblem(Exception):
-    """A request that is answered with a problem; `members` are added to it."""
+    """An error that becomes a problem response, with `members` as extension members."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ApiProblem(Exception):
             self.members["errors_omitted"] = len(errors) - MAX_ERRORS
 
     def body(self, request_id: str) -> bytes:
-        """Return the problem document."""
+        """Return the problem document as JSON."""
         document = {
             "type": f"/problems/{self.code}",
             "title": PROBLEM_TYPES[self.code].title,
@@ -82,12 +82,12 @@ class ApiProblem(Exception):
 
 
 def invalid(*errors: Mapping[str, str]) -> ApiProblem:
-    """Return the refusal of values, each with its place and what would be acceptable."""
+    """Return a 422 problem. Each error has a `pointer` or a `parameter`, and a `detail`."""
     return ApiProblem("invalid", " ".join(map(_sentence, errors[:3])), errors=errors)
 
 
 def _sentence(error: Mapping[str, str]) -> str:
-    """Return what is wrong with a value, preceded by the name of the member or parameter."""
+    """Return the detail of an error, preceded by the name of the member or parameter."""
     name = error.get("parameter") or unquote(error.get("pointer", "")[2:])
     return f"{name}: {error['detail']}" if name else error["detail"]
 
@@ -100,18 +100,18 @@ def pointer(*path: str | int) -> str:
 
 
 def unauthenticated(detail: str, error: str = "") -> ApiProblem:
-    """Return the refusal of a stranger, with what would make them known (RFC 6750, 3)."""
+    """Return a 401 problem with the Bearer challenge (RFC 6750, 3) and its error code, if any."""
     challenge = 'Bearer realm="atelier"' + (f', error="{error}"' if error else "")
     return ApiProblem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
 def _placed(error: InvalidField | NotUnique) -> Mapping[str, str]:
-    """Return where in the body the fault is; without a field it is the whole of it."""
+    """Return the error with the pointer of its field, or of the whole body without one."""
     path = [error.field] if error.field else []
     return {"pointer": pointer(*path), "detail": str(error)}
 
 
-# The table. What is not in it is a defect.
+# Errors that are not in this table are internal errors.
 _TABLE: Mapping[type[Exception], Callable[[Any], ApiProblem]] = {
     NotFound: lambda error: ApiProblem("not-found", str(error)),
     VersionMismatch: lambda error: ApiProblem("precondition-failed", str(error)),
@@ -144,17 +144,19 @@ _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
 def to_problem(error: Exception) -> ApiProblem:
-    """Return how an error is answered."""
+    """Return the problem for an error; `internal-error` if the table has no entry for it."""
     if isinstance(error, ApiProblem):
         return error
     for type_ in type(error).__mro__:
         if type_ in _TABLE:
             return _TABLE[type_](error)
-    return ApiProblem(INTERNAL_ERROR, "Something went wrong on our side; it has been logged.")
+    return ApiProblem(
+        INTERNAL_ERROR, "The service failed to handle the request. The error has been logged."
+    )
 
 
 def routing_error(request: Request, error: HTTPException) -> ApiProblem:
-    """Return how it is answered what the router raises: no such route, or no such method on it."""
+    """Return the problem for an error of the router, such as 404 or 405."""
     code = _BY_STATUS.get(error.status_code, "bad-request")
     headers = {}
     detail = PROBLEM_TYPES[code].description
@@ -168,18 +170,18 @@ def routing_error(request: Request, error: HTTPException) -> ApiProblem:
 
 
 def _use_instead(method: str, allowed: Sequence[str]) -> str:
-    """Return the detail of a 405: the method that does what the client probably wants."""
+    """Return the detail of a 405, which suggests a method of the path."""
     if "PATCH" in allowed and method in ("PUT", "POST"):
-        return "Use PATCH to change members of this: those that are left out keep their values."
+        return "Use PATCH to change members of this object: absent members keep their values."
     if "PUT" in allowed and method in ("PATCH", "POST"):
-        return "Use PUT to replace this."
+        return "Use PUT to replace this resource."
     if allowed == ["POST"]:
         return "This is a command: use POST."
-    return f"This address takes {', '.join(allowed)}."
+    return f"Use one of these methods: {', '.join(allowed)}."
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Return every method that some route answers at the path of the request."""
+    """Return the methods of all routes that match the path of the request."""
     methods: set[str] = set()
     for route in request.app.routes:
         _, scope = route.matches(request.scope)
@@ -191,6 +193,6 @@ def allowed_methods(request: Request) -> list[str]:
 
 
 def problem_response(problem: ApiProblem, request_id: str) -> Response:
-    """Return a problem as a response."""
+    """Return the response for a problem, with `Cache-Control: no-store`."""
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(problem.body(request_id), problem.status, headers, MEDIA_TYPE)

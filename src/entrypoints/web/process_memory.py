@@ -1,4 +1,4 @@
-"""The memory of a process that serves: it stays what is needed, also after a busy hour."""
+"""Memory of a worker process: garbage collector and allocator settings for a small footprint."""
 
 import asyncio
 import ctypes
@@ -6,29 +6,29 @@ import gc
 from contextlib import suppress
 
 MMAP_THRESHOLD, LARGE = -3, 128 * 1024
-"""From so many bytes on, memory comes from the system and goes back to it (mallopt(3))."""
+"""Parameter and value for mallopt(3): blocks of this many bytes or more use mmap(2)."""
 
 SECONDS = 60.0
 
 
 def settle() -> None:
-    """Take what exists now for what stays, and have what is large given back when it is freed.
+    """Freeze the existing objects, and return large blocks to the system when they are freed.
 
-    Where it is not told otherwise, the C library of Linux keeps, in each thread, blocks as large as
-    one that was given back to it before. To ask for them again makes the hash of a password slower,
-    by 14 ms where that was measured; a process that has hashed two at once is smaller by 38 MiB.
+    By default, glibc raises the mmap threshold to the size of a freed block, and each thread then
+    keeps such blocks. A fixed threshold makes a password hash slower, by 14 ms where measured. A
+    process that has hashed two passwords at once is 38 MiB smaller.
     """
-    # Other systems have no such function, and no need of it.
+    # Other C libraries have no mallopt.
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
     gc.collect()
-    # The collector need not look at it again with each pass.
+    # Exclude the objects of the start from every later collection.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
 
 
 async def give_back_every_minute() -> None:
-    """Give back to the system what the C library keeps between what is in use."""
+    """Collect garbage and return free heap memory to the system (malloc_trim(3)), every minute."""
     while True:
         await asyncio.sleep(SECONDS)
         gc.collect()

@@ -1,4 +1,4 @@
-"""Trusted proxies: what they say of the client's address and of the origin it asked."""
+"""Trusted proxies: the client address and the origin from their forwarding headers."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -11,9 +11,10 @@ Address = IPv4Address | IPv6Address
 
 
 class TrustedProxies:
-    """ASGI middleware that takes `X-Forwarded-For`, `-Proto` and `-Host` from trusted proxies.
+    """ASGI middleware that applies `X-Forwarded-For`, `-Proto` and `-Host` of trusted proxies.
 
-    It replaces uvicorn's, which takes any text for an address and knows no `X-Forwarded-Host`.
+    It replaces the middleware of uvicorn, which accepts any text as an address and ignores
+    `X-Forwarded-Host`.
     """
 
     def __init__(self, app: ASGIApp, proxies: Sequence[str]) -> None:
@@ -44,14 +45,15 @@ class TrustedProxies:
         host = next(iter(_members(said.get(b"x-forwarded-host", ()))), "")
         if Origin.parse(f"{scope['scheme']}://{host}"):
             told = (b"host", host.encode("latin-1"))
-            # Each is replaced, so that a request with two of them is still refused for it.
+            # Replace every Host header, so that a request with two is still rejected.
             headers = [told if header[0] == b"host" else header for header in scope["headers"]]
             scope["headers"] = headers if told in headers else [told, *headers]
 
     def _client(self, forwarded: Sequence[str], peer: Address) -> Address:
-        """Return the last address that no trusted proxy has, the peer's if a text is no address.
+        """Return the last untrusted address, or the first one if all are trusted.
 
-        Each proxy appends the address of its peer, so a client can only make up what comes first.
+        Each proxy appends the address of its peer, so a client can only forge the first entries.
+        With an invalid entry after the client's address, return the peer's address.
         """
         client = peer
         for text in reversed(forwarded):
@@ -65,15 +67,15 @@ class TrustedProxies:
 
 
 def _members(values: Iterable[bytes]) -> list[str]:
-    """Return the members of a list that may be spread over several headers (RFC 9110, 5.3)."""
+    """Return the members of a list header that may be repeated (RFC 9110, 5.3)."""
     joined = ",".join(value.decode("latin-1") for value in values)
     return [member for text in joined.split(",") if (member := text.strip())]
 
 
 def parse_address(text: str) -> Address | None:
-    """Return the IP address in a text, which may have a port; `None` if there is none.
+    """Parse an IP address with an optional port; return `None` if it is invalid.
 
-    An IPv4 address that is written as IPv6 is returned as IPv4.
+    Convert IPv4-mapped IPv6 addresses to IPv4.
     """
     host, port = text, ""
     if text.startswith("["):

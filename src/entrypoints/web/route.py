@@ -1,9 +1,9 @@
-"""The route class: how every operation reads its request, and writes its answer.
+"""The route class of the API: request parsing, validation and responses of every operation.
 
-FastAPI by itself parses a body before anything else is looked at, echoes what it does not like, and
-ignores what it does not know. This class takes the endpoint's signature as FastAPI has read it and
-judges in the order that the contract gives: 401, 403, 413 and 415, then 404 of the object, 412 and
-428, 400, 422. Dependencies are `async def` functions of the request, and nothing more.
+FastAPI itself parses the body first, echoes invalid input, and ignores unknown names. This class
+uses FastAPI's analysis of the endpoint's signature, but checks in the order of the API contract:
+401, 403, 413 and 415, then 404 of the object, 412 and 428, 400, 422. Dependencies must be `async
+def` functions of the request alone.
 """
 
 from collections.abc import Awaitable, Callable
@@ -41,14 +41,14 @@ from entrypoints.web.validation import (
 from service_layer.queries.base import View
 
 MAX_CACHED_QUERY = 500
-"""How many bytes a query of a list may have to be remembered; many ask for the same."""
+"""Maximum length in bytes of a list query whose parsed parameters are cached."""
 
 EncodedPage = tuple[bytes, str, bytes]
-"""The body of a page, its tag, and the link to the next one, if there is any."""
+"""The body of a page, its entity tag, and the value of its Link header, which may be empty."""
 
 
 class IdConvertor(Convertor[UUID]):
-    """An id in a path; what is not written like one leads nowhere (404)."""
+    """Path convertor of ids. A path with a malformed id has no route (404)."""
 
     regex = ID.pattern
 
@@ -64,7 +64,7 @@ register_url_convertor("id", IdConvertor())
 
 @dataclass(frozen=True)
 class PathEntity:
-    """Tells of an id in a path which thing it names, and how to look at it."""
+    """Metadata of an id in a path: the type of the object, and the function that loads its view."""
 
     entity_name: str
     look: Callable[[Request, UUID], Awaitable[View | None]]
@@ -78,7 +78,7 @@ class EmptyBody(TypedDict):
 
 @dataclass(frozen=True)
 class VersionedResponse:
-    """An answer whose body does not tell the version that its tag has."""
+    """A result whose body does not contain the version for the entity tag."""
 
     body: Any
     version: int
@@ -87,10 +87,10 @@ class VersionedResponse:
 COMMANDS = {
     "completed": "POST to …/complete or …/reopen sets this.",
     "published": "POST to …/publish or …/unpublish sets this.",
-    "product_id": "The workshop sets this as it creates a task to reorder a product.",
+    "product_id": "The service sets this when it creates a reorder task.",
     "archived": "POST to …/archive or …/restore sets this.",
 }
-"""What sets a member that no body takes."""
+"""The details for read-only members that a command or the service sets."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -98,26 +98,30 @@ JSON = (b"application/json",)
 MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
 FORM = (b"application/x-www-form-urlencoded",)
 CONTENT = (b"content-type", b"application/json")
-# A cache may keep it, but asks each time whether it still holds.
+# A cache may store the response, but must revalidate it before each use.
 REVALIDATE = (b"cache-control", b"private, no-cache")
 NO_STORE = (b"cache-control", b"no-store")
 IMAGE = (b"image/png", b"image/jpeg", b"image/webp")
 MAX_IMAGE = 2 * 1024 * 1024
-"""The largest picture in bytes."""
+"""The size limit of an uploaded image, in bytes."""
 
 
 def problems(*codes: str) -> dict[str, Any]:
-    """Return what a route says of the problems that only its own use case has."""
+    """Return the `openapi_extra` that declares the problems specific to one operation."""
     return {"x-problems": list(codes)}
 
 
 class ApiRoute(APIRoute):
-    """One operation of the API."""
+    """A route of the API.
+
+    Raises:
+        TypeError: when the policy has no rule for it, or its signature is not supported.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
         if self.name not in POLICY:
-            raise TypeError(f"{self.name}: policy.py does not say who may use it")
+            raise TypeError(f"{self.name}: no access rule in policy.py")
         self.who = POLICY[self.name]
         given = self.dependant
         self.body_name, self.body_type = _only(given.body_params)
@@ -139,7 +143,7 @@ class ApiRoute(APIRoute):
             raise TypeError(f"{self.name}: dependencies are functions of the request alone")
         self.cached = "GET" in (self.methods or ())
         self.tagged = bool(self.response_model) and (self.cached or _has_version(self))
-        # An operation that takes no body accepts an empty object, and judges whatever else comes.
+        # An operation without a body accepts an empty object, and validates any other body.
         self.reads_body = "GET" not in (self.methods or ())
         self._read_body = TypeAdapter(self.body_type or EmptyBody)
         self._read_query = TypeAdapter(self.query_type) if self.query_name else None
@@ -151,7 +155,6 @@ class ApiRoute(APIRoute):
         self.app = self.serve
 
     def _accepted(self) -> tuple[bytes, ...]:
-        """Return the media types of the body."""
         if self.body_type is bytes:
             return IMAGE
         if any(isinstance(field.field_info, params.Form) for field in self.dependant.body_params):
@@ -159,20 +162,19 @@ class ApiRoute(APIRoute):
         return MERGE_PATCH if "PATCH" in (self.methods or ()) else JSON
 
     def _body_limit(self) -> int:
-        """Return the size of the largest body that the operation reads, in bytes."""
         if self.max_body_size is not None:
             return self.max_body_size
         return MAX_IMAGE if self.accepts is IMAGE else MAX_BODY
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle a request as an ASGI application."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request = Request(scope, receive)
         values: dict[str, Any] = dict(scope["path_params"])
         named = self._path_resource(values)
         await authorize(self.who, request, named)
         if self.who.by_device_key and named is not None and announces_body(headers):
-            # Nothing is read for a stranger. Without a body, the use case asks for the key anyway.
+            # Check the key before reading a body. Without a body, the use case checks it alone.
             await require_key(request, named.id)
         try:
             result = await self._result(scope, headers, request, values)
@@ -191,7 +193,7 @@ class ApiRoute(APIRoute):
     async def _result(
         self, scope: Scope, headers: dict[bytes, bytes], request: Request, values: dict[str, Any]
     ) -> Any:
-        """Return what the endpoint returns for the request."""
+        """Read the request, call the endpoint and return its result."""
         body = b""
         if self.reads_body:
             if self.needs_body or announces_body(headers):
@@ -212,31 +214,29 @@ class ApiRoute(APIRoute):
             raise
 
     def _path_resource(self, values: dict[str, Any]) -> PathResource | None:
-        """Return what the path names first."""
+        """Return the first object named by the path."""
         for name, names in self.path_entities:
             return PathResource(values[name], names.look)
         return None
 
     def _read_value(self, body: bytes) -> dict[str, Any]:
-        """Return the value of the body, by the name that the endpoint has for it."""
+        """Return the validated body as a keyword argument of the endpoint."""
         if self.accepts is IMAGE:
-            # What it is shows when it is decoded; for now it is bytes.
+            # The image decoder validates the bytes later.
             return {self.body_name: body}
         said = parse_form(body) if self.accepts is FORM else parse(body)
         value = validated(self._read_body, said, pointer_in_body, self._about_member)
         return {self.body_name: value} if self.body_name else {}
 
     def _about_member(self, name: str) -> str:
-        """Return what is said of a member that the body does not take."""
+        """Return the detail of the error for a member that the body does not accept."""
         if name not in self._shown_members:
             return NO_MEMBER
         return COMMANDS.get(name, "This is read-only.")
 
     def _require_precondition(self, request: Request, headers: dict[bytes, bytes]) -> None:
         if b"if-match" not in headers and request.app.state.require_if_match:
-            raise ApiProblem(
-                "precondition-required", "Send the ETag of what you have seen in If-Match."
-            )
+            raise ApiProblem("precondition-required", "Send the ETag of the object in If-Match.")
 
     def _take_query(self, scope: Scope, values: dict[str, Any]) -> None:
         query = scope["query_string"]
@@ -244,13 +244,13 @@ class ApiRoute(APIRoute):
             for name in query_parameters(query):
                 raise unknown_field(name)
         elif self.paged and len(query) <= MAX_CACHED_QUERY:
-            # A price is read by the currency of the application, of which a process may have more.
+            # The currency is part of the key: applications in one process may differ in it.
             values[self.query_name] = self._cached_queries(query, CURRENCY.get())
         else:
             values[self.query_name] = self._parse_query(query)
 
     def _parse_query(self, query: bytes) -> Any:
-        """Return the value of a query."""
+        """Return the validated parameters of a query."""
         assert self._read_query is not None
         parameters = query_parameters(query)
         try:
@@ -259,11 +259,16 @@ class ApiRoute(APIRoute):
             )
         except ApiProblem:
             if self.paged and "cursor" in parameters:
-                decode(parameters["cursor"])  # what is wrong with it is told first, by a 400
+                decode(parameters["cursor"])  # a malformed cursor (400) takes precedence
             raise
 
     async def _raise_object_errors_first(self, request: Request, values: dict[str, Any]) -> None:
-        """Raise what comes before a fault in the request: no such thing, or a newer one."""
+        """Raise the errors that take precedence over 400 and 422.
+
+        Raises:
+            NotFound: when an object in the path does not exist.
+            VersionMismatch: when If-Match does not match its version.
+        """
         for name, names in self.path_entities:
             view = await names.look(request, values[name])
             if view is None:
@@ -273,13 +278,16 @@ class ApiRoute(APIRoute):
                 raise VersionMismatch(names.entity_name, view.version)
 
     def _encode(self, seen: Any, version: int | None) -> tuple[bytes, str]:
-        """Return the body that shows something, and its tag."""
+        """Return the JSON body of a result, and its entity tag."""
         assert self._write is not None
         body = self._write.to_json(seen)
         return body, etag(body, version)
 
     def _encode_page(self, scope: Scope, listing: Any) -> EncodedPage:
-        """Return a page as it is written; those who share the items share all of this as well."""
+        """Return an encoded page. Reuse the last one for the same list of items and query.
+
+        Request coalescing gives concurrent equal reads the same list.
+        """
         items, query, written = self._last_page
         if items is not listing["items"] or query != scope["query_string"]:
             items, query = listing["items"], scope["query_string"]
@@ -294,7 +302,7 @@ class ApiRoute(APIRoute):
     def _build_response(
         self, scope: Scope, headers: dict[bytes, bytes], result: Any
     ) -> tuple[int, Headers, bytes]:
-        """Return the answer that shows a result: its status, headers and body."""
+        """Return status, headers and body of the response for a result."""
         status = self.status_code or 200
         sent: Headers = []
         body = b""
@@ -333,7 +341,7 @@ def _has_version(operation: ApiRoute) -> bool:
 
 
 def _only(fields: list[Any]) -> tuple[str, Any]:
-    """Return the name and the type of the one field there may be."""
+    """Return the name and the type of the only field; an empty name without one."""
     if not fields:
         return "", None
     (field,) = fields
@@ -342,14 +350,14 @@ def _only(fields: list[Any]) -> tuple[str, Any]:
 
 
 def announces_body(headers: dict[bytes, bytes]) -> bool:
-    """Whether the head of a request says that a body follows (RFC 9112, 6)."""
+    """Whether the headers of a request announce a body (RFC 9112, 6)."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def problems_of(operation: ApiRoute) -> set[str]:
-    """Return the codes of the problems that an operation can answer with."""
+    """Return the codes of the problems that an operation can respond with."""
     codes = {"invalid", "internal-error", "database-unavailable"}
-    # The server may answer any request with these before the application sees it.
+    # The server may respond with these before the application receives the request.
     codes |= {"request-timeout", "headers-too-large", "overloaded"}
     if operation.path_entities:
         codes.add("not-found")

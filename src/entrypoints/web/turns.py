@@ -1,4 +1,4 @@
-"""Turns: many requests at once are begun in a fair order, and hold nothing else up."""
+"""Fair scheduling: start many concurrent requests in rounds, and alternate between clients."""
 
 import asyncio
 import time
@@ -8,25 +8,25 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ROUND_SECONDS = 0.005
-"""For how long requests are begun before the event loop looks after everything else again."""
+"""Seconds per event loop iteration in which requests start without waiting."""
 
 NEXT = 2
-"""How many of the requests that wait are begun then, of one address or of several."""
+"""Number of waiting requests that start in each round, from one address or several."""
 
 _OF_BODIES = (b"content-length", b"transfer-encoding")
 
 
 class FairScheduler:
-    """ASGI middleware that keeps many requests at once from holding the event loop.
+    """ASGI middleware that keeps a burst of requests from blocking the event loop.
 
-    What a request does between two waits holds up everything else, and most of it comes when all
-    of the request is there. So once requests have been begun for `ROUND_SECONDS`, others wait until
-    the loop has come round, and take turns by the addresses of their clients: a client that sends
-    very many delays its own.
+    The synchronous part of a request blocks all other work, and most of it runs once the request is
+    complete. So a round of starting requests lasts `ROUND_SECONDS`. Later requests wait for the
+    next iteration of the event loop. They start in round-robin order by client address, so that a
+    client with many requests delays only its own.
     """
 
     def __init__(self, app: ASGIApp, *, exempt: Collection[str] = ()) -> None:
-        """Take the application, and the paths that cost nothing and never wait."""
+        """Wrap an application; requests for the exempt paths never wait."""
         self._app = app
         self._exempt = exempt
         self._round_began: float | None = None
