@@ -86,8 +86,8 @@ class Commands(cli.CommandBackend):
         logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
 
     def shown_settings(self) -> Iterator[tuple[str, str, str]]:
-        for told in configuration.shown_settings(self.settings):
-            yield told.name, told.value, told.source
+        for setting in configuration.shown_settings(self.settings):
+            yield setting.name, setting.value, setting.source
 
     def migrate(self, to: str = "head", *, may_lose: bool = False) -> Migration:
         # Imported here, because Alembic is a tenth of a serving process's memory.
@@ -152,12 +152,14 @@ class Commands(cli.CommandBackend):
         passwords = Argon2PasswordHasher()
 
         def tell(uow: UnitOfWork, step: Callable[[], None]) -> str | None:
-            def told(share: float) -> None:
+            def report(share: float) -> None:
                 step()
                 progress(share)
 
             hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
-            return workshop.tell(uow, told, now=clock.utc_now(), currency=self._currency, **hashes)
+            return workshop.tell(
+                uow, report, now=clock.utc_now(), currency=self._currency, **hashes
+            )
 
         with _checked(), self._runner() as runner:
             hash, unknown_hash = (
@@ -441,6 +443,8 @@ def _database_errors_as_failures(database: SqlDatabase) -> Iterator[None]:
         cause = getattr(cause, "orig", None) or cause
         if not isinstance(cause, database.driver_error | DatabaseUnavailable):
             raise
-        told = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
+        reason = trouble if isinstance(trouble, DatabaseUnavailable) else "The database refused."
         said = str(cause).strip().partition("\n")[0]
-        raise Failed(f"{told} ({said})" if said and said != str(told) else str(told)) from None
+        raise Failed(
+            f"{reason} ({said})" if said and said != str(reason) else str(reason)
+        ) from None

@@ -334,12 +334,12 @@ def shown_settings(settings: Settings) -> Iterator[ShownSetting]:
             value = shown(settings.url)
         elif isinstance(value, SecretStr):
             value = "***"
-        told = "" if value is None else str(value)
+        shown = "" if value is None else str(value)
         if isinstance(value, bool):
-            told = told.lower()
+            shown = shown.lower()
         elif isinstance(value, tuple):
-            told = ",".join(value)
+            shown = ",".join(value)
         source = given[name].source if name in given else "default"
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"
-        yield ShownSetting(name, told, source)
+        yield ShownSetting(name, shown, source)

@@ -125,7 +125,7 @@ def checked_report(report: Report) -> Report:
     Raises:
         InvalidField: when a value breaks the rule for its field.
     """
-    kept: Any = {name: validate(REPORT_RULES[name], name, told) for name, told in report.items()}
+    kept: Any = {name: validate(REPORT_RULES[name], name, value) for name, value in report.items()}
     return kept  # type: ignore[no-any-return]
 
 

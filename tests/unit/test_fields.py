@@ -28,6 +28,6 @@ def test_a_pattern_in_the_document_matches_what_is_accepted(
         accepted = True
     except InvalidValue:
         accepted = False
-    told = text(rule).told
+    told = text(rule).json_schema
     assert (re.search(told["pattern"], sent) is not None) == accepted
     assert told.get("minLength", 0) == least

@@ -335,7 +335,7 @@ def test_a_problem_is_explained_in_a_page_to_people_and_in_text_to_programs(clie
     page = stranger(client).get("/problems/invalid", headers={"Accept": "text/html,*/*;q=0.8"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>Invalid</h1>" in page.text
-    assert "<code>errors</code> says which" in page.text
+    assert "<code>errors</code> lists" in page.text
     text = stranger(client).get("/problems/invalid")
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert text.text.startswith("Invalid (422 invalid)\n\n")

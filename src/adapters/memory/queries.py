@@ -205,8 +205,8 @@ class MemoryDeviceQueries(MemoryQueries[Device, DeviceView, DeviceFilter], Devic
 
     async def presences(self, now: datetime) -> Mapping[Presence, int]:
         active = [one for one in self._store.all(Device) if one.status is Status.ACTIVE]
-        told = [device.presence(now) for device in active]
-        return {presence: told.count(presence) for presence in Presence}
+        each = [device.presence(now) for device in active]
+        return {presence: each.count(presence) for presence in Presence}
 
 
 class MemoryTokenQueries(MemoryQueries[Token, TokenView, TokenFilter], TokenQueries):

@@ -4,7 +4,7 @@ from service_layer.errors import Contention, DatabaseUnavailable, WritesRefused
 
 AWAY = "The database cannot be reached."
 FULL = "The database's disk is full; nothing was written."
-BUSY = "The database is busy with somebody else's change."
+BUSY = "The database is locked by another change."
 UNUSABLE = "The database's storage cannot be used."
 SLOW = "The database took too long."
 READ_ONLY = "The database takes no changes at the moment."

@@ -239,8 +239,8 @@ _status_of: Select[Any] = select(devices.c.status).where(*_own)
 
 
 @lru_cache(maxsize=8)
-def _beat(told: tuple[str, ...]) -> ReturningUpdate[Any]:
+def _beat(reported: tuple[str, ...]) -> ReturningUpdate[Any]:
     """Return the UPDATE for a heartbeat that reports these columns."""
-    values: dict[str, Any] = {name: bindparam(name) for name in ("last_seen_at", *told)}
+    values: dict[str, Any] = {name: bindparam(name) for name in ("last_seen_at", *reported)}
     in_service = devices.c.status != Status.RETIRED
     return update(devices).where(*_own, in_service).values(values).returning(devices.c.status)

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from domain.access import SESSION_LIFETIME, TOKEN_NAME, AlreadySetUp, Scope, TokenFilter
 from domain.errors import AuthenticationFailed, NotFound
-from entrypoints.api.users import NewUser, ToldPassword
+from entrypoints.api.users import NewUser, PasswordText
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
     AuthenticatorPort,
@@ -27,7 +27,7 @@ from entrypoints.web.dependencies import (
 )
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.route import ApiRoute, PathEntity, problems
-from entrypoints.web.schema_types import Moment, text, told
+from entrypoints.web.schema_types import Moment, compared_text, text
 from service_layer import access, users
 from service_layer.queries.access import Grant, TokenView
 from service_layer.queries.users import UserView
@@ -40,8 +40,10 @@ class SignIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    username: Annotated[str, told(200)] = Field(description="A username or an e-mail address.")
-    password: ToldPassword
+    username: Annotated[str, compared_text(200)] = Field(
+        description="A username or an e-mail address."
+    )
+    password: PasswordText
     grant_type: Literal["password"] = "password"
     scope: str = Field("", max_length=1_000)
     client_id: str = Field("", max_length=1_000)
@@ -84,7 +86,7 @@ class TokenParameters(ListParameters):
 class FirstAdmin(NewUser):
     """The first admin, and the one-time secret that the server prints at its first start."""
 
-    secret: Annotated[str, told(100)] | None = None
+    secret: Annotated[str, compared_text(100)] | None = None
 
 
 class SetupParameters(BaseModel):
@@ -92,7 +94,7 @@ class SetupParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    secret: Annotated[str, told(100)] | None = Field(
+    secret: Annotated[str, compared_text(100)] | None = Field(
         None, description="The one-time secret, if the body does not contain it."
     )
 

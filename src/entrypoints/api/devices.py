@@ -109,7 +109,7 @@ class Heartbeat(TypedDict, total=False):
 MAX_HEARTBEAT = 16 * 1024
 """The size limit of the body of a heartbeat, in bytes."""
 
-NOTHING_TOLD: Heartbeat = {}
+EMPTY_HEARTBEAT: Heartbeat = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ async def send_heartbeat(
     key_digest: KeyDigest,
     run: UseCases,
     now: Now,
-    told: Annotated[Heartbeat, Body()] = NOTHING_TOLD,
+    heartbeat: Annotated[Heartbeat, Body()] = EMPTY_HEARTBEAT,
 ) -> None:
     """Record a heartbeat of a device, authenticated by its own key. The body is optional."""
-    await run(devices.record_heartbeat, device_id, key_digest, told, now=now)
+    await run(devices.record_heartbeat, device_id, key_digest, heartbeat, now=now)

@@ -26,7 +26,15 @@ from entrypoints.web.dependencies import (
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.policy import OptionalActor
 from entrypoints.web.route import ApiRoute, PathEntity, VersionedResponse, problems
-from entrypoints.web.schema_types import Flag, Search, new_password, text, told, whole, word
+from entrypoints.web.schema_types import (
+    Flag,
+    Search,
+    compared_text,
+    new_password,
+    text,
+    whole,
+    word,
+)
 from service_layer import users
 from service_layer.queries.users import MemberUser, PublicUser, UserView
 
@@ -44,7 +52,7 @@ Name = Annotated[str, text(NAME)]
 Age = Annotated[int, whole(AGE)]
 City = Annotated[str, text(CITY)]
 NewPassword = Annotated[str, new_password(PASSWORD)]
-ToldPassword = Annotated[str, told(1_000, format="password")]
+PasswordText = Annotated[str, compared_text(1_000, format="password")]
 
 
 class Profile(BaseModel):
@@ -88,7 +96,7 @@ class PasswordChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    current: ToldPassword
+    current: PasswordText
     new: NewPassword
 
 

@@ -68,7 +68,7 @@ class Stage:
             happening(at)
             step((at - begin) / (self.now - begin))
 
-    def somebody(self) -> Actor:
+    def random_actor(self) -> Actor:
         """Return a random user who is active at this point."""
         return self.chance.choice(list(self.actors.values()))
 

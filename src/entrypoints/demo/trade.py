@@ -103,7 +103,7 @@ class Store:
         chance, offered = self.stage.chance, self.offered
         weights = [article.weight for article in offered]
         wanted = chance.choices(offered, weights, k=chance.choice((1, 1, 2, 2, 3, 4)))
-        actor = self.stage.somebody()
+        actor = self.stage.random_actor()
         for article in dict.fromkeys(wanted):
             (reason,) = chance.choices(list(NOTES), (60, 34, 4, 2))
             pieces = max(1, round(article.usual * chance.uniform(0.01, 0.09)))

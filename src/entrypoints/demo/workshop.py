@@ -116,7 +116,7 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
 
     def write_down(now: datetime) -> None:
         due_on = (now + timedelta(days=chance.randint(2, 18))).date()
-        assignee = stage.somebody()
+        assignee = stage.random_actor()
         task = tasks.create_task(
             stage.uow,
             title=title,
@@ -125,11 +125,11 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
             due_on=due_on if chance.random() < 0.75 else None,
             assignee_id=assignee.id if chance.random() < 0.8 else None,
             now=now,
-            actor=stage.somebody(),
+            actor=stage.random_actor(),
         )
 
         def complete(now: datetime) -> None:
-            tasks.complete_task(stage.uow, task.id, actor=stage.somebody(), now=now)
+            tasks.complete_task(stage.uow, task.id, actor=stage.random_actor(), now=now)
 
         # Some tasks are never completed.
         if chance.random() < 0.92:
@@ -159,8 +159,8 @@ def _have_set_up(
             key = digest_of(devices.issue_key(stage.uow, id, actor=actor, now=now).key)
 
             def beat(now: datetime) -> None:
-                told: Any = {"agent_version": agent, "metrics": metrics}
-                devices.record_heartbeat(stage.uow, id, key, told, now=now)
+                report: Any = {"agent_version": agent, "metrics": metrics}
+                devices.record_heartbeat(stage.uow, id, key, report, now=now)
 
             stage.plan(stage.now - timedelta(hours=seen), beat)
 

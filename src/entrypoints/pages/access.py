@@ -75,9 +75,11 @@ async def sign_in(
     before = await sessions.known(request)
     form = Form({"then": sent["then"], "username": sent["username"], "password": ""})
     try:
-        told = sent.read(SignIn)
+        credentials = sent.read(SignIn)
         browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(told.username, told.password, address, browser)
+        issued = await authenticator.sign_in(
+            credentials.username, credentials.password, address, browser
+        )
     except FORM_ERRORS as error:
         waiting = kept if sent["resume"] else None
         status = to_problem(error).status

@@ -39,7 +39,7 @@ _LINE = (
 _LEGEND = '<ul class="legend">{keys}</ul>'
 _KEY = (
     '<li><svg class="plot" width="12" height="12" aria-hidden="true"><path class="{kind}"'
-    ' d="{shape}"/></svg>{told}</li>'
+    ' d="{shape}"/></svg>{described}</li>'
 )
 
 Kind = Literal["good", "warn", "bad", "calm"]
@@ -80,8 +80,10 @@ def bar_chart(title: str, values: Sequence[tuple[str, int]], current: int | None
         drawn.append(_text(middle, _BASE - high - 6, compact_number(value), text))
         if at == current or (len(values) - 1 - at) % every == 0:
             drawn.append(_text(middle, _BASE + 16, label, text, inside=True))
-    told = [translate("plots.bar", label=label, value=number(value)) for label, value in values]
-    return _plot(title, ", ".join(told), drawn)
+    described = [
+        translate("plots.bar", label=label, value=number(value)) for label, value in values
+    ]
+    return _plot(title, ", ".join(described), drawn)
 
 
 def step_chart(
@@ -120,7 +122,7 @@ def step_chart(
         drawn.append(_text(100, y - 4, text, at="end"))
     for time, name in ticks(field.since, field.until):
         drawn.append(_text(100 * field.across(time), _BASE + 16, name, inside=True))
-    return _plot(title, field.told(values, reorder_level), drawn)
+    return _plot(title, field.described(values, reorder_level), drawn)
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ class _Field:
             line.append(f"H{_pixels(_WIDE * self.across(time))}V{self.down(value)}")
         return "".join([*line, f"H{_WIDE}"])
 
-    def told(self, values: Sequence[int], level: int | None) -> str:
+    def described(self, values: Sequence[int], level: int | None) -> str:
         """Return the text alternative."""
-        told = translate(
+        described = translate(
             "plots.steps",
             since=day(self.since),
             until=day(self.until),
@@ -159,14 +161,14 @@ class _Field:
             most=number(max(values)),
         )
         if level is None:
-            return told
-        return f"{told} {translate('plots.steps_level', level=number(level))}"
+            return described
+        return f"{described} {translate('plots.steps_level', level=number(level))}"
 
 
 def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
     """Return a bar of segments side by side, and its legend; counts are non-negative."""
     total = sum(part.count for part in whole) or 1
-    told = [
+    described = [
         translate(
             "plots.part", name=p.name, count=number(p.count), share=round(100 * p.count / total)
         )
@@ -183,10 +185,10 @@ def stacked_bar(title: str, whole: Sequence[Segment]) -> Markup:
             drawn.append(_text(left + share * scale / 2, 19, compact_number(part.count), "on"))
         left += share * scale
     keys = Markup().join(
-        _made(_KEY, kind=part.tone, shape=_SHAPES[part.tone], told=text)
-        for part, text in zip(whole, told, strict=True)
+        _made(_KEY, kind=part.tone, shape=_SHAPES[part.tone], described=text)
+        for part, text in zip(whole, described, strict=True)
     )
-    return _plot(title, ", ".join(told), drawn, height=28) + _made(_LEGEND, keys=keys)
+    return _plot(title, ", ".join(described), drawn, height=28) + _made(_LEGEND, keys=keys)
 
 
 def compact_number(value: int) -> str:
@@ -234,9 +236,9 @@ def _text(
 
 
 def _nothing(title: str) -> Markup:
-    told = translate("plots.nothing")
+    described = translate("plots.nothing")
     axis = _made(_ACROSS, kind="axis", y=_BASE)
-    return _plot(title, told, [axis, _text(50, _ABOVE + _HIGH / 2, told)])
+    return _plot(title, described, [axis, _text(50, _ABOVE + _HIGH / 2, described)])
 
 
 def _plot(

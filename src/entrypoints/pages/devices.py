@@ -169,13 +169,13 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
 
 
 def _device_page(request: Request, device: DeviceView, form: Form, status: int = 200) -> Response:
-    told = as_text(device.metrics or {})
+    value = as_text(device.metrics or {})
     return page(
         request,
         "machines/machine.html",
         status=status,
         device=device,
-        metrics=told,
+        metrics=value,
         statuses=statuses(),
         form=form,
     )
@@ -213,6 +213,6 @@ def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     A device chooses its own metrics; values that are not strings are shown as JSON.
     """
     return [
-        (name, told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2))
-        for name, told in metrics.items()
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+        for name, value in metrics.items()
     ]

@@ -110,9 +110,9 @@ class Form:
                 or not self.touched(name)
             ):
                 continue
-            told = _as_json(self[name], schema)
-            if told is not _LEFT_OUT:
-                said[name] = told
+            given = _as_json(self[name], schema)
+            if given is not _LEFT_OUT:
+                said[name] = given
         value: T = validated(adapter, said, pointer_in_body)
         return value
 

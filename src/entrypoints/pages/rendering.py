@@ -180,7 +180,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
 
 def _here(request: Request) -> str:
     """Return the path and query of this page, without the parameter `done`."""
-    asked = [(name, told) for name, told in request.query_params.multi_items() if name != "done"]
+    asked = [(name, given) for name, given in request.query_params.multi_items() if name != "done"]
     return f"{request.url.path}?{urlencode(asked)}" if asked else request.url.path
 
 

@@ -99,9 +99,9 @@ def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...])
     )
     if not fits:
         names = [name.decode() for name in accepted]
-        told = {"Accept-Patch": ", ".join(names)} if b"merge-patch" in accepted[0] else {}
+        accept = {"Accept-Patch": ", ".join(names)} if b"merge-patch" in accepted[0] else {}
         detail = f"Send {' or '.join(names)}, uncompressed, with text in UTF-8."
-        raise ApiProblem("unsupported-media-type", detail, headers=told)
+        raise ApiProblem("unsupported-media-type", detail, headers=accept)
 
 
 def parse_form(body: bytes, max_members: int = 20) -> dict[str, str]:

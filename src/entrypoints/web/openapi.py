@@ -186,8 +186,8 @@ def _tell_prices(document: Json, currency: Currency) -> None:
     for name, schema in document["components"]["schemas"].items():
         members = schema.get("properties", {})
         if "price" in members:
-            told = written if name.endswith("View") else schema_of(currency)
-            members["price"] = {**told, "description": f"In {currency}."}
+            price = written if name.endswith("View") else schema_of(currency)
+            members["price"] = {**price, "description": f"In {currency}."}
     asked = pattern_of(currency)
     for parameter in document["paths"]["/api/v1/products"]["get"]["parameters"]:
         if parameter["name"] in ("min_price", "max_price"):

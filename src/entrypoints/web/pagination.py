@@ -107,9 +107,9 @@ def encode(sort: str, value: Any, id: UUID) -> str:
         value: the value of the sort field of the item.
         id: the id of the item, which breaks ties.
     """
-    told = value.isoformat() if isinstance(value, date) else value
-    told = write_price(value) if isinstance(value, Decimal) else told
-    document = json.dumps([sort, told, id.hex], separators=(",", ":"), ensure_ascii=False)
+    key = value.isoformat() if isinstance(value, date) else value
+    key = write_price(value) if isinstance(value, Decimal) else key
+    document = json.dumps([sort, key, id.hex], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
 
 

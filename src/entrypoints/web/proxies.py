@@ -44,10 +44,10 @@ class TrustedProxies:
             scope["scheme"] = scheme
         host = next(iter(_members(said.get(b"x-forwarded-host", ()))), "")
         if Origin.parse(f"{scope['scheme']}://{host}"):
-            told = (b"host", host.encode("latin-1"))
+            new_host = (b"host", host.encode("latin-1"))
             # Replace every Host header, so that a request with two is still rejected.
-            headers = [told if header[0] == b"host" else header for header in scope["headers"]]
-            scope["headers"] = headers if told in headers else [told, *headers]
+            headers = [new_host if header[0] == b"host" else header for header in scope["headers"]]
+            scope["headers"] = headers if new_host in headers else [new_host, *headers]
 
     def _client(self, forwarded: Sequence[str], peer: Address) -> Address:
         """Return the last untrusted address, or the first one if all are trusted.

@@ -186,8 +186,8 @@ class ApiRoute(APIRoute):
             ):
                 raise ApiProblem("precondition-failed", WEAK) from None
             raise
-        status, told, body = self._build_response(scope, headers, result)
-        await send({"type": "http.response.start", "status": status, "headers": told})
+        status, response_headers, body = self._build_response(scope, headers, result)
+        await send({"type": "http.response.start", "status": status, "headers": response_headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _result(

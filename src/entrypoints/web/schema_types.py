@@ -52,7 +52,7 @@ class Rule:
 
     schema: core_schema.CoreSchema
     check: Callable[[Any], Any]
-    told: Json
+    json_schema: Json
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -68,7 +68,7 @@ class Rule:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> Json:
-        return dict(self.told)
+        return dict(self.json_schema)
 
 
 STRING = core_schema.str_schema(strict=True)
@@ -86,11 +86,11 @@ def text(rule: TextRule) -> Rule:
         end = f"[^{NOT_IN_LINES}{WHITE}]"
         more = f"{some[:-1]}{{{rule.min - 2},}}"
         core = f"(?:{VISIBLE}{more}{end}|{end}{more}{VISIBLE}|{end}{core}{end})"
-    told: Json = {"type": "string", "maxLength": rule.max}
+    json_schema: Json = {"type": "string", "maxLength": rule.max}
     if rule.min:
-        told["minLength"] = rule.min
-    told["pattern"] = f"^[{WHITE}]*{core}[{WHITE}]*$"
-    return Rule(STRING, rule, told)
+        json_schema["minLength"] = rule.min
+    json_schema["pattern"] = f"^[{WHITE}]*{core}[{WHITE}]*$"
+    return Rule(STRING, rule, json_schema)
 
 
 def word(rule: PatternRule) -> Rule:
@@ -101,13 +101,13 @@ def word(rule: PatternRule) -> Rule:
 
 def new_password(rule: PasswordRule) -> Rule:
     """A new password."""
-    told: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
+    json_schema: Json = {"type": "string", "minLength": rule.min, "maxLength": rule.max}
     printable = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-    told |= {"format": "password", "writeOnly": True, "pattern": printable}
-    return Rule(STRING, rule, told)
+    json_schema |= {"format": "password", "writeOnly": True, "pattern": printable}
+    return Rule(STRING, rule, json_schema)
 
 
-def told(max: int, **more: str) -> Rule:
+def compared_text(max: int, **more: str) -> Rule:
     """A text that is compared with stored values and never stored, such as a password."""
 
     def check(value: str) -> str:
@@ -135,10 +135,10 @@ def whole(rule: IntegerRule) -> Rule:
             raise ValueError("Enter a whole number.")
         return rule(value)
 
-    told: Json = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
+    json_schema: Json = {"type": "integer", "minimum": rule.min, "maximum": rule.max}
     if not rule.zero:
-        told["not"] = {"const": 0}
-    return Rule(core_schema.any_schema(), read, told)
+        json_schema["not"] = {"const": 0}
+    return Rule(core_schema.any_schema(), read, json_schema)
 
 
 def whole_parameter(rule: IntegerRule) -> Rule:
@@ -149,7 +149,7 @@ def whole_parameter(rule: IntegerRule) -> Rule:
             raise ValueError("Enter a whole number.")
         return rule(int(value))
 
-    return Rule(STRING, read, whole(rule).told)
+    return Rule(STRING, read, whole(rule).json_schema)
 
 
 def document(rule: JsonRule) -> Rule:

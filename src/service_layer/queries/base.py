@@ -40,7 +40,7 @@ class View:
     updated_at: datetime
 
     @classmethod
-    def from_entity(cls, entity: Entity, /, **told: Any) -> Self:
+    def from_entity(cls, entity: Entity, /, **values: Any) -> Self:
         """Return the view of a loaded aggregate.
 
         Fields are copied by name. Keyword arguments give derived fields and those of other
@@ -48,9 +48,9 @@ class View:
         """
         held = vars(entity)  # faster than getattr for each field
         for name in cls._names():
-            if name not in told:
-                told[name] = held[name] if name in held else getattr(entity, name)
-        return holding(cls, told)
+            if name not in values:
+                values[name] = held[name] if name in held else getattr(entity, name)
+        return holding(cls, values)
 
     @classmethod
     @cache

@@ -34,10 +34,10 @@ class Nearness:
         mine.until = now + EVERY
         # Only speed depends on this, and systems differ in what they report and permit.
         with suppress(OSError, AttributeError):
-            told = Path(f"/proc/self/task/{loop}/stat").read_bytes()
+            stat = Path(f"/proc/self/task/{loop}/stat").read_bytes()
             # Field 39. The second field, the name, may contain any character, so count from its
             # end.
-            processor = int(told.rpartition(b")")[2].split()[36])
+            processor = int(stat.rpartition(b")")[2].split()[36])
             if processor != getattr(mine, "processor", None):
                 os.sched_setaffinity(0, {processor})
                 mine.processor = processor

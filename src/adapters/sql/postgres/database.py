@@ -119,15 +119,15 @@ class _Readers:
                 try:
                     return await self._read_once(sql, values)
                 except ConnectionLost:
-                    return await self._read_once(sql, values, anew=True)
+                    return await self._read_once(sql, values, reconnect=True)
         except TimeoutError:
             raise DatabaseUnavailable(AWAY) from None
 
-    async def _read_once(self, sql: str, values: Values, *, anew: bool = False) -> list[Row]:
-        """Read on a free connection, or on a new one in its place if `anew`."""
+    async def _read_once(self, sql: str, values: Values, *, reconnect: bool = False) -> list[Row]:
+        """Read on a free connection, or on a new one in its place if `reconnect`."""
         reader = self._free.popleft()
         try:
-            if reader is not None and anew:
+            if reader is not None and reconnect:
                 await reader.close()
                 reader = None
             if reader is None:

@@ -39,10 +39,10 @@ _PRESENCE: Mapping[Presence, ColumnElement[bool]] = {
 
 
 def _presence() -> ColumnElement[Any]:
-    told: list[Any] = [
+    cases: list[Any] = [
         (holds, literal_column(f"'{presence}'")) for presence, holds in _PRESENCE.items()
     ]
-    return coerced(case(*told), EnumText(Presence)).label("presence")
+    return coerced(case(*cases), EnumText(Presence)).label("presence")
 
 
 class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
