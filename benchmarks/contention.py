@@ -55,11 +55,11 @@ BOOKS = {
 async def run(service: Service, seconds: float, connections: int) -> Crowd:
     """Run the clients for this many seconds; return their shared record."""
     crowd = Crowd()
-    open = [
+    opened = [
         Connection(service.port, (ADMIN, MEMBER, OTHER)[place % 3].token)
         for place in range(connections)
     ]
-    admin = open[0]
+    admin = opened[0]
     for kind, number in {"users": 4, "categories": 3, "posts": 3, "devices": 3}.items():
         for _ in range(number):
             await crowd.make(admin, kind, new(crowd, kind))
@@ -68,10 +68,10 @@ async def run(service: Service, seconds: float, connections: int) -> Crowd:
         stock = {"stock": 10} if place < FREE["products"] else {}
         await crowd.make(admin, "products", {**new(crowd, "products"), **stock})
     until = time.monotonic() + seconds
-    await asyncio.gather(*(Somebody(crowd, one).live(until) for one in open))
+    await asyncio.gather(*(Somebody(crowd, one).live(until) for one in opened))
     for thing in crowd.all:
         await look(crowd, admin, thing)
-    for connection in open:
+    for connection in opened:
         connection.close()
     return crowd
 

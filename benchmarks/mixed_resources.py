@@ -198,8 +198,8 @@ def main() -> None:
             for question in asked:
                 check(service, question)
                 bench.time(question, 1, folder / "plan.lua")
-            for round in range(given.rounds):
-                for question in asked[round % len(asked) :] + asked[: round % len(asked)]:
+            for turn in range(given.rounds):
+                for question in asked[turn % len(asked) :] + asked[: turn % len(asked)]:
                     took = bench.time(question, given.seconds, folder / "plan.lua")
                     measured.setdefault(question.name, []).append(took)
         print(table(asked, measured))

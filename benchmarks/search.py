@@ -133,17 +133,17 @@ class Timer:
     def __init__(self, queries: SqlProductQueries, times: int) -> None:
         self.queries, self.times = queries, times
 
-    async def milliseconds(self, filter: ProductFilter, slice: PageRequest) -> float:
+    async def milliseconds(self, filter: ProductFilter, page_request: PageRequest) -> float:
         """Return the median of several runs; slow queries run less often."""
         took: list[float] = []
         while len(took) < self.times and sum(took) < 3_000:
-            took.append(await self.once(filter, slice))
+            took.append(await self.once(filter, page_request))
         return statistics.median(took)
 
-    async def once(self, filter: ProductFilter, slice: PageRequest) -> float:
+    async def once(self, filter: ProductFilter, page_request: PageRequest) -> float:
         """Return the milliseconds for one page."""
         started = time.perf_counter()
-        await self.queries.list(filter, slice)
+        await self.queries.list(filter, page_request)
         return (time.perf_counter() - started) * 1000
 
     async def far(self, order: PageRequest, page: int) -> tuple[float, float]:

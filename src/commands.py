@@ -132,13 +132,13 @@ class Commands(cli.CommandBackend):
         with _checked():
             password = PASSWORD(password)
             require_unlike_logins(password, "password", username=username, email=email)
-            hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
+            password_hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
             self._perform(
                 users.create_admin,
                 username=username,
                 email=email,
                 name=name,
-                password_hash=hash,
+                password_hash=password_hash,
                 now=clock.utc_now(),
             )
 
@@ -156,13 +156,13 @@ class Commands(cli.CommandBackend):
                 step()
                 progress(share)
 
-            hashes = {"password_hash": hash, "unknown_hash": unknown_hash}
+            hashes = {"password_hash": password_hash, "unknown_hash": unknown_hash}
             return workshop.tell(
                 uow, report, now=clock.utc_now(), currency=self._currency, **hashes
             )
 
         with _checked(), self._runner() as runner:
-            hash, unknown_hash = (
+            password_hash, unknown_hash = (
                 asyncio.run(passwords.hash_password(one)) for one in (password, unknown)
             )
             username = runner.perform_in_steps(tell)

@@ -223,8 +223,8 @@ def _walk(connection: sa.Connection, kept: Kept) -> Iterator[list[Row]]:
         yield rows
 
 
-def _batches(all: Iterable[Any]) -> Iterator[list[Any]]:
-    listed = list(all)
+def _batches(every: Iterable[Any]) -> Iterator[list[Any]]:
+    listed = list(every)
     for start in range(0, len(listed), BATCH):
         yield listed[start : start + BATCH]
 

@@ -47,13 +47,15 @@ class Argon2PasswordHasher(PasswordHasher):
         longest = STRANGERS_NEW_WAITING if stranger else WAITING
         return await self._in_turn(lambda: self._hasher.hash(password), longest)
 
-    async def verify(self, hash: str | None, password: str, *, stranger: bool = False) -> bool:
+    async def verify(
+        self, password_hash: str | None, password: str, *, stranger: bool = False
+    ) -> bool:
         def verify() -> bool:
             try:
-                self._hasher.verify(hash or self._nobodys.result(), password)
+                self._hasher.verify(password_hash or self._nobodys.result(), password)
             except (VerificationError, InvalidHashError):
                 return False
-            return hash is not None
+            return password_hash is not None
 
         return await self._in_turn(verify, STRANGERS_WAITING if stranger else WAITING)
 

@@ -256,7 +256,7 @@ class User(Entity):
         if members := tuple(name for name in different if name not in said):
             self.record(UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
 
-    def change_password(self, hash: str, now: datetime, *, by: Actor) -> None:
+    def change_password(self, password_hash: str, now: datetime, *, by: Actor) -> None:
         """Replace the password hash.
 
         Raises:
@@ -264,7 +264,7 @@ class User(Entity):
         """
         require_self_or_admin(by, self.id)
         require_session(by)
-        self.password_hash = hash
+        self.password_hash = password_hash
         self.updated_at = now
         self.record(PasswordChanged(aggregate_id=self.id, at=now, by=by.id))
 

@@ -58,9 +58,9 @@ class PasswordHashing:
         counters = address_counters(address)
         async with self._throttle.attempt(address, counters):
             await self._require_free(username, email)
-            hash = await self._passwords.hash_password(password, stranger=True)
+            password_hash = await self._passwords.hash_password(password, stranger=True)
             await self._throttle.register_failure(counters)
-            return hash
+            return password_hash
 
     async def for_first_admin(
         self, secret: str, *, username: str, email: str, password: str

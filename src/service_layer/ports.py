@@ -25,7 +25,9 @@ class PasswordHasher(ABC):
         """
 
     @abstractmethod
-    async def verify(self, hash: str | None, password: str, *, stranger: bool = False) -> bool:
+    async def verify(
+        self, password_hash: str | None, password: str, *, stranger: bool = False
+    ) -> bool:
         """Return whether the hash matches the password.
 
         Without a hash the result is false after the same time. `stranger` marks a caller without

@@ -207,15 +207,15 @@ class Runner:
     def _write(self) -> None:
         """Collect queued jobs into batches and run them: the main loop of the writer thread."""
         waiting: list[Job | None] = []
-        open = True
-        while open:
+        running = True
+        while running:
             several = len(waiting) > 1
             waiting = [self._jobs.get()]
             if several and waiting[0] is not None:
                 waiting[0].linger(self._batch_is_full, self.LINGER_TICKS, self.LINGER_SECONDS)
             while len(waiting) < self.MAX_BATCH and not self._jobs.empty():
                 waiting.append(self._jobs.get())
-            open = None not in waiting
+            running = None not in waiting
             jobs = [job for job in waiting if job]
             try:
                 self._run_batch(jobs)

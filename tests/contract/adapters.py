@@ -47,8 +47,10 @@ def get(backend: Backend, id: UUID) -> TaskView | None:
     return backend.ask(backend.tasks.get(id, NOON))
 
 
-def items(backend: Backend, filter: TaskFilter = ALL, slice: PageRequest = FIRST) -> list[TaskView]:
-    return backend.ask(backend.tasks.list_page(filter, slice)).items
+def items(
+    backend: Backend, filter: TaskFilter = ALL, page_request: PageRequest = FIRST
+) -> list[TaskView]:
+    return backend.ask(backend.tasks.list_page(filter, page_request)).items
 
 
 def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
@@ -618,11 +620,11 @@ def test_titles_sort_without_case_and_accents_and_by_id_among_equals(backend: Ba
     for title in ["zebra", "Äpfel", "apfel", "Banana", "10", "Zebra", "_", "éclair", "Ecru"]:
         add(backend, title)
 
-    up = items(backend, slice=PageRequest(sort="title", limit=100))
+    up = items(backend, page_request=PageRequest(sort="title", limit=100))
     assert [task.title for task in up] == [
         "10", "_", "Äpfel", "apfel", "Banana", "éclair", "Ecru", "zebra", "Zebra",
     ]  # fmt: skip
-    down = items(backend, slice=PageRequest(sort="title", descending=True, limit=100))
+    down = items(backend, page_request=PageRequest(sort="title", descending=True, limit=100))
     assert down == up[::-1]
 
 
@@ -635,22 +637,22 @@ def test_tasks_without_a_date_come_last_whichever_way_dates_run(
 
     titles = [
         task.title
-        for task in items(backend, slice=PageRequest(sort="due_on", descending=descending))
+        for task in items(backend, page_request=PageRequest(sort="due_on", descending=descending))
     ]
     dates = ["3", "3", "2", "1"] if descending else ["1", "2", "3", "3"]
     assert titles == [*dates, "None", "None"]
 
 
-def walk(backend: Backend, filter: TaskFilter, slice: PageRequest) -> list[TaskView]:
+def walk(backend: Backend, filter: TaskFilter, page_request: PageRequest) -> list[TaskView]:
     """Follow the cursors to the end."""
     seen: list[TaskView] = []
     for _ in range(1_000):
-        page = backend.ask(backend.tasks.list_page(filter, slice))
+        page = backend.ask(backend.tasks.list_page(filter, page_request))
         seen += page.items
         if page.next_key is None:
             return seen
-        assert len(page.items) == slice.limit
-        slice = replace(slice, after=page.next_key)
+        assert len(page.items) == page_request.limit
+        page_request = replace(page_request, after=page.next_key)
     raise AssertionError("the walk does not end")
 
 
@@ -795,14 +797,14 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 
     ids = [add(backend, f"t {n % 7}", priority=n % 4, due_on=due(n)) for n in range(60)]
     gone = set(ids[::5])
-    slice = PageRequest(sort=sort, limit=7)
+    page_request = PageRequest(sort=sort, limit=7)
     seen: list[UUID] = []
     for step in range(100):
-        page = backend.ask(backend.tasks.list_page(ALL, slice))
+        page = backend.ask(backend.tasks.list_page(ALL, page_request))
         seen += [task.id for task in page.items]
         if page.next_key is None:
             break
-        slice = replace(slice, after=page.next_key)
+        page_request = replace(page_request, after=page.next_key)
         add(backend, f"t {step % 7}", priority=step % 4, due_on=due(step))
         if gone:
             with backend.open() as uow:

@@ -687,16 +687,16 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
             uow.commit()
 
 
-def walk(queries: Any, backend: Backend, filter: Any, slice: PageRequest) -> list[Any]:
+def walk(queries: Any, backend: Backend, filter: Any, page_request: PageRequest) -> list[Any]:
     """Follow the cursors to the end."""
     seen: list[Any] = []
     for _ in range(1_000):
-        page = backend.ask(queries.list_page(filter, slice))
+        page = backend.ask(queries.list_page(filter, page_request))
         seen += page.items
         if page.next_key is None:
             return seen
-        assert len(page.items) == slice.limit
-        slice = replace(slice, after=page.next_key)
+        assert len(page.items) == page_request.limit
+        page_request = replace(page_request, after=page.next_key)
     raise AssertionError("the walk does not end")
 
 

@@ -66,9 +66,9 @@ def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
 
 
 def listed(
-    backend: Backend, filter: DeviceFilter = ALL, slice: PageRequest = FIRST
+    backend: Backend, filter: DeviceFilter = ALL, page_request: PageRequest = FIRST
 ) -> list[DeviceView]:
-    return backend.ask(backend.devices.list_page(filter, slice)).items
+    return backend.ask(backend.devices.list_page(filter, page_request)).items
 
 
 def told(backend: Backend, id: UUID, now: datetime) -> Presence:
@@ -402,13 +402,13 @@ def test_devices_that_were_never_seen_come_last_whichever_way_times_run(
             beat(backend, id, new_key(backend, id), NOON + timedelta(seconds=second))
 
     names = []
-    slice = PageRequest(sort="last_seen_at", descending=descending, limit=2)
+    page_request = PageRequest(sort="last_seen_at", descending=descending, limit=2)
     while True:
-        page = backend.ask(backend.devices.list_page(ALL, slice))
+        page = backend.ask(backend.devices.list_page(ALL, page_request))
         names += [device.name for device in page.items]
         if page.next_key is None:
             break
-        slice = replace(slice, after=page.next_key)
+        page_request = replace(page_request, after=page.next_key)
     seen = ["3", "2", "1"] if descending else ["1", "2", "3"]
     assert names == [*seen, "None", "None"]
 
@@ -477,13 +477,13 @@ def test_filters_orders_and_pages_of_devices_agree_with_the_domain(
         order = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
         expected = in_order(meant, SORTS[sort], descending)
         walked: list[DeviceView] = []
-        slice = order
+        page_request = order
         while True:
-            page = backend.ask(backend.devices.list_page(filter, slice))
+            page = backend.ask(backend.devices.list_page(filter, page_request))
             walked += page.items
             if page.next_key is None:
                 break
-            slice = replace(slice, after=page.next_key)
+            page_request = replace(page_request, after=page.next_key)
         assert walked == [DeviceView.of(device, NOON) for device in expected]
 
         skip = data.draw(st.integers(0, 6))

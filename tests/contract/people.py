@@ -67,9 +67,9 @@ def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
 
 
 def users(
-    backend: Backend, filter: UserFilter | None = None, slice: PageRequest = FIRST
+    backend: Backend, filter: UserFilter | None = None, page_request: PageRequest = FIRST
 ) -> list[UserView]:
-    return backend.ask(backend.users.list_page(filter or UserFilter(), slice)).items
+    return backend.ask(backend.users.list_page(filter or UserFilter(), page_request)).items
 
 
 def get(backend: Backend, id: UUID) -> UserView:
@@ -147,12 +147,12 @@ def test_of_twenty_who_register_one_address_at_once_one_gets_it(backend: Backend
 
 def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend) -> None:
     ways: list[dict[str, Any]] = [{"role": Role.MEMBER}, {"is_active": False}]
-    for round in range(10):
-        other = register(backend, f"admin{round}", role=Role.ADMIN)
+    for turn in range(10):
+        other = register(backend, f"admin{turn}", role=Role.ADMIN)
         pair = [ADMIN.id, other]
 
         def undo(
-            place: int, pair: list[UUID] = pair, change: dict[str, Any] = ways[round % 2]
+            place: int, pair: list[UUID] = pair, change: dict[str, Any] = ways[turn % 2]
         ) -> str:
             actor = replace(ADMIN.actor, id=pair[1 - place])
             try:
@@ -233,8 +233,8 @@ def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend
 def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
     backend: Backend,
 ) -> None:
-    for round in range(10):
-        id = register(backend, f"passing{round}")
+    for turn in range(10):
+        id = register(backend, f"passing{turn}")
 
         def meet(place: int, id: UUID = id) -> str:
             try:
@@ -382,15 +382,17 @@ def test_filters_and_orders_of_users_agree_with_the_domain(
         descending = data.draw(st.booleans())
         meant = [user for user in entities if filter.matches(user)]
         expected = in_order(meant, SORTS[sort], descending)
-        slice = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 5)))
+        page_request = PageRequest(
+            sort=sort, descending=descending, limit=data.draw(st.integers(1, 5))
+        )
         seen: list[UserView] = []
         for _ in range(20):
-            page = backend.ask(backend.users.list_page(filter, replace(slice, count=True)))
+            page = backend.ask(backend.users.list_page(filter, replace(page_request, count=True)))
             assert page.total == len(meant)
             seen += page.items
             if page.next_key is None:
                 break
-            slice = replace(slice, after=page.next_key)
+            page_request = replace(page_request, after=page.next_key)
         assert seen == [UserView.of(user) for user in expected]
     finally:
         with backend.open() as uow:
@@ -527,8 +529,8 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
 def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
     backend: Backend,
 ) -> None:
-    for round in range(10):
-        id = register(backend, f"passing{round}")
+    for turn in range(10):
+        id = register(backend, f"passing{turn}")
         actor = replace(MEMBER.actor, id=id)
         known_by = _token_of(backend, id)
 
@@ -630,7 +632,7 @@ def test_an_inactive_user_is_granted_nothing(backend: Backend) -> None:
 def test_whoever_changes_while_they_sign_in_does_not_come_in(
     backend: Backend, meanwhile: str
 ) -> None:
-    counted = counters(hash=PASSWORD_HASH)
+    counted = counters(password_hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
             user_use_cases.delete_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
@@ -670,8 +672,10 @@ def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend
 # Failed sign-ins
 
 
-def counters(login: str = "bob", address: str = "here", hash: str | None = None) -> Counters:
-    return sign_in_counters(login, address, hash)
+def counters(
+    login: str = "bob", address: str = "here", password_hash: str | None = None
+) -> Counters:
+    return sign_in_counters(login, address, password_hash)
 
 
 def fail(backend: Backend, at: datetime, counted: Counters | None = None) -> int | None:
@@ -693,7 +697,7 @@ def test_of_many_failures_at_once_only_so_many_are_told(backend: Backend) -> Non
 def test_a_right_password_that_was_judged_beyond_the_limit_opens_no_session(
     backend: Backend,
 ) -> None:
-    counted = counters(hash=PASSWORD_HASH)
+    counted = counters(password_hash=PASSWORD_HASH)
     for _ in range(5):
         fail(backend, NOON, counted)
     with pytest.raises(TooManyAttempts):
@@ -745,7 +749,7 @@ def test_failures_elsewhere_are_counted_apart(backend: Backend) -> None:
     for other in (
         counters(login="cleo"),
         counters(address="elsewhere"),
-        counters(hash="a new password"),
+        counters(password_hash="a new password"),
         known_browser_counters("bob", "a browser", PASSWORD_HASH),
         confirmation_counters(MEMBER.id, PASSWORD_HASH),
     ):
@@ -823,14 +827,14 @@ def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: B
 def test_of_many_who_set_up_at_once_one_does(backend: Backend) -> None:
     first = ADMIN.id
     # That one comes between the looks of another is left to chance, so there are many rounds.
-    for round in range(ROUNDS):
+    for turn in range(ROUNDS):
         with backend.open() as uow:
             uow.users.get(first).is_active = False
             uow.commit()
         secret = perform(backend, access.prepare_setup, now=NOON)
 
-        def set_up(number: int, round: int = round, secret: str = secret) -> UUID | None:
-            name = f"eve{round}.{number}"
+        def set_up(number: int, turn: int = turn, secret: str = secret) -> UUID | None:
+            name = f"eve{turn}.{number}"
             try:
                 user = perform(
                     backend,

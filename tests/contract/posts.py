@@ -107,15 +107,17 @@ def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
         descending = data.draw(st.booleans())
         meant = [post for post in entities if filter.matches(post)]
         expected = in_order(meant, SORTS[sort], descending)
-        slice = PageRequest(sort=sort, descending=descending, limit=data.draw(st.integers(1, 4)))
+        page_request = PageRequest(
+            sort=sort, descending=descending, limit=data.draw(st.integers(1, 4))
+        )
         seen: list[PostView] = []
         for _ in range(20):
-            page = backend.ask(backend.posts.list_page(filter, replace(slice, count=True)))
+            page = backend.ask(backend.posts.list_page(filter, replace(page_request, count=True)))
             assert page.total == len(meant)
             seen += page.items
             if page.next_key is None:
                 break
-            slice = replace(slice, after=page.next_key)
+            page_request = replace(page_request, after=page.next_key)
         assert seen == [PostView.of(post, seen_by) for post in expected]
     finally:
         with backend.open() as uow:

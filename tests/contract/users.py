@@ -46,8 +46,8 @@ def picture(format: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
     return kept.getvalue()
 
 
-def put_picture(client: Client, path: str, content: bytes, type: str = "image/png") -> Any:
-    return client.put(f"{path}/image", content=content, headers={"Content-Type": type})
+def put_picture(client: Client, path: str, content: bytes, media_type: str = "image/png") -> Any:
+    return client.put(f"{path}/image", content=content, headers={"Content-Type": media_type})
 
 
 # Taking people in

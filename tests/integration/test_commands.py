@@ -152,9 +152,9 @@ def test_the_password_is_the_first_line_without_its_end(
         )
         == 0
     )
-    hash = password_hash(sqlite_place, "eve")
+    hashed = password_hash(sqlite_place, "eve")
 
-    assert asyncio.run(Argon2PasswordHasher().verify(hash, " long enough "))
+    assert asyncio.run(Argon2PasswordHasher().verify(hashed, " long enough "))
 
 
 @pytest.mark.parametrize("password", [b"long\0enough\n", b"long enough\r\r\n", b"long\tenough\n"])

@@ -270,10 +270,10 @@ def test_whenever_the_file_is_replaced_no_acknowledged_change_is_lost_and_no_fil
     with ThreadPoolExecutor(6) as threads:
         working = [threads.submit(write, number) for number in range(4)]
         working += [threads.submit(read, query) for query in ("limit=5", "q=1")]
-        for round in range(15):
+        for turn in range(15):
             other = Path(shutil.copy(sqlite_template, tmp_path / "other.db"))
             time.sleep(0.3)
-            sqlite_place.rename(tmp_path / f"aside{round}.db")
+            sqlite_place.rename(tmp_path / f"aside{turn}.db")
             other.rename(sqlite_place)
         before = len(acknowledged)
         try:

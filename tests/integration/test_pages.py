@@ -61,12 +61,12 @@ def rows_looked_at(node: dict[str, Any]) -> float:
     return float(below + own * node["Actual Loops"] if "Relation Name" in node else below)
 
 
-def populate_names(place: Path | URL, open: Callable[[], UnitOfWork]) -> None:
+def populate_names(place: Path | URL, begin: Callable[[], UnitOfWork]) -> None:
     """Take in people and categories that nothing names.
 
     With a handful of them PostgreSQL would rather read them all for each row that might name one.
     """
-    with open() as uow:
+    with begin() as uow:
         for n in range(500):
             users.create_user(
                 uow, username=f"extra{n}", email=f"extra{n}@example.org", name="Somebody",
@@ -96,12 +96,12 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
-        slice = PageRequest(sort=sort, descending=descending, limit=100)
-        ends = [slice]
-        for _ in range(ROWS // slice.limit - 1):
+        page_request = PageRequest(sort=sort, descending=descending, limit=100)
+        ends = [page_request]
+        for _ in range(ROWS // page_request.limit - 1):
             last = backend.ask(backend.tasks.list_page(TaskFilter(today=TODAY), ends[-1])).next_key
             assert last is not None
-            ends.append(replace(slice, after=last))
+            ends.append(replace(page_request, after=last))
         assert all(one.after != other.after for one, other in pairwise(ends))
         for asked in (ends[0], ends[5], ends[-2]):
             statement = queries._page(QueryShape.of({}, asked))
@@ -109,7 +109,7 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             steps = plan(place, statement, values)
             if isinstance(place, URL):
                 # A page with dates and a page without, each with the row that tells of more.
-                assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+                assert rows_looked_at(steps) <= 2 * (page_request.limit + 1)
             else:
                 of_tasks = [step for step in steps if "tasks" in step]
                 assert of_tasks
@@ -152,21 +152,21 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
 
 
 def assert_walked(
-    place: Path | URL, table: str, queries: Any, slice: PageRequest, given: Any
+    place: Path | URL, table: str, queries: Any, page_request: PageRequest, given: Any
 ) -> None:
     """Assert that an index leads straight to a page, wherever it begins, and sorts it as well."""
     database = database_at(place)
-    everything = replace(slice, limit=ROWS)
+    everything = replace(page_request, limit=ROWS)
     with sql_backend(database) as backend:
         values = {**given, **page_values(everything)}
         page = queries._page(QueryShape.of(given, everything))
         rows = backend.ask(database.fetch(page, values, short=True))
     last = rows[len(rows) // 2]
-    for asked in (slice, replace(slice, after=(last[-1], last[0]))):
+    for asked in (page_request, replace(page_request, after=(last[-1], last[0]))):
         statement = queries._page(QueryShape.of(given, asked))
         steps = plan(place, statement, statement.values({**given, **page_values(asked)}))
         if isinstance(place, URL):
-            assert rows_looked_at(steps) <= 2 * (slice.limit + 1)
+            assert rows_looked_at(steps) <= 2 * (page_request.limit + 1)
         else:
             of_table = [step for step in steps if table in step]
             assert of_table
@@ -194,14 +194,14 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
             execute(place, "VACUUM ANALYZE products")
             execute(place, "VACUUM ANALYZE movements")
         for sort in PRODUCT_SORTS:
-            slice = PageRequest(sort=sort, descending=descending, limit=50)
+            page_request = PageRequest(sort=sort, descending=descending, limit=50)
             assert_walked(
-                place, "products", SqlProductQueries(database), slice, {"archived": False}
+                place, "products", SqlProductQueries(database), page_request, {"archived": False}
             )
-        slice = PageRequest(sort="created_at", descending=descending, limit=50)
+        page_request = PageRequest(sort="created_at", descending=descending, limit=50)
         given = {"product_id": one.id}
         ledger = SqlMovementQueries(database)
-        assert_walked(place, "movements", ledger, slice, given)
+        assert_walked(place, "movements", ledger, page_request, given)
         steps = plan(place, ledger._latest, ledger._latest.values({**given, "most": 50}))
         if isinstance(place, URL):
             assert rows_looked_at(steps) == 50

@@ -155,8 +155,8 @@ def assert_survives_kills(service: Service, kills: int) -> None:
     """Kill a service amid 32 clients, and again; assert that every acknowledged task is there."""
     acknowledged: dict[str, str] = {}
     with service:
-        for round in range(kills):
-            create_until_killed(service, f"{round}", acknowledged, 100 * (round + 1))
+        for turn in range(kills):
+            create_until_killed(service, f"{turn}", acknowledged, 100 * (turn + 1))
             service.start()
         with service.client() as client:
             kept = walk(client, "created_at", limit=100)

@@ -407,7 +407,10 @@ def test_connections_that_all_broke_while_they_were_idle_show_to_nobody(
         found = (TaskFilter(today=NOON.date(), q=str(n)) for n in range(8))
         return started(
             backend.tasks.one(ids[0], NOON),
-            *(backend.tasks.list_page(everything, slice) for slice in (*pages, *long)),
+            *(
+                backend.tasks.list_page(everything, page_request)
+                for page_request in (*pages, *long)
+            ),
             *(
                 backend.tasks.list_page(filter, PageRequest(sort="title", limit=1))
                 for filter in found

@@ -88,9 +88,9 @@ def has_trigrams(server: URL) -> bool:
 
 def ask(backend: Backend, q: str, sort: str = "created_at", *, count: bool = False) -> int:
     """Search, and return how many rows there are on the first page."""
-    slice = PageRequest(sort=sort, limit=20, count=count)
+    page_request = PageRequest(sort=sort, limit=20, count=count)
     return len(
-        backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date(), q=q), slice)).items
+        backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date(), q=q), page_request)).items
     )
 
 

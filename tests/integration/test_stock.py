@@ -25,8 +25,8 @@ def test_of_two_hundred_clients_a_hundred_get_the_hundred_pieces_five_times(
     service: Service,
 ) -> None:
     with service, service.client() as client:
-        for round in range(5):
-            path = add(client, 100, name=f"Screws {round}", reorder_level=10)
+        for turn in range(5):
+            path = add(client, 100, name=f"Screws {turn}", reorder_level=10)
 
             outcomes = sell_at_once(service, *[path] * 200)
 
@@ -34,7 +34,7 @@ def test_of_two_hundred_clients_a_hundred_get_the_hundred_pieces_five_times(
             assert len(ledger(client, path)) == 101
             product = client.get(path).json()
             assert (product["stock"], product["version"]) == (0, 101)
-            assert reorders(client) == [f"Reorder Screws {each}" for each in range(round + 1)]
+            assert reorders(client) == [f"Reorder Screws {each}" for each in range(turn + 1)]
 
 
 def test_of_a_hundred_clients_of_several_workers_fifty_get_the_fifty_pieces(
@@ -61,8 +61,8 @@ def assert_sales_survive_kills(service: Service, kills: int) -> None:
     with service:
         with service.client() as client:
             path = add(client, 100_000)
-        for round in range(kills):
-            sell_until_killed(service, path, acknowledged, 40 * (round + 1))
+        for turn in range(kills):
+            sell_until_killed(service, path, acknowledged, 40 * (turn + 1))
             service.start()
             with service.client() as client:
                 kept = {movement["id"] for movement in ledger(client, path)}

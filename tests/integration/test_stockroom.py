@@ -48,8 +48,8 @@ def agrees_on_memory(clock: Clock, examples: int) -> None:
     store = MemoryStore()
 
     def empty() -> None:
-        for type in (Movement, Product, Category, Task):
-            store.states[type].clear()
+        for kind in (Movement, Product, Category, Task):
+            store.states[kind].clear()
 
     agrees(memory_app(clock, store), clock, empty, examples)
 

@@ -65,10 +65,10 @@ EXPIRED = "atl_test-token-that-expired-0123456789abcdef"
 REVOKED = "atl_test-token-that-was-revoked-0123456789abcdef"
 
 
-def populate(open: Callable[[], UnitOfWork]) -> None:
+def populate(begin: Callable[[], UnitOfWork]) -> None:
     """Create the users and their tokens."""
     before = NOON - timedelta(days=1)
-    with open() as uow:
+    with begin() as uow:
         for number, person in enumerate(PEOPLE):
             uow.users.add(
                 User.create(

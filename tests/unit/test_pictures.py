@@ -672,14 +672,14 @@ def test_a_name_that_was_not_given_finds_and_discards_nothing(
     pictures: ImageStore, folder: Path
 ) -> None:
     folder.mkdir(parents=True)
-    hex = "0123456789abcdef" * 2
-    files = [folder.parent / "x.png", folder.parent / f"{hex}.png", folder / f"{hex}.gif",
-             folder / f"{hex.upper()}.png", folder / "x.png", folder / f"{hex}.png.unfinished",
-             folder / f"{hex}.png\n"]  # fmt: skip
+    stem = "0123456789abcdef" * 2
+    files = [folder.parent / "x.png", folder.parent / f"{stem}.png", folder / f"{stem}.gif",
+             folder / f"{stem.upper()}.png", folder / "x.png", folder / f"{stem}.png.unfinished",
+             folder / f"{stem}.png\n"]  # fmt: skip
     for file in files:
         file.write_bytes(upload("a PNG"))
-    names = ["", ".", "..", "../x.png", f"../{hex}.png", f"./{hex}.gif", f"..\\{hex}.png",
-             f"{hex}.png\0", f"{hex}.png\0.png", f"%2e%2e/{hex}.png", f"{hex}", f"{hex}/",
+    names = ["", ".", "..", "../x.png", f"../{stem}.png", f"./{stem}.gif", f"..\\{stem}.png",
+             f"{stem}.png\0", f"{stem}.png\0.png", f"%2e%2e/{stem}.png", f"{stem}", f"{stem}/",
              f"{'0' * 5000}.png", *(str(file) for file in files),
              *(file.name for file in files if file.parent == folder)]  # fmt: skip
 

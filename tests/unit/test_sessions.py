@@ -195,10 +195,10 @@ def test_what_another_process_ends_no_form_gets_past_and_a_page_for_less_than_a_
         assert is_in(reader)
         # Another process does without this one's runner, so nothing is forgotten here.
         changes: UserChanges = {} if way == "another password" else {"is_active": False}
-        hash = "another" if way == "another password" else None
+        password_hash = "another" if way == "another password" else None
         with app.state.ports.unit_of_work() as uow:
             by, now = ADMIN.actor, clock()
-            users.edit_user(uow, MEMBER.id, changes, password_hash=hash, actor=by, now=now)
+            users.edit_user(uow, MEMBER.id, changes, password_hash=password_hash, actor=by, now=now)
             access.revoke_tokens(uow, MEMBER.id, now=now)
             uow.commit()
 

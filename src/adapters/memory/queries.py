@@ -327,24 +327,26 @@ class MemoryAccessQueries(AccessQueries):
 
 
 def page(
-    meant: Iterable[E], slice: PageRequest, value: Callable[[E], Any], view: Callable[[E], V]
+    meant: Iterable[E], page_request: PageRequest, value: Callable[[E], Any], view: Callable[[E], V]
 ) -> Page[V]:
     """Return the requested page of a list (keyset pagination)."""
 
     def key(sort_value: Any, id: UUID) -> tuple[Any, ...]:
         # Rows without a sort value come last in either direction.
         missing = sort_value is None
-        return (missing != slice.descending, *(() if missing else (sort_value,)), id)
+        return (missing != page_request.descending, *(() if missing else (sort_value,)), id)
 
     def of(entity: E) -> tuple[Any, ...]:
         return key(value(entity), entity.id)
 
-    rows = sorted(meant, key=of, reverse=slice.descending)
-    total = min(len(rows), COUNT_LIMIT + 1) if slice.count else None
-    if slice.after is not None:
-        end = key(*slice.after)
-        rows = [row for row in rows if (of(row) < end if slice.descending else of(row) > end)]
-    rows = rows[slice.skip :]
-    chosen = rows[: slice.limit]
-    last = (value(chosen[-1]), chosen[-1].id) if len(rows) > slice.limit else None
+    rows = sorted(meant, key=of, reverse=page_request.descending)
+    total = min(len(rows), COUNT_LIMIT + 1) if page_request.count else None
+    if page_request.after is not None:
+        end = key(*page_request.after)
+        rows = [
+            row for row in rows if (of(row) < end if page_request.descending else of(row) > end)
+        ]
+    rows = rows[page_request.skip :]
+    chosen = rows[: page_request.limit]
+    last = (value(chosen[-1]), chosen[-1].id) if len(rows) > page_request.limit else None
     return Page(items=[view(row) for row in chosen], next_key=last, total=total)

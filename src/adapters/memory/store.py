@@ -34,17 +34,17 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            type: {}
-            for type in (
+            entity: {}
+            for entity in (
                 *(Task, User, Token, LoginThrottle, IdempotencyRecord),
                 *(Post, Category, Product, Movement, Device),
             )
         }
 
-    def all(self, type: type[E]) -> list[E]:
+    def all(self, entity: type[E]) -> list[E]:
         """Return a copy of every aggregate of a type."""
         with self.lock:
-            return [type(**state) for state in self.states[type].values()]
+            return [entity(**state) for state in self.states[entity].values()]
 
 
 def state_of(entity: Entity) -> State:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Select
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.errors import BUSY
@@ -159,7 +160,7 @@ class SqlDatabase(Database):
         """
         if isinstance(error, StaleDataError):
             return ConcurrencyConflict()
-        if isinstance(error, TimeoutError):
+        if isinstance(error, PoolTimeout):
             return Contention(BUSY)
         cause = error.orig if isinstance(error, DBAPIError) else error
         if cause is None:

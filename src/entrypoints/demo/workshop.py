@@ -64,11 +64,16 @@ def tell(
 
 
 def _have_join(
-    stage: Stage, hash: str, joined: int, left: int | None = None, role: str = "", **who: Any
+    stage: Stage,
+    password_hash: str,
+    joined: int,
+    left: int | None = None,
+    role: str = "",
+    **who: Any,
 ) -> None:
     """Plan when a user joins and leaves."""
     username = who["username"]
-    profile = {**who, "email": f"{username}@atelier.example", "password_hash": hash}
+    profile = {**who, "email": f"{username}@atelier.example", "password_hash": password_hash}
 
     def join(now: datetime) -> None:
         if role:

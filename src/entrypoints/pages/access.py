@@ -132,10 +132,10 @@ async def set_up(
         new = sent.read(NewUser)
         profile = dict(new)
         password = profile.pop("password")
-        hash = await hashing.for_first_admin(
+        password_hash = await hashing.for_first_admin(
             sent["secret"], username=new.username, email=new.email, password=password
         )
-        await run(users.set_up, sent["secret"], **profile, password_hash=hash, now=now)
+        await run(users.set_up, sent["secret"], **profile, password_hash=password_hash, now=now)
     except AlreadySetUp:
         return see_other("/sign-in")
     except FORM_ERRORS as error:
@@ -181,10 +181,10 @@ async def register(
         new = sent.read(NewUser)
         profile = dict(new)
         password = profile.pop("password")
-        hash = await hashing.for_new_user(
+        password_hash = await hashing.for_new_user(
             username=new.username, email=new.email, password=password, actor=None, address=address
         )
-        await run(users.create_user, **profile, password_hash=hash, now=now)
+        await run(users.create_user, **profile, password_hash=password_hash, now=now)
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/register.html", status=to_problem(error).status, form=form)

@@ -152,8 +152,8 @@ def cached(request: Request, body: str, media_type: str) -> Response:
 def see_other(address: str, done: str | None = None) -> Response:
     """Redirect (303) after a form; `done` names the text of the success message."""
     if done is not None:
-        address, hash, place = address.partition("#")
-        address += f"{'&' if '?' in address else '?'}done={done}{hash}{place}"
+        address, digest, place = address.partition("#")
+        address += f"{'&' if '?' in address else '?'}done={done}{digest}{place}"
     return Response(None, 303, {"Location": address, "Cache-Control": "no-store", **HEADERS})
 
 

@@ -64,7 +64,7 @@ async def create_user(
     """Create a user."""
     try:
         new = dict(sent.read(NewUser))
-        hash = await hashing.for_new_user(
+        password_hash = await hashing.for_new_user(
             username=new["username"],
             email=new["email"],
             password=new.pop("password"),
@@ -76,7 +76,7 @@ async def create_user(
             sent.key,
             users.create_user,
             locate=_place,
-            password_hash=hash,
+            password_hash=password_hash,
             actor=by,
             now=now,
             **new,
@@ -163,8 +163,8 @@ async def set_user_password(
     """Set a user's password, which revokes their sessions and tokens."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
-        hash = await hashing.for_user(user_id, patch["password"], actor=by)
-        await run(users.edit_user, user_id, {}, password_hash=hash, actor=by, now=now)
+        password_hash = await hashing.for_user(user_id, patch["password"], actor=by)
+        await run(users.edit_user, user_id, {}, password_hash=password_hash, actor=by, now=now)
     except PermissionDenied as error:
         return _refused(request, await user_queries.one(user_id, now), error)
     except FORM_ERRORS as error:

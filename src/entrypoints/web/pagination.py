@@ -84,8 +84,8 @@ class ListParameters(BaseModel):
 
     def to_response(self, page: Page[V]) -> ListResponse[V]:
         """Return the response body for a page."""
-        next = None if page.next_key is None else encode(self.sort, *page.next_key)
-        made: ListResponse[V] = {"items": page.items, "next": next}
+        next_cursor = None if page.next_key is None else encode(self.sort, *page.next_key)
+        made: ListResponse[V] = {"items": page.items, "next": next_cursor}
         if page.total is not None:
             made["total"] = min(page.total, COUNT_LIMIT)
             made["total_exact"] = page.total <= COUNT_LIMIT

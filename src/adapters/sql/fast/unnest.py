@@ -56,7 +56,7 @@ class UnnestWriter(BulkWriter):
     def _compile(self, table: Table, names: tuple[str, ...]) -> tuple[str, list[tuple[str, Any]]]:
         """Return a statement, and the name and bind processor of each column."""
         types = {name: _column(table, name).type for name in names}
-        arrays = (bindparam(name, type_=ARRAY(type)) for name, type in types.items())
+        arrays = (bindparam(name, type_=ARRAY(column_type)) for name, column_type in types.items())
         given = func.unnest(*arrays).table_valued(*(column(n, t) for n, t in types.items()))
         made = (_updating_from if ROW_ID in names else _inserting_from)(
             table, given.render_derived()
@@ -64,8 +64,8 @@ class UnnestWriter(BulkWriter):
         # Binary arrays of numbers or times are shorter than text and faster to encode.
         sql = re.sub(r"%\((\w+)\)s", r"%(\1)b", str(made.compile(dialect=self._dialect)))
         return sql, [
-            (name, type.dialect_impl(self._dialect).bind_processor(self._dialect))
-            for name, type in types.items()
+            (name, column_type.dialect_impl(self._dialect).bind_processor(self._dialect))
+            for name, column_type in types.items()
         ]
 
 

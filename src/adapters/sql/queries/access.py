@@ -77,8 +77,10 @@ class SqlAccessQueries(AccessQueries):
         known = select(users.c.id, users.c.password_hash, users.c.is_active)
         self._grant = database.lookup(grant.where(users.c.is_active), tokens.c.digest)
         self._by_username, self._by_email, self._by_id = (
-            Statement(known.where(column == bindparam("known_by", type_=type)), database.dialect)
-            for column, type in (
+            Statement(
+                known.where(column == bindparam("known_by", type_=column_type)), database.dialect
+            )
+            for column, column_type in (
                 (users.c.username_key, Text()),
                 (users.c.email, Text()),
                 (users.c.id, Uuid()),

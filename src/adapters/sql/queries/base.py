@@ -77,25 +77,29 @@ class SqlQueries(Queries[V, F]):
         return await self._list((filter, page_request))
 
     async def _fetch_page(self, asked: tuple[F, PageRequest]) -> Page[V]:
-        filter, slice = asked
+        filter, page_request = asked
         filters = self.filters(filter)
-        shape = QueryShape.of(filters, slice, self.searches(filters))
-        values = {**self.values(filter, filters), **page_values(slice)}
+        shape = QueryShape.of(filters, page_request, self.searches(filters))
+        values = {**self.values(filter, filters), **page_values(page_request)}
         short = not (filters.keys() - self.index_prefix or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
-        made_of = shape, slice.limit, rows
+        made_of = shape, page_request.limit, rows
         if self._last_page[0] != made_of:
-            self._last_page = made_of, self._to_page(slice, rows)
+            self._last_page = made_of, self._to_page(page_request, rows)
         return self._last_page[1]
 
-    def _to_page(self, slice: PageRequest, rows: Sequence[Row]) -> Page[V]:
+    def _to_page(self, page_request: PageRequest, rows: Sequence[Row]) -> Page[V]:
         """Build the page; a row beyond the limit means that another page follows."""
         total = None
-        if slice.count:
+        if page_request.count:
             total = rows[0][0]
             rows = [row[1:] for row in rows if row[1] is not None]
-        items = [self.view(row) for row in rows[: slice.limit]]
-        last = (rows[slice.limit - 1][-1], items[-1].id) if len(rows) > slice.limit else None
+        items = [self.view(row) for row in rows[: page_request.limit]]
+        last = (
+            (rows[page_request.limit - 1][-1], items[-1].id)
+            if len(rows) > page_request.limit
+            else None
+        )
         return Page(items=items, next_key=last, total=total)
 
     def filters(self, filter: F) -> dict[str, Any]:

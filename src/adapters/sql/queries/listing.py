@@ -62,18 +62,25 @@ class QueryShape:
 
     @classmethod
     def of(
-        cls, filters: Mapping[str, Any], slice: PageRequest, searches: SearchMode = SearchMode.NONE
+        cls,
+        filters: Mapping[str, Any],
+        page_request: PageRequest,
+        searches: SearchMode = SearchMode.NONE,
     ) -> "QueryShape":
         """Return the shape of a request; `filters` holds the set attributes."""
         return cls(
             filters=tuple(
                 (n, v if isinstance(v, bool | Enum) else None) for n, v in filters.items()
             ),
-            sort=slice.sort,
-            descending=slice.descending,
-            after="start" if slice.after is None else "null" if slice.after[0] is None else "value",
-            skips=slice.skip > 0,
-            counts=slice.count,
+            sort=page_request.sort,
+            descending=page_request.descending,
+            after="start"
+            if page_request.after is None
+            else "null"
+            if page_request.after[0] is None
+            else "value",
+            skips=page_request.skip > 0,
+            counts=page_request.count,
             searches=searches,
         )
 
@@ -82,15 +89,18 @@ class QueryShape:
         return [conditions[name](value) for name, value in self.filters]
 
 
-def page_values(slice: PageRequest) -> dict[str, Any]:
+def page_values(page_request: PageRequest) -> dict[str, Any]:
     """Return the values of a page statement's own parameters."""
-    values: dict[str, Any] = {"page_rows": slice.limit + 1}
-    if slice.skip:
-        values |= {"page_skip": slice.skip, "page_reach": slice.skip + slice.limit + 1}
+    values: dict[str, Any] = {"page_rows": page_request.limit + 1}
+    if page_request.skip:
+        values |= {
+            "page_skip": page_request.skip,
+            "page_reach": page_request.skip + page_request.limit + 1,
+        }
     else:
-        values |= {"page_reach": slice.limit + 1}
-    if slice.after is not None:
-        values |= {"after_value": slice.after[0], "after_id": slice.after[1]}
+        values |= {"page_reach": page_request.limit + 1}
+    if page_request.after is not None:
+        values |= {"after_value": page_request.after[0], "after_id": page_request.after[1]}
     return values
 
 
