@@ -334,12 +334,12 @@ def shown_settings(settings: Settings) -> Iterator[ShownSetting]:
             value = shown(settings.url)
         elif isinstance(value, SecretStr):
             value = "***"
-        shown = "" if value is None else str(value)
+        text = "" if value is None else str(value)
         if isinstance(value, bool):
-            shown = shown.lower()
+            text = text.lower()
         elif isinstance(value, tuple):
-            shown = ",".join(value)
+            text = ",".join(value)
         source = given[name].source if name in given else "default"
         if field == "database_url" and source == "default" and settings.db_host:
             source = "DB_HOST"
-        yield ShownSetting(name, shown, source)
+        yield ShownSetting(name, text, source)
