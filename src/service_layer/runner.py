@@ -176,6 +176,7 @@ class Runner:
         Raises:
             ConcurrencyConflict: when each attempt ends in a conflict.
         """
+        reconnected = False
         for attempt in attempts:
             try:
                 with self._begin(patient=patient, for_update=for_update) as uow:
@@ -185,8 +186,9 @@ class Runner:
                 return result
             except ConnectionLost:
                 # The commit was not sent yet, so one retry on a new connection is safe.
-                if attempt > attempts.start:
+                if reconnected or attempt == attempts[-1]:
                     raise
+                reconnected = True
             except ConcurrencyConflict:
                 time.sleep(random.uniform(0, 0.002 * (attempt + 1)))
         raise ConcurrencyConflict
@@ -297,7 +299,7 @@ class Runner:
         commit. The caller then runs each job alone.
         """
         jobs = [job for job in jobs if job.claim()]
-        settled = self._commit_batch(jobs)
+        settled = not jobs or self._commit_batch(jobs)
         if not settled:
             for job in jobs:
                 job.release()

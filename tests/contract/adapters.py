@@ -19,7 +19,7 @@ from domain.tasks import SORTS, Task, TaskCompleted, TaskCreated, TaskEdited, Ta
 from domain.values import CENT
 from service_layer import access, catalogue
 from service_layer import tasks as task_use_cases
-from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable, QueueFull
+from service_layer.errors import ConcurrencyConflict, ConnectionLost, DatabaseUnavailable, QueueFull
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import PublicUser
 from service_layer.reactions import REACTIONS, Reactions
@@ -292,6 +292,26 @@ def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -
         backend.runner().perform_in_steps(long)
 
     assert items(backend) == []
+
+
+def test_a_connection_lost_after_a_conflict_is_replaced_once(backend: Backend) -> None:
+    errors = iter([ConcurrencyConflict(), ConnectionLost("gone")])
+
+    def write(uow: UnitOfWork) -> None:
+        for error in errors:
+            raise error
+        task_use_cases.create_task(uow, title="Kept", now=NOON)
+
+    backend.usual.perform(write)
+    assert [task.title for task in items(backend)] == ["Kept"]
+
+
+def test_a_connection_lost_twice_is_an_error(backend: Backend) -> None:
+    def write(uow: UnitOfWork) -> None:
+        raise ConnectionLost("gone")
+
+    with pytest.raises(ConnectionLost):
+        backend.usual.perform(write)
 
 
 def test_a_repository_tells_whether_it_is_empty(backend: Backend) -> None:
