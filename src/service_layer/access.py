@@ -22,7 +22,9 @@ from domain.base import Event, Expected
 from domain.errors import AuthenticationFailed, NotFound, PermissionDenied
 from domain.known_browser import KnownBrowser
 from domain.login_throttle import Counters
+from domain.users import User
 from service_layer.login_throttle import require_allowed
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -38,6 +40,7 @@ class IssuedToken:
     browser: KnownBrowser | None = None
 
 
+@prefetches(User)
 def open_session(
     uow: UnitOfWork, user_id: UUID, verified_hash: str, counters: Counters, *, now: datetime
 ) -> IssuedToken:
@@ -95,6 +98,7 @@ def create_token(
     )
 
 
+@prefetches(Token)
 def revoke_token(
     uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:
@@ -111,6 +115,7 @@ def revoke_token(
     _revoke(uow, uow.tokens.get(token_id, expected), now, actor)
 
 
+@prefetches(Token)
 def revoke_current_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
     """Revoke the token of the current request; an absent token is no error."""
     if token := uow.tokens.find(token_id):
@@ -148,6 +153,7 @@ def revoke_tokens_on(uow: UnitOfWork, event: Event) -> None:
     revoke_tokens(uow, event.aggregate_id, now=event.at)
 
 
+@prefetches(User)
 def revoke_tokens(
     uow: UnitOfWork, user_id: UUID, *, now: datetime, by: Actor | None = None
 ) -> None:
@@ -157,6 +163,7 @@ def revoke_tokens(
             _revoke(uow, token, now, by)
 
 
+@prefetches(Token)
 def record_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
     """Set the time of a token's last use."""
     uow.tokens.mark_used(token_id, at)

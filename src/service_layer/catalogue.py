@@ -16,6 +16,7 @@ from domain.categories import Category
 from domain.currencies import DEFAULT, Currency
 from domain.errors import InvalidField
 from service_layer.access import require_actor_exists
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -28,6 +29,7 @@ def create_category(
     return category
 
 
+@prefetches(Category)
 def edit_category(
     uow: UnitOfWork,
     category_id: UUID,
@@ -44,6 +46,7 @@ def edit_category(
     return category
 
 
+@prefetches(Category)
 def delete_category(
     uow: UnitOfWork,
     category_id: UUID,
@@ -82,6 +85,7 @@ def create_product(
     return product
 
 
+@prefetches(Product)
 def edit_product(
     uow: UnitOfWork,
     product_id: UUID,
@@ -114,6 +118,7 @@ def require_prices_fit(uow: UnitOfWork, *, currency: Currency) -> None:
         raise PricesTooFine(currency)
 
 
+@prefetches(Product)
 def archive_product(
     uow: UnitOfWork,
     product_id: UUID,
@@ -128,6 +133,7 @@ def archive_product(
     return product
 
 
+@prefetches(Product)
 def restore_product(
     uow: UnitOfWork,
     product_id: UUID,
@@ -142,6 +148,7 @@ def restore_product(
     return product
 
 
+@prefetches(Product)
 def delete_product(
     uow: UnitOfWork,
     product_id: UUID,

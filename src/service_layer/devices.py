@@ -19,6 +19,7 @@ from domain.devices import (
     checked_report,
 )
 from domain.errors import AuthenticationFailed
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -39,6 +40,7 @@ def create_device(
     return device
 
 
+@prefetches(Device)
 def edit_device(
     uow: UnitOfWork,
     device_id: UUID,
@@ -54,6 +56,7 @@ def edit_device(
     return device
 
 
+@prefetches(Device)
 def issue_key(
     uow: UnitOfWork,
     device_id: UUID,
@@ -69,6 +72,7 @@ def issue_key(
     return IssuedKey(device, key)
 
 
+@prefetches(Device)
 def delete_device(
     uow: UnitOfWork,
     device_id: UUID,
@@ -83,6 +87,7 @@ def delete_device(
     uow.devices.remove(device)
 
 
+@prefetches(Device)
 def record_heartbeat(
     uow: UnitOfWork, device_id: UUID, key_digest: str, report: Report, *, now: datetime
 ) -> None:

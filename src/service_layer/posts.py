@@ -8,6 +8,7 @@ from domain.base import Expected
 from domain.errors import NotFound
 from domain.posts import Post, PostChanges, PostDeleted, is_visible, require_author_or_admin
 from service_layer.access import require_actor_exists
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -23,6 +24,7 @@ def create_post(uow: UnitOfWork, *, title: str, content: str, actor: Actor, now:
     return post
 
 
+@prefetches(Post)
 def edit_post(
     uow: UnitOfWork,
     post_id: UUID,
@@ -38,6 +40,7 @@ def edit_post(
     return post
 
 
+@prefetches(Post)
 def publish_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> Post:
@@ -47,6 +50,7 @@ def publish_post(
     return post
 
 
+@prefetches(Post)
 def unpublish_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> Post:
@@ -56,6 +60,7 @@ def unpublish_post(
     return post
 
 
+@prefetches(Post)
 def delete_post(
     uow: UnitOfWork, post_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
 ) -> None:

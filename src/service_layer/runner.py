@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import UUID
 
 from domain.base import Event
 from domain.errors import Conflict, DomainError
@@ -20,7 +19,7 @@ from service_layer.errors import (
     LockTimeout,
     QueueFull,
 )
-from service_layer.group_commit.job import Job, Outcome, prefetch_keys, resolve_jobs
+from service_layer.group_commit.job import Job, Key, Outcome, prefetch_keys, resolve_jobs
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.unit_of_work import UnitOfWork
 
@@ -82,10 +81,10 @@ class Runner:
         self._reactions = reactions
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._contended: dict[tuple[str, UUID], float] = {}
+        self._contended: dict[Key, float] = {}
         self._offloaded: set[Job] = set()
         self._contended_pool = ThreadPoolExecutor(
-            self.CONTENDED_WORKERS, thread_name_prefix="patient"
+            self.CONTENDED_WORKERS, thread_name_prefix="contended"
         )
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
@@ -240,7 +239,7 @@ class Runner:
     def _is_contended(self, job: Job) -> bool:
         """Return whether the job needs a contended aggregate; if so, offload it."""
         now = time.monotonic()
-        held = any(self._contended.get(named, now) > now for named in job.keys)
+        held = any(self._contended.get(key, now) > now for key in job.keys)
         if held:
             self._offload(job)
         return held
@@ -284,7 +283,7 @@ class Runner:
 
     def _mark_contended(self, job: Job) -> None:
         now = time.monotonic()
-        self._contended = {named: end for named, end in self._contended.items() if end > now}
+        self._contended = {key: end for key, end in self._contended.items() if end > now}
         self._contended |= dict.fromkeys(job.keys, now + self.CONTENTION_TTL)
 
     def _run_job(self, job: Job, uow: UnitOfWork) -> tuple[Any, list[Event]]:
@@ -312,7 +311,7 @@ class Runner:
         committing = False
         try:
             with self._begin(patient=False, shared=True) as uow:
-                uow.prefetch([named for job in jobs for named in job.keys])
+                uow.prefetch([key for job in jobs for key in job.keys])
                 for job in jobs:
                     try:
                         result, events = self._run_in_scope(uow, job)

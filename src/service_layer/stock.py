@@ -5,16 +5,19 @@ from uuid import UUID
 
 from domain.actors import Actor
 from domain.catalogue import (
+    Product,
     ProductArchived,
     ProductDeleted,
 )
 from domain.stock import Movement, Reason, StockRanLow, StockRecovered
 from domain.tasks import TITLE
 from service_layer.access import require_actor_exists
+from service_layer.prefetch import prefetches
 from service_layer.tasks import create_task
 from service_layer.unit_of_work import UnitOfWork
 
 
+@prefetches(Product)
 def record_movement(
     uow: UnitOfWork,
     product_id: UUID,

@@ -9,6 +9,7 @@ from domain.errors import InvalidField
 from domain.tasks import Task, TaskChanges, TaskDeleted
 from domain.users import UserDeactivated
 from service_layer.access import require_actor_exists
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -47,6 +48,7 @@ def create_task(
     return task
 
 
+@prefetches(Task)
 def edit_task(
     uow: UnitOfWork,
     task_id: UUID,
@@ -64,6 +66,7 @@ def edit_task(
     return task
 
 
+@prefetches(Task)
 def complete_task(
     uow: UnitOfWork,
     task_id: UUID,
@@ -78,6 +81,7 @@ def complete_task(
     return task
 
 
+@prefetches(Task)
 def reopen_task(
     uow: UnitOfWork,
     task_id: UUID,
@@ -92,6 +96,7 @@ def reopen_task(
     return task
 
 
+@prefetches(Task)
 def delete_task(
     uow: UnitOfWork,
     task_id: UUID,

@@ -7,7 +7,7 @@ from typing import Self
 from uuid import UUID
 
 from domain.access import TokenRepository
-from domain.base import Event
+from domain.base import Entity, Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
@@ -102,7 +102,7 @@ class UnitOfWork(ABC):
         """
 
     @abstractmethod
-    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
+    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
         """Prefetch aggregates by type and id, one query per type.
 
         This saves the separate loads of a batch. Adapters may ignore it.

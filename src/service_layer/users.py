@@ -17,6 +17,7 @@ from service_layer.access import (
     use_setup_secret,
 )
 from service_layer.login_throttle import require_allowed
+from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
@@ -92,6 +93,7 @@ def set_up(
     return create_admin(uow, password_hash=password_hash, now=now, **profile)
 
 
+@prefetches(User)
 def edit_user(
     uow: UnitOfWork,
     user_id: UUID,
@@ -138,6 +140,7 @@ def change_password(
     user.change_password(password_hash, now, by=actor)
 
 
+@prefetches(User)
 def set_image(
     uow: UnitOfWork,
     user_id: UUID,
@@ -155,6 +158,7 @@ def set_image(
     return user, before
 
 
+@prefetches(User)
 def delete_user(
     uow: UnitOfWork,
     user_id: UUID,

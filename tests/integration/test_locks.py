@@ -121,7 +121,7 @@ def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing
         runner.close()
 
         # Four wait for the row itself, and it is not known what will come of them.
-        assert sum("this one was not made" in one for one in told) == 8
+        assert sum("This one was not made" in one for one in told) == 8
         assert sum("is not known" in one for one in told) == 4
         found = backend.ask(backend.products.get(product.id, NOON))
         assert found is not None and found.stock == 4

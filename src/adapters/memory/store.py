@@ -307,7 +307,7 @@ class MemoryUnitOfWork(UnitOfWork):
     def defer(self) -> None:
         self.flush()
 
-    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
+    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
         """Do nothing: every aggregate is in memory."""
 
     def discard(self) -> None:

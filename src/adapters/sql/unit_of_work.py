@@ -25,7 +25,7 @@ from adapters.sql.repositories import (
     SqlUsers,
 )
 from adapters.sql.repository import SqlRepository
-from domain.base import Event
+from domain.base import Entity, Event
 from domain.users import User
 from service_layer.unit_of_work import UnitOfWork
 
@@ -77,12 +77,12 @@ class SqlUnitOfWork(UnitOfWork):
     def collect_events(self) -> list[Event]:
         return [event for entity in self._work.loaded.values() for event in entity.collect_events()]
 
-    def prefetch(self, wanted: Collection[tuple[str, UUID]]) -> None:
-        ids: dict[str, set[UUID]] = {}
-        for kind, id in wanted:
-            ids.setdefault(kind, set()).add(id)
+    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
+        ids: dict[type[Entity], set[UUID]] = {}
+        for entity, id in keys:
+            ids.setdefault(entity, set()).add(id)
         for repository in self._prefetchable:
-            if len(some := ids.get(repository.entity_name, ())) > 1:
+            if len(some := ids.get(repository.entity, ())) > 1:
                 repository.prefetch(some)
 
     def flush(self) -> None:

@@ -4,26 +4,26 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
-from inspect import signature
-from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
+from domain.base import Entity
 from service_layer.errors import UNKNOWN_OUTCOME, DatabaseUnavailable, QueueFull
 from service_layer.idempotency import idempotently
+from service_layer.prefetch import prefetched_by
 from service_layer.unit_of_work import UnitOfWork
+
+Key = tuple[type[Entity], UUID]
+"""The type and the id of an aggregate."""
 
 
 class Job:
     """A use case in the runner's queue, with the future of its caller."""
 
-    def __init__(
-        self, work: Callable[[UnitOfWork], Any], named: tuple[tuple[str, UUID], ...]
-    ) -> None:
+    def __init__(self, work: Callable[[UnitOfWork], Any], keys: tuple[Key, ...]) -> None:
         self.work = work
-        self.keys = named
-        """Aggregates that the use case will load, as (entity name, id): the keys to prefetch."""
+        self.keys = keys
+        """The aggregates to prefetch."""
         self.loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Any] = self.loop.create_future()
         # A token that only one side can pop: the writer to run the job, or the caller's timeout.
@@ -62,14 +62,14 @@ class Job:
             self.loop.call_soon_threadsafe(turn, turns)
             over.wait(longest)
 
-    async def wait(self, patience: float) -> Any:
+    async def wait(self, timeout: float) -> Any:
         """Wait for the result, up to a timeout in seconds. Cancellation does not cancel the job.
 
         Raises:
             QueueFull: when the job is still unclaimed at the timeout; it will not run.
             DatabaseUnavailable: when it is running at the timeout; it will not be retried.
         """
-        timer = self.loop.call_later(patience, self._time_out)
+        timer = self.loop.call_later(timeout, self._time_out)
         try:
             return await self._outcome
         finally:
@@ -108,21 +108,11 @@ def _resolve(outcomes: list[Outcome]) -> None:
         job.resolve(result, error)
 
 
-@lru_cache(maxsize=256)
-def _entity_names(use_case: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the entity names of a use case's leading `*_id` parameters: `task_id` gives `task`."""
-    names = list(signature(use_case).parameters)[1:]
-    named = takewhile(lambda name: name.endswith("_id"), names)
-    return tuple(name.removesuffix("_id") for name in named)
-
-
-def prefetch_keys(
-    use_case: Callable[..., Any], args: Sequence[Any]
-) -> tuple[tuple[str, UUID], ...]:
-    """Return the keys to prefetch for a use case: one for each leading `*_id` argument.
+def prefetch_keys(use_case: Callable[..., Any], args: Sequence[Any]) -> tuple[Key, ...]:
+    """Return the keys that a use case declares by `prefetches`, with its first arguments as ids.
 
     For `idempotently` these are the keys of the use case that it wraps.
     """
     if use_case is idempotently:
         _key, use_case, *args = args
-    return tuple(zip(_entity_names(use_case), args, strict=False))
+    return tuple(zip(prefetched_by(use_case), args, strict=False))
