@@ -25,6 +25,7 @@ from adapters import clock, logs, private_files
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import AHEAD, HEAD, SqlDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.base import Context
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, InvalidField, InvalidValue
@@ -126,7 +127,7 @@ class Commands(cli.CommandBackend):
         with _checked():
             check_profile(**profile)
             self._require_tables()
-            self._perform(users.check_new_user, now=clock.utc_now(), **profile)
+            self._perform(users.check_new_user, ctx=_context(), **profile)
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
         with _checked():
@@ -135,11 +136,11 @@ class Commands(cli.CommandBackend):
             password_hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
             self._perform(
                 users.create_admin,
+                ctx=_context(),
                 username=username,
                 email=email,
                 name=name,
                 password_hash=password_hash,
-                now=clock.utc_now(),
             )
 
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
@@ -174,7 +175,7 @@ class Commands(cli.CommandBackend):
 
     def _print_setup_address(self) -> None:
         """Print the URL for creating the first admin, if there is none."""
-        secret = self._perform(access.prepare_setup, now=clock.utc_now())
+        secret = self._perform(access.prepare_setup, ctx=_context())
         if secret is not None:
             address = f"{self.settings.address}/setup"
             print(
@@ -415,6 +416,11 @@ def _exclusive_use_of(path: Path | None) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _context() -> Context:
+    """Return the context of a command: the service itself acts, at the current time."""
+    return Context(None, clock.utc_now())
 
 
 @contextmanager

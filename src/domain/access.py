@@ -10,8 +10,7 @@ from hashlib import sha256
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError, InvalidField
 from domain.values import TextRule
 
@@ -132,9 +131,9 @@ class Token(Entity):
         token.record(TokenIssued(aggregate_id=id, at=now, by=user_id))
         return token
 
-    def revoke(self, now: datetime, by: Actor | None = None) -> None:
+    def revoke(self, ctx: Context) -> None:
         """Record the revocation. The caller removes the token from its repository."""
-        self.record(TokenRevoked(aggregate_id=self.id, at=now, by=id_of(by)))
+        self.record(TokenRevoked(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
 
 @dataclass(frozen=True, kw_only=True)

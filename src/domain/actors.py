@@ -31,11 +31,6 @@ class Actor:
         return self.role is Role.ADMIN
 
 
-def id_of(actor: Actor | None) -> UUID | None:
-    """Return the actor's id for an event, or `None` without an actor."""
-    return None if actor is None else actor.id
-
-
 def require_session(actor: Actor) -> None:
     """Require a session, not a personal token.
 

@@ -1,4 +1,4 @@
-"""Base types of the domain model: entity, event, repository, page request and page."""
+"""Base types of the domain model: context, entity, event, repository, page request and page."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -7,10 +7,43 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from domain.errors import InvalidField, InvalidValue, NotFound, VersionMismatch
+from domain.actors import Actor
+from domain.errors import (
+    InvalidField,
+    InvalidValue,
+    NotFound,
+    PermissionDenied,
+    VersionMismatch,
+)
 
 Expected = Collection[int] | None
 """Versions that the caller accepts for a change (optimistic lock); `None` accepts any version."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The actor and the time of an operation.
+
+    `actor` is `None` if the service itself or an unauthenticated caller acts. `now` is in UTC.
+    """
+
+    actor: Actor | None
+    now: datetime
+
+    @property
+    def by(self) -> UUID | None:
+        """The actor's id for an event, or `None` without an actor."""
+        return None if self.actor is None else self.actor.id
+
+    def require_actor(self) -> Actor:
+        """Return the actor.
+
+        Raises:
+            PermissionDenied: without an actor.
+        """
+        if self.actor is None:
+            raise PermissionDenied
+        return self.actor
 
 
 @dataclass(frozen=True, kw_only=True)

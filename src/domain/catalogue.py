@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.currencies import DEFAULT, Currency
 from domain.errors import DomainError, InvalidField, NotUnique, StillReferenced
 from domain.stock import (
@@ -129,9 +128,8 @@ class Product(Entity):
     def create(
         cls,
         id: UUID,
-        now: datetime,
+        ctx: Context,
         *,
-        by: Actor | None = None,
         products: "ProductRepository",
         currency: Currency = DEFAULT,
         **details: Unpack[ProductDetails],
@@ -146,9 +144,9 @@ class Product(Entity):
         kept: Any = {
             name: validate(rules.get(name), name, value) for name, value in details.items()
         }
-        product = cls(id=id, created_at=now, updated_at=now, **kept)
+        product = cls(id=id, created_at=ctx.now, updated_at=ctx.now, **kept)
         product._require_own_sku(products)
-        product.record(ProductCreated(aggregate_id=id, at=now, by=id_of(by)))
+        product.record(ProductCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return product
 
     @property
@@ -179,9 +177,8 @@ class Product(Entity):
     def edit(
         self,
         changes: ProductChanges,
-        now: datetime,
+        ctx: Context,
         *,
-        by: Actor | None = None,
         products: "ProductRepository",
         currency: Currency = DEFAULT,
     ) -> None:
@@ -197,21 +194,15 @@ class Product(Entity):
             return
         if "sku" in different:
             self._require_own_sku(products)
-        self.updated_at = self._monotonic(now)
+        self.updated_at = self._monotonic(ctx.now)
         members = tuple(different)
         self.record(
-            ProductEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+            ProductEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members)
         )
-        self._record_reorder_need(needed_reorder, by)
+        self._record_reorder_need(needed_reorder, ctx)
 
     def set_opening_stock(
-        self,
-        id: UUID,
-        stock: int,
-        now: datetime,
-        *,
-        by: Actor | None = None,
-        movements: MovementRepository,
+        self, id: UUID, stock: int, ctx: Context, *, movements: MovementRepository
     ) -> None:
         """Receive the opening stock of a new product, unless it is 0.
 
@@ -222,19 +213,18 @@ class Product(Entity):
             InvalidField: when the stock is out of range.
         """
         if validate(STOCK, "stock", stock):
-            self._move(id, stock, Reason.RECEIVED, now, by=by, movements=movements)
+            self._move(id, stock, Reason.RECEIVED, ctx, movements=movements)
         if self.low_stock and self.reorder_level:
-            self._record_reorder_need(False, by)
+            self._record_reorder_need(False, ctx)
 
     def move(
         self,
         id: UUID,
         quantity: int,
         reason: Reason,
-        now: datetime,
+        ctx: Context,
         *,
         note: str | None = None,
-        by: Actor | None = None,
         movements: MovementRepository,
     ) -> Movement:
         """Add pieces to the stock, or remove them if `quantity` is negative; return the movement.
@@ -249,19 +239,11 @@ class Product(Entity):
         if reason is Reason.COUNTED:
             raise InvalidField("reason", "To record a count, set the stock of the product.")
         needed_reorder = self.needs_reorder
-        movement = self._move(id, quantity, reason, now, note=note, by=by, movements=movements)
-        self._record_reorder_need(needed_reorder, by)
+        movement = self._move(id, quantity, reason, ctx, note=note, movements=movements)
+        self._record_reorder_need(needed_reorder, ctx)
         return movement
 
-    def count(
-        self,
-        id: UUID,
-        counted: int,
-        now: datetime,
-        *,
-        by: Actor | None = None,
-        movements: MovementRepository,
-    ) -> None:
+    def count(self, id: UUID, counted: int, ctx: Context, *, movements: MovementRepository) -> None:
         """Set the stock to a counted number; a difference becomes a movement.
 
         Raises:
@@ -270,38 +252,37 @@ class Product(Entity):
         difference = validate(STOCK, "stock", counted) - self.stock
         if difference:
             needed_reorder = self.needs_reorder
-            self._move(id, difference, Reason.COUNTED, now, by=by, movements=movements)
-            self._record_reorder_need(needed_reorder, by)
+            self._move(id, difference, Reason.COUNTED, ctx, movements=movements)
+            self._record_reorder_need(needed_reorder, ctx)
 
     def _move(
         self,
         id: UUID,
         quantity: int,
         reason: Reason,
-        now: datetime,
+        ctx: Context,
         *,
         note: str | None = None,
-        by: Actor | None,
         movements: MovementRepository,
     ) -> Movement:
+        ctx = replace(ctx, now=self._monotonic(ctx.now))
         movement = Movement.create(
             id,
-            self._monotonic(now),
+            ctx,
             product_id=self.id,
             quantity=quantity,
             reason=reason,
             note=note,
             stock_before=self.stock,
-            by=by,
         )
         movements.add(movement)
         self.stock = after = movement.stock_after
-        self.updated_at = at = movement.created_at
+        self.updated_at = ctx.now
         self.record(
             StockMoved(
                 aggregate_id=self.id,
-                at=at,
-                by=id_of(by),
+                at=ctx.now,
+                by=ctx.by,
                 quantity=movement.quantity,
                 reason=reason,
                 stock_after=after,
@@ -309,7 +290,7 @@ class Product(Entity):
         )
         return movement
 
-    def _record_reorder_need(self, needed_before: bool, by: Actor | None) -> None:
+    def _record_reorder_need(self, needed_before: bool, ctx: Context) -> None:
         """Record an event if `needs_reorder` has changed.
 
         The opposite event of the same use case is retracted instead: a change there and back, such
@@ -325,24 +306,24 @@ class Product(Entity):
             event, opposite = StockRanLow, StockRecovered
         if not self.retract(opposite):
             at = self.updated_at
-            self.record(event(aggregate_id=self.id, at=at, by=id_of(by), stock=self.stock))
+            self.record(event(aggregate_id=self.id, at=at, by=ctx.by, stock=self.stock))
 
-    def archive(self, now: datetime, by: Actor | None = None) -> None:
+    def archive(self, ctx: Context) -> None:
         """Archive the product; repeating this has no effect."""
         if not self.archived:
             self.archived = True
-            self.updated_at = self._monotonic(now)
-            self.record(ProductArchived(aggregate_id=self.id, at=now, by=id_of(by)))
+            self.updated_at = self._monotonic(ctx.now)
+            self.record(ProductArchived(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def restore(self, now: datetime, by: Actor | None = None) -> None:
+    def restore(self, ctx: Context) -> None:
         """Restore an archived product; repeating this has no effect."""
         if self.archived:
             self.archived = False
-            self.updated_at = self._monotonic(now)
-            self.record(ProductRestored(aggregate_id=self.id, at=now, by=id_of(by)))
-            self._record_reorder_need(False, by)
+            self.updated_at = self._monotonic(ctx.now)
+            self.record(ProductRestored(aggregate_id=self.id, at=ctx.now, by=ctx.by))
+            self._record_reorder_need(False, ctx)
 
-    def delete(self, now: datetime, *, by: Actor | None = None, has_movements: bool) -> None:
+    def delete(self, ctx: Context, *, has_movements: bool) -> None:
         """Record the deletion of a product without movements.
 
         Raises:
@@ -350,7 +331,7 @@ class Product(Entity):
         """
         if has_movements:
             raise StillReferenced("This product has movements. Archive it instead.")
-        self.record(ProductDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
+        self.record(ProductDeleted(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
     def _monotonic(self, now: datetime) -> datetime:
         """Return the time of a change: now, but not before the last change.

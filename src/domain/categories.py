@@ -3,12 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import NotUnique, StillReferenced
 from domain.values import TextRule, casefold_nfc, search_fold
 
@@ -37,13 +35,7 @@ class Category(Entity):
 
     @classmethod
     def create(
-        cls,
-        id: UUID,
-        now: datetime,
-        *,
-        name: str,
-        by: Actor | None = None,
-        categories: "CategoryRepository",
+        cls, id: UUID, ctx: Context, *, name: str, categories: "CategoryRepository"
     ) -> "Category":
         """Create a category.
 
@@ -52,9 +44,9 @@ class Category(Entity):
             NotUnique: when another category has the name, compared without case.
         """
         kept = validate(NAME, "name", name)
-        category = cls(id=id, created_at=now, updated_at=now, name=kept)
+        category = cls(id=id, created_at=ctx.now, updated_at=ctx.now, name=kept)
         category._require_own_name(categories)
-        category.record(CategoryCreated(aggregate_id=id, at=now, by=id_of(by)))
+        category.record(CategoryCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return category
 
     @property
@@ -67,9 +59,7 @@ class Category(Entity):
         """Sort key and search text: the folded name."""
         return search_fold(self.name)
 
-    def edit(
-        self, name: str, now: datetime, *, by: Actor | None = None, categories: "CategoryRepository"
-    ) -> None:
+    def edit(self, name: str, ctx: Context, *, categories: "CategoryRepository") -> None:
         """Rename the category; an equal name leaves it unchanged.
 
         Raises:
@@ -78,10 +68,10 @@ class Category(Entity):
         """
         if self.assign({"name": name}, {"name": NAME}):
             self._require_own_name(categories)
-            self.updated_at = now
-            self.record(CategoryEdited(aggregate_id=self.id, at=now, by=id_of(by)))
+            self.updated_at = ctx.now
+            self.record(CategoryEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def delete(self, now: datetime, *, by: Actor | None = None, has_products: bool) -> None:
+    def delete(self, ctx: Context, *, has_products: bool) -> None:
         """Record the deletion of a category without products.
 
         Raises:
@@ -91,7 +81,7 @@ class Category(Entity):
             raise StillReferenced(
                 "This category has products. Move them to another category first."
             )
-        self.record(CategoryDeleted(aggregate_id=self.id, at=now, by=id_of(by)))
+        self.record(CategoryDeleted(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
     def _require_own_name(self, categories: "CategoryRepository") -> None:
         if categories.id_by_key(self.unique_key) not in (None, self.id):

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.access import digest_of
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError, NotUnique
 from domain.values import IntegerRule, JsonRule, TextRule, casefold_nfc, search_fold, search_text
 
@@ -154,13 +153,12 @@ class Device(Entity):
     def create(
         cls,
         id: UUID,
-        now: datetime,
+        ctx: Context,
         *,
-        by: Actor | None = None,
         devices: "DeviceRepository",
         **profile: Unpack[DeviceDetails],
     ) -> "Device":
-        """Create a device; `by` is `None` if the service itself does.
+        """Create a device.
 
         Raises:
             InvalidField: when a value breaks the rule for its field.
@@ -169,9 +167,9 @@ class Device(Entity):
         kept: Any = {
             name: validate(RULES.get(name), name, value) for name, value in profile.items()
         }
-        device = cls(id=id, created_at=now, updated_at=now, **kept)
+        device = cls(id=id, created_at=ctx.now, updated_at=ctx.now, **kept)
         device._require_own_serial(devices)
-        device.record(DeviceCreated(aggregate_id=id, at=now, by=id_of(by)))
+        device.record(DeviceCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return device
 
     @property
@@ -217,14 +215,7 @@ class Device(Entity):
         """Search text: folded name, kind, serial number and location, one line each."""
         return search_text(self.name, self.kind, self.serial, self.location)
 
-    def edit(
-        self,
-        changes: DeviceChanges,
-        now: datetime,
-        *,
-        by: Actor | None = None,
-        devices: "DeviceRepository",
-    ) -> None:
+    def edit(self, changes: DeviceChanges, ctx: Context, *, devices: "DeviceRepository") -> None:
         """Set the given fields; equal values leave the device unchanged.
 
         Raises:
@@ -236,17 +227,17 @@ class Device(Entity):
             return
         if "serial" in different:
             self._require_own_serial(devices)
-        self.updated_at = now
+        self.updated_at = ctx.now
         members = tuple(different)
         self.record(
-            DeviceEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+            DeviceEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members)
         )
 
-    def rotate_key(self, secret: str, now: datetime, by: Actor | None = None) -> None:
+    def rotate_key(self, secret: str, ctx: Context) -> None:
         """Replace the key; the previous one becomes invalid."""
         self.key_digest = digest_of(secret)
-        self.updated_at = now
-        self.record(DeviceKeyIssued(aggregate_id=self.id, at=now, by=id_of(by)))
+        self.updated_at = ctx.now
+        self.record(DeviceKeyIssued(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
     def _require_own_serial(self, devices: "DeviceRepository") -> None:
         if self.serial_key is not None:

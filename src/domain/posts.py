@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypedDict
 from uuid import UUID
 
 from domain.actors import Actor
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import PermissionDenied
 from domain.values import TextRule, search_fold, search_text
 
@@ -103,31 +103,25 @@ class Post(Entity):
 
     @classmethod
     def create(
-        cls,
-        id: UUID,
-        now: datetime,
-        *,
-        title: str,
-        content: str,
-        by: Actor,
-        posts: "PostRepository",
+        cls, id: UUID, ctx: Context, *, title: str, content: str, posts: "PostRepository"
     ) -> "Post":
         """Create a draft with a unique slug.
 
         Raises:
+            PermissionDenied: without an actor, who becomes the author.
             InvalidField: when a value breaks the rule for its field.
         """
         title = validate(TITLE, "title", title)
         post = cls(
             id=id,
-            created_at=now,
-            updated_at=now,
+            created_at=ctx.now,
+            updated_at=ctx.now,
             title=title,
             content=validate(CONTENT, "content", content),
             slug=posts.free_slug(slug_of(title)),
-            author_id=by.id,
+            author_id=ctx.require_actor().id,
         )
-        post.record(PostCreated(aggregate_id=id, at=now, by=by.id))
+        post.record(PostCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return post
 
     @property
@@ -140,53 +134,51 @@ class Post(Entity):
         """Search text: folded title and content, one line each."""
         return search_text(self.title, self.content)
 
-    def edit(
-        self, changes: PostChanges, now: datetime, *, by: Actor, posts: "PostRepository"
-    ) -> None:
+    def edit(self, changes: PostChanges, ctx: Context, *, posts: "PostRepository") -> None:
         """Set the given fields; equal values leave the post unchanged.
 
         The slug of a draft follows its title. From the first publication on it is permanent,
         because other pages may link to it.
 
         Raises:
-            PermissionDenied: when `by` is neither the author nor an admin.
+            PermissionDenied: when the actor is neither the author nor an admin.
             InvalidField: when a value breaks the rule for its field.
         """
-        require_author_or_admin(by, self.author_id)
+        require_author_or_admin(ctx.require_actor(), self.author_id)
         before = slug_of(self.title)
         different = self.assign(changes, RULES)
         if not different:
             return
         if self.published_at is None and (slug := slug_of(self.title)) != before:
             self.slug = posts.free_slug(slug)
-        self.updated_at = now
+        self.updated_at = ctx.now
         members = tuple(different)
-        self.record(PostEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
+        self.record(PostEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members))
 
-    def publish(self, now: datetime, *, by: Actor) -> None:
+    def publish(self, ctx: Context) -> None:
         """Publish the post; repeating this has no effect.
 
         Raises:
-            PermissionDenied: when `by` is neither the author nor an admin.
+            PermissionDenied: when the actor is neither the author nor an admin.
         """
-        require_author_or_admin(by, self.author_id)
+        require_author_or_admin(ctx.require_actor(), self.author_id)
         if not self.published:
             self.published = True
-            self.published_at = self.published_at or now
-            self.updated_at = now
-            self.record(PostPublished(aggregate_id=self.id, at=now, by=by.id))
+            self.published_at = self.published_at or ctx.now
+            self.updated_at = ctx.now
+            self.record(PostPublished(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def unpublish(self, now: datetime, *, by: Actor) -> None:
+    def unpublish(self, ctx: Context) -> None:
         """Make the post a draft again, and keep `published_at`.
 
         Raises:
-            PermissionDenied: when `by` is neither the author nor an admin.
+            PermissionDenied: when the actor is neither the author nor an admin.
         """
-        require_author_or_admin(by, self.author_id)
+        require_author_or_admin(ctx.require_actor(), self.author_id)
         if self.published:
             self.published = False
-            self.updated_at = now
-            self.record(PostUnpublished(aggregate_id=self.id, at=now, by=by.id))
+            self.updated_at = ctx.now
+            self.record(PostUnpublished(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError, InvalidField
 from domain.values import IntegerRule, TextRule
 
@@ -83,14 +81,13 @@ class Movement(Entity):
     def create(
         cls,
         id: UUID,
-        now: datetime,
+        ctx: Context,
         *,
         product_id: UUID,
         quantity: int,
         reason: Reason,
         note: str | None,
         stock_before: int,
-        by: Actor | None,
     ) -> "Movement":
         """Create the movement that follows on a stock of `stock_before`.
 
@@ -106,14 +103,14 @@ class Movement(Entity):
             raise InvalidField("quantity", _no_room(MAX_STOCK - stock_before))
         return cls(
             id=id,
-            created_at=now,
-            updated_at=now,
+            created_at=ctx.now,
+            updated_at=ctx.now,
             product_id=product_id,
             quantity=quantity,
             reason=reason,
             note=validate(NOTE, "note", note),
             stock_after=stock_before + quantity,
-            created_by_id=id_of(by),
+            created_by_id=ctx.by,
         )
 
 

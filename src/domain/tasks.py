@@ -7,8 +7,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, TypedDict
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Entity, Event, Repository, validate
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError
 from domain.values import IntegerRule, TextRule, search_fold, search_text
 
@@ -85,7 +84,7 @@ class Task(Entity):
     def create(
         cls,
         id: UUID,
-        now: datetime,
+        ctx: Context,
         *,
         title: str,
         description: str | None = None,
@@ -93,26 +92,25 @@ class Task(Entity):
         due_on: date | None = None,
         assignee_id: UUID | None = None,
         product_id: UUID | None = None,
-        by: Actor | None = None,
     ) -> "Task":
-        """Create a task; `by` is `None` if the service itself does.
+        """Create a task.
 
         Raises:
             InvalidField: when a value breaks the rule for its field.
         """
         task = cls(
             id=id,
-            created_at=now,
-            updated_at=now,
+            created_at=ctx.now,
+            updated_at=ctx.now,
             title=validate(TITLE, "title", title),
             description=validate(DESCRIPTION, "description", description),
             priority=validate(PRIORITY, "priority", priority),
             due_on=due_on,
             assignee_id=assignee_id,
-            created_by_id=id_of(by),
+            created_by_id=ctx.by,
             product_id=product_id,
         )
-        task.record(TaskCreated(aggregate_id=id, at=now, by=id_of(by)))
+        task.record(TaskCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return task
 
     @property
@@ -134,7 +132,7 @@ class Task(Entity):
         """Search text: folded title and description, one line each."""
         return search_text(self.title, self.description)
 
-    def edit(self, changes: TaskChanges, now: datetime, by: Actor | None = None) -> None:
+    def edit(self, changes: TaskChanges, ctx: Context) -> None:
         """Set the given fields; equal values leave the task unchanged.
 
         Raises:
@@ -142,19 +140,19 @@ class Task(Entity):
         """
         different = self.assign(changes, RULES)
         if different:
-            self.updated_at = now
+            self.updated_at = ctx.now
             members = tuple(different)
             self.record(
-                TaskEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+                TaskEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members)
             )
 
-    def complete(self, now: datetime, by: Actor | None = None) -> None:
+    def complete(self, ctx: Context) -> None:
         """Complete the task; repeating this keeps the first time."""
         if self.completed_at is None:
-            self.completed_at = self.updated_at = now
-            self.record(TaskCompleted(aggregate_id=self.id, at=now, by=id_of(by)))
+            self.completed_at = self.updated_at = ctx.now
+            self.record(TaskCompleted(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def reopen(self, now: datetime, by: Actor | None = None, *, tasks: "TaskRepository") -> None:
+    def reopen(self, ctx: Context, *, tasks: "TaskRepository") -> None:
         """Reopen a completed task.
 
         Raises:
@@ -164,17 +162,17 @@ class Task(Entity):
             if self.product_id is not None and tasks.open_reorder(self.product_id) is not None:
                 raise ReorderOpen
             self.completed_at = None
-            self.updated_at = now
-            self.record(TaskReopened(aggregate_id=self.id, at=now, by=id_of(by)))
+            self.updated_at = ctx.now
+            self.record(TaskReopened(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def release_product(self, now: datetime, by: Actor | None = None) -> None:
+    def release_product(self, ctx: Context) -> None:
         """Clear `product_id`, because the product is being deleted."""
         if self.product_id is not None:
             self.product_id = None
-            self.updated_at = now
+            self.updated_at = ctx.now
             members = ("product_id",)
             self.record(
-                TaskEdited(aggregate_id=self.id, at=now, by=id_of(by), changed_fields=members)
+                TaskEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members)
             )
 
 

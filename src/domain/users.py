@@ -3,12 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from domain.actors import Actor, Role, id_of, require_self_or_admin, require_session
-from domain.base import Entity, Event, Repository, validate
+from domain.actors import Actor, Role, require_self_or_admin, require_session
+from domain.base import Context, Entity, Event, Repository, validate
 from domain.common_passwords import COMMON_PASSWORDS
 from domain.errors import DomainError, InvalidField, NotUnique, PermissionDenied, StillReferenced
 from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule, search_fold, search_text
@@ -177,15 +176,14 @@ class User(Entity):
     def create(
         cls,
         id: UUID,
-        now: datetime,
+        ctx: Context,
         *,
         password_hash: str,
         role: Role = Role.MEMBER,
-        by: Actor | None = None,
         users: "UserRepository",
         **profile: Unpack[UserDetails],
     ) -> "User":
-        """Create a user; `by` is `None` for a registration.
+        """Create a user; a registration has no actor.
 
         Raises:
             InvalidField: when a value breaks the rule for its field.
@@ -194,10 +192,15 @@ class User(Entity):
         """
         kept = check_profile(**profile)
         user = cls(
-            id=id, created_at=now, updated_at=now, password_hash=password_hash, role=role, **kept
+            id=id,
+            created_at=ctx.now,
+            updated_at=ctx.now,
+            password_hash=password_hash,
+            role=role,
+            **kept,
         )
         user._require_own_names(users)
-        user.record(UserCreated(aggregate_id=id, at=now, by=id_of(by)))
+        user.record(UserCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return user
 
     @property
@@ -225,19 +228,17 @@ class User(Entity):
         """Whether the user is active and an admin."""
         return self.is_active and self.role is Role.ADMIN
 
-    def edit(
-        self, changes: UserChanges, now: datetime, *, by: Actor, users: "UserRepository"
-    ) -> None:
+    def edit(self, changes: UserChanges, ctx: Context, *, users: "UserRepository") -> None:
         """Set the given fields; equal values leave the user unchanged.
 
         Raises:
-            PermissionDenied: when `by` may not edit this user, or not these fields.
+            PermissionDenied: when the actor may not edit this user, or not these fields.
             InvalidField: when a value breaks the rule for its field.
             NotUnique: when another user has the username or the e-mail address, compared without
                 case.
             LastAdmin: when no active admin would remain.
         """
-        require_may_edit(by, self.id, changes)
+        require_may_edit(ctx.require_actor(), self.id, changes)
         ran_the_workshop = self.is_active_admin
         different = self.assign(changes, RULES)
         if not different:
@@ -246,59 +247,63 @@ class User(Entity):
             self._require_another_admin(users)
         if not different.keys().isdisjoint({"username", "email"}):
             self._require_own_names(users)
-        self.updated_at = now
+        self.updated_at = ctx.now
         said: dict[str, type[Event]] = {
             "role": RoleChanged,
             "is_active": UserReactivated if self.is_active else UserDeactivated,
         }
         for member in different.keys() & said.keys():
-            self.record(said[member](aggregate_id=self.id, at=now, by=by.id))
+            self.record(said[member](aggregate_id=self.id, at=ctx.now, by=ctx.by))
         if members := tuple(name for name in different if name not in said):
-            self.record(UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=members))
+            self.record(
+                UserEdited(aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=members)
+            )
 
-    def change_password(self, password_hash: str, now: datetime, *, by: Actor) -> None:
+    def change_password(self, password_hash: str, ctx: Context) -> None:
         """Replace the password hash.
 
         Raises:
-            PermissionDenied: when `by` is neither the user nor an admin, or uses a personal token.
+            PermissionDenied: when the actor is neither the user nor an admin, or uses a
+                personal token.
         """
-        require_self_or_admin(by, self.id)
-        require_session(by)
+        actor = ctx.require_actor()
+        require_self_or_admin(actor, self.id)
+        require_session(actor)
         self.password_hash = password_hash
-        self.updated_at = now
-        self.record(PasswordChanged(aggregate_id=self.id, at=now, by=by.id))
+        self.updated_at = ctx.now
+        self.record(PasswordChanged(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
-    def set_image(self, image_file: str | None, now: datetime, *, by: Actor) -> None:
+    def set_image(self, image_file: str | None, ctx: Context) -> None:
         """Set or clear the image; an equal file name leaves the user unchanged.
 
         Raises:
-            PermissionDenied: when `by` is neither the user nor an admin.
+            PermissionDenied: when the actor is neither the user nor an admin.
         """
-        require_self_or_admin(by, self.id)
+        require_self_or_admin(ctx.actor, self.id)
         if image_file != self.image_file:
             self.image_file = image_file
-            self.updated_at = now
+            self.updated_at = ctx.now
             self.record(
-                UserEdited(aggregate_id=self.id, at=now, by=by.id, changed_fields=("image_file",))
+                UserEdited(
+                    aggregate_id=self.id, at=ctx.now, by=ctx.by, changed_fields=("image_file",)
+                )
             )
 
-    def delete(
-        self, now: datetime, *, by: Actor, users: "UserRepository", is_referenced: bool
-    ) -> None:
+    def delete(self, ctx: Context, *, users: "UserRepository", is_referenced: bool) -> None:
         """Record the deletion of the user unless other records reference it.
 
         Raises:
-            PermissionDenied: when `by` is not an admin.
+            PermissionDenied: when the actor is not an admin.
             StillReferenced: when other records reference the user; deactivation remains possible.
             LastAdmin: when no active admin would remain.
         """
-        if not by.is_admin:
+        if not ctx.require_actor().is_admin:
             raise PermissionDenied
         if self.is_active_admin:
             self._require_another_admin(users)
         if is_referenced:
             raise StillReferenced("This person has recorded activity. Deactivate them instead.")
-        self.record(UserDeleted(aggregate_id=self.id, at=now, by=by.id))
+        self.record(UserDeleted(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
     def _require_another_admin(self, users: "UserRepository") -> None:
         if not users.active_admins() - {self.id}:

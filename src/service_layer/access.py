@@ -18,7 +18,7 @@ from domain.access import (
     new_secret,
 )
 from domain.actors import Actor, require_session
-from domain.base import Event, Expected
+from domain.base import Context, Event, Expected
 from domain.errors import AuthenticationFailed, NotFound, PermissionDenied
 from domain.known_browser import KnownBrowser
 from domain.login_throttle import Counters
@@ -42,7 +42,7 @@ class IssuedToken:
 
 @prefetches(User)
 def open_session(
-    uow: UnitOfWork, user_id: UUID, verified_hash: str, counters: Counters, *, now: datetime
+    uow: UnitOfWork, user_id: UUID, verified_hash: str, counters: Counters, ctx: Context
 ) -> IssuedToken:
     """Issue a session token to a user whose password was verified against `verified_hash`.
 
@@ -53,25 +53,23 @@ def open_session(
     user = uow.users.get_for_update(user_id)
     if user is None or not user.is_active or user.password_hash != verified_hash:
         raise AuthenticationFailed("Wrong username or password.")
-    require_allowed(uow, counters, now)
+    require_allowed(uow, counters, ctx.now)
     sessions = uow.tokens.list_for_user(Purpose.SESSION, user_id)
     for place, old in enumerate(reversed(sessions), start=1):
-        if place >= MAX_SESSIONS or (old.expires_at and old.expires_at <= now):
-            _revoke(uow, old, now)
-    return _issue(
-        uow, now, purpose=Purpose.SESSION, user_id=user_id, expires_at=now + SESSION_LIFETIME
-    )
+        if place >= MAX_SESSIONS or (old.expires_at and old.expires_at <= ctx.now):
+            _revoke(uow, old, ctx)
+    expires_at = ctx.now + SESSION_LIFETIME
+    return _issue(uow, ctx.now, purpose=Purpose.SESSION, user_id=user_id, expires_at=expires_at)
 
 
 def create_token(
     uow: UnitOfWork,
+    ctx: Context,
     *,
     name: str,
     scope: Scope,
     expires_at: datetime | None,
-    actor: Actor,
     session_token_id: UUID,
-    now: datetime,
 ) -> IssuedToken:
     """Issue a personal token to a user in a session.
 
@@ -81,6 +79,7 @@ def create_token(
         TooManyTokens: when the actor has `MAX_TOKENS` already.
         InvalidField: when the name breaks its rule, or `expires_at` is not in the future.
     """
+    actor = ctx.require_actor()
     require_session(actor)
     require_unchanged_actor(uow, actor)
     if uow.tokens.find(session_token_id) is None:
@@ -89,7 +88,7 @@ def create_token(
         raise TooManyTokens
     return _issue(
         uow,
-        now,
+        ctx.now,
         purpose=Purpose.PERSONAL,
         user_id=actor.id,
         name=name,
@@ -99,27 +98,26 @@ def create_token(
 
 
 @prefetches(Token)
-def revoke_token(
-    uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime, expected: Expected = None
-) -> None:
+def revoke_token(uow: UnitOfWork, token_id: UUID, ctx: Context, expected: Expected = None) -> None:
     """Revoke a personal token of the actor.
 
     Raises:
         PermissionDenied: when the actor uses a personal token.
         NotFound: when the actor has no such token.
     """
+    actor = ctx.require_actor()
     require_session(actor)
     token = uow.tokens.find(token_id)
     if token is None or token.user_id != actor.id or token.purpose is not Purpose.PERSONAL:
         raise NotFound(Token.entity_name, token_id)
-    _revoke(uow, uow.tokens.get(token_id, expected), now, actor)
+    _revoke(uow, uow.tokens.get(token_id, expected), ctx)
 
 
 @prefetches(Token)
-def revoke_current_token(uow: UnitOfWork, token_id: UUID, *, actor: Actor, now: datetime) -> None:
+def revoke_current_token(uow: UnitOfWork, token_id: UUID, ctx: Context) -> None:
     """Revoke the token of the current request; an absent token is no error."""
     if token := uow.tokens.find(token_id):
-        _revoke(uow, token, now, actor)
+        _revoke(uow, token, ctx)
 
 
 def require_actor_exists(uow: UnitOfWork, actor: Actor | None) -> None:
@@ -150,17 +148,15 @@ def require_unchanged_actor(uow: UnitOfWork, actor: Actor) -> None:
 
 def revoke_tokens_on(uow: UnitOfWork, event: Event) -> None:
     """Revoke all tokens of the user that an event is about."""
-    revoke_tokens(uow, event.aggregate_id, now=event.at)
+    revoke_tokens(uow, event.aggregate_id, Context(None, event.at))
 
 
 @prefetches(User)
-def revoke_tokens(
-    uow: UnitOfWork, user_id: UUID, *, now: datetime, by: Actor | None = None
-) -> None:
+def revoke_tokens(uow: UnitOfWork, user_id: UUID, ctx: Context) -> None:
     """Revoke all session tokens and personal tokens of a user."""
     for purpose in (Purpose.SESSION, Purpose.PERSONAL):
         for token in uow.tokens.list_for_user(purpose, user_id):
-            _revoke(uow, token, now, by)
+            _revoke(uow, token, ctx)
 
 
 @prefetches(Token)
@@ -169,18 +165,18 @@ def record_use(uow: UnitOfWork, token_id: UUID, at: datetime) -> None:
     uow.tokens.mark_used(token_id, at)
 
 
-def prepare_setup(uow: UnitOfWork, *, now: datetime) -> str | None:
+def prepare_setup(uow: UnitOfWork, ctx: Context) -> str | None:
     """Return a new secret for the creation of the first admin, or `None` if an admin exists.
 
     An earlier secret is revoked, because it may be lost or leaked.
     """
     if uow.users.active_admins():
         return None
-    end_setup(uow, now)
-    return _issue(uow, now, purpose=Purpose.SETUP, user_id=None).secret
+    end_setup(uow, ctx)
+    return _issue(uow, ctx.now, purpose=Purpose.SETUP, user_id=None).secret
 
 
-def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
+def use_setup_secret(uow: UnitOfWork, secret: str, ctx: Context) -> None:
     """Verify and revoke the setup secret, which is valid once.
 
     Concurrent uses conflict on the optimistic lock of the token, so only one of them succeeds.
@@ -197,13 +193,13 @@ def use_setup_secret(uow: UnitOfWork, secret: str, now: datetime) -> None:
             "This is not the setup code shown in the server log at start-up."
         )
     for token in waiting:
-        _revoke(uow, token, now)
+        _revoke(uow, token, ctx)
 
 
-def end_setup(uow: UnitOfWork, now: datetime) -> None:
+def end_setup(uow: UnitOfWork, ctx: Context) -> None:
     """Revoke the setup token, if there is one."""
     for token in uow.tokens.list_for_user(Purpose.SETUP, None):
-        _revoke(uow, token, now)
+        _revoke(uow, token, ctx)
 
 
 def _issue(
@@ -231,6 +227,6 @@ def _issue(
     return IssuedToken(token, secret)
 
 
-def _revoke(uow: UnitOfWork, token: Token, now: datetime, by: Actor | None = None) -> None:
-    token.revoke(now, by)
+def _revoke(uow: UnitOfWork, token: Token, ctx: Context) -> None:
+    token.revoke(ctx)
     uow.tokens.remove(token)

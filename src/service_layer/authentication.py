@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.access import TokenRevoked, digest_of
-from domain.base import Event
+from domain.base import Context, Event
 from domain.errors import AuthenticationFailed, DomainError, InvalidField
 from domain.known_browser import KnownBrowser
 from domain.login_throttle import (
@@ -133,7 +133,7 @@ class Authenticator:
                 found.user_id,
                 found.password_hash,
                 counters,
-                now=self._clock(),
+                Context(None, self._clock()),
             )
         remembered = (browser or KnownBrowser.new()).remember(found.user_id, found.password_hash)
         return replace(issued, browser=remembered)

@@ -1,11 +1,9 @@
 """Use cases of the catalogue: categories and products."""
 
-from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
-from domain.actors import Actor
-from domain.base import Expected
+from domain.base import Context, Expected
 from domain.catalogue import (
     PricesTooFine,
     Product,
@@ -20,11 +18,9 @@ from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
-def create_category(
-    uow: UnitOfWork, *, name: str, now: datetime, actor: Actor | None = None
-) -> Category:
+def create_category(uow: UnitOfWork, ctx: Context, *, name: str) -> Category:
     """Create a category."""
-    category = Category.create(uow.new_id(), now, name=name, by=actor, categories=uow.categories)
+    category = Category.create(uow.new_id(), ctx, name=name, categories=uow.categories)
     uow.categories.add(category)
     return category
 
@@ -33,27 +29,21 @@ def create_category(
 def edit_category(
     uow: UnitOfWork,
     category_id: UUID,
+    ctx: Context,
+    expected: Expected = None,
     *,
     name: str | None = None,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
 ) -> Category:
     """Rename a category; without a name it stays unchanged."""
     category = uow.categories.get(category_id, expected)
     if name is not None:
-        category.edit(name, now, by=actor, categories=uow.categories)
+        category.edit(name, ctx, categories=uow.categories)
     return category
 
 
 @prefetches(Category)
 def delete_category(
-    uow: UnitOfWork,
-    category_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, category_id: UUID, ctx: Context, expected: Expected = None
 ) -> None:
     """Delete a category without products.
 
@@ -61,27 +51,24 @@ def delete_category(
         StillReferenced: when it has products.
     """
     category = uow.categories.get(category_id, expected)
-    category.delete(now, by=actor, has_products=uow.products.exists_in_category(category_id))
+    category.delete(ctx, has_products=uow.products.exists_in_category(category_id))
     uow.categories.remove(category)
 
 
 def create_product(
     uow: UnitOfWork,
+    ctx: Context,
     *,
     stock: int = 0,
-    now: datetime,
-    actor: Actor | None = None,
     currency: Currency = DEFAULT,
     **details: Unpack[ProductDetails],
 ) -> Product:
     """Create a product; an opening stock becomes its first movement."""
-    require_actor_exists(uow, actor)
+    require_actor_exists(uow, ctx.actor)
     _require_category(uow, details.get("category_id"))
-    product = Product.create(
-        uow.new_id(), now, by=actor, products=uow.products, currency=currency, **details
-    )
+    product = Product.create(uow.new_id(), ctx, products=uow.products, currency=currency, **details)
     uow.products.add(product)
-    product.set_opening_stock(uow.new_id(), stock, now, by=actor, movements=uow.movements)
+    product.set_opening_stock(uow.new_id(), stock, ctx, movements=uow.movements)
     return product
 
 
@@ -90,21 +77,20 @@ def edit_product(
     uow: UnitOfWork,
     product_id: UUID,
     changes: ProductChanges,
+    ctx: Context,
+    expected: Expected = None,
     *,
     stock: int | None = None,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
     currency: Currency = DEFAULT,
 ) -> Product:
     """Set the given fields of a product; `stock` is a stock count and becomes a movement."""
-    require_actor_exists(uow, actor)
+    require_actor_exists(uow, ctx.actor)
     product = uow.products.get(product_id, expected)
     if changes.get("category_id") != product.category_id:
         _require_category(uow, changes.get("category_id"))
-    product.edit(changes, now, by=actor, products=uow.products, currency=currency)
+    product.edit(changes, ctx, products=uow.products, currency=currency)
     if stock is not None:
-        product.count(uow.new_id(), stock, now, by=actor, movements=uow.movements)
+        product.count(uow.new_id(), stock, ctx, movements=uow.movements)
     return product
 
 
@@ -120,42 +106,27 @@ def require_prices_fit(uow: UnitOfWork, *, currency: Currency) -> None:
 
 @prefetches(Product)
 def archive_product(
-    uow: UnitOfWork,
-    product_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, product_id: UUID, ctx: Context, expected: Expected = None
 ) -> Product:
     """Archive a product."""
     product = uow.products.get(product_id, expected)
-    product.archive(now, actor)
+    product.archive(ctx)
     return product
 
 
 @prefetches(Product)
 def restore_product(
-    uow: UnitOfWork,
-    product_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, product_id: UUID, ctx: Context, expected: Expected = None
 ) -> Product:
     """Restore an archived product."""
     product = uow.products.get(product_id, expected)
-    product.restore(now, actor)
+    product.restore(ctx)
     return product
 
 
 @prefetches(Product)
 def delete_product(
-    uow: UnitOfWork,
-    product_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, product_id: UUID, ctx: Context, expected: Expected = None
 ) -> None:
     """Delete a product without movements.
 
@@ -163,7 +134,7 @@ def delete_product(
         StillReferenced: when it has movements.
     """
     product = uow.products.get(product_id, expected)
-    product.delete(now, by=actor, has_movements=uow.movements.exists_for_product(product_id))
+    product.delete(ctx, has_movements=uow.movements.exists_for_product(product_id))
     uow.products.remove(product)
 
 

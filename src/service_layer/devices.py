@@ -6,8 +6,7 @@ from typing import Unpack
 from uuid import UUID
 
 from domain.access import new_secret
-from domain.actors import Actor, id_of
-from domain.base import Expected
+from domain.base import Context, Expected
 from domain.devices import (
     Device,
     DeviceChanges,
@@ -31,11 +30,9 @@ class IssuedKey:
     key: str
 
 
-def create_device(
-    uow: UnitOfWork, *, now: datetime, actor: Actor | None = None, **profile: Unpack[DeviceDetails]
-) -> Device:
+def create_device(uow: UnitOfWork, ctx: Context, **profile: Unpack[DeviceDetails]) -> Device:
     """Create a device without a key."""
-    device = Device.create(uow.new_id(), now, by=actor, devices=uow.devices, **profile)
+    device = Device.create(uow.new_id(), ctx, devices=uow.devices, **profile)
     uow.devices.add(device)
     return device
 
@@ -45,45 +42,33 @@ def edit_device(
     uow: UnitOfWork,
     device_id: UUID,
     changes: DeviceChanges,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
+    ctx: Context,
     expected: Expected = None,
 ) -> Device:
     """Set the given fields of a device."""
     device = uow.devices.get(device_id, expected)
-    device.edit(changes, now, by=actor, devices=uow.devices)
+    device.edit(changes, ctx, devices=uow.devices)
     return device
 
 
 @prefetches(Device)
 def issue_key(
-    uow: UnitOfWork,
-    device_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, device_id: UUID, ctx: Context, expected: Expected = None
 ) -> IssuedKey:
     """Issue a new key for a device; the previous one becomes invalid."""
     device = uow.devices.get(device_id, expected)
     key = new_secret()
-    device.rotate_key(key, now, actor)
+    device.rotate_key(key, ctx)
     return IssuedKey(device, key)
 
 
 @prefetches(Device)
 def delete_device(
-    uow: UnitOfWork,
-    device_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, device_id: UUID, ctx: Context, expected: Expected = None
 ) -> None:
     """Delete a device."""
     device = uow.devices.get(device_id, expected)
-    device.record(DeviceDeleted(aggregate_id=device.id, at=now, by=id_of(actor)))
+    device.record(DeviceDeleted(aggregate_id=device.id, at=ctx.now, by=ctx.by))
     uow.devices.remove(device)
 
 

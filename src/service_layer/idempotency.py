@@ -1,10 +1,9 @@
 """Idempotent execution: a repeated request with the same idempotency key has one effect."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
-from domain.actors import Actor
+from domain.base import Context
 from domain.errors import DomainError
 from domain.idempotency import IdempotencyRecord
 from service_layer.errors import ConcurrencyConflict
@@ -20,14 +19,13 @@ def idempotently(
     /,
     *args: Any,
     locate: Callable[[R], str],
-    actor: Actor,
-    now: datetime,
+    ctx: Context,
     **kwargs: Any,
 ) -> str:
     """Run a use case unless the actor ran it under the same idempotency key within `LIFETIME`.
 
-    The operation is the use case with its positional arguments. The same key for another operation
-    is a different request.
+    The operation is the use case with its positional arguments `args`, which exclude the context.
+    The same key for another operation is a different request. The use case gets `ctx` by keyword.
 
     Return the location of the result: `locate` of the use case's return value, or the recorded
     location for a repeated request. A failed use case leaves no record.
@@ -37,26 +35,27 @@ def idempotently(
 
     Raises:
         ConcurrencyConflict: when a concurrent request with the same key made the use case fail.
+        PermissionDenied: without an actor.
         DomainError: when the use case raises it.
     """
     operation = " ".join([use_case.__name__, *map(str, args)])
-    id = IdempotencyRecord.id_for(actor, operation, key)
+    id = IdempotencyRecord.id_for(ctx.require_actor(), operation, key)
     receipt = uow.idempotency_records.find(id)
-    if receipt is not None and receipt.is_valid(now):
+    if receipt is not None and receipt.is_valid(ctx.now):
         return receipt.location
     try:
-        found_at = locate(use_case(uow, *args, actor=actor, now=now, **kwargs))
+        found_at = locate(use_case(uow, *args, ctx=ctx, **kwargs))
     except DomainError:
         # The violated rule may result from a concurrent request with the same key, such as a name
         # that is in use now. A retry finds its record.
         if receipt is None and uow.idempotency_records.find(id) is not None:
             raise ConcurrencyConflict from None
         raise
-    for over in uow.idempotency_records.list_expired(now, limit=10):
+    for over in uow.idempotency_records.list_expired(ctx.now, limit=10):
         if over is not receipt:
             uow.idempotency_records.remove(over)
     if receipt is None:
-        uow.idempotency_records.add(IdempotencyRecord.create(id, now, found_at))
+        uow.idempotency_records.add(IdempotencyRecord.create(id, ctx.now, found_at))
     else:
-        receipt.replace(now, found_at)
+        receipt.replace(ctx.now, found_at)
     return found_at

@@ -1,9 +1,8 @@
 """Use cases of stock: movements, and the reorder tasks that follow from them."""
 
-from datetime import datetime
 from uuid import UUID
 
-from domain.actors import Actor
+from domain.base import Context
 from domain.catalogue import (
     Product,
     ProductArchived,
@@ -21,19 +20,18 @@ from service_layer.unit_of_work import UnitOfWork
 def record_movement(
     uow: UnitOfWork,
     product_id: UUID,
+    ctx: Context,
     *,
     quantity: int,
     reason: Reason,
     note: str | None = None,
-    now: datetime,
-    actor: Actor | None = None,
 ) -> Movement:
     """Add pieces to a product's stock, or remove them if the quantity is negative."""
-    require_actor_exists(uow, actor)
+    require_actor_exists(uow, ctx.actor)
     product = uow.products.get(product_id)
     # Generated under the product's lock, so ids sort in the order of the movements.
     id = uow.new_id()
-    return product.move(id, quantity, reason, now, note=note, by=actor, movements=uow.movements)
+    return product.move(id, quantity, reason, ctx, note=note, movements=uow.movements)
 
 
 def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
@@ -41,21 +39,22 @@ def plan_reorder(uow: UnitOfWork, event: StockRanLow) -> None:
     product = uow.products.get(event.aggregate_id)
     if uow.tasks.open_reorder(product.id) is None:
         title = reorder_title(product.name)
-        create_task(uow, title=title, product_id=product.id, now=event.at)
+        create_task(uow, Context(None, event.at), title=title, product_id=product.id)
 
 
 def complete_reorder(uow: UnitOfWork, event: StockRecovered | ProductArchived) -> None:
     """Complete the open reorder task of a product, on behalf of the service."""
     task = uow.tasks.open_reorder(event.aggregate_id)
     if task is not None:
-        task.complete(event.at)
+        task.complete(Context(None, event.at))
 
 
 def release_reorders(uow: UnitOfWork, event: ProductDeleted) -> None:
     """Complete the open reorder task of a deleted product, and detach all of its reorder tasks."""
+    ctx = Context(None, event.at)
     for task in uow.tasks.list_reorders(event.aggregate_id):
-        task.complete(event.at)
-        task.release_product(event.at)
+        task.complete(ctx)
+        task.release_product(ctx)
 
 
 def reorder_title(name: str) -> str:

@@ -1,10 +1,9 @@
 """Use cases of tasks."""
 
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
-from domain.actors import Actor, id_of
-from domain.base import Expected
+from domain.base import Context, Expected
 from domain.errors import InvalidField
 from domain.tasks import Task, TaskChanges, TaskDeleted
 from domain.users import UserDeactivated
@@ -15,6 +14,7 @@ from service_layer.unit_of_work import UnitOfWork
 
 def create_task(
     uow: UnitOfWork,
+    ctx: Context,
     *,
     title: str,
     description: str | None = None,
@@ -22,27 +22,24 @@ def create_task(
     due_on: date | None = None,
     assignee_id: UUID | None = None,
     product_id: UUID | None = None,
-    now: datetime,
-    actor: Actor | None = None,
 ) -> Task:
-    """Create a task; without an actor it is created by the service itself.
+    """Create a task.
 
     Raises:
         AuthenticationFailed: when the actor was deleted.
         InvalidField: when a value breaks its rule, or the assignee is not an active user.
     """
-    require_actor_exists(uow, actor)
+    require_actor_exists(uow, ctx.actor)
     _require_assignable(uow, assignee_id)
     task = Task.create(
         uow.new_id(),
-        now,
+        ctx,
         title=title,
         description=description,
         priority=priority,
         due_on=due_on,
         assignee_id=assignee_id,
         product_id=product_id,
-        by=actor,
     )
     uow.tasks.add(task)
     return task
@@ -50,71 +47,44 @@ def create_task(
 
 @prefetches(Task)
 def edit_task(
-    uow: UnitOfWork,
-    task_id: UUID,
-    changes: TaskChanges,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
+    uow: UnitOfWork, task_id: UUID, changes: TaskChanges, ctx: Context, expected: Expected = None
 ) -> Task:
     """Set the given fields of a task."""
     task = uow.tasks.get(task_id, expected)
     if changes.get("assignee_id") != task.assignee_id:
         _require_assignable(uow, changes.get("assignee_id"))
-    task.edit(changes, now, actor)
+    task.edit(changes, ctx)
     return task
 
 
 @prefetches(Task)
-def complete_task(
-    uow: UnitOfWork,
-    task_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
-) -> Task:
+def complete_task(uow: UnitOfWork, task_id: UUID, ctx: Context, expected: Expected = None) -> Task:
     """Complete a task."""
     task = uow.tasks.get(task_id, expected)
-    task.complete(now, actor)
+    task.complete(ctx)
     return task
 
 
 @prefetches(Task)
-def reopen_task(
-    uow: UnitOfWork,
-    task_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
-) -> Task:
+def reopen_task(uow: UnitOfWork, task_id: UUID, ctx: Context, expected: Expected = None) -> Task:
     """Reopen a completed task."""
     task = uow.tasks.get(task_id, expected)
-    task.reopen(now, actor, tasks=uow.tasks)
+    task.reopen(ctx, tasks=uow.tasks)
     return task
 
 
 @prefetches(Task)
-def delete_task(
-    uow: UnitOfWork,
-    task_id: UUID,
-    *,
-    now: datetime,
-    actor: Actor | None = None,
-    expected: Expected = None,
-) -> None:
+def delete_task(uow: UnitOfWork, task_id: UUID, ctx: Context, expected: Expected = None) -> None:
     """Delete a task."""
     task = uow.tasks.get(task_id, expected)
-    task.record(TaskDeleted(aggregate_id=task.id, at=now, by=id_of(actor)))
+    task.record(TaskDeleted(aggregate_id=task.id, at=ctx.now, by=ctx.by))
     uow.tasks.remove(task)
 
 
 def unassign_tasks(uow: UnitOfWork, event: UserDeactivated) -> None:
     """Unassign the open tasks of a deactivated user."""
     for task in uow.tasks.list_pending(event.aggregate_id):
-        task.edit({"assignee_id": None}, event.at)
+        task.edit({"assignee_id": None}, Context(None, event.at))
 
 
 def _require_assignable(uow: UnitOfWork, user_id: UUID | None) -> None:

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from contract.http import TASKS, add, places, problem
 from contract.users import NEW, USERS, path_of
 from domain.access import MAX_TOKENS
+from domain.base import Context
 from domain.login_throttle import ADDRESS_LIMIT
 from service_layer import access
 from support.backends import Clock
@@ -440,7 +441,7 @@ def unset(client: Client) -> str:
         uow.users.get(ADMIN.id).is_active = False
 
     runner.perform(without_admin)
-    return str(runner.perform(access.prepare_setup, now=NOON - timedelta(hours=1)))
+    return str(runner.perform(access.prepare_setup, ctx=Context(None, NOON - timedelta(hours=1))))
 
 
 @pytest.mark.parametrize("way", ["body", "address"])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.base import COUNT_LIMIT, Entity, Event, PageRequest
+from domain.base import COUNT_LIMIT, Context, Entity, Event, PageRequest
 from domain.errors import InvalidField, NotFound, NotUnique, StillReferenced, VersionMismatch
 from domain.tasks import SORTS, Task, TaskCompleted, TaskCreated, TaskEdited, TaskFilter
 from domain.values import CENT
@@ -26,7 +26,7 @@ from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import ADMIN, MEMBER, OTHER, PEOPLE
+from support.people import ADMIN, CTX, MEMBER, OTHER, PEOPLE
 
 E = TypeVar("E", bound=Entity)
 
@@ -36,7 +36,7 @@ FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def add(backend: Backend, title: str = "Sharpen the chisels", **members: Any) -> UUID:
-    members.setdefault("now", NOON)
+    members.setdefault("ctx", CTX)
     with backend.open() as uow:
         task = task_use_cases.create_task(uow, title=title, **members)
         uow.commit()
@@ -77,7 +77,7 @@ def test_what_is_committed_is_read_as_it_was_written(backend: Backend) -> None:
 
 def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
     with backend.open() as uow:
-        id = task_use_cases.create_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Never", ctx=CTX).id
 
     assert get(backend, id) is None
 
@@ -85,8 +85,8 @@ def test_what_is_not_committed_is_not_there(backend: Backend) -> None:
 def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) -> None:
     kept = add(backend, "Kept")
     with pytest.raises(RuntimeError), backend.open() as uow:
-        task_use_cases.edit_task(uow, kept, {"title": "Changed"}, now=NOON)
-        task_use_cases.create_task(uow, title="Added", now=NOON)
+        task_use_cases.edit_task(uow, kept, {"title": "Changed"}, ctx=CTX)
+        task_use_cases.create_task(uow, title="Added", ctx=CTX)
         raise RuntimeError
 
     assert [task.title for task in items(backend)] == ["Kept"]
@@ -95,7 +95,7 @@ def test_an_exception_undoes_everything_in_the_unit_of_work(backend: Backend) ->
 def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        added = task_use_cases.create_task(uow, title="Another", now=NOON)
+        added = task_use_cases.create_task(uow, title="Another", ctx=CTX)
         assert uow.tasks.get(id) is uow.tasks.get(id)
         assert uow.tasks.get(added.id) is added
 
@@ -103,7 +103,7 @@ def test_one_unit_of_work_has_one_object_for_one_id(backend: Backend) -> None:
 def test_a_removed_task_is_gone(backend: Backend) -> None:
     id = add(backend)
     with backend.open() as uow:
-        task_use_cases.delete_task(uow, id, now=NOON)
+        task_use_cases.delete_task(uow, id, ctx=CTX)
         with pytest.raises(NotFound):
             uow.tasks.get(id)
         uow.commit()
@@ -119,7 +119,7 @@ def test_each_change_counts_the_version_and_no_change_does_not(backend: Backend)
     versions = []
     for changes in ({"title": "Once"}, {"title": "Once"}, {"title": "Twice", "priority": 3}):
         with backend.open() as uow:
-            task = task_use_cases.edit_task(uow, id, changes, now=later)  # type: ignore[arg-type]
+            task = task_use_cases.edit_task(uow, id, changes, ctx=Context(None, later))  # type: ignore[arg-type]
             uow.commit()
         versions.append(task.version)
 
@@ -139,7 +139,7 @@ def test_a_version_that_was_not_expected_is_stale(backend: Backend) -> None:
 
 def test_a_time_in_another_zone_is_kept_as_the_same_moment_in_utc(backend: Backend) -> None:
     noon_in_india = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    id = add(backend, now=noon_in_india)
+    id = add(backend, ctx=Context(None, noon_in_india))
 
     found = get(backend, id)
     assert found is not None
@@ -149,7 +149,7 @@ def test_a_time_in_another_zone_is_kept_as_the_same_moment_in_utc(backend: Backe
 
 
 def test_a_time_keeps_its_microseconds(backend: Backend) -> None:
-    id = add(backend, now=NOON.replace(microsecond=1))
+    id = add(backend, ctx=Context(None, NOON.replace(microsecond=1)))
     found = get(backend, id)
     assert found is not None
     assert found.created_at.microsecond == 1
@@ -169,7 +169,7 @@ def test_of_concurrent_changes_to_what_was_seen_only_one_wins(backend: Backend) 
     def change(number: int) -> str:
         try:
             runner.perform(
-                task_use_cases.edit_task, id, {"title": f"by {number}"}, now=NOON, expected={1}
+                task_use_cases.edit_task, id, {"title": f"by {number}"}, ctx=CTX, expected={1}
             )
         except VersionMismatch:
             return "stale"
@@ -189,7 +189,7 @@ def test_concurrent_changes_of_different_members_are_all_kept(backend: Backend) 
     runner = backend.runner()
     changes: list[Any] = [{"title": "New"}, {"priority": 7}, {"description": "Because"}]
 
-    in_threads(3, lambda n: runner.perform(task_use_cases.edit_task, id, changes[n], now=NOON))
+    in_threads(3, lambda n: runner.perform(task_use_cases.edit_task, id, changes[n], ctx=CTX))
 
     found = get(backend, id)
     assert found is not None
@@ -209,7 +209,7 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
                 task = uow.tasks.get(id)
                 seen.set()
                 changed.wait(0.5)
-                task.edit({"title": "Slow"}, NOON)
+                task.edit({"title": "Slow"}, CTX)
                 uow.commit()
             outcome.append("committed")
         except ConcurrencyConflict:
@@ -218,7 +218,7 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
     thread = threading.Thread(target=slow)
     thread.start()
     seen.wait()
-    backend.runner().perform(task_use_cases.edit_task, id, {"description": "Quick"}, now=NOON)
+    backend.runner().perform(task_use_cases.edit_task, id, {"description": "Quick"}, ctx=CTX)
     changed.set()
     thread.join()
 
@@ -232,22 +232,24 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
 def test_a_reaction_happens_with_the_change_that_it_follows(backend: Backend) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            task_use_cases.create_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.create_task(
+                uow, title="Sweep up", ctx=Context(None, NOON + timedelta(seconds=1))
+            )
 
     runner = backend.runner({TaskCreated: (follow_up,)})
-    runner.perform(task_use_cases.create_task, title="Plane the board", now=NOON)
+    runner.perform(task_use_cases.create_task, title="Plane the board", ctx=CTX)
 
     assert [task.title for task in items(backend)] == ["Plane the board", "Sweep up"]
 
 
 def test_a_reaction_that_fails_undoes_the_change(backend: Backend) -> None:
     def fail(uow: UnitOfWork, event: Event) -> None:
-        task_use_cases.create_task(uow, title="Half done", now=NOON)
+        task_use_cases.create_task(uow, title="Half done", ctx=CTX)
         raise RuntimeError
 
     runner = backend.runner({TaskCreated: (fail,)})
     with pytest.raises(RuntimeError):
-        runner.perform(task_use_cases.create_task, title="Never", now=NOON)
+        runner.perform(task_use_cases.create_task, title="Never", ctx=CTX)
 
     assert items(backend) == []
 
@@ -257,15 +259,17 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
 ) -> None:
     def follow_up(uow: UnitOfWork, event: Event) -> None:
         if event.at == NOON:
-            task_use_cases.create_task(uow, title="Sweep up", now=NOON + timedelta(seconds=1))
+            task_use_cases.create_task(
+                uow, title="Sweep up", ctx=Context(None, NOON + timedelta(seconds=1))
+            )
 
     def long(uow: UnitOfWork, step: Callable[[], None]) -> list[str]:
-        id = task_use_cases.create_task(uow, title="Plane the board", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Plane the board", ctx=CTX).id
         step()
-        task_use_cases.edit_task(uow, id, {"priority": 1}, now=NOON)
-        task_use_cases.edit_task(uow, id, {"priority": 2}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"priority": 1}, ctx=CTX)
+        task_use_cases.edit_task(uow, id, {"priority": 2}, ctx=CTX)
         step()
-        task_use_cases.complete_task(uow, id, now=NOON)
+        task_use_cases.complete_task(uow, id, ctx=CTX)
         step()
         return [task.title for task in uow.tasks.list_pending(None)]
 
@@ -283,7 +287,7 @@ def test_the_steps_of_a_long_use_case_find_what_was_done_and_what_followed(
 
 def test_a_long_use_case_that_fails_leaves_none_of_its_steps(backend: Backend) -> None:
     def long(uow: UnitOfWork, step: Callable[[], None]) -> None:
-        id = task_use_cases.create_task(uow, title="Never", now=NOON).id
+        id = task_use_cases.create_task(uow, title="Never", ctx=CTX).id
         step()
         assert not uow.tasks.is_empty()
         uow.tasks.get(id, expected=(7,))
@@ -300,7 +304,7 @@ def test_a_connection_lost_after_a_conflict_is_replaced_once(backend: Backend) -
     def write(uow: UnitOfWork) -> None:
         for error in errors:
             raise error
-        task_use_cases.create_task(uow, title="Kept", now=NOON)
+        task_use_cases.create_task(uow, title="Kept", ctx=CTX)
 
     backend.usual.perform(write)
     assert [task.title for task in items(backend)] == ["Kept"]
@@ -321,7 +325,7 @@ def test_a_repository_tells_whether_it_is_empty(backend: Backend) -> None:
         assert not uow.users.is_empty()
         assert uow.users.has_member()
         for person in (MEMBER, OTHER):
-            access.revoke_tokens(uow, person.id, now=NOON)
+            access.revoke_tokens(uow, person.id, ctx=CTX)
             uow.users.remove(uow.users.get(person.id))
         uow.flush()
         assert not uow.users.is_empty()
@@ -387,7 +391,7 @@ class Together:
 def test_use_cases_that_wait_together_share_a_transaction(backend: Backend) -> None:
     together = Together(backend)
     made = together.run(
-        *(partial(task_use_cases.create_task, title=f"t{n}", now=NOON) for n in range(20))
+        *(partial(task_use_cases.create_task, title=f"t{n}", ctx=CTX) for n in range(20))
     )
 
     assert together.transactions == 2
@@ -401,16 +405,16 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
     id = add(backend, "Kept")
 
     def half_done(uow: UnitOfWork) -> None:
-        task_use_cases.create_task(uow, title="Never", now=NOON)
-        uow.tasks.get(id).edit({"title": "Never"}, NOON)
+        task_use_cases.create_task(uow, title="Never", ctx=CTX)
+        uow.tasks.get(id).edit({"title": "Never"}, CTX)
         raise NotFound("task", id)
 
     together = Together(backend)
     one, two, three, four = together.run(
-        partial(task_use_cases.create_task, title="One", now=NOON),
+        partial(task_use_cases.create_task, title="One", ctx=CTX),
         half_done,
-        partial(task_use_cases.edit_task, task_id=id, changes={"title": ""}, now=NOON),
-        partial(task_use_cases.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
+        partial(task_use_cases.edit_task, task_id=id, changes={"title": ""}, ctx=CTX),
+        partial(task_use_cases.edit_task, task_id=id, changes={"priority": 1}, ctx=CTX),
     )
 
     assert together.transactions == 2
@@ -421,13 +425,13 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
 
 def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Backend) -> None:
     def defect(uow: UnitOfWork) -> None:
-        task_use_cases.create_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", ctx=CTX)
         raise RuntimeError
 
     one, two, three = Together(backend).run(
-        partial(task_use_cases.create_task, title="One", now=NOON),
+        partial(task_use_cases.create_task, title="One", ctx=CTX),
         defect,
-        partial(task_use_cases.create_task, title="Three", now=NOON),
+        partial(task_use_cases.create_task, title="Three", ctx=CTX),
     )
 
     assert (one.title, type(two), three.title) == ("One", RuntimeError, "Three")
@@ -441,16 +445,16 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
     together = Together(backend)
     first, second, stale, removed, gone = together.run(
         partial(
-            task_use_cases.edit_task, task_id=id, changes={"title": "a"}, now=NOON, expected={1}
+            task_use_cases.edit_task, task_id=id, changes={"title": "a"}, ctx=CTX, expected={1}
         ),
         partial(
-            task_use_cases.edit_task, task_id=id, changes={"priority": 5}, now=NOON, expected={2}
+            task_use_cases.edit_task, task_id=id, changes={"priority": 5}, ctx=CTX, expected={2}
         ),
         partial(
-            task_use_cases.edit_task, task_id=id, changes={"title": "b"}, now=NOON, expected={1}
+            task_use_cases.edit_task, task_id=id, changes={"title": "b"}, ctx=CTX, expected={1}
         ),
-        partial(task_use_cases.delete_task, task_id=id, now=NOON, expected={3}),
-        partial(task_use_cases.complete_task, task_id=id, now=NOON),
+        partial(task_use_cases.delete_task, task_id=id, ctx=CTX, expected={3}),
+        partial(task_use_cases.complete_task, task_id=id, ctx=CTX),
     )
 
     assert together.transactions == 2
@@ -469,7 +473,7 @@ def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case
 
     def edit(id: UUID, title: str, expected: int) -> Callable[[UnitOfWork], Any]:
         use_case: Any = task_use_cases.edit_task
-        return partial(use_case, id, {"title": title}, now=NOON, expected={expected})
+        return partial(use_case, id, {"title": title}, ctx=CTX, expected={expected})
 
     together = Together(backend)
     *edited, again, stale, missing = together.run(
@@ -491,7 +495,7 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     backend: Backend,
 ) -> None:
     def add_category(name: str) -> Callable[[UnitOfWork], Any]:
-        return partial(catalogue.create_category, name=name, now=NOON)
+        return partial(catalogue.create_category, name=name, ctx=CTX)
 
     one, taken, other = Together(backend).run(
         add_category("Screws"), add_category("SCREWS"), add_category("Nails")
@@ -499,15 +503,15 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     assert (one.name, type(taken), other.name) == ("Screws", NotUnique, "Nails")
 
     removed, refused = Together(backend).run(
-        partial(catalogue.delete_category, one.id, now=NOON),
-        partial(catalogue.create_product, name="Nut", price=CENT, category_id=one.id, now=NOON),
+        partial(catalogue.delete_category, one.id, ctx=CTX),
+        partial(catalogue.create_product, name="Nut", price=CENT, category_id=one.id, ctx=CTX),
     )
     assert removed is None
     assert isinstance(refused, InvalidField)
 
     product, in_use = Together(backend).run(
-        partial(catalogue.create_product, name="Nut", price=CENT, category_id=other.id, now=NOON),
-        partial(catalogue.delete_category, other.id, now=NOON),
+        partial(catalogue.create_product, name="Nut", price=CENT, category_id=other.id, ctx=CTX),
+        partial(catalogue.delete_category, other.id, ctx=CTX),
     )
     assert (product.category_id, type(in_use)) == (other.id, StillReferenced)
 
@@ -523,11 +527,11 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
         if not meddled.is_set():
             meddled.set()
             raise ConcurrencyConflict
-        task.edit({"priority": 9}, NOON)
+        task.edit({"priority": 9}, CTX)
         return task
 
     one, two = Together(backend).run(
-        partial(task_use_cases.edit_task, task_id=id, changes={"title": "a"}, now=NOON), meddle
+        partial(task_use_cases.edit_task, task_id=id, changes={"title": "a"}, ctx=CTX), meddle
     )
 
     assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
@@ -537,7 +541,7 @@ def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: 
     together = Together(backend)
     together.runner.MAX_QUEUE = 3
     outcomes = together.run(
-        *(partial(task_use_cases.create_task, title=f"t{n}", now=NOON) for n in range(5))
+        *(partial(task_use_cases.create_task, title=f"t{n}", ctx=CTX) for n in range(5))
     )
 
     assert [isinstance(outcome, QueueFull) for outcome in outcomes] == [False] * 3 + [True] * 2
@@ -552,14 +556,14 @@ def test_a_use_case_whose_caller_was_told_that_it_waited_too_long_is_not_run(
     held, go = threading.Event(), threading.Event()
 
     def hold(uow: UnitOfWork) -> None:
-        task_use_cases.create_task(uow, title="Held", now=NOON)
+        task_use_cases.create_task(uow, title="Held", ctx=CTX)
         held.set()
         go.wait()
 
     async def wait_too_long() -> tuple[Any, Any]:
         first = asyncio.ensure_future(runner(hold))
         await asyncio.to_thread(held.wait)
-        second = runner(task_use_cases.create_task, title="Never", now=NOON)
+        second = runner(task_use_cases.create_task, title="Never", ctx=CTX)
         return await asyncio.gather(first, second, return_exceptions=True)
 
     begun, waiting = backend.ask(wait_too_long())
@@ -581,7 +585,7 @@ def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backe
     together = Together(backend)
     together.runner.after_commit(fail)
     together.runner.TIMEOUT = 5.0
-    add_task = partial(task_use_cases.create_task, now=NOON)
+    add_task = partial(task_use_cases.create_task, ctx=CTX)
     told = together.run(
         *(partial(add_task, title=title) for title in "ab"), then=[partial(add_task, title="c")]
     )
@@ -693,20 +697,20 @@ some_tasks = st.lists(
 def make_tasks(uow: UnitOfWork, some: list[Any]) -> tuple[list[Task], list[UUID]]:
     """Make tasks, and return them and the products that they may refer to."""
     products = [
-        catalogue.create_product(uow, name=name, price=CENT, now=NOON).id
+        catalogue.create_product(uow, name=name, price=CENT, ctx=CTX).id
         for name in ("Glue", "Nails")
     ]
     entities: list[Task] = []
     for number, (title, description, priority, due_on, assignee, product, completed) in enumerate(
         some
     ):
-        now = NOON + timedelta(seconds=number // 2)
+        ctx = Context(None, NOON + timedelta(seconds=number // 2))
         task = task_use_cases.create_task(
             uow, title=title, description=description, priority=priority, due_on=due_on,
-            assignee_id=assignee, now=now,
+            assignee_id=assignee, ctx=ctx,
         )  # fmt: skip
         if completed:
-            task.complete(now)
+            task.complete(ctx)
             # Of one product only one task is open, so these are not.
             task.product_id = None if product is None else products[product]
         entities.append(task)
@@ -790,8 +794,10 @@ def test_completed_tasks_are_listed_by_when_they_were_completed(
     with backend.open() as uow:
         # The first three at the same moment, and one of them not at all in the end.
         for n, id in enumerate(reversed(ids)):
-            task_use_cases.complete_task(uow, id, now=NOON + timedelta(minutes=max(n, 3)))
-        task_use_cases.reopen_task(uow, ids[7], now=NOON + timedelta(hours=1))
+            task_use_cases.complete_task(
+                uow, id, ctx=Context(None, NOON + timedelta(minutes=max(n, 3)))
+            )
+        task_use_cases.reopen_task(uow, ids[7], ctx=Context(None, NOON + timedelta(hours=1)))
         uow.commit()
     done = replace(ALL, completed=True)
     order = PageRequest(sort="completed_at", descending=descending, limit=2)
@@ -828,7 +834,7 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
         add(backend, f"t {step % 7}", priority=step % 4, due_on=due(step))
         if gone:
             with backend.open() as uow:
-                task_use_cases.delete_task(uow, gone.pop(), now=NOON)
+                task_use_cases.delete_task(uow, gone.pop(), ctx=CTX)
                 uow.commit()
 
     assert len(seen) == len(set(seen))
@@ -838,7 +844,7 @@ def test_a_walk_sees_each_row_that_was_there_throughout_exactly_once(
 def test_counting_the_rows_of_a_list_stops_beyond_its_bound(backend: Backend) -> None:
     with backend.open() as uow:
         for number in range(COUNT_LIMIT + 5):
-            task_use_cases.create_task(uow, title=f"task {number}", now=NOON)
+            task_use_cases.create_task(uow, title=f"task {number}", ctx=CTX)
         uow.commit()
 
     for q in (None, "task", "a"):
@@ -867,11 +873,11 @@ def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend:
         MONDAY + week,  # the clock was set back since
     ]
     for number, moment in enumerate(done_at):
-        id = add(backend, f"t{number}", now=MONDAY - 50 * week)
+        id = add(backend, f"t{number}", ctx=Context(None, MONDAY - 50 * week))
         with backend.open() as uow:
-            task_use_cases.complete_task(uow, id, now=moment)
+            task_use_cases.complete_task(uow, id, ctx=Context(None, moment))
             uow.commit()
-    add(backend, "still to be done", now=NOON)
+    add(backend, "still to be done", ctx=CTX)
 
     for now in (MONDAY, NOON, MONDAY + week - MICROSECOND):
         told = backend.ask(backend.tasks.completed_per_week(now, 4))
@@ -896,10 +902,10 @@ def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> N
     ]
     id = add(backend)
     with backend.open() as uow:
-        task_use_cases.complete_task(uow, id, now=NOON)
+        task_use_cases.complete_task(uow, id, ctx=CTX)
         uow.commit()
     with backend.open() as uow:
-        task_use_cases.reopen_task(uow, id, now=NOON)
+        task_use_cases.reopen_task(uow, id, ctx=CTX)
         uow.commit()
     assert backend.ask(backend.tasks.completed_per_week(NOON, 60)) == told
 
@@ -923,8 +929,8 @@ def in_threads(number: int, work: Callable[[int], Any]) -> list[Any]:
 
 def test_what_is_added_and_removed_at_once_was_never_there(backend: Backend) -> None:
     with backend.open() as uow:
-        task = task_use_cases.create_task(uow, title="Changed my mind", now=NOON)
-        task_use_cases.delete_task(uow, task.id, now=NOON)
+        task = task_use_cases.create_task(uow, title="Changed my mind", ctx=CTX)
+        task_use_cases.delete_task(uow, task.id, ctx=CTX)
         uow.commit()
 
     assert items(backend) == []

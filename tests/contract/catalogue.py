@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from contract.adapters import in_order, in_threads
 from domain import categories
-from domain.base import PageRequest
+from domain.base import Context, PageRequest
 from domain.catalogue import SORTS, PricesTooFine, Product, ProductFilter
 from domain.categories import CategoryFilter
 from domain.currencies import Currency
@@ -29,18 +29,18 @@ from service_layer.queries.stock import MovementView, StockLevel
 from service_layer.queries.tasks import TaskView
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import ADMIN, MEMBER
+from support.people import ADMIN, CTX, MEMBER
 
 FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    kwargs.setdefault("now", NOON)
+    kwargs.setdefault("ctx", CTX)
     return backend.usual.perform(use_case, *args, **kwargs)
 
 
 def perform_plain(backend: Backend, use_case: Callable[..., Any], **kwargs: Any) -> Any:
-    """Perform a use case that does not depend on the time."""
+    """Perform a use case that does not depend on actor or time."""
     return backend.usual.perform(use_case, **kwargs)
 
 
@@ -96,7 +96,7 @@ def test_a_product_is_read_as_it_was_added(backend: Backend) -> None:
     category_id = add_category(backend, "Abrasives")
     id = add(
         backend, "Öl 油 'x\"; --", sku="A-1", description="a\nb", price=Decimal("9999999999.99"),
-        stock=7, reorder_level=7, category_id=category_id, actor=MEMBER.actor,
+        stock=7, reorder_level=7, category_id=category_id, ctx=MEMBER.ctx,
     )  # fmt: skip
 
     assert get(backend, id) == ProductView(
@@ -173,7 +173,9 @@ def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> Non
     assert backend.ask(backend.categories.get(id, NOON)) == view
     later = NOON + timedelta(hours=1)
     product = add(backend, category_id=id)
-    perform(backend, catalogue.edit_category, id, name="Tools", now=later, expected={1})
+    perform(
+        backend, catalogue.edit_category, id, name="Tools", ctx=Context(None, later), expected={1}
+    )
 
     renamed = replace(view, version=2, updated_at=later, name="Tools")
     assert backend.ask(backend.categories.get(id, NOON)) == renamed
@@ -336,9 +338,9 @@ def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
 
 def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
     id = add(backend)
-    move(backend, id, 3, actor=MEMBER.actor)
+    move(backend, id, 3, ctx=MEMBER.ctx)
     with pytest.raises(StillReferenced):
-        perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor)
+        perform(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
 
 
 # Stock cannot lie
@@ -347,7 +349,9 @@ def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
 def test_a_movement_changes_the_stock_and_is_a_change_of_the_product(backend: Backend) -> None:
     id = add(backend, stock=10)
     later = NOON + timedelta(minutes=1)
-    movement = move(backend, id, -4, reason=Reason.USED, note="jig", now=later, actor=MEMBER.actor)
+    movement = move(
+        backend, id, -4, reason=Reason.USED, note="jig", ctx=Context(MEMBER.actor, later)
+    )
 
     assert (movement.stock_after, movement.version) == (6, 1)
     product = get(backend, id)
@@ -409,7 +413,7 @@ def test_forty_want_one_of_twenty_pieces_and_twenty_get_it(backend: Backend) -> 
 
     def buy(number: int) -> int | None:
         try:
-            move(backend, id, -1, now=NOON + timedelta(seconds=40 - number))
+            move(backend, id, -1, ctx=Context(None, NOON + timedelta(seconds=40 - number)))
         except InsufficientStock as error:
             return error.available
         return None
@@ -448,8 +452,8 @@ def test_each_time_the_stock_falls_to_its_level_one_task_appears(backend: Backen
 
 
 def test_a_count_can_let_the_stock_fall_to_its_level_too(backend: Backend) -> None:
-    id = add(backend, "x" * 100, stock=10, actor=MEMBER.actor)
-    perform(backend, catalogue.edit_product, id, {"reorder_level": 6}, stock=6, actor=MEMBER.actor)
+    id = add(backend, "x" * 100, stock=10, ctx=MEMBER.ctx)
+    perform(backend, catalogue.edit_product, id, {"reorder_level": 6}, stock=6, ctx=MEMBER.ctx)
     perform(backend, catalogue.edit_product, id, {"reorder_level": 9}, stock=5)
 
     filter = TaskFilter(today=NOON.date())
@@ -505,7 +509,7 @@ def test_an_edit_that_keeps_a_product_low_makes_no_second_task_once_a_person_com
 ) -> None:
     id = add(backend, "Glue", stock=3, reorder_level=5)
     (task,) = reorders(backend, id)
-    perform(backend, task_use_cases.complete_task, task.id, actor=MEMBER.actor)
+    perform(backend, task_use_cases.complete_task, task.id, ctx=MEMBER.ctx)
     perform(backend, catalogue.edit_product, id, {"reorder_level": 1}, stock=1)
     move(backend, id, -1)
     assert [one.completed for one in reorders(backend, id)] == [True]
@@ -590,7 +594,7 @@ def test_a_sale_whose_task_cannot_be_written_is_not_made(backend: Backend) -> No
     runner = backend.runner({StockRanLow: (fail,)})
     with pytest.raises(RuntimeError):
         runner.perform(
-            stock_use_cases.record_movement, id, quantity=-1, reason=Reason.SOLD, now=NOON
+            stock_use_cases.record_movement, id, quantity=-1, reason=Reason.SOLD, ctx=CTX
         )
     assert (agrees(backend, id), tasks(backend)) == (1, [])
 
@@ -621,7 +625,7 @@ def make_products(uow: UnitOfWork, some: list[Any], category_id: UUID) -> list[P
     ):
         product = Product.create(
             uow.new_id(),
-            NOON + timedelta(seconds=number // 2),
+            Context(None, NOON + timedelta(seconds=number // 2)),
             name=name,
             sku=f"SKU-{number}" if has_sku else None,
             description=description,
@@ -659,7 +663,7 @@ def test_filters_orders_and_pages_of_products_agree_with_the_domain(
 ) -> None:
     # Each example works in products of its own and leaves none behind.
     with backend.open() as uow:
-        category = catalogue.create_category(uow, name="Tools", now=NOON)
+        category = catalogue.create_category(uow, name="Tools", ctx=CTX)
         uow.commit()
     with backend.open() as uow:
         kept = make_products(uow, some, category.id)
@@ -727,7 +731,7 @@ def test_a_ledger_is_walked_in_the_order_in_which_the_stock_moved(
     id, other = add(backend), add(backend)
     for number in range(1, 8):
         # Whoever entered it late, or by another clock, does not come before the last.
-        move(backend, id, number, now=NOON - timedelta(seconds=number))
+        move(backend, id, number, ctx=Context(None, NOON - timedelta(seconds=number)))
         move(backend, other, 1)
     order = PageRequest(sort="created_at", descending=descending, limit=3)
     filter = MovementFilter(product_id=id)
@@ -741,7 +745,7 @@ def test_the_course_of_a_stock_is_told_by_its_latest_movements(backend: Backend)
     id, other = add(backend, stock=5), add(backend, stock=1)
     for number in range(1, 5):
         # At the same moment, too, they are in the order in which they happened.
-        move(backend, id, number, now=NOON + timedelta(seconds=number // 2))
+        move(backend, id, number, ctx=Context(None, NOON + timedelta(seconds=number // 2)))
     assert backend.ask(backend.movements.stock_history(id, 3)) == (
         StockLevel(NOON + timedelta(seconds=1), stock=8, before=6),
         StockLevel(NOON + timedelta(seconds=1), stock=11, before=8),

@@ -11,7 +11,7 @@ from service_layer import devices, tasks
 from service_layer import posts as post_use_cases
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import MEMBER
+from support.people import CTX, MEMBER
 
 
 class Rivals:
@@ -51,10 +51,10 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
             devices.record_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1)
         )
         rival: Any = {"heartbeat_every": 100 + number}
-        backend.usual.perform(devices.edit_device, id, rival, now=NOON)
+        backend.usual.perform(devices.edit_device, id, rival, ctx=CTX)
 
     rivals = Rivals(change)
-    backend.usual.perform(rivals.run, devices.edit_device, id, {"location": "Hall"}, now=NOON)
+    backend.usual.perform(rivals.run, devices.edit_device, id, {"location": "Hall"}, ctx=CTX)
 
     edits = rivals.end()
     found = look(backend, id)
@@ -68,11 +68,11 @@ def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
     id = add(backend)
 
     def change(number: int) -> None:
-        backend.usual.perform(tasks.edit_task, id, {"description": f"{number}"}, now=NOON)
+        backend.usual.perform(tasks.edit_task, id, {"description": f"{number}"}, ctx=CTX)
 
     rivals = Rivals(change)
     runner = backend.runner()
-    backend.ask(runner(rivals.run, tasks.edit_task, id, {"title": "Mine"}, now=NOON))
+    backend.ask(runner(rivals.run, tasks.edit_task, id, {"title": "Mine"}, ctx=CTX))
     runner.close()
 
     edits = rivals.end()
@@ -85,7 +85,7 @@ def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
 def test_a_post_is_written_however_many_of_its_title_are_written_meanwhile(
     backend: Backend,
 ) -> None:
-    members: Any = {"title": "News", "content": "Text", "actor": MEMBER.actor, "now": NOON}
+    members: Any = {"title": "News", "content": "Text", "ctx": MEMBER.ctx}
     slugs: list[str] = []
 
     def change(number: int) -> None:

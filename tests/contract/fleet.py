@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from contract.adapters import Together, in_order, in_threads
 from domain.access import digest_of
-from domain.base import Event, PageRequest
+from domain.base import Context, Event, PageRequest
 from domain.devices import (
     SORTS,
     Device,
@@ -31,7 +31,7 @@ from domain.errors import AuthenticationFailed, InvalidField, NotFound, NotUniqu
 from service_layer import devices
 from service_layer.queries.devices import DeviceView
 from support.backends import NOON, Backend
-from support.people import ADMIN
+from support.people import ADMIN, CTX
 
 ALL = DeviceFilter(now=NOON)
 FIRST = PageRequest(sort="created_at", limit=100)
@@ -40,7 +40,7 @@ NEVER_WAS = UUID("01900000-0000-7000-8000-00000000ffff")
 
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    kwargs.setdefault("now", NOON)
+    kwargs.setdefault("ctx", CTX)
     return backend.usual.perform(use_case, *args, **kwargs)
 
 
@@ -56,7 +56,7 @@ def new_key(backend: Backend, id: UUID) -> str:
 def beat(
     backend: Backend, id: UUID, digest: str, at: datetime = NOON, report: Report | None = None
 ) -> None:
-    perform(backend, devices.record_heartbeat, id, digest, report or {}, now=at)
+    backend.usual.perform(devices.record_heartbeat, id, digest, report or {}, now=at)
 
 
 def look(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:
@@ -111,13 +111,13 @@ def test_what_happens_to_a_device_is_told_and_a_heartbeat_is_nothing_that_happen
 ) -> None:
     happened: list[Event] = []
     backend.usual.after_commit(happened.extend)
-    id = add_one(backend, actor=ADMIN.actor)
+    id = add_one(backend, ctx=ADMIN.ctx)
     digest = new_key(backend, id)
     beat(backend, id, digest)
     changes: Any = {"name": "Mill", "heartbeat_every": 60}
     for _ in range(2):
-        perform(backend, devices.edit_device, id, changes, actor=ADMIN.actor)
-    perform(backend, devices.delete_device, id, actor=ADMIN.actor)
+        perform(backend, devices.edit_device, id, changes, ctx=ADMIN.ctx)
+    perform(backend, devices.delete_device, id, ctx=ADMIN.ctx)
 
     by_admin: dict[str, Any] = {"aggregate_id": id, "at": NOON, "by": ADMIN.id}
     assert happened == [
@@ -285,7 +285,7 @@ def test_twenty_heartbeats_and_twenty_edits_at_once_are_all_kept(backend: Backen
             runner.perform(devices.record_heartbeat, id, digest, {"metrics": {"n": number}}, now=at)
         else:
             changes: Any = {"location": places[number // 2], "heartbeat_every": 100 + number}
-            seen.add(runner.perform(devices.edit_device, id, changes, now=NOON).version)
+            seen.add(runner.perform(devices.edit_device, id, changes, ctx=CTX).version)
 
     in_threads(40, work)
 
@@ -308,7 +308,7 @@ def test_a_heartbeat_between_an_edits_look_and_its_commit_does_not_disturb_it(
     digest = new_key(backend, id)
     at = NOON + timedelta(seconds=5)
     together = Together(backend)
-    edit = partial(devices.edit_device, device_id=id, now=NOON)
+    edit = partial(devices.edit_device, device_id=id, ctx=CTX)
     one, two, three, four, five = together.run(
         partial(edit, changes={"name": "a"}, expected={2}),
         partial(devices.record_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
@@ -332,7 +332,7 @@ def test_while_keys_are_made_a_heartbeat_by_an_ended_one_is_never_noted(backend:
 
     def work(number: int) -> None:
         if number % 4 == 0:
-            digest = digest_of(runner.perform(devices.issue_key, id, now=NOON).key)
+            digest = digest_of(runner.perform(devices.issue_key, id, ctx=CTX).key)
         else:
             digest = first
         try:
@@ -440,7 +440,8 @@ def make_devices(backend: Backend, made: list[Any]) -> list[UUID]:
         for number, (name, kind, location, status, every, _) in enumerate(made):
             device = devices.create_device(
                 uow, name=name, kind=kind, location=location, status=status, heartbeat_every=every,
-                serial=f"77-{number}" if number % 2 else None, now=NOON + timedelta(number // 2),
+                serial=f"77-{number}" if number % 2 else None,
+                ctx=Context(None, NOON + timedelta(number // 2)),
             )  # fmt: skip
             ids.append(device.id)
         uow.commit()

@@ -23,7 +23,7 @@ from domain.access import (
     digest_of,
 )
 from domain.actors import Role
-from domain.base import PageRequest
+from domain.base import Context, PageRequest
 from domain.errors import (
     AuthenticationFailed,
     InvalidField,
@@ -50,7 +50,7 @@ from service_layer.errors import ConcurrencyConflict
 from service_layer.queries.users import UserView
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import ADMIN, MEMBER, OTHER, PASSWORD_HASH, PEOPLE
+from support.people import ADMIN, CTX, MEMBER, OTHER, PASSWORD_HASH, PEOPLE
 
 TODAY = NOON.date()
 FIRST = PageRequest(sort="created_at", limit=100)
@@ -59,7 +59,7 @@ FIRST = PageRequest(sort="created_at", limit=100)
 def register(backend: Backend, username: str = "dora", **members: Any) -> UUID:
     members.setdefault("email", f"{username}@example.org")
     members.setdefault("name", username.title() + "!")
-    members.setdefault("now", NOON)
+    members.setdefault("ctx", CTX)
     user = backend.usual.perform(
         user_use_cases.create_user, username=username, password_hash=PASSWORD_HASH, **members
     )
@@ -123,11 +123,11 @@ def test_a_name_or_an_address_is_one_persons_whatever_the_case(
         register(backend, **wanted)
     eve = register(backend, "eve")
     with pytest.raises(NotUnique) as editing:
-        perform(backend, user_use_cases.edit_user, eve, members, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, eve, members, ctx=ADMIN.ctx)
     assert registering.value.field == editing.value.field == field
     assert get(backend, eve).username == "eve"
     # One's own, in another case, is not another's.
-    perform(backend, user_use_cases.edit_user, dora, members, actor=ADMIN.actor, now=NOON)
+    perform(backend, user_use_cases.edit_user, dora, members, ctx=ADMIN.ctx)
 
 
 def test_of_twenty_who_register_one_address_at_once_one_gets_it(backend: Backend) -> None:
@@ -157,7 +157,7 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
             actor = replace(ADMIN.actor, id=pair[1 - place])
             try:
                 perform(
-                    backend, user_use_cases.edit_user, pair[place], change, actor=actor, now=NOON
+                    backend, user_use_cases.edit_user, pair[place], change, ctx=Context(actor, NOON)
                 )
             except (LastAdmin, PermissionDenied, AuthenticationFailed):
                 # Or whoever asked is no admin any more themselves.
@@ -172,38 +172,34 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
         # Everything as before, for the next round.
         actor = replace(ADMIN.actor, id=left[0].id)
         back = {"role": Role.ADMIN, "is_active": True}
-        perform(backend, user_use_cases.edit_user, ADMIN.id, back, actor=actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, ADMIN.id, back, ctx=Context(actor, NOON))
         perform(
-            backend, user_use_cases.edit_user, other, {"role": Role.MEMBER}, actor=actor, now=NOON
+            backend,
+            user_use_cases.edit_user,
+            other,
+            {"role": Role.MEMBER},
+            ctx=Context(actor, NOON),
         )
 
 
 def test_the_last_active_admin_cannot_be_demoted_deactivated_or_deleted(backend: Backend) -> None:
     gone = register(backend, "gone", role=Role.ADMIN)
-    perform(
-        backend, user_use_cases.edit_user, gone, {"is_active": False}, actor=ADMIN.actor, now=NOON
-    )
+    perform(backend, user_use_cases.edit_user, gone, {"is_active": False}, ctx=ADMIN.ctx)
 
     for change in ({"role": Role.MEMBER}, {"is_active": False}):
         with pytest.raises(LastAdmin):
-            perform(
-                backend, user_use_cases.edit_user, ADMIN.id, change, actor=ADMIN.actor, now=NOON
-            )
+            perform(backend, user_use_cases.edit_user, ADMIN.id, change, ctx=ADMIN.ctx)
     with pytest.raises(LastAdmin):
-        perform(backend, user_use_cases.delete_user, ADMIN.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.delete_user, ADMIN.id, ctx=ADMIN.ctx)
     assert get(backend, ADMIN.id).version == 1
 
 
 def test_people_change_their_own_profile_and_only_admins_that_of_others(backend: Backend) -> None:
-    perform(
-        backend, user_use_cases.edit_user, MEMBER.id, {"city": "X"}, actor=MEMBER.actor, now=NOON
-    )
-    perform(backend, user_use_cases.edit_user, MEMBER.id, {"age": 7}, actor=ADMIN.actor, now=NOON)
+    perform(backend, user_use_cases.edit_user, MEMBER.id, {"city": "X"}, ctx=MEMBER.ctx)
+    perform(backend, user_use_cases.edit_user, MEMBER.id, {"age": 7}, ctx=ADMIN.ctx)
     for changes in ({"role": Role.ADMIN}, {"is_active": True}, {"city": "X", "role": Role.MEMBER}):
         with pytest.raises(PermissionDenied):
-            perform(
-                backend, user_use_cases.edit_user, MEMBER.id, changes, actor=MEMBER.actor, now=NOON
-            )
+            perform(backend, user_use_cases.edit_user, MEMBER.id, changes, ctx=MEMBER.ctx)
     for use_case, arguments in (
         (user_use_cases.edit_user, ({"city": "Y"},)),
         (user_use_cases.edit_user, ({},)),
@@ -211,21 +207,19 @@ def test_people_change_their_own_profile_and_only_admins_that_of_others(backend:
         (user_use_cases.delete_user, ()),
     ):
         with pytest.raises(PermissionDenied):
-            perform(backend, use_case, MEMBER.id, *arguments, actor=OTHER.actor, now=NOON)
+            perform(backend, use_case, MEMBER.id, *arguments, ctx=OTHER.ctx)
     found = get(backend, MEMBER.id)
     assert (found.city, found.age, found.role, found.version) == ("X", 7, Role.MEMBER, 3)
 
 
 def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend) -> None:
-    written = perform(
-        backend, tasks.create_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
-    )
+    written = perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, ctx=MEMBER.ctx)
     for person in (MEMBER, OTHER):
         with pytest.raises(StillReferenced):
-            perform(backend, user_use_cases.delete_user, person.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, tasks.delete_task, written.id, actor=ADMIN.actor, now=NOON)
+            perform(backend, user_use_cases.delete_user, person.id, ctx=ADMIN.ctx)
+    perform(backend, tasks.delete_task, written.id, ctx=ADMIN.ctx)
     for person in (MEMBER, OTHER):
-        perform(backend, user_use_cases.delete_user, person.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.delete_user, person.id, ctx=ADMIN.ctx)
         assert backend.ask(backend.access.grant(digest_of(person.token))) is None
     assert [user.id for user in users(backend)] == [ADMIN.id]
 
@@ -239,9 +233,9 @@ def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
         def meet(place: int, id: UUID = id) -> str:
             try:
                 if place:
-                    perform(backend, user_use_cases.delete_user, id, actor=ADMIN.actor, now=NOON)
+                    perform(backend, user_use_cases.delete_user, id, ctx=ADMIN.ctx)
                     return "deleted"
-                perform(backend, tasks.create_task, title="x", assignee_id=id, now=NOON)
+                perform(backend, tasks.create_task, title="x", assignee_id=id, ctx=CTX)
                 return "given"
             except (StillReferenced, InvalidField) as error:
                 return type(error).__name__
@@ -258,57 +252,53 @@ def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) ->
     id = UUID("01900000-0000-7000-8000-00000000ffff")
     if who != "nobody":
         id = register(backend)
-        perform(
-            backend, user_use_cases.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON
-        )
+        perform(backend, user_use_cases.edit_user, id, {"is_active": False}, ctx=ADMIN.ctx)
     with pytest.raises(InvalidField) as adding:
-        perform(backend, tasks.create_task, title="x", assignee_id=id, now=NOON)
-    task = perform(backend, tasks.create_task, title="x", now=NOON)
+        perform(backend, tasks.create_task, title="x", assignee_id=id, ctx=CTX)
+    task = perform(backend, tasks.create_task, title="x", ctx=CTX)
     with pytest.raises(InvalidField) as editing:
-        perform(backend, tasks.edit_task, task.id, {"assignee_id": id}, now=NOON)
+        perform(backend, tasks.edit_task, task.id, {"assignee_id": id}, ctx=CTX)
     assert adding.value.field == editing.value.field == "assignee_id"
 
 
 def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Backend) -> None:
-    task = perform(backend, tasks.create_task, title="x", assignee_id=MEMBER.id, now=NOON)
+    task = perform(backend, tasks.create_task, title="x", assignee_id=MEMBER.id, ctx=CTX)
     with backend.open() as uow:
         # Not through the use case, which may come to take the task away from them.
         uow.users.get(MEMBER.id).is_active = False
         uow.commit()
     changes = {"title": "y", "assignee_id": MEMBER.id}
-    edited = perform(backend, tasks.edit_task, task.id, changes, now=NOON)
+    edited = perform(backend, tasks.edit_task, task.id, changes, ctx=CTX)
     assert (edited.title, edited.assignee_id) == ("y", MEMBER.id)
 
 
 def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None:
     mine = [
-        perform(backend, tasks.create_task, title=str(n), assignee_id=MEMBER.id, now=NOON).id
+        perform(backend, tasks.create_task, title=str(n), assignee_id=MEMBER.id, ctx=CTX).id
         for n in range(3)
     ]
-    others = perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, now=NOON).id
-    perform(backend, tasks.complete_task, mine[0], now=NOON)
+    others = perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, ctx=CTX).id
+    perform(backend, tasks.complete_task, mine[0], ctx=CTX)
     later = NOON + timedelta(hours=1)
     perform(
         backend,
         user_use_cases.edit_user,
         MEMBER.id,
         {"is_active": False},
-        actor=ADMIN.actor,
-        now=later,
+        ctx=Context(ADMIN.actor, later),
     )
     seen = [backend.ask(backend.tasks.get(id, NOON)) for id in (*mine, others)]
     assert [task and task.assignee_id for task in seen] == [MEMBER.id, None, None, OTHER.id]
     assert [task and task.version for task in seen] == [2, 2, 2, 1]
     # The last admin stays, and so does what they have to do.
-    task = perform(backend, tasks.create_task, title="x", assignee_id=ADMIN.id, now=NOON)
+    task = perform(backend, tasks.create_task, title="x", assignee_id=ADMIN.id, ctx=CTX)
     with pytest.raises(LastAdmin):
         perform(
             backend,
             user_use_cases.edit_user,
             ADMIN.id,
             {"is_active": False},
-            actor=ADMIN.actor,
-            now=NOON,
+            ctx=ADMIN.ctx,
         )
     found = backend.ask(backend.tasks.get(task.id, NOON))
     assert found is not None
@@ -316,9 +306,7 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
 
 
 def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
-    perform(
-        backend, tasks.create_task, title="x", assignee_id=OTHER.id, actor=MEMBER.actor, now=NOON
-    )
+    perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, ctx=MEMBER.ctx)
     (task,) = backend.ask(backend.tasks.list_page(TaskFilter(today=TODAY), FIRST)).items
     assert task.assignee is not None
     assert task.created_by is not None
@@ -351,7 +339,7 @@ def make_users(uow: UnitOfWork, made: list[Any]) -> list[User]:
             name=name,
             city=city,
             password_hash="-",
-            now=NOON + timedelta(seconds=number // 2),
+            ctx=Context(None, NOON + timedelta(seconds=number // 2)),
         )
         user.is_active = is_active
         entities.append(user)
@@ -427,17 +415,15 @@ def test_a_name_that_is_not_quite_a_users_finds_nobody(backend: Backend, usernam
 
 def _token_of(backend: Backend, user_id: UUID) -> UUID:
     """Return a token by which somebody is known."""
-    issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, {}, now=NOON)
+    issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, {}, ctx=CTX)
     id: UUID = issued.token.id
     return id
 
 
 def personal(backend: Backend, name: str = "script", **members: Any) -> access.IssuedToken:
-    members = {"scope": Scope.WRITE, "expires_at": None, "actor": MEMBER.actor, **members}
-    members["session_token_id"] = _token_of(backend, members["actor"].id)
-    issued: access.IssuedToken = perform(
-        backend, access.create_token, name=name, now=NOON, **members
-    )
+    members = {"scope": Scope.WRITE, "expires_at": None, "ctx": MEMBER.ctx, **members}
+    members["session_token_id"] = _token_of(backend, members["ctx"].by)
+    issued: access.IssuedToken = perform(backend, access.create_token, name=name, **members)
     return issued
 
 
@@ -466,9 +452,7 @@ def test_a_use_of_a_token_is_noted_without_changing_it(backend: Backend) -> None
     assert view is not None
     assert (view.version, view.updated_at) == (1, NOON)
     assert view.last_used_at == NOON + timedelta(hours=1)
-    perform(
-        backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON, expected={1}
-    )
+    perform(backend, access.revoke_token, issued.token.id, ctx=MEMBER.ctx, expected={1})
     perform(backend, access.record_use, issued.token.id, NOON)
 
 
@@ -476,20 +460,19 @@ def test_a_token_is_its_owners_alone(backend: Backend) -> None:
     issued = personal(backend)
     for actor in (OTHER.actor, ADMIN.actor):
         with pytest.raises(NotFound):
-            perform(backend, access.revoke_token, issued.token.id, actor=actor, now=NOON)
+            perform(backend, access.revoke_token, issued.token.id, ctx=Context(actor, NOON))
     with pytest.raises(VersionMismatch):
         perform(
             backend,
             access.revoke_token,
             issued.token.id,
-            actor=MEMBER.actor,
-            now=NOON,
+            ctx=MEMBER.ctx,
             expected={2},
         )
     for person, there in ((MEMBER, True), (OTHER, False), (ADMIN, False)):
         found = backend.ask(backend.tokens.owned(issued.token.id, person.id))
         assert (found is not None) == there
-    perform(backend, access.revoke_token, issued.token.id, actor=MEMBER.actor, now=NOON)
+    perform(backend, access.revoke_token, issued.token.id, ctx=MEMBER.ctx)
     assert not granted(backend, issued.secret)
     listed = backend.ask(backend.tokens.list_page(TokenFilter(user_id=MEMBER.id), FIRST)).items
     assert issued.token.id not in {token.id for token in listed}
@@ -502,25 +485,21 @@ def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transactio
     id = register(backend)
     actor = replace(MEMBER.actor, id=id)
     secrets = [
-        personal(backend, actor=actor).secret,
-        perform(backend, access.open_session, id, PASSWORD_HASH, {}, now=NOON).secret,
+        personal(backend, ctx=Context(actor, NOON)).secret,
+        perform(backend, access.open_session, id, PASSWORD_HASH, {}, ctx=CTX).secret,
     ]
     assert all(granted(backend, secret) for secret in secrets)
     happened: list[Any] = []
     runner = backend.runner()
     runner.after_commit(happened.extend)
     if way == "deactivated":
-        runner.perform(
-            user_use_cases.edit_user, id, {"is_active": False}, actor=ADMIN.actor, now=NOON
-        )
+        runner.perform(user_use_cases.edit_user, id, {"is_active": False}, ctx=ADMIN.ctx)
         back: dict[str, Any] = {"is_active": True}
-        perform(backend, user_use_cases.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, id, back, ctx=ADMIN.ctx)
     elif way == "deleted":
-        runner.perform(user_use_cases.delete_user, id, actor=ADMIN.actor, now=NOON)
+        runner.perform(user_use_cases.delete_user, id, ctx=ADMIN.ctx)
     else:
-        runner.perform(
-            user_use_cases.edit_user, id, {}, password_hash="new", actor=ADMIN.actor, now=NOON
-        )
+        runner.perform(user_use_cases.edit_user, id, {}, password_hash="new", ctx=ADMIN.ctx)
     assert not any(granted(backend, secret) for secret in secrets)
     assert sum(isinstance(event, TokenRevoked) for event in happened) == 3
     assert granted(backend, MEMBER.token)
@@ -538,12 +517,10 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
             try:
                 if place == 0:
                     change = {"is_active": False}
-                    perform(
-                        backend, user_use_cases.edit_user, id, change, actor=ADMIN.actor, now=NOON
-                    )
+                    perform(backend, user_use_cases.edit_user, id, change, ctx=ADMIN.ctx)
                     return None
                 if place == 1:
-                    issued = perform(backend, access.open_session, id, PASSWORD_HASH, {}, now=NOON)
+                    issued = perform(backend, access.open_session, id, PASSWORD_HASH, {}, ctx=CTX)
                 else:
                     issued = perform(
                         backend,
@@ -551,9 +528,8 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
                         name="x",
                         scope=Scope.WRITE,
                         expires_at=None,
-                        actor=actor,
+                        ctx=Context(actor, NOON),
                         session_token_id=by,
-                        now=NOON,
                     )
                 return str(issued.secret)
             except AuthenticationFailed:
@@ -562,7 +538,7 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
         secrets = [secret for secret in in_threads(3, meet) if secret]
 
         back: dict[str, Any] = {"is_active": True}
-        perform(backend, user_use_cases.edit_user, id, back, actor=ADMIN.actor, now=NOON)
+        perform(backend, user_use_cases.edit_user, id, back, ctx=ADMIN.ctx)
         assert not any(granted(backend, secret) for secret in secrets)
 
 
@@ -571,7 +547,7 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
     boss = replace(ADMIN.actor, id=other)
     known_by = _token_of(backend, other)
     demoted: dict[str, Any] = {"role": Role.MEMBER}
-    perform(backend, user_use_cases.edit_user, other, demoted, actor=ADMIN.actor, now=NOON)
+    perform(backend, user_use_cases.edit_user, other, demoted, ctx=ADMIN.ctx)
     new = {"username": "x", "email": "x@example.org", "name": "xx", "password_hash": "-"}
     for use_case, arguments in (
         (user_use_cases.edit_user, (other, {"role": Role.ADMIN})),
@@ -579,10 +555,10 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
         (user_use_cases.delete_user, (MEMBER.id,)),
     ):
         with pytest.raises(PermissionDenied):
-            perform(backend, use_case, *arguments, actor=boss, now=NOON)
+            perform(backend, use_case, *arguments, ctx=Context(boss, NOON))
     with pytest.raises(PermissionDenied):
-        perform(backend, user_use_cases.create_user, **new, actor=boss, now=NOON)
-    perform(backend, access.revoke_current_token, known_by, actor=boss, now=NOON)
+        perform(backend, user_use_cases.create_user, **new, ctx=Context(boss, NOON))
+    perform(backend, access.revoke_current_token, known_by, ctx=Context(boss, NOON))
     with pytest.raises(AuthenticationFailed):
         personal_by = replace(boss, role=Role.MEMBER)
         perform(
@@ -591,9 +567,8 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
             name="x",
             scope=Scope.READ,
             expires_at=None,
-            actor=personal_by,
+            ctx=Context(personal_by, NOON),
             session_token_id=known_by,
-            now=NOON,
         )
     assert get(backend, other).role is Role.MEMBER
 
@@ -601,10 +576,10 @@ def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend
 def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: Backend) -> None:
     together = Together(backend)
     gone, theirs, others, again = together.run(
-        partial(user_use_cases.delete_user, user_id=MEMBER.id, actor=ADMIN.actor, now=NOON),
-        partial(tasks.create_task, title="Theirs", actor=MEMBER.actor, now=NOON),
-        partial(tasks.create_task, title="Others", actor=OTHER.actor, now=NOON),
-        partial(tasks.create_task, title="Again", actor=MEMBER.actor, now=NOON),
+        partial(user_use_cases.delete_user, user_id=MEMBER.id, ctx=ADMIN.ctx),
+        partial(tasks.create_task, title="Theirs", ctx=MEMBER.ctx),
+        partial(tasks.create_task, title="Others", ctx=OTHER.ctx),
+        partial(tasks.create_task, title="Again", ctx=MEMBER.ctx),
     )
     assert gone is None
     assert (type(theirs), type(again)) == (AuthenticationFailed, AuthenticationFailed)
@@ -614,10 +589,10 @@ def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: 
 def test_a_commit_that_the_database_refuses_leaves_nothing_behind(backend: Backend) -> None:
     for _ in range(3):
         with contextlib.suppress(ConcurrencyConflict), backend.open() as uow:
-            task = tasks.create_task(uow, title="Of nobody", now=NOON)
+            task = tasks.create_task(uow, title="Of nobody", ctx=CTX)
             task.created_by_id = UUID(int=7)
             uow.commit()
-        kept = perform(backend, tasks.create_task, title="Kept", now=NOON)
+        kept = perform(backend, tasks.create_task, title="Kept", ctx=CTX)
         assert backend.ask(backend.tasks.get(kept.id, NOON)) is not None
 
 
@@ -635,29 +610,30 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
     counted = counters(password_hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
-            user_use_cases.delete_user(uow, MEMBER.id, actor=ADMIN.actor, now=NOON)
+            user_use_cases.delete_user(uow, MEMBER.id, ctx=ADMIN.ctx)
         elif meanwhile == "inactive":
             uow.users.get(MEMBER.id).is_active = False
         else:
             uow.users.get(MEMBER.id).password_hash = "another"
         uow.commit()
     with pytest.raises(AuthenticationFailed):
-        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, now=NOON)
+        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, ctx=CTX)
     with pytest.raises(InvalidField if meanwhile == "another password" else AuthenticationFailed):
         perform(
             backend,
             user_use_cases.change_password,
-            actor=MEMBER.actor,
+            ctx=MEMBER.ctx,
             confirmation=user_use_cases.Confirmation("not this one", counted),
             password_hash="new",
-            now=NOON,
         )
 
 
 def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend) -> None:
     def open_session(minutes: int) -> str:
         now = NOON + timedelta(minutes=minutes)
-        issued = perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, {}, now=now)
+        issued = perform(
+            backend, access.open_session, MEMBER.id, PASSWORD_HASH, {}, ctx=Context(None, now)
+        )
         return str(issued.secret)
 
     secrets = [open_session(minute) for minute in range(MAX_SESSIONS + 2)]
@@ -701,15 +677,14 @@ def test_a_right_password_that_was_judged_beyond_the_limit_opens_no_session(
     for _ in range(5):
         fail(backend, NOON, counted)
     with pytest.raises(TooManyAttempts):
-        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, now=NOON)
+        perform(backend, access.open_session, MEMBER.id, PASSWORD_HASH, counted, ctx=CTX)
     with pytest.raises(TooManyAttempts):
         perform(
             backend,
             user_use_cases.change_password,
-            actor=MEMBER.actor,
+            ctx=MEMBER.ctx,
             confirmation=user_use_cases.Confirmation(PASSWORD_HASH, counted),
             password_hash="new",
-            now=NOON,
         )
 
 
@@ -781,7 +756,7 @@ def test_whether_a_secret_sets_up_is_told_without_using_it_up(backend: Backend) 
     with backend.open() as uow:
         uow.users.get(ADMIN.id).is_active = False
         uow.commit()
-    secret = perform(backend, access.prepare_setup, now=NOON)
+    secret = perform(backend, access.prepare_setup, ctx=CTX)
     for told, is_one in ((secret, True), (secret, True), (MEMBER.token, False), ("", False)):
         assert backend.ask(backend.access.is_setup_secret(digest_of(told))) is is_one
 
@@ -792,12 +767,12 @@ ROUNDS = 30
 
 
 def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: Backend) -> None:
-    assert perform(backend, access.prepare_setup, now=NOON) is None
+    assert perform(backend, access.prepare_setup, ctx=CTX) is None
     with backend.open() as uow:
         uow.users.get(ADMIN.id).is_active = False
         uow.commit()
-    first = perform(backend, access.prepare_setup, now=NOON)
-    second = perform(backend, access.prepare_setup, now=NOON)
+    first = perform(backend, access.prepare_setup, ctx=CTX)
+    second = perform(backend, access.prepare_setup, ctx=CTX)
     assert backend.ask(backend.access.awaits_setup())
     assert not granted(backend, second)
 
@@ -810,7 +785,7 @@ def test_the_setup_secret_works_once_and_only_while_there_is_no_admin(backend: B
             email=f"{name}@example.org",
             name=name,
             password_hash="-",
-            now=NOON,
+            ctx=CTX,
         )
 
     with pytest.raises(AuthenticationFailed):
@@ -831,7 +806,7 @@ def test_of_many_who_set_up_at_once_one_does(backend: Backend) -> None:
         with backend.open() as uow:
             uow.users.get(first).is_active = False
             uow.commit()
-        secret = perform(backend, access.prepare_setup, now=NOON)
+        secret = perform(backend, access.prepare_setup, ctx=CTX)
 
         def set_up(number: int, turn: int = turn, secret: str = secret) -> UUID | None:
             name = f"eve{turn}.{number}"
@@ -844,7 +819,7 @@ def test_of_many_who_set_up_at_once_one_does(backend: Backend) -> None:
                     email=f"{name}@example.org",
                     name="Eve",
                     password_hash="-",
-                    now=NOON,
+                    ctx=CTX,
                 )
             except AlreadySetUp:
                 return None

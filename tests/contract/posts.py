@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract.adapters import in_order, in_threads
 from contract.http import places, problem
 from contract.users import USERS, path_of
-from domain.base import PageRequest
+from domain.base import Context, PageRequest
 from domain.errors import StillReferenced
 from domain.posts import SORTS, Post, PostFilter
 from service_layer import posts as post_use_cases
@@ -37,7 +37,7 @@ def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs
 
 
 def write(backend: Backend, title: str = "News", **members: Any) -> Any:
-    members = {"content": "Text", "actor": MEMBER.actor, "now": NOON, **members}
+    members = {"content": "Text", "ctx": MEMBER.ctx, **members}
     return perform(backend, post_use_cases.create_post, title=title, **members)
 
 
@@ -51,9 +51,9 @@ def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend:
 def test_a_user_with_posts_cannot_be_deleted(backend: Backend) -> None:
     post = write(backend)
     with pytest.raises(StillReferenced):
-        perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
-    perform(backend, post_use_cases.delete_post, post.id, actor=MEMBER.actor, now=NOON)
-    perform(backend, users.delete_user, MEMBER.id, actor=ADMIN.actor, now=NOON)
+        perform(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
+    perform(backend, post_use_cases.delete_post, post.id, ctx=MEMBER.ctx)
+    perform(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
 
 
 some_posts = st.lists(
@@ -71,12 +71,10 @@ def make_posts(uow: UnitOfWork, made: list[Any]) -> list[Post]:
     """Make posts, and return them."""
     entities: list[Post] = []
     for number, (title, content, author, published) in enumerate(made):
-        now = NOON + timedelta(seconds=number // 2)
-        post = post_use_cases.create_post(
-            uow, title=title, content=content, actor=author.actor, now=now
-        )
+        ctx = Context(author.actor, NOON + timedelta(seconds=number // 2))
+        post = post_use_cases.create_post(uow, title=title, content=content, ctx=ctx)
         if published:
-            post.publish(now, by=author.actor)
+            post.publish(ctx)
         # Each is settled, so that the next one sees its address taken.
         uow.flush()
         entities.append(post)
@@ -142,7 +140,7 @@ def test_a_post_is_found_by_its_slug_and_by_nothing_else(backend: Backend) -> No
 def test_a_draft_that_is_renamed_is_no_longer_found_where_it_was(backend: Backend) -> None:
     draft = write(backend, "First idea")
     changes: Any = {"title": "Second idea"}
-    perform(backend, post_use_cases.edit_post, draft.id, changes, actor=MEMBER.actor, now=NOON)
+    perform(backend, post_use_cases.edit_post, draft.id, changes, ctx=MEMBER.ctx)
 
     assert backend.ask(backend.posts.by_slug("first-idea")) is None
     found = backend.ask(backend.posts.by_slug("second-idea"))

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from contract.adapters import Together, in_threads
 from domain.actors import Actor
-from domain.base import Event, PageRequest
+from domain.base import Context, Event, PageRequest
 from domain.errors import InvalidField
 from domain.idempotency import IdempotencyRecord
 from domain.tasks import Task, TaskCreated, TaskFilter
@@ -46,8 +47,7 @@ def send(
         task_use_cases.create_task,
         title=title,
         locate=place_of,
-        actor=actor,
-        now=now,
+        ctx=Context(actor, now),
     )
 
 
@@ -104,8 +104,7 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
             name="Some user",
             password_hash="-",
             locate=lambda user: f"users/{user.id}",
-            actor=ADMIN.actor,
-            now=NOON + DAY,
+            ctx=Context(ADMIN.actor, NOON + DAY),
         )
 
     for username in ("dora", "eve", "fred", "gina", "hans"):
@@ -121,7 +120,7 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
 
 def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
     together = Together(backend)
-    sent = partial(idempotently, locate=place_of, actor=MEMBER.actor, now=NOON)
+    sent = partial(idempotently, locate=place_of, ctx=MEMBER.ctx)
 
     def sends(title: str) -> Callable[[UnitOfWork], str]:
         return lambda uow: sent(uow, "k", task_use_cases.create_task, title=title)
@@ -146,14 +145,27 @@ def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) 
     assert [send_one(number) for number in range(12)] == places
 
 
+def test_record_of_an_operation_is_found_by_its_name_and_ids(backend: Backend) -> None:
+    """The id of a record must not change: a repeated request finds the record of before."""
+    task = UUID(send(backend).removeprefix("tasks/"))
+    members: dict[str, Any] = {"locate": place_of, "ctx": MEMBER.ctx}
+    perform: Callable[..., str] = backend.usual.perform
+    perform(idempotently, "k", task_use_cases.edit_task, task, {}, **members, expected={1})
+
+    with backend.open() as uow:
+        for operation in ("create_task", f"edit_task {task} {{}}"):
+            id = IdempotencyRecord.id_for(MEMBER.actor, operation, "k")
+            assert uow.idempotency_records.get(id).location == f"tasks/{task}"
+
+
 def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
     task = UUID(send(backend).removeprefix("tasks/"))
     other = UUID(send(backend, "another").removeprefix("tasks/"))
 
     def done(use_case: Callable[..., Task], id: UUID) -> str:
-        told = {"locate": lambda task: f"{task.id} {task.completed}", "now": NOON}
+        told = {"locate": lambda task: f"{task.id} {task.completed}", "ctx": MEMBER.ctx}
         perform: Callable[..., str] = backend.usual.perform
-        return perform(idempotently, "k", use_case, id, actor=MEMBER.actor, **told)
+        return perform(idempotently, "k", use_case, id, **told)
 
     assert done(task_use_cases.complete_task, task) == f"{task} True"
     assert done(task_use_cases.complete_task, other) == f"{other} True"
@@ -212,15 +224,13 @@ def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
         send(backend, f"old {number}")
     runs: list[str] = []
 
-    def add(uow: UnitOfWork, *, title: str, actor: Actor, now: datetime) -> Task:
+    def add(uow: UnitOfWork, ctx: Context, *, title: str) -> Task:
         runs.append(title)
-        return task_use_cases.create_task(uow, title=title, actor=actor, now=now)
+        return task_use_cases.create_task(uow, ctx, title=title)
 
     def send_new(number: int) -> str:
-        key, now, actor = f"new {number}", NOON + DAY, MEMBER.actor
-        return backend.usual.perform(
-            idempotently, key, add, title=key, locate=place_of, actor=actor, now=now
-        )
+        key, ctx = f"new {number}", Context(MEMBER.actor, NOON + DAY)
+        return backend.usual.perform(idempotently, key, add, title=key, locate=place_of, ctx=ctx)
 
     places = in_threads(20, send_new)
 

@@ -13,8 +13,9 @@ from domain.tasks import Task, TaskFilter
 from domain.values import search_fold
 from service_layer import tasks as task_use_cases
 from service_layer.queries.tasks import TaskView
-from support.backends import NOON, Backend
+from support.backends import Backend
 from support.clients import Client
+from support.people import CTX
 
 # What means something to one of the databases, beside letters of one to four bytes.
 _SIGNS = (
@@ -43,7 +44,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     with backend.open() as uow:
         for text in texts:
             tasks.append(
-                task_use_cases.create_task(uow, title="x", description=f"x{text}", now=NOON)
+                task_use_cases.create_task(uow, title="x", description=f"x{text}", ctx=CTX)
             )
         uow.commit()
     try:
@@ -62,7 +63,7 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
     finally:
         with backend.open() as uow:
             for task in tasks:
-                task_use_cases.delete_task(uow, task.id, now=NOON)
+                task_use_cases.delete_task(uow, task.id, ctx=CTX)
             uow.commit()
 
 
@@ -74,15 +75,15 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
         return [task.id for task in items(backend, replace(ALL, q=q))]
 
     with backend.open() as uow:
-        task_use_cases.edit_task(uow, id, {"title": "Oil the lathe"}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"title": "Oil the lathe"}, ctx=CTX)
         uow.commit()
     assert (found("sharpen"), found("lathe"), found("BOTH")) == ([kept], [id], [id])
     with backend.open() as uow:
-        task_use_cases.edit_task(uow, id, {"priority": 3}, now=NOON)
+        task_use_cases.edit_task(uow, id, {"priority": 3}, ctx=CTX)
         uow.commit()
     assert (found("lathe"), found("chisels")) == ([id], [])
     with backend.open() as uow:
-        task_use_cases.delete_task(uow, id, now=NOON)
+        task_use_cases.delete_task(uow, id, ctx=CTX)
         uow.commit()
     assert (found("lathe"), found("sharpen"), found("he")) == ([], [kept], [kept])
     again = add(backend, "Oil the lathe")
@@ -91,7 +92,7 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
 
 def test_what_is_undone_is_not_found(backend: Backend) -> None:
     with backend.open() as uow:
-        task_use_cases.create_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", ctx=CTX)
         uow.flush()
     assert items(backend, replace(ALL, q="never")) == []
 
@@ -101,7 +102,7 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
         for number in range(1_500):
             words = ["every"] + ["many"] * (number % 5 > 0) + ["few"] * (number % 300 == 1)
             title = f"{number * 7 % 10} {' '.join(words)}"
-            task_use_cases.create_task(uow, title=title, priority=number % 3, now=NOON)
+            task_use_cases.create_task(uow, title=title, priority=number % 3, ctx=CTX)
         uow.commit()
 
     for q, number in (("every", 1_500), ("many", 1_200), ("few", 5), ("ma", 1_200), ("fe", 5)):

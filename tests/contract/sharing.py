@@ -20,14 +20,14 @@ from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
-from support.people import ADMIN, MEMBER, PASSWORD_HASH
+from support.people import ADMIN, CTX, MEMBER, PASSWORD_HASH
 
 FIRST = PageRequest(sort="created_at", limit=100)
 
 
 def by(use_case: Any, *args: Any, **members: Any) -> Callable[[UnitOfWork], Any]:
     """Return a use case that is given things as an endpoint gives them: of the admin's, at noon."""
-    return partial(use_case, *args, actor=ADMIN.actor, now=NOON, **members)
+    return partial(use_case, *args, ctx=ADMIN.ctx, **members)
 
 
 def rename(uow: UnitOfWork, category_id: UUID, changes: Mapping[str, Any], **more: Any) -> Any:
@@ -200,8 +200,8 @@ def test_a_removal_that_fails_in_a_shared_transaction_removes_nothing(
     backend: Backend, kind: Kind
 ) -> None:
     def think_better_of_it(uow: UnitOfWork) -> None:
-        kind.edit(uow, which, kind.one, actor=ADMIN.actor, now=NOON)
-        kind.remove(uow, which, actor=ADMIN.actor, now=NOON)
+        kind.edit(uow, which, kind.one, ctx=ADMIN.ctx)
+        kind.remove(uow, which, ctx=ADMIN.ctx)
         raise NotFound("thing", which)
 
     which = add(backend, kind)
@@ -249,7 +249,7 @@ def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
 ) -> None:
     perform = backend.usual.perform
     one, two = (
-        perform(task_use_cases.create_task, title=title, now=NOON).id for title in ("1", "2")
+        perform(task_use_cases.create_task, title=title, ctx=CTX).id for title in ("1", "2")
     )
     give: dict[str, Any] = {"assignee_id": MEMBER.id}
 
@@ -275,13 +275,13 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
     meddled = [] if again else [None]
 
     def meddle(uow: UnitOfWork) -> None:
-        task_use_cases.create_task(uow, title="Never", now=NOON)
+        task_use_cases.create_task(uow, title="Never", ctx=CTX)
         if not meddled:
             meddled.append(None)
             raise ConcurrencyConflict
         raise NotFound("task", ADMIN.id)
 
-    id = backend.usual.perform(task_use_cases.create_task, title="One", now=NOON).id
+    id = backend.usual.perform(task_use_cases.create_task, title="One", ctx=CTX).id
     told: list[Event] = []
     together = Together(backend)
     together.runner.after_commit(told.extend)

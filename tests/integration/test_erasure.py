@@ -10,8 +10,8 @@ from adapters.sql.sqlite.database import SqliteDatabase, connect
 from domain.users import User
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
-from support.backends import NOON, Backend, sql_backend
-from support.people import ADMIN, PASSWORD_HASH
+from support.backends import Backend, sql_backend
+from support.people import ADMIN, CTX, PASSWORD_HASH
 
 # Letters that nothing else in the file has. A trigram begins in the index with whatever it shares
 # with the one before, so that each of them is looked for.
@@ -32,7 +32,7 @@ def register(uow: UnitOfWork, username: str, name: str) -> User:
         name=name,
         city=name,
         password_hash=PASSWORD_HASH,
-        now=NOON,
+        ctx=CTX,
     )
 
 
@@ -51,11 +51,11 @@ def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
     for n in range(12):
         ids.append(perform(register, f"zykx{n}", f"{LETTERS} {'x' * n}").id)
         perform(register, f"other{n}", f"Somebody Else {n}")
-    perform(users.edit_user, ids[3], {"name": LETTERS[::-1]}, actor=ADMIN.actor, now=NOON)
+    perform(users.edit_user, ids[3], {"name": LETTERS[::-1]}, ctx=ADMIN.ctx)
     assert len(remaining(sqlite_place)) == len(LETTERS) + 1
 
     for id in ids:
-        perform(users.delete_user, id, actor=ADMIN.actor, now=NOON)
+        perform(users.delete_user, id, ctx=ADMIN.ctx)
 
     assert remaining(sqlite_place) == []
 
@@ -69,7 +69,7 @@ def test_a_long_read_puts_the_erasure_off_until_the_next_change(
     reader.execute("BEGIN")
     reader.execute("SELECT name FROM users").fetchall()
 
-    perform(users.delete_user, id, actor=ADMIN.actor, now=NOON)
+    perform(users.delete_user, id, ctx=ADMIN.ctx)
     assert remaining(sqlite_place) != []
 
     reader.close()

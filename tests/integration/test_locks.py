@@ -17,7 +17,7 @@ from service_layer import catalogue, stock
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
-from support.people import ADMIN
+from support.people import ADMIN, CTX
 from support.service import Service
 from support.stock_sales import SALE, add, service_on
 
@@ -106,11 +106,11 @@ def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing
         sql_backend(database_at(postgres_place)) as backend,
         psycopg.connect(text(postgres_place)) as holder,
     ):
-        product = backend.usual.perform(catalogue.create_product, name="Nut", price=CENT, now=NOON)
+        product = backend.usual.perform(catalogue.create_product, name="Nut", price=CENT, ctx=CTX)
         hold(holder, "products", f"{product.id}")
         runner = backend.runner()
         runner.TIMEOUT = 1.0
-        take = partial(stock.record_movement, quantity=1, reason=Reason.RECEIVED, now=NOON)
+        take = partial(stock.record_movement, quantity=1, reason=Reason.RECEIVED, ctx=CTX)
 
         async def take_many() -> list[object]:
             taking = (runner(take.func, product.id, **take.keywords) for _ in range(12))
@@ -132,7 +132,7 @@ def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
 ) -> None:
     # That there is such a user is looked at when it is committed, and waited for then.
     titles = ["One", "Two", "Three"]
-    add_task = partial(task_use_cases.create_task, now=NOON, actor=ADMIN.actor)
+    add_task = partial(task_use_cases.create_task, ctx=ADMIN.ctx)
     with (
         sql_backend(database_at(postgres_place)) as backend,
         psycopg.connect(text(postgres_place)) as holder,

@@ -63,8 +63,7 @@ def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
                 tasks.create_task(
                     uow,
                     title=everything.replace(missing, "") if n else everything,
-                    now=NOON,
-                    actor=MEMBER.actor,
+                    ctx=MEMBER.ctx,
                 )
             uow.commit()
         wanted = TaskFilter(today=NOON.date(), q=everything)

@@ -35,6 +35,7 @@ from service_layer.ports import Schema
 from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, new_postgres
 from support.databases import text as database_text
+from support.people import CTX
 
 OLD = UUID("01900000-0000-7000-8000-000000000001")
 
@@ -143,7 +144,7 @@ def test_migrating_again_changes_nothing_and_loses_no_row(empty: Path | URL) -> 
     engine = engine_of(empty)
     migrate(engine)
     with sql_backend(database_at(empty)) as backend, backend.open() as uow:
-        task_use_cases.create_task(uow, title="Kept", now=NOON)
+        task_use_cases.create_task(uow, title="Kept", ctx=CTX)
         uow.commit()
     migrate(engine)
     with engine.connect() as connection:
@@ -199,7 +200,7 @@ def test_tasks_from_before_there_were_people_are_kept_and_name_nobody(empty: Pat
         assert (found.title, found.priority, found.version) == ("Old", 5, 3)
         assert (found.created_by, found.assignee) == (None, None)
         with backend.open() as uow:
-            uow.tasks.get(OLD).edit({"priority": 6}, NOON)
+            uow.tasks.get(OLD).edit({"priority": 6}, CTX)
             uow.commit()
 
 
@@ -573,7 +574,7 @@ def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it
     with sql_backend(database_at(empty)) as backend:
 
         def add_and_find(title: str) -> int:
-            backend.usual.perform(task_use_cases.create_task, title=title, now=NOON)
+            backend.usual.perform(task_use_cases.create_task, title=title, ctx=CTX)
             wanted = TaskFilter(today=NOON.date(), q="saw")
             return len(
                 backend.ask(backend.tasks.list_page(wanted, PageRequest(sort="title"))).items

@@ -16,9 +16,10 @@ from sqlalchemy import URL
 from adapters.sql.sqlite.database import SqliteDatabase, connect
 from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
-from support.backends import NOON, sql_backend
+from support.backends import sql_backend
 from support.clients import Answer, Client
 from support.databases import execute, migrated_sqlite, text
+from support.people import CTX
 from support.proxy import Proxy
 from support.service import Service, eventually
 
@@ -339,7 +340,7 @@ def test_a_commit_into_a_file_that_was_taken_away_meanwhile_is_not_acknowledged(
 ) -> None:
     with sql_backend(SqliteDatabase(sqlite_place)) as backend:
         with backend.open() as uow:
-            tasks.create_task(uow, title="lost", now=NOON)
+            tasks.create_task(uow, title="lost", ctx=CTX)
             sqlite_place.rename(tmp_path / "aside.db")
             with pytest.raises(DatabaseUnavailable, match="gone"):
                 uow.commit()

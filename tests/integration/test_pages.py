@@ -21,7 +21,7 @@ from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite.database import connect
-from domain.base import PageRequest
+from domain.base import Context, PageRequest
 from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post
 from domain.stock import Reason
@@ -31,7 +31,7 @@ from service_layer.queries.tasks import weeks_until
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, database_at, sql_backend
 from support.databases import execute, text
-from support.people import MEMBER
+from support.people import CTX, MEMBER
 
 ROWS = 3_000
 TODAY = NOON.date()
@@ -70,9 +70,9 @@ def populate_names(place: Path | URL, begin: Callable[[], UnitOfWork]) -> None:
         for n in range(500):
             users.create_user(
                 uow, username=f"extra{n}", email=f"extra{n}@example.org", name="Somebody",
-                password_hash="-", now=NOON,
+                password_hash="-", ctx=CTX,
             )  # fmt: skip
-            catalogue.create_category(uow, name=f"category {n}", now=NOON)
+            catalogue.create_category(uow, name=f"category {n}", ctx=CTX)
         uow.commit()
     if isinstance(place, URL):
         for table in ("users", "categories"):
@@ -92,7 +92,9 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
             for n in range(ROWS):
                 due_on = TODAY + timedelta(n % 300) if n % 2 else None
                 now = NOON + timedelta(seconds=n)
-                tasks.create_task(uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, now=now)
+                tasks.create_task(
+                    uow, title=f"t{n % 50}", priority=n % 10, due_on=due_on, ctx=Context(None, now)
+                )
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
@@ -132,9 +134,9 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
         with backend.open() as uow:
             for n in range(1_200):
                 now = NOON + timedelta(seconds=n)
-                task = tasks.create_task(uow, title=f"t{n}", now=now)
+                task = tasks.create_task(uow, title=f"t{n}", ctx=Context(None, now))
                 if n % 2:
-                    task.complete(now + timedelta(days=n % 7))
+                    task.complete(Context(None, now + timedelta(days=n % 7)))
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE tasks")
@@ -183,12 +185,12 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
         populate_names(place, backend.open)
         with backend.open() as uow:
             for n in range(600):
-                now, price = NOON + timedelta(seconds=n), Decimal(n % 70)
-                one = catalogue.create_product(uow, name=f"p{n % 50}", price=price, now=now)
+                ctx, price = Context(None, NOON + timedelta(seconds=n)), Decimal(n % 70)
+                one = catalogue.create_product(uow, name=f"p{n % 50}", price=price, ctx=ctx)
                 one.stock, one.archived = n % 40, n % 3 == 0
             for _ in range(600):
                 id, received = uow.new_id(), Reason.RECEIVED
-                one.move(id, 1, received, now, movements=uow.movements)
+                one.move(id, 1, received, ctx, movements=uow.movements)
             uow.commit()
         if isinstance(place, URL):
             execute(place, "VACUUM ANALYZE products")
@@ -216,7 +218,12 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
         for n in range(400):
             name, email, now = f"user{n}", f"user{n}@example.org", NOON - timedelta(days=n)
             users.create_user(
-                uow, username=name, email=email, name="Some user", password_hash="-", now=now
+                uow,
+                username=name,
+                email=email,
+                name="Some user",
+                password_hash="-",
+                ctx=Context(None, now),
             )
             uow.posts.add(
                 Post(
@@ -224,8 +231,9 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
                     slug=f"x-{n}", author_id=MEMBER.id,
                 )
             )  # fmt: skip
-            tasks.create_task(uow, title="x", now=now).complete(now)
-            tasks.create_task(uow, title="still to be done", now=now)
+            ctx = Context(None, now)
+            tasks.create_task(uow, title="x", ctx=ctx).complete(ctx)
+            tasks.create_task(uow, title="still to be done", ctx=ctx)
         uow.commit()
     weeks = weeks_until(NOON, 3)
     begins = {f"begin_{n}": begin for n, begin in enumerate([weeks[0][0], *(b for _, b in weeks)])}

@@ -60,7 +60,7 @@ def ids(backend: Backend) -> list[UUID]:
     with backend.open() as uow:
         made = [
             tasks.create_task(
-                uow, title=str(n), due_on=NOON.date() + timedelta(n), now=NOON, actor=MEMBER.actor
+                uow, title=str(n), due_on=NOON.date() + timedelta(n), ctx=MEMBER.ctx
             ).id
             for n in range(40)
         ]
@@ -210,7 +210,7 @@ def test_a_read_sees_what_was_committed_before_it_whatever_was_under_way(
         while len(database.answered) < 2:
             await asyncio.sleep(0.01)
         with backend.open() as uow:
-            tasks.edit_task(uow, ids[0], {"title": "new"}, now=NOON, actor=MEMBER.actor)
+            tasks.edit_task(uow, ids[0], {"title": "new"}, ctx=MEMBER.ctx)
             uow.commit()
         after = asyncio.ensure_future(read())
         await asyncio.sleep(0)

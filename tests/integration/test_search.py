@@ -29,6 +29,7 @@ from service_layer import tasks as task_use_cases
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.databases import execute, new_postgres
 from support.databases import text as address
+from support.people import CTX
 
 ROWS = 10_000
 ASKED: list[tuple[str, dict[str, Any]]] = []
@@ -183,7 +184,7 @@ def test_what_was_written_is_soon_indexed_without_whoever_writes_next(
             """Write, and return how many pages are left to be indexed."""
             with backend.open() as uow:
                 for n in range(100):
-                    task_use_cases.create_task(uow, title=f"Zirconia {n} {seconds}", now=NOON)
+                    task_use_cases.create_task(uow, title=f"Zirconia {n} {seconds}", ctx=CTX)
                 uow.commit()
             time.sleep(seconds)
             (pages,) = connection.execute(clean).fetchone() or (0,)
@@ -249,8 +250,8 @@ def test_without_its_extension_postgresql_migrates_and_searches_and_gets_the_ind
     assert migrated() == set()
     with sql_backend(database_at(guest)) as backend:
         with backend.open() as uow:
-            task_use_cases.create_task(uow, title="Zirconia", now=NOON)
-            task_use_cases.create_task(uow, title="Corundum", now=NOON)
+            task_use_cases.create_task(uow, title="Zirconia", ctx=CTX)
+            task_use_cases.create_task(uow, title="Corundum", ctx=CTX)
             uow.commit()
         assert ask(backend, "irc") == ask(backend, "zi") == ask(backend, "RUN") == 1
         assert ask(backend, "nowhere") == 0
@@ -274,10 +275,10 @@ def test_what_was_there_before_the_index_is_found_changed_and_forgotten(
     with sql_backend(database_at(place)) as backend:
         assert ask(backend, "plane") == 1
         with backend.open() as uow:
-            uow.tasks.get(row["id"]).edit({"title": "Corundum"}, NOON)
+            uow.tasks.get(row["id"]).edit({"title": "Corundum"}, CTX)
             uow.commit()
         assert (ask(backend, "plane"), ask(backend, "corundum")) == (0, 1)
         with backend.open() as uow:
-            task_use_cases.delete_task(uow, row["id"], now=NOON)
+            task_use_cases.delete_task(uow, row["id"], ctx=CTX)
             uow.commit()
         assert ask(backend, "corundum") == 0

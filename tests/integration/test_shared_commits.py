@@ -19,7 +19,7 @@ from service_layer import catalogue, stock, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.crash import When, share_until_killed
-from support.people import ADMIN, OTHER
+from support.people import ADMIN, CTX, OTHER
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     backend: Backend,
 ) -> None:
     def of_nobody(uow: UnitOfWork) -> None:
-        task = tasks.create_task(uow, title="Of nobody", now=NOON)
+        task = tasks.create_task(uow, title="Of nobody", ctx=CTX)
         # There is no such user, which the database looks at when it is told to commit.
         task.created_by_id = UUID(int=7)
 
     id = add(backend, "Kept")
     added, refused, edited, last = Together(backend).run(
-        partial(tasks.create_task, title="Added", now=NOON),
+        partial(tasks.create_task, title="Added", ctx=CTX),
         of_nobody,
-        partial(tasks.edit_task, task_id=id, changes={"priority": 1}, now=NOON),
-        partial(tasks.create_task, title="Last", now=NOON),
+        partial(tasks.edit_task, task_id=id, changes={"priority": 1}, ctx=CTX),
+        partial(tasks.create_task, title="Last", ctx=CTX),
     )
 
     assert (added.title, type(refused), last.title) == ("Added", Conflict, "Last")
@@ -67,12 +67,12 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
 
     with sql_backend(database) as backend:
         # Stock that does not cross the reorder level causes no look at the tasks.
-        add_product = partial(catalogue.create_product, price=CENT, stock=1, now=NOON)
+        add_product = partial(catalogue.create_product, price=CENT, stock=1, ctx=CTX)
         move: Any = stock.record_movement
         ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
         fetched.clear()
         Together(backend).run(
-            *(partial(move, id, quantity=1, reason=Reason.RECEIVED, now=NOON) for id in ids)
+            *(partial(move, id, quantity=1, reason=Reason.RECEIVED, ctx=CTX) for id in ids)
         )
         assert len(fetched) == 1
         found = [backend.ask(backend.products.one(id, NOON)) for id in ids]
@@ -93,7 +93,7 @@ def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: 
         changes = ({"title": "A"}, {"priority": 1}, {"due_on": NOON.date()}, {"title": "D"})
         edit: Any = tasks.edit_task
         Together(backend).run(
-            *(partial(edit, id, change, now=NOON) for id, change in zip(ids, changes, strict=True))
+            *(partial(edit, id, change, ctx=CTX) for id, change in zip(ids, changes, strict=True))
         )
         assert len(written) == 1
         assert titles(backend) == ["A", "b", "c", "D"]
@@ -107,15 +107,15 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
         gone: list[object] = []
 
         def assign(uow: UnitOfWork) -> None:
-            tasks.create_task(uow, title="Theirs", assignee_id=OTHER.id, now=NOON)
+            tasks.create_task(uow, title="Theirs", assignee_id=OTHER.id, ctx=CTX)
             if not gone:
                 remove = partial(users.delete_user, user_id=OTHER.id)
-                gone.append(backend.usual.perform(remove, actor=ADMIN.actor, now=NOON))
+                gone.append(backend.usual.perform(remove, ctx=ADMIN.ctx))
 
         one, theirs, last = Together(backend).run(
-            partial(tasks.create_task, title="One", now=NOON),
+            partial(tasks.create_task, title="One", ctx=CTX),
             assign,
-            partial(tasks.create_task, title="Last", now=NOON),
+            partial(tasks.create_task, title="Last", ctx=CTX),
         )
 
         assert gone
@@ -138,7 +138,7 @@ def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
     assert process.exitcode == -signal.SIGKILL
     assert titles(backend) == {"before": ["One", "Two"], "after": ["Edited", "Added"]}[when]
     # And nothing of it is in the way of those who come later.
-    later = backend.usual.perform(tasks.edit_task, edited, {"priority": 1}, now=NOON)
+    later = backend.usual.perform(tasks.edit_task, edited, {"priority": 1}, ctx=CTX)
     assert later.version == {"before": 2, "after": 3}[when]
 
 
@@ -153,16 +153,16 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
         def another_process(uow: UnitOfWork) -> None:
             if not elsewhere:
                 assign = partial(tasks.edit_task, changes={"assignee_id": OTHER.id})
-                elsewhere.append(backend.usual.perform(assign, task_id=id, now=NOON))
+                elsewhere.append(backend.usual.perform(assign, task_id=id, ctx=CTX))
 
         # By their places the runner knows what they are going to ask for.
         edit: Any = tasks.edit_task
         shut_out: Any = users.edit_user
         _, user, edited, _ = Together(backend).run(
             another_process,
-            partial(shut_out, OTHER.id, {"is_active": False}, actor=ADMIN.actor, now=NOON),
-            partial(edit, id, {"priority": 7}, now=NOON),
-            partial(edit, beside, {"priority": 7}, now=NOON),
+            partial(shut_out, OTHER.id, {"is_active": False}, ctx=ADMIN.ctx),
+            partial(edit, id, {"priority": 7}, ctx=CTX),
+            partial(edit, beside, {"priority": 7}, ctx=CTX),
         )
 
         assert elsewhere
@@ -186,7 +186,7 @@ def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
         def rename(uow: UnitOfWork) -> None:
             user = uow.users.get(OTHER.id)
             assert all(user is not one for one in found)
-            user.edit({"city": "Graz"}, NOON, by=ADMIN.actor, users=uow.users)
+            user.edit({"city": "Graz"}, ADMIN.ctx, users=uow.users)
 
         together = Together(backend)
         together.run(hold, rename)

@@ -43,14 +43,14 @@ def backend(database: Counted) -> Iterator[Backend]:
 @pytest.fixture
 def id(backend: Backend) -> UUID:
     with backend.open() as uow:
-        made = task_use_cases.create_task(uow, title="old", now=NOON, actor=MEMBER.actor)
+        made = task_use_cases.create_task(uow, title="old", ctx=MEMBER.ctx)
         uow.commit()
     return made.id
 
 
 def rename(backend: Backend, id: UUID, title: str) -> None:
     with backend.open() as uow:
-        task_use_cases.edit_task(uow, id, {"title": title}, now=NOON, actor=MEMBER.actor)
+        task_use_cases.edit_task(uow, id, {"title": title}, ctx=MEMBER.ctx)
         uow.commit()
 
 
@@ -67,9 +67,7 @@ def test_whoever_is_told_that_a_task_is_made_finds_it_however_many_are_reading(
     async def make(number: int) -> list[bool]:
         found = []
         for n in range(30):
-            made = await run(
-                task_use_cases.create_task, title=f"{number}-{n}", now=NOON, actor=MEMBER.actor
-            )
+            made = await run(task_use_cases.create_task, title=f"{number}-{n}", ctx=MEMBER.ctx)
             found.append(await backend.tasks.get(made.id, NOON) is not None)
         return found
 

@@ -13,6 +13,7 @@ from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks
 from support.backends import NOON, database_at, sql_backend
+from support.people import CTX
 
 CANARY = "canary-value"
 
@@ -52,9 +53,9 @@ def test_statements_are_logged_at_debug_alone_and_without_values(
 ) -> None:
     with logged(level) as records, sql_backend(database_at(place)) as backend:
         runner = backend.runner()
-        task = backend.ask(runner(tasks.create_task, title=CANARY, now=NOON))
-        backend.ask(runner(tasks.edit_task, task.id, {"title": f"{CANARY} 2"}, now=NOON))
-        runner.perform(tasks.edit_task, task.id, {"title": f"{CANARY} 3"}, now=NOON)
+        task = backend.ask(runner(tasks.create_task, title=CANARY, ctx=CTX))
+        backend.ask(runner(tasks.edit_task, task.id, {"title": f"{CANARY} 2"}, ctx=CTX))
+        runner.perform(tasks.edit_task, task.id, {"title": f"{CANARY} 3"}, ctx=CTX)
         assert backend.ask(backend.tasks.get(task.id, NOON)) is not None
         wanted = TaskFilter(today=NOON.date(), q=CANARY)
         assert (

@@ -107,7 +107,7 @@ def test_each_read_that_no_address_answers_is_one_statement_as_well(place: Path 
     database: Any = CountedSqlite(place) if isinstance(place, Path) else CountedPostgres(place)
     with sql_backend(database) as backend:
         with backend.open() as uow:
-            posts.create_post(uow, title="News", content="x", actor=MEMBER.actor, now=NOON)
+            posts.create_post(uow, title="News", content="x", ctx=MEMBER.ctx)
             uow.commit()
         COUNTED.clear()
         for read in (

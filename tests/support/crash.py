@@ -11,7 +11,8 @@ from sqlalchemy import URL, Engine, event
 
 from contract.adapters import Together
 from service_layer import tasks
-from support.backends import NOON, database_at, sql_backend
+from support.backends import database_at, sql_backend
+from support.people import CTX
 
 When = Literal["before", "after"]
 
@@ -42,7 +43,7 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
             # The callers have not received their results then.
             together.runner.after_commit(lambda events: kill() if events else None)
         together.run(
-            partial(tasks.create_task, title="Added", now=NOON),
-            partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, now=NOON),
-            partial(tasks.delete_task, task_id=removed, now=NOON),
+            partial(tasks.create_task, title="Added", ctx=CTX),
+            partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, ctx=CTX),
+            partial(tasks.delete_task, task_id=removed, ctx=CTX),
         )

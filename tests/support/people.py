@@ -9,10 +9,14 @@ from argon2 import PasswordHasher
 
 from domain.access import Purpose, Scope, Token
 from domain.actors import Actor, Role
+from domain.base import Context
 from domain.users import User
 from service_layer.unit_of_work import UnitOfWork
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+CTX = Context(None, NOON)
+"""The context of the service itself, at noon."""
 
 PASSWORD = "correct horse battery"
 # Minimal cost parameters; another test covers the production parameters.
@@ -39,6 +43,11 @@ class Person:
     @property
     def actor(self) -> Actor:
         return Actor(id=self.id, role=self.role)
+
+    @property
+    def ctx(self) -> Context:
+        """The context of an operation by this user, at noon."""
+        return Context(self.actor, NOON)
 
     @property
     def public(self) -> dict[str, str]:
@@ -73,7 +82,7 @@ def populate(begin: Callable[[], UnitOfWork]) -> None:
             uow.users.add(
                 User.create(
                     person.id,
-                    before + timedelta(seconds=number),
+                    Context(None, before + timedelta(seconds=number)),
                     username=person.username,
                     email=person.email,
                     name=person.username.title(),

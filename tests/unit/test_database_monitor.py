@@ -13,7 +13,7 @@ from service_layer.database_monitor import DatabaseMonitor
 from service_layer.errors import Contention, DatabaseUnavailable, QueueFull, WritesRefused
 from service_layer.ports import Schema
 from service_layer.runner import Runner
-from support.backends import NOON
+from support.people import CTX
 
 AWAY = DatabaseUnavailable("The database cannot be reached.")
 
@@ -88,7 +88,7 @@ def test_a_database_that_refuses_changes_is_back_with_the_next_commit(watched: W
             watched.monitor.request_failed(WritesRefused("The disk is full."))
         assert await watched.told(Schema.CURRENT) == ["database unavailable"]
         assert await watched.told(Schema.CURRENT) == []
-        await watched.runner(tasks.create_task, title="Room again", now=NOON)
+        await watched.runner(tasks.create_task, title="Room again", ctx=CTX)
         assert await watched.told(Schema.CURRENT) == ["database available again"]
         await watched.monitor.stop()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.store import MemoryStore, MemoryTasks
+from domain.base import Context
 from domain.errors import InvalidField, InvalidValue
 from domain.tasks import Task, TaskCompleted, TaskCreated, TaskEdited, TaskReopened
 from domain.values import (
@@ -23,11 +24,12 @@ from domain.values import (
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CTX = Context(None, NOON)
 ID = UUID("01900000-0000-7000-8000-000000000000")
 
 
 def task(**members: object) -> Task:
-    made = Task.create(ID, NOON, **{"title": "Sharpen the chisels", **members})  # type: ignore[arg-type]
+    made = Task.create(ID, CTX, **{"title": "Sharpen the chisels", **members})  # type: ignore[arg-type]
     made.collect_events()
     return made
 
@@ -177,19 +179,20 @@ def test_a_task_keeps_its_rules_whoever_makes_or_edits_it(members: dict[str, obj
         task(**members)
     existing = task()
     with pytest.raises(InvalidField) as edited:
-        existing.edit({**members, "due_on": date(2030, 1, 1)}, NOON)  # type: ignore[typeddict-item]
+        existing.edit({**members, "due_on": date(2030, 1, 1)}, CTX)  # type: ignore[typeddict-item]
     assert made.value.field == edited.value.field == field
     assert existing.due_on is None
 
 
 def test_a_task_tells_what_happened_to_it() -> None:
-    made = Task.create(ID, NOON, title="x")
+    made = Task.create(ID, CTX, title="x")
     later = NOON + timedelta(hours=1)
-    made.edit({"title": "y", "priority": 0}, later)
-    made.edit({"title": "y"}, later)
-    made.complete(later)
-    made.complete(later)
-    made.reopen(later, tasks=MemoryTasks(MemoryStore()))
+    ctx = Context(None, later)
+    made.edit({"title": "y", "priority": 0}, ctx)
+    made.edit({"title": "y"}, ctx)
+    made.complete(ctx)
+    made.complete(ctx)
+    made.reopen(ctx, tasks=MemoryTasks(MemoryStore()))
 
     assert made.collect_events() == [
         TaskCreated(aggregate_id=ID, at=NOON),
@@ -202,7 +205,8 @@ def test_a_task_tells_what_happened_to_it() -> None:
 
 def test_a_change_of_nothing_is_no_change() -> None:
     made = task(priority=3)
-    made.edit({"priority": 3, "title": "  Sharpen the chisels "}, NOON + timedelta(days=1))
+    later = Context(None, NOON + timedelta(days=1))
+    made.edit({"priority": 3, "title": "  Sharpen the chisels "}, later)
     assert made.updated_at == NOON
     assert made.collect_events() == []
 
@@ -227,5 +231,5 @@ def test_a_task_is_overdue_from_the_day_after_until_it_is_done(
 ) -> None:
     made = task(due_on=due_on)
     if done:
-        made.complete(NOON)
+        made.complete(CTX)
     assert made.is_overdue(NOON.date()) is overdue

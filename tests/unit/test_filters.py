@@ -16,7 +16,8 @@ from domain.posts import PostFilter
 from domain.tasks import TaskFilter
 from domain.users import UserFilter
 from service_layer import catalogue as catalogue_use_cases
-from support.backends import NOON, Backend, memory_backend
+from support.backends import Backend, memory_backend
+from support.people import CTX
 
 CONTEXT = {"today", "now"}
 """Members that say at which moment others are judged."""
@@ -33,7 +34,7 @@ def tasks(backend: Backend, some: list[Any]) -> Made:
 
 def products(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        category = catalogue_use_cases.create_category(uow, name="Tools", now=NOON)
+        category = catalogue_use_cases.create_category(uow, name="Tools", ctx=CTX)
         return catalogue.make_products(uow, some, category.id), catalogue.some_filter(category.id)
 
 

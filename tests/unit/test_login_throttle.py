@@ -24,7 +24,7 @@ from service_layer.errors import DatabaseUnavailable
 from support.backends import NOON, Clock, client_of, memory_app
 from support.clients import Answer, AppClient, Client
 from support.pages import Browser
-from support.people import ADMIN, MEMBER, OTHER, PASSWORD
+from support.people import ADMIN, CTX, MEMBER, OTHER, PASSWORD
 from support.throttle import fail_from_address
 
 SIGN_IN, USERS, SETUP = "/api/v1/auth/token", "/api/v1/users", "/api/v1/setup"
@@ -308,7 +308,7 @@ def test_without_the_secret_no_password_is_hashed(
         uow.users.get(ADMIN.id).is_active = False
 
     runner.perform(without_admin)
-    secret = runner.perform(access.prepare_setup, now=NOON)
+    secret = runner.perform(access.prepare_setup, ctx=CTX)
     monkeypatch.setattr(passwords, "WAITING", 0)
     stranger = client.as_(None)
     assert stranger.post(SETUP, json={**NEW, "secret": "atl_x"}).status_code == 401

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.access import SESSION_LIFETIME
+from domain.base import Context
 from domain.login_throttle import LOGIN_AT_ADDRESS_LIMIT
 from domain.users import UserChanges
 from service_layer import access, users
@@ -198,8 +199,10 @@ def test_what_another_process_ends_no_form_gets_past_and_a_page_for_less_than_a_
         password_hash = "another" if way == "another password" else None
         with app.state.ports.unit_of_work() as uow:
             by, now = ADMIN.actor, clock()
-            users.edit_user(uow, MEMBER.id, changes, password_hash=password_hash, actor=by, now=now)
-            access.revoke_tokens(uow, MEMBER.id, now=now)
+            users.edit_user(
+                uow, MEMBER.id, changes, password_hash=password_hash, ctx=Context(by, now)
+            )
+            access.revoke_tokens(uow, MEMBER.id, ctx=Context(None, now))
             uow.commit()
 
         assert sender.post(TASKS, {"title": TITLE}).status_code == 403
@@ -487,11 +490,11 @@ def empty(clock: Clock) -> Iterator[tuple[Browser, str]]:
     app = memory_app(clock)
     with app.state.ports.unit_of_work() as uow:
         for person in (ADMIN, MEMBER, OTHER):
-            access.revoke_tokens(uow, person.id, now=clock())
+            access.revoke_tokens(uow, person.id, ctx=Context(None, clock()))
             uow.users.remove(uow.users.get(person.id))
         uow.commit()
     with app.state.ports.unit_of_work() as uow:
-        secret = access.prepare_setup(uow, now=clock())
+        secret = access.prepare_setup(uow, ctx=Context(None, clock()))
         uow.commit()
     with client_of(app) as client:
         yield Browser(client), secret or ""

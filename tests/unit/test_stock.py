@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from domain.base import Event
+from domain.base import Context, Event
 from domain.catalogue import (
     PRICE,
     Product,
@@ -23,6 +23,7 @@ from domain.errors import InvalidField, InvalidValue
 from domain.stock import MAX_STOCK, InsufficientStock, Reason, StockMoved, StockRanLow
 from service_layer import catalogue
 from service_layer.unit_of_work import UnitOfWork
+from support.people import CTX
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -35,12 +36,12 @@ def uow() -> Iterator[UnitOfWork]:
 
 
 def add(uow: UnitOfWork, **members: Any) -> Product:
-    members = {"name": "Glue", "price": Decimal(1), "now": NOON, **members}
+    members = {"name": "Glue", "price": Decimal(1), "ctx": CTX, **members}
     return catalogue.create_product(uow, **members)
 
 
 def move(uow: UnitOfWork, product: Product, quantity: int, reason: Reason = Reason.SOLD) -> None:
-    product.move(uow.new_id(), quantity, reason, NOON, movements=uow.movements)
+    product.move(uow.new_id(), quantity, reason, CTX, movements=uow.movements)
 
 
 @given(
@@ -116,7 +117,7 @@ def test_a_product_keeps_its_rules_whoever_adds_or_edits_it(
     changes: Any = {name: value for name, value in members.items() if name != "stock"}
     with pytest.raises(InvalidField) as edited:
         stock = members.get("stock")
-        catalogue.edit_product(uow, product.id, changes, stock=stock, now=LATER)
+        catalogue.edit_product(uow, product.id, changes, stock=stock, ctx=Context(None, LATER))
     assert added.value.field == edited.value.field == field
     assert (product.name, product.stock, product.updated_at) == ("Glue", 3, NOON)
 
@@ -130,14 +131,15 @@ def test_there_are_only_so_many_pieces(uow: UnitOfWork) -> None:
 
 def test_a_product_tells_what_happened_to_it(uow: UnitOfWork) -> None:
     product = add(uow, stock=2)
-    product.edit({"name": "Wood glue", "price": Decimal("1.00")}, LATER, products=uow.products)
-    product.edit({"name": "Wood glue"}, LATER, products=uow.products)
-    product.count(uow.new_id(), 2, LATER, movements=uow.movements)
-    product.count(uow.new_id(), 0, LATER, movements=uow.movements)
+    ctx = Context(None, LATER)
+    product.edit({"name": "Wood glue", "price": Decimal("1.00")}, ctx, products=uow.products)
+    product.edit({"name": "Wood glue"}, ctx, products=uow.products)
+    product.count(uow.new_id(), 2, ctx, movements=uow.movements)
+    product.count(uow.new_id(), 0, ctx, movements=uow.movements)
     for _ in range(2):
-        product.archive(LATER)
+        product.archive(ctx)
     for _ in range(2):
-        product.restore(LATER)
+        product.restore(ctx)
     id = product.id
     assert product.collect_events() == [
         ProductCreated(aggregate_id=id, at=NOON),
@@ -152,9 +154,9 @@ def test_a_product_tells_what_happened_to_it(uow: UnitOfWork) -> None:
 
 
 def test_no_change_of_a_product_is_before_the_last(uow: UnitOfWork) -> None:
-    product = add(uow, now=LATER)
+    product = add(uow, ctx=Context(None, LATER))
     move(uow, product, 1)
-    product.archive(NOON)
+    product.archive(CTX)
     assert product.updated_at == LATER
 
 
@@ -162,5 +164,5 @@ def test_a_movement_that_is_refused_changes_nothing(uow: UnitOfWork) -> None:
     product = add(uow, stock=1)
     product.collect_events()
     with pytest.raises(InsufficientStock):
-        product.move(uow.new_id(), -2, Reason.SOLD, LATER, movements=uow.movements)
+        product.move(uow.new_id(), -2, Reason.SOLD, Context(None, LATER), movements=uow.movements)
     assert (product.stock, product.updated_at, product.collect_events()) == (1, NOON, [])

@@ -17,10 +17,10 @@ from entrypoints.web.dependencies import (
     AuthenticatorPort,
     ClientAddress,
     CurrentActor,
+    CurrentContext,
     CurrentGrant,
     Hashing,
     IfMatch,
-    Now,
     Tokens,
     UseCases,
     ports,
@@ -135,9 +135,9 @@ async def sign_in(
 
 
 @router.delete("/auth/token", status_code=204)
-async def sign_out(grant: CurrentGrant, run: UseCases, now: Now) -> None:
+async def sign_out(grant: CurrentGrant, run: UseCases, ctx: CurrentContext) -> None:
     """Revoke the token of this request."""
-    await run(access.revoke_current_token, grant.token_id, actor=grant.actor, now=now)
+    await run(access.revoke_current_token, grant.token_id, ctx)
 
 
 @router.get("/tokens")
@@ -151,14 +151,15 @@ async def list_tokens(
 
 
 @router.post("/tokens", status_code=201, openapi_extra=problems("too-many-tokens"))
-async def create_token(new: NewToken, grant: CurrentGrant, run: UseCases, now: Now) -> IssuedToken:
+async def create_token(
+    new: NewToken, grant: CurrentGrant, run: UseCases, ctx: CurrentContext
+) -> IssuedToken:
     """Create a personal token. The response is the only one that contains its secret."""
     issued = await run(
         access.create_token,
+        ctx,
         **vars(new),
-        actor=grant.actor,
         session_token_id=grant.token_id,
-        now=now,
     )
     return IssuedToken(**asdict(TokenView.of(issued.token)), token=issued.secret)
 
@@ -174,10 +175,10 @@ async def read_token(token_id: TokenId, token_queries: Tokens, by: CurrentActor)
 
 @router.delete("/tokens/{token_id:id}", status_code=204)
 async def delete_token(
-    token_id: TokenId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    token_id: TokenId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Revoke a personal token of the caller."""
-    await run(access.revoke_token, token_id, actor=by, now=now, expected=expected)
+    await run(access.revoke_token, token_id, ctx, expected)
 
 
 @router.post(
@@ -192,7 +193,7 @@ async def set_up(
     awaited: Annotated[None, Depends(_awaited)],
     hashing: Hashing,
     run: UseCases,
-    now: Now,
+    ctx: CurrentContext,
 ) -> UserView:
     """Create the first admin, with the secret that the server prints at its first start."""
     profile = dict(new)
@@ -203,5 +204,5 @@ async def set_up(
     password_hash = await hashing.for_first_admin(
         secret, username=new.username, email=new.email, password=password
     )
-    user = await run(users.set_up, secret, **profile, password_hash=password_hash, now=now)
+    user = await run(users.set_up, secret, ctx, **profile, password_hash=password_hash)
     return UserView.of(user)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from domain.categories import NAME, CategoryFilter
-from entrypoints.web.dependencies import Categories, CurrentActor, IfMatch, Now, UseCases, ports
+from entrypoints.web.dependencies import Categories, CurrentContext, IfMatch, Now, UseCases, ports
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Search, text
@@ -57,11 +57,9 @@ class CategoryParameters(ListParameters):
 
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
-async def create_category(
-    new: NewCategory, run: UseCases, by: CurrentActor, now: Now
-) -> CategoryView:
+async def create_category(new: NewCategory, run: UseCases, ctx: CurrentContext) -> CategoryView:
     """Create a category."""
-    return CategoryView.of(await run(catalogue.create_category, **vars(new), actor=by, now=now))
+    return CategoryView.of(await run(catalogue.create_category, ctx, **vars(new)))
 
 
 @router.get("")
@@ -86,24 +84,18 @@ async def edit_category(
     patch: Annotated[CategoryPatch, Body()],
     expected: IfMatch,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> CategoryView:
     """Edit members of a category."""
     category = await run(
-        catalogue.edit_category,
-        category_id,
-        name=patch.get("name"),
-        actor=by,
-        now=now,
-        expected=expected,
+        catalogue.edit_category, category_id, ctx, expected, name=patch.get("name")
     )
     return CategoryView.of(category)
 
 
 @router.delete("/{category_id:id}", status_code=204, openapi_extra=problems("in-use"))
 async def delete_category(
-    category_id: CategoryId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    category_id: CategoryId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a category without products."""
-    await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)
+    await run(catalogue.delete_category, category_id, ctx, expected)

@@ -24,7 +24,7 @@ from domain.devices import (
 )
 from domain.values import TextRule
 from entrypoints.web.dependencies import (
-    CurrentActor,
+    CurrentContext,
     Devices,
     IfMatch,
     KeyDigest,
@@ -144,10 +144,10 @@ class DeviceParameters(ListParameters):
 
 
 @router.post("", status_code=201, openapi_extra=problems("already-taken", "conflict"))
-async def create_device(new: NewDevice, run: UseCases, by: CurrentActor, now: Now) -> DeviceView:
+async def create_device(new: NewDevice, run: UseCases, ctx: CurrentContext) -> DeviceView:
     """Create a device."""
-    device = await run(devices.create_device, **vars(new), actor=by, now=now)
-    return DeviceView.of(device, now)
+    device = await run(devices.create_device, ctx, **vars(new))
+    return DeviceView.of(device, ctx.now)
 
 
 @router.get("")
@@ -172,32 +172,31 @@ async def edit_device(
     patch: Annotated[DevicePatch, Body()],
     expected: IfMatch,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> DeviceView:
     """Edit members of a device."""
-    device = await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
-    return DeviceView.of(device, now)
+    device = await run(devices.edit_device, device_id, patch, ctx, expected)
+    return DeviceView.of(device, ctx.now)
 
 
 @router.delete("/{device_id:id}", status_code=204)
 async def delete_device(
-    device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    device_id: DeviceId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a device."""
-    await run(devices.delete_device, device_id, actor=by, now=now, expected=expected)
+    await run(devices.delete_device, device_id, ctx, expected)
 
 
 @router.post("/{device_id:id}/key", status_code=201)
 async def create_device_key(
-    device_id: DeviceId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    device_id: DeviceId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> KeyedDevice:
     """Issue a new key for a device; the previous key becomes invalid.
 
     The response is the only one that contains the key. `Location` is the path of the device.
     """
-    keyed = await run(devices.issue_key, device_id, actor=by, now=now, expected=expected)
-    return KeyedDevice(**asdict(DeviceView.of(keyed.device, now)), key=keyed.key)
+    keyed = await run(devices.issue_key, device_id, ctx, expected)
+    return KeyedDevice(**asdict(DeviceView.of(keyed.device, ctx.now)), key=keyed.key)
 
 
 @router.post(

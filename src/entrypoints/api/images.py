@@ -1,6 +1,5 @@
 """Images of users: `/users/{id}/image` to change them, `/media` to download them."""
 
-from datetime import datetime
 from importlib.resources import files
 from typing import Annotated
 from uuid import UUID
@@ -9,12 +8,11 @@ from fastapi import APIRouter, Body, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from domain.actors import Actor
-from domain.base import Expected
+from domain.base import Context, Expected
 from domain.errors import DomainError, InvalidField, InvalidValue, VersionMismatch
 from domain.users import User
 from entrypoints.api.users import UserId
-from entrypoints.web.dependencies import CurrentActor, IfMatch, Images, Now, UseCases, Users, ports
+from entrypoints.web.dependencies import CurrentContext, IfMatch, Images, UseCases, Users, ports
 from entrypoints.web.route import ApiRoute, problems
 from service_layer import users
 from service_layer.ports import ImageStore
@@ -39,28 +37,24 @@ async def put_image(
     user_queries: Users,
     pictures: Images,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> UserView:
     """Replace the image of a user. It is a PNG, JPEG or WebP, re-encoded without its metadata."""
-    user = await user_queries.one(user_id, now)
+    user = await user_queries.one(user_id, ctx.now)
     if expected is not None and user.version not in expected:
         raise VersionMismatch("user", user.version)
-    shown = await replace_image(
-        content, user_id, pictures=pictures, run=run, by=by, now=now, expected=expected
-    )
+    shown = await replace_image(content, user_id, ctx, expected, pictures=pictures, run=run)
     return UserView.of(shown)
 
 
 async def replace_image(
     content: bytes,
     user_id: UUID,
+    ctx: Context,
+    expected: Expected = None,
     *,
     pictures: ImageStore,
     run: Runner,
-    by: Actor,
-    now: datetime,
-    expected: Expected = None,
 ) -> User:
     """Store an uploaded image, set it as the user's, and delete the previous one.
 
@@ -74,9 +68,7 @@ async def replace_image(
     except InvalidValue as error:
         raise InvalidField("", str(error)) from None
     try:
-        shown, before = await run(
-            users.set_image, user_id, name, actor=by, now=now, expected=expected
-        )
+        shown, before = await run(users.set_image, user_id, name, ctx, expected)
     except DomainError:
         await pictures.delete(name)
         raise
@@ -87,10 +79,10 @@ async def replace_image(
 
 @router.delete("/{user_id:id}/image", status_code=204)
 async def delete_image(
-    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, by: CurrentActor, now: Now
+    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete the image of a user; the default image is shown instead."""
-    _, before = await run(users.set_image, user_id, None, actor=by, now=now, expected=expected)
+    _, before = await run(users.set_image, user_id, None, ctx, expected)
     if before is not None:
         await pictures.delete(before)
 

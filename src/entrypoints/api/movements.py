@@ -10,6 +10,7 @@ from domain.stock import NOTE, QUANTITY, MovementFilter, Reason
 from entrypoints.api.products import ProductId
 from entrypoints.web.dependencies import (
     CurrentActor,
+    CurrentContext,
     Movements,
     Now,
     Products,
@@ -58,17 +59,16 @@ async def create_movement(
     run: UseCases,
     people: UsersByReference,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> MovementView:
     """Record a stock movement. `Location` is the path of the list of movements."""
     movement = await run(
         stock.record_movement,
         product_id,
+        ctx,
         quantity=new.quantity,
         reason=Reason(new.reason),
         note=new.note,
-        actor=by,
-        now=now,
     )
     return MovementView.of(movement, await people(by.id))
 

@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
 from entrypoints.api.users import UserId
 from entrypoints.web.dependencies import (
-    CurrentActor,
+    CurrentContext,
     IfMatch,
     Now,
     Posts,
@@ -88,10 +88,10 @@ class AllPostParameters(PostParameters):
 
 @router.post("/posts", status_code=201)
 async def create_post(
-    new: NewPost, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
+    new: NewPost, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> PostView:
     """Create a draft."""
-    return await _seen(await run(posts.create_post, **vars(new), actor=by, now=now), people)
+    return await _seen(await run(posts.create_post, ctx, **vars(new)), people)
 
 
 @router.get("/posts")
@@ -121,47 +121,36 @@ async def edit_post(
     expected: IfMatch,
     run: UseCases,
     people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> PostView:
     """Edit members of a post."""
-    post = await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+    post = await run(posts.edit_post, post_id, patch, ctx, expected)
     return await _seen(post, people)
 
 
 @router.delete("/posts/{post_id:id}", status_code=204)
 async def delete_post(
-    post_id: PostId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    post_id: PostId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a post."""
-    await run(posts.delete_post, post_id, actor=by, now=now, expected=expected)
+    await run(posts.delete_post, post_id, ctx, expected)
 
 
 @router.post("/posts/{post_id:id}/publish")
 async def publish_post(
-    post_id: PostId,
-    expected: IfMatch,
-    run: UseCases,
-    people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    post_id: PostId, expected: IfMatch, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> PostView:
     """Publish a post."""
-    post = await run(posts.publish_post, post_id, actor=by, now=now, expected=expected)
+    post = await run(posts.publish_post, post_id, ctx, expected)
     return await _seen(post, people)
 
 
 @router.post("/posts/{post_id:id}/unpublish")
 async def unpublish_post(
-    post_id: PostId,
-    expected: IfMatch,
-    run: UseCases,
-    people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    post_id: PostId, expected: IfMatch, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> PostView:
     """Unpublish a post: it becomes a draft again."""
-    post = await run(posts.unpublish_post, post_id, actor=by, now=now, expected=expected)
+    post = await run(posts.unpublish_post, post_id, ctx, expected)
     return await _seen(post, people)
 
 

@@ -22,7 +22,7 @@ from domain.stock import STOCK
 from entrypoints.web import prices
 from entrypoints.web.dependencies import (
     Categories,
-    CurrentActor,
+    CurrentContext,
     IfMatch,
     InCurrency,
     Now,
@@ -133,13 +133,12 @@ async def create_product(
     new: NewProduct,
     run: UseCases,
     category_queries: Categories,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> ProductView:
     """Create a product."""
-    product = await run(catalogue.create_product, **vars(new), currency=currency, actor=by, now=now)
-    return await _seen(product, category_queries, now, currency)
+    product = await run(catalogue.create_product, ctx, **vars(new), currency=currency)
+    return await _seen(product, category_queries, ctx.now, currency)
 
 
 @router.get("")
@@ -163,8 +162,7 @@ async def edit_product(
     expected: IfMatch,
     run: UseCases,
     category_queries: Categories,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> ProductView:
     """Edit members of a product, or set its stock to a count."""
@@ -173,21 +171,20 @@ async def edit_product(
         catalogue.edit_product,
         product_id,
         changes,
+        ctx,
+        expected,
         stock=patch.get("stock"),
         currency=currency,
-        actor=by,
-        now=now,
-        expected=expected,
     )
-    return await _seen(product, category_queries, now, currency)
+    return await _seen(product, category_queries, ctx.now, currency)
 
 
 @router.delete("/{product_id:id}", status_code=204, openapi_extra=problems("in-use"))
 async def delete_product(
-    product_id: ProductId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    product_id: ProductId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a product without movements."""
-    await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)
+    await run(catalogue.delete_product, product_id, ctx, expected)
 
 
 @router.post("/{product_id:id}/archive")
@@ -196,13 +193,12 @@ async def archive_product(
     expected: IfMatch,
     run: UseCases,
     category_queries: Categories,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> ProductView:
     """Archive a product."""
-    product = await run(catalogue.archive_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, category_queries, now, currency)
+    product = await run(catalogue.archive_product, product_id, ctx, expected)
+    return await _seen(product, category_queries, ctx.now, currency)
 
 
 @router.post("/{product_id:id}/restore")
@@ -211,10 +207,9 @@ async def restore_product(
     expected: IfMatch,
     run: UseCases,
     category_queries: Categories,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> ProductView:
     """Restore an archived product."""
-    product = await run(catalogue.restore_product, product_id, actor=by, now=now, expected=expected)
-    return await _seen(product, category_queries, now, currency)
+    product = await run(catalogue.restore_product, product_id, ctx, expected)
+    return await _seen(product, category_queries, ctx.now, currency)

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from domain.tasks import DESCRIPTION, PRIORITY, TITLE, Task, TaskFilter
 from entrypoints.web.dependencies import (
-    CurrentActor,
+    CurrentContext,
     IfMatch,
     Now,
     ReferencedUsers,
@@ -102,11 +102,11 @@ async def _seen(task: Task, people: ReferencedUsers, now: datetime) -> TaskView:
 
 @router.post("", status_code=201)
 async def create_task(
-    new: NewTask, run: UseCases, people: UsersByReference, by: CurrentActor, now: Now
+    new: NewTask, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> TaskView:
     """Create a task."""
-    task = await run(tasks.create_task, **vars(new), actor=by, now=now)
-    return await _seen(task, people, now)
+    task = await run(tasks.create_task, ctx, **vars(new))
+    return await _seen(task, people, ctx.now)
 
 
 @router.get("")
@@ -138,45 +138,34 @@ async def edit_task(
     expected: IfMatch,
     run: UseCases,
     people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> TaskView:
     """Edit members of a task."""
-    task = await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
-    return await _seen(task, people, now)
+    task = await run(tasks.edit_task, task_id, patch, ctx, expected)
+    return await _seen(task, people, ctx.now)
 
 
 @router.delete("/{task_id:id}", status_code=204)
 async def delete_task(
-    task_id: TaskId, expected: IfMatch, run: UseCases, by: CurrentActor, now: Now
+    task_id: TaskId, expected: IfMatch, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a task."""
-    await run(tasks.delete_task, task_id, actor=by, now=now, expected=expected)
+    await run(tasks.delete_task, task_id, ctx, expected)
 
 
 @router.post("/{task_id:id}/complete")
 async def complete_task(
-    task_id: TaskId,
-    expected: IfMatch,
-    run: UseCases,
-    people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    task_id: TaskId, expected: IfMatch, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> TaskView:
     """Complete a task."""
-    task = await run(tasks.complete_task, task_id, actor=by, now=now, expected=expected)
-    return await _seen(task, people, now)
+    task = await run(tasks.complete_task, task_id, ctx, expected)
+    return await _seen(task, people, ctx.now)
 
 
 @router.post("/{task_id:id}/reopen")
 async def reopen_task(
-    task_id: TaskId,
-    expected: IfMatch,
-    run: UseCases,
-    people: UsersByReference,
-    by: CurrentActor,
-    now: Now,
+    task_id: TaskId, expected: IfMatch, run: UseCases, people: UsersByReference, ctx: CurrentContext
 ) -> TaskView:
     """Reopen a completed task."""
-    task = await run(tasks.reopen_task, task_id, actor=by, now=now, expected=expected)
-    return await _seen(task, people, now)
+    task = await run(tasks.reopen_task, task_id, ctx, expected)
+    return await _seen(task, people, ctx.now)

@@ -15,6 +15,7 @@ from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
     ClientAddress,
     CurrentActor,
+    CurrentContext,
     Hashing,
     IfMatch,
     Images,
@@ -125,12 +126,7 @@ class UserParameters(ListParameters):
     max_body_size=SMALL_BODY,
 )
 async def create_user(
-    new: NewUser,
-    visitor: OptionalActor,
-    hashing: Hashing,
-    run: UseCases,
-    address: ClientAddress,
-    now: Now,
+    new: NewUser, hashing: Hashing, run: UseCases, address: ClientAddress, ctx: CurrentContext
 ) -> UserView:
     """Create a user. Without an admin's token, registration must be open."""
     profile = dict(new)
@@ -138,12 +134,10 @@ async def create_user(
         username=new.username,
         email=new.email,
         password=profile.pop("password"),
-        actor=visitor,
+        actor=ctx.actor,
         address=address,
     )
-    user = await run(
-        users.create_user, **profile, password_hash=password_hash, now=now, actor=visitor
-    )
+    user = await run(users.create_user, ctx, **profile, password_hash=password_hash)
     return UserView.of(user)
 
 
@@ -165,17 +159,11 @@ async def read_me(user_queries: Users, by: CurrentActor, now: Now) -> UserView:
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
 async def change_password(
-    change: PasswordChange, hashing: Hashing, run: UseCases, by: CurrentActor, now: Now
+    change: PasswordChange, hashing: Hashing, run: UseCases, by: CurrentActor, ctx: CurrentContext
 ) -> None:
     """Change the caller's own password, and revoke all sessions and tokens of the caller."""
     password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
-    await run(
-        users.change_password,
-        actor=by,
-        confirmation=confirmation,
-        password_hash=password_hash,
-        now=now,
-    )
+    await run(users.change_password, ctx, confirmation=confirmation, password_hash=password_hash)
 
 
 @router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
@@ -198,7 +186,7 @@ async def edit_user(
     hashing: Hashing,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> UserView:
     """Edit members of a user."""
     changes: Any = {name: value for name, value in patch.items() if name != "password"}
@@ -207,23 +195,15 @@ async def edit_user(
         password_hash = await hashing.for_user(
             user_id, patch["password"], changes=changes, actor=by, expected=expected
         )
-    user = await run(
-        users.edit_user,
-        user_id,
-        changes,
-        password_hash=password_hash,
-        actor=by,
-        now=now,
-        expected=expected,
-    )
+    user = await run(users.edit_user, user_id, changes, ctx, expected, password_hash=password_hash)
     return UserView.of(user)
 
 
 @router.delete("/{user_id:id}", status_code=204, openapi_extra=problems("in-use", "last-admin"))
 async def delete_user(
-    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, by: CurrentActor, now: Now
+    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, ctx: CurrentContext
 ) -> None:
     """Delete a user, unless other objects refer to it."""
-    picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
+    picture = await run(users.delete_user, user_id, ctx, expected)
     if picture is not None:
         await pictures.delete(picture)

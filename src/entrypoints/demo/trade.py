@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.actors import Actor
+from domain.base import Context
 from domain.stock import Reason
 from domain.tasks import TaskChanges
 from entrypoints.demo.timeline import DAYS, Stage, read
@@ -78,11 +79,13 @@ class Store:
 
     def fill(self, now: datetime, name: str, prefix: str, products: list[Any]) -> None:
         """Create a category with its products."""
-        uow, by, currency = self.stage.uow, self.buyer, self.stage.currency
-        category = catalogue.create_category(uow, name=name, now=now, actor=by)
+        uow, currency, buyer = self.stage.uow, self.stage.currency, self.buyer
+        category = catalogue.create_category(uow, Context(buyer, now), name=name)
         for number, (product, price, stock, reorder_level, description) in enumerate(products):
+            ctx = Context(buyer, now + timedelta(seconds=40 * number))
             id = catalogue.create_product(
                 uow,
+                ctx,
                 name=product,
                 sku=f"{prefix}-{1010 + 10 * number}",
                 description=description or None,
@@ -91,8 +94,6 @@ class Store:
                 stock=stock,
                 reorder_level=reorder_level,
                 category_id=category.id,
-                now=now + timedelta(seconds=40 * number),
-                actor=by,
             ).id
             # A few products are in constant demand, most of them are not.
             weight = min(self.stage.chance.paretovariate(1.3), 12)
@@ -103,39 +104,30 @@ class Store:
         chance, offered = self.stage.chance, self.offered
         weights = [article.weight for article in offered]
         wanted = chance.choices(offered, weights, k=chance.choice((1, 1, 2, 2, 3, 4)))
-        actor = self.stage.random_actor()
+        ctx = Context(self.stage.random_actor(), now)
         for article in dict.fromkeys(wanted):
             (reason,) = chance.choices(list(NOTES), (60, 34, 4, 2))
             pieces = max(1, round(article.usual * chance.uniform(0.01, 0.09)))
             quantity = 1 if reason is Reason.RETURNED else -min(pieces, article.stock)
-            self._move(article, quantity, reason, chance.choice(NOTES[reason]), now, actor)
+            self._move(article, quantity, reason, chance.choice(NOTES[reason]), ctx)
 
     def _move(
-        self,
-        article: Article,
-        quantity: int,
-        reason: Reason,
-        note: str | None,
-        now: datetime,
-        actor: Actor,
+        self, article: Article, quantity: int, reason: Reason, note: str | None, ctx: Context
     ) -> None:
         """Record a movement, unless the quantity is zero."""
         if quantity:
             moved: Any = {"quantity": quantity, "reason": reason, "note": note}
-            stock_use_cases.record_movement(
-                self.stage.uow, article.id, now=now, actor=actor, **moved
-            )
+            stock_use_cases.record_movement(self.stage.uow, article.id, ctx, **moved)
             article.stock += quantity
-            self._look_after(article, now)
+            self._look_after(article, ctx.now)
 
     def count(self, now: datetime) -> None:
         """Adjust the stock of some products by count."""
         chance = self.stage.chance
         for article in chance.sample(self.offered, 30):
             stock = max(0, article.stock + chance.choice((-2, -1, -1, 0, 0, 1)))
-            catalogue.edit_product(
-                self.stage.uow, article.id, {}, stock=stock, now=now, actor=self.buyer
-            )
+            ctx = Context(self.buyer, now)
+            catalogue.edit_product(self.stage.uow, article.id, {}, ctx, stock=stock)
             article.stock = stock
             self._look_after(article, now)
 
@@ -158,23 +150,23 @@ class Store:
         changes = TaskChanges(assignee_id=self.buyer.id, priority=5, due_on=due_on)
         task = self.stage.uow.tasks.open_reorder(article.id)
         if task is not None:
-            tasks.edit_task(self.stage.uow, task.id, changes, now=now, actor=self.buyer)
+            tasks.edit_task(self.stage.uow, task.id, changes, Context(self.buyer, now))
 
     def _receive(self, article: Article, now: datetime) -> None:
         """Record a delivery, which completes the reorder task."""
         article.ordered = False
         note = f"Delivery {self.stage.chance.randint(24_000, 25_000)}"
-        self._move(article, article.usual, Reason.RECEIVED, note, now, self.buyer)
+        self._move(article, article.usual, Reason.RECEIVED, note, Context(self.buyer, now))
 
     def give_up(self, now: datetime) -> None:
         """Archive a few products."""
         for article in self.stage.chance.sample(self.offered, 7):
             article.archived = True
-            catalogue.archive_product(self.stage.uow, article.id, now=now, actor=self.buyer)
+            catalogue.archive_product(self.stage.uow, article.id, Context(self.buyer, now))
 
     def sell_out(self, now: datetime) -> None:
         """Reduce the stock of a few products to zero, shortly before the end."""
         left = [article for article in self.offered if article.stock]
         for article in self.stage.chance.sample(left, 5):
             note = "All that was left, for the school's week."
-            self._move(article, -article.stock, Reason.USED, note, now, self.buyer)
+            self._move(article, -article.stock, Reason.USED, note, Context(self.buyer, now))

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.access import digest_of
 from domain.actors import Actor, Role
+from domain.base import Context
 from domain.currencies import DEFAULT, Currency
 from domain.devices import Status
 from domain.errors import DomainError
@@ -77,15 +78,15 @@ def _have_join(
 
     def join(now: datetime) -> None:
         if role:
-            user = users.create_admin(stage.uow, now=now, **profile)
+            user = users.create_admin(stage.uow, Context(None, now), **profile)
         else:
-            user = users.create_user(stage.uow, actor=_admin(stage), now=now, **profile)
+            user = users.create_user(stage.uow, Context(_admin(stage), now), **profile)
         stage.actors[username] = Actor(id=user.id, role=user.role)
 
     def leave(now: datetime) -> None:
         gone = stage.actors.pop(username)
         change: Any = {"is_active": False}
-        users.edit_user(stage.uow, gone.id, change, actor=_admin(stage), now=now)
+        users.edit_user(stage.uow, gone.id, change, Context(_admin(stage), now))
 
     stage.plan(stage.at(joined, 8), join)
     if left is not None:
@@ -104,11 +105,11 @@ def _have_written(
 
     def write(now: datetime) -> None:
         actor = stage.actors[author]
-        post = posts.create_post(stage.uow, title=title, content=content, actor=actor, now=now)
+        post = posts.create_post(stage.uow, Context(actor, now), title=title, content=content)
         if published is not None:
 
             def publish(now: datetime) -> None:
-                posts.publish_post(stage.uow, post.id, actor=actor, now=now)
+                posts.publish_post(stage.uow, post.id, Context(actor, now))
 
             stage.plan(stage.at(day + published, chance.uniform(15.5, 19)), publish)
 
@@ -129,12 +130,11 @@ def _have_done(stage: Stage, day: int, title: str, priority: int, description: s
             priority=priority,
             due_on=due_on if chance.random() < 0.75 else None,
             assignee_id=assignee.id if chance.random() < 0.8 else None,
-            now=now,
-            actor=stage.random_actor(),
+            ctx=Context(stage.random_actor(), now),
         )
 
         def complete(now: datetime) -> None:
-            tasks.complete_task(stage.uow, task.id, actor=stage.random_actor(), now=now)
+            tasks.complete_task(stage.uow, task.id, Context(stage.random_actor(), now))
 
         # Some tasks are never completed.
         if chance.random() < 0.92:
@@ -157,11 +157,10 @@ def _have_set_up(
 
     def put_on_the_list(now: datetime) -> None:
         actor = stage.actors["zhang.wei"]
-        id = devices.create_device(
-            stage.uow, heartbeat_every=every, actor=actor, now=now, **device
-        ).id
+        ctx = Context(actor, now)
+        id = devices.create_device(stage.uow, ctx, heartbeat_every=every, **device).id
         if seen is not None:
-            key = digest_of(devices.issue_key(stage.uow, id, actor=actor, now=now).key)
+            key = digest_of(devices.issue_key(stage.uow, id, ctx).key)
 
             def beat(now: datetime) -> None:
                 report: Any = {"agent_version": agent, "metrics": metrics}
@@ -171,7 +170,7 @@ def _have_set_up(
 
         def take_out_of_service(now: datetime) -> None:
             change: Any = {"status": Status(status)}
-            devices.edit_device(stage.uow, id, change, actor=actor, now=now)
+            devices.edit_device(stage.uow, id, change, Context(actor, now))
 
         if status != "active":
             stage.plan(when, take_out_of_service)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.access import AlreadySetUp
+from domain.base import Context
 from entrypoints.api.access import SignIn
 from entrypoints.api.users import NewUser
 from entrypoints.pages import sessions
@@ -20,6 +21,7 @@ from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
     AuthenticatorPort,
     ClientAddress,
+    CurrentContext,
     Hashing,
     Now,
     UseCases,
@@ -85,7 +87,7 @@ async def sign_in(
         status = to_problem(error).status
         return sign_in_page(request, form.refused(error), waiting, status=status)
     if before is not None:
-        await run(access.revoke_current_token, before.token_id, actor=before.actor, now=now)
+        await run(access.revoke_current_token, before.token_id, Context(before.actor, now))
     then = local(sent["then"], OFFICE)
     if sent["resume"]:
         response = await _finish(request, then, Form(kept), issued)
@@ -100,7 +102,7 @@ async def sign_out(request: CurrentRequest, run: UseCases, now: Now) -> Response
     """Sign out."""
     grant = await sessions.known(request)
     if grant is not None:
-        await run(access.revoke_current_token, grant.token_id, actor=grant.actor, now=now)
+        await run(access.revoke_current_token, grant.token_id, Context(grant.actor, now))
     response = see_other("/sign-in", "signed-out")
     sessions.end(request, response)
     return response
@@ -123,7 +125,7 @@ async def set_up(
     authenticator: AuthenticatorPort,
     address: ClientAddress,
     run: UseCases,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Create the first admin, and sign them in."""
     if not await awaits_setup(request):
@@ -135,7 +137,7 @@ async def set_up(
         password_hash = await hashing.for_first_admin(
             sent["secret"], username=new.username, email=new.email, password=password
         )
-        await run(users.set_up, sent["secret"], **profile, password_hash=password_hash, now=now)
+        await run(users.set_up, sent["secret"], ctx, **profile, password_hash=password_hash)
     except AlreadySetUp:
         return see_other("/sign-in")
     except FORM_ERRORS as error:
@@ -167,7 +169,7 @@ async def register(
     authenticator: AuthenticatorPort,
     address: ClientAddress,
     run: UseCases,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Create a member's account, and sign its owner in.
 
@@ -184,7 +186,7 @@ async def register(
         password_hash = await hashing.for_new_user(
             username=new.username, email=new.email, password=password, actor=None, address=address
         )
-        await run(users.create_user, **profile, password_hash=password_hash, now=now)
+        await run(users.create_user, ctx, **profile, password_hash=password_hash)
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/register.html", status=to_problem(error).status, form=form)

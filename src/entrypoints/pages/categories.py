@@ -14,7 +14,7 @@ from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
-from entrypoints.web.dependencies import Categories, CurrentActor, Now, UseCases, ports
+from entrypoints.web.dependencies import Categories, CurrentContext, Now, UseCases, ports
 from entrypoints.web.problems import to_problem
 from service_layer import catalogue, idempotency
 from service_layer.queries.catalogue import CategoryView
@@ -41,7 +41,7 @@ async def show_categories(request: CurrentRequest) -> Response:
 
 @router.post("")
 async def create_category(
-    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Create a category."""
     try:
@@ -51,8 +51,7 @@ async def create_category(
             sent.key,
             catalogue.create_category,
             locate=_place,
-            actor=by,
-            now=now,
+            ctx=ctx,
             **vars(new),
         )
     except FORM_ERRORS as error:
@@ -76,26 +75,18 @@ async def save_category(
     sent: SubmittedForm,
     category_queries: Categories,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Rename a category; show the merge page on an edit conflict."""
     try:
         name = sent.read(CategoryPatch).get("name")
-        await run(
-            catalogue.edit_category,
-            category_id,
-            name=name,
-            actor=by,
-            now=now,
-            expected=sent.expected,
-        )
+        await run(catalogue.edit_category, category_id, ctx, sent.expected, name=name)
     except VersionMismatch:
-        now_is = Form.of(await category_queries.one(category_id, now), *FIELDS)
+        now_is = Form.of(await category_queries.one(category_id, ctx.now), *FIELDS)
         back = with_back(f"{HERE}/{category_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
     except FORM_ERRORS as error:
-        category = await category_queries.one(category_id, now)
+        category = await category_queries.one(category_id, ctx.now)
         return _edit(request, category, sent.refused(error), to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "saved")
 
@@ -107,15 +98,14 @@ async def delete_category(
     sent: SubmittedForm,
     category_queries: Categories,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Delete a category; show an error if products reference it."""
     expected = sent.expected
     try:
-        await run(catalogue.delete_category, category_id, actor=by, now=now, expected=expected)
+        await run(catalogue.delete_category, category_id, ctx, expected)
     except StillReferenced as error:
-        category = await category_queries.one(category_id, now)
+        category = await category_queries.one(category_id, ctx.now)
         form = Form.of(category, *FIELDS).refused(error)
         return _edit(request, category, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "category-deleted")

@@ -22,7 +22,7 @@ from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secr
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.pages.translation import translate
-from entrypoints.web.dependencies import CurrentActor, Devices, Now, UseCases, ports
+from entrypoints.web.dependencies import CurrentContext, Devices, Now, UseCases, ports
 from entrypoints.web.problems import to_problem
 from service_layer import devices, idempotency
 from service_layer.queries.devices import DeviceView
@@ -53,22 +53,16 @@ async def show_devices(request: CurrentRequest, now: Now) -> Response:
 
 @router.post("")
 async def create_device(
-    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Create a device."""
     try:
         new = dict(sent.read(NewDevice))
         place = await run(
-            idempotency.idempotently,
-            sent.key,
-            devices.create_device,
-            locate=_place,
-            actor=by,
-            now=now,
-            **new,
+            idempotency.idempotently, sent.key, devices.create_device, locate=_place, ctx=ctx, **new
         )
     except FORM_ERRORS as error:
-        return await _list(request, now, sent.refused(error), to_problem(error).status)
+        return await _list(request, ctx.now, sent.refused(error), to_problem(error).status)
     return see_other(place, "machine-added")
 
 
@@ -88,28 +82,27 @@ async def save_device(
     sent: SubmittedForm,
     device_queries: Devices,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Edit a device; show the merge page on an edit conflict."""
     try:
         patch = sent.read(DevicePatch)
         expected = sent.expected
-        await run(devices.edit_device, device_id, patch, actor=by, now=now, expected=expected)
+        await run(devices.edit_device, device_id, patch, ctx, expected)
     except VersionMismatch:
-        return _merge(request, await device_queries.one(device_id, now), sent)
+        return _merge(request, await device_queries.one(device_id, ctx.now), sent)
     except FORM_ERRORS as error:
-        device = await device_queries.one(device_id, now)
+        device = await device_queries.one(device_id, ctx.now)
         return _device_page(request, device, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
 
 
 @router.post("/{device_id:id}/key")
 async def issue_device_key(
-    device_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
+    device_id: UUID, request: CurrentRequest, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Issue a device key, and redirect to the page that shows it once."""
-    keyed = await run(devices.issue_key, device_id, actor=by, now=now)
+    keyed = await run(devices.issue_key, device_id, ctx)
     return redirect_with_secret(request, f"{HERE}/{device_id}/key", keyed.key)
 
 
@@ -132,14 +125,13 @@ async def delete_device(
     sent: SubmittedForm,
     device_queries: Devices,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Delete a device; show an error if it has changed since the form was rendered."""
     try:
-        await run(devices.delete_device, device_id, actor=by, now=now, expected=sent.expected)
+        await run(devices.delete_device, device_id, ctx, sent.expected)
     except VersionMismatch as error:
-        device = await device_queries.one(device_id, now)
+        device = await device_queries.one(device_id, ctx.now)
         form = Form.of(device, *FIELDS).refused(error)
         return _device_page(request, device, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "machine-deleted")

@@ -26,7 +26,15 @@ from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
-from entrypoints.web.dependencies import CurrentActor, Markdown, Now, Posts, UseCases, ports
+from entrypoints.web.dependencies import (
+    CurrentActor,
+    CurrentContext,
+    Markdown,
+    Now,
+    Posts,
+    UseCases,
+    ports,
+)
 from entrypoints.web.pagination import ListParameters
 from entrypoints.web.problems import to_problem
 from entrypoints.web.schema_types import Search
@@ -82,7 +90,7 @@ async def show_new_post(request: CurrentRequest) -> Response:
 
 @router.post("")
 async def create_post(
-    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    request: CurrentRequest, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Create a post and publish it on request, or only preview it."""
     if sent["preview"]:
@@ -91,15 +99,13 @@ async def create_post(
         new = dict(sent.read(NewPost))
         use_case = posts.create_post
         key = sent.key
-        place = await run(
-            idempotency.idempotently, key, use_case, locate=_place, actor=by, now=now, **new
-        )
+        place = await run(idempotency.idempotently, key, use_case, locate=_place, ctx=ctx, **new)
     except FORM_ERRORS as error:
         return await _write(request, sent.refused(error), to_problem(error).status)
     done = "post-written"
     if sent["publish"] == "yes":
         done = "post-published"
-        await run(posts.publish_post, UUID(place.rpartition("/")[2]), actor=by, now=now)
+        await run(posts.publish_post, UUID(place.rpartition("/")[2]), ctx)
     return see_other(place, done)
 
 
@@ -137,22 +143,22 @@ async def save_post(
     post_queries: Posts,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Edit a post and publish or unpublish it on request, or only preview it.
 
     Show the merge page on an edit conflict.
     """
-    post = await _visible(post_queries, post_id, by, now)
+    post = await _visible(post_queries, post_id, by, ctx.now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
         return await _edit(request, post, *_judged(sent))
     try:
         patch = sent.read(PostPatch)
         expected = sent.expected
-        await run(posts.edit_post, post_id, patch, actor=by, now=now, expected=expected)
+        await run(posts.edit_post, post_id, patch, ctx, expected)
     except VersionMismatch:
-        now_is = Form.of(await _visible(post_queries, post_id, by, now), *FIELDS)
+        now_is = Form.of(await _visible(post_queries, post_id, by, ctx.now), *FIELDS)
         back = with_back(f"{HERE}/{post_id}", back_of(request))
         return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
     except FORM_ERRORS as error:
@@ -160,25 +166,20 @@ async def save_post(
     done = "saved"
     if sent["publish"] in _PUBLISHING:
         use_case, done = _PUBLISHING[sent["publish"]]
-        await run(use_case, post_id, actor=by, now=now)
+        await run(use_case, post_id, ctx)
     return see_other(with_back(f"{HERE}/{post_id}", back_of(request)), done)
 
 
 @router.post("/{post_id:id}/delete")
 async def delete_post(
-    post_id: UUID,
-    request: CurrentRequest,
-    sent: SubmittedForm,
-    run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    post_id: UUID, request: CurrentRequest, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Delete a post.
 
     Raises:
         VersionMismatch: when it has changed since the form was rendered.
     """
-    await run(posts.delete_post, post_id, actor=by, now=now, expected=sent.expected)
+    await run(posts.delete_post, post_id, ctx, sent.expected)
     return see_other(list_address(back_of(request), HERE), "post-deleted")
 
 

@@ -16,7 +16,7 @@ from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.stock import HERE
-from entrypoints.web.dependencies import CurrentActor, InCurrency, Now, Products, UseCases
+from entrypoints.web.dependencies import CurrentContext, InCurrency, Now, Products, UseCases
 from entrypoints.web.problems import to_problem
 from service_layer import catalogue, idempotency
 from service_layer.queries.catalogue import ProductView
@@ -38,8 +38,7 @@ async def create_product(
     request: CurrentRequest,
     sent: SubmittedForm,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> Response:
     """Create a product; its opening stock is recorded as a receipt."""
@@ -52,8 +51,7 @@ async def create_product(
             catalogue.create_product,
             locate=lambda product: f"{HERE}/{product.id}",
             currency=currency,
-            actor=by,
-            now=now,
+            ctx=ctx,
             **vars(new),
         )
     except FORM_ERRORS as error:
@@ -77,8 +75,7 @@ async def save_product(
     sent: SubmittedForm,
     product_queries: Products,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
     currency: InCurrency,
 ) -> Response:
     """Edit a product; show the merge page on an edit conflict."""
@@ -87,38 +84,30 @@ async def save_product(
         patch = sent.read(ProductPatch)
         changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
         expected = sent.expected
-        await run(
-            catalogue.edit_product,
-            product_id,
-            changes,
-            currency=currency,
-            actor=by,
-            now=now,
-            expected=expected,
-        )
+        await run(catalogue.edit_product, product_id, changes, ctx, expected, currency=currency)
     except VersionMismatch:
-        return await _merge(request, await product_queries.one(product_id, now), sent)
+        return await _merge(request, await product_queries.one(product_id, ctx.now), sent)
     except FORM_ERRORS as error:
-        product = await product_queries.one(product_id, now)
+        product = await product_queries.one(product_id, ctx.now)
         return await _edit(request, product, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "saved")
 
 
 @router.post("/{product_id:id}/archive")
 async def archive_product(
-    product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
+    product_id: UUID, request: CurrentRequest, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Archive a product."""
-    await run(catalogue.archive_product, product_id, actor=by, now=now)
+    await run(catalogue.archive_product, product_id, ctx)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-archived")
 
 
 @router.post("/{product_id:id}/restore")
 async def restore_product(
-    product_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
+    product_id: UUID, request: CurrentRequest, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Restore an archived product."""
-    await run(catalogue.restore_product, product_id, actor=by, now=now)
+    await run(catalogue.restore_product, product_id, ctx)
     return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "product-restored")
 
 
@@ -129,15 +118,14 @@ async def delete_product(
     sent: SubmittedForm,
     product_queries: Products,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Delete a product; show an error if it has stock movements."""
     expected = sent.expected
     try:
-        await run(catalogue.delete_product, product_id, actor=by, now=now, expected=expected)
+        await run(catalogue.delete_product, product_id, ctx, expected)
     except StillReferenced as error:
-        product = await product_queries.one(product_id, now)
+        product = await product_queries.one(product_id, ctx.now)
         form = Form.of(product, *FIELDS).refused(error)
         return await _edit(request, product, form, to_problem(error).status)
     return see_other(list_address(back_of(request), HERE), "product-deleted")

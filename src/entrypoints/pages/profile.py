@@ -27,6 +27,7 @@ from entrypoints.web.dependencies import (
     AuthenticatorPort,
     ClientAddress,
     CurrentActor,
+    CurrentContext,
     CurrentGrant,
     Hashing,
     Images,
@@ -64,18 +65,18 @@ async def save_profile(
     user_queries: Users,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Edit the signed-in user's profile; show the merge page on an edit conflict."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
-        await run(users.edit_user, by.id, changes, actor=by, now=now, expected=sent.expected)
+        await run(users.edit_user, by.id, changes, ctx, sent.expected)
     except VersionMismatch:
-        now_is = profile_form(await user_queries.one(by.id, now), FIELDS)
+        now_is = profile_form(await user_queries.one(by.id, ctx.now), FIELDS)
         return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
     except FORM_ERRORS as error:
-        user = await user_queries.one(by.id, now)
+        user = await user_queries.one(by.id, ctx.now)
         return _profile(request, user, sent.refused(error), to_problem(error).status)
     return see_other(HERE, "saved")
 
@@ -87,14 +88,14 @@ async def replace_image(
     pictures: Images,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Replace the signed-in user's image by an upload."""
     try:
         content = await uploaded(request, "picture")
-        await images.replace_image(content, by.id, pictures=pictures, run=run, by=by, now=now)
+        await images.replace_image(content, by.id, ctx, pictures=pictures, run=run)
     except FORM_ERRORS as error:
-        user = await user_queries.one(by.id, now)
+        user = await user_queries.one(by.id, ctx.now)
         refused = to_problem(error)
         form = profile_form(user, FIELDS)
         return _profile(request, user, form, refused.status, form.refused(error).wrong)
@@ -102,9 +103,11 @@ async def replace_image(
 
 
 @router.post("/picture/remove")
-async def delete_image(pictures: Images, run: UseCases, by: CurrentActor, now: Now) -> Response:
+async def delete_image(
+    pictures: Images, run: UseCases, by: CurrentActor, ctx: CurrentContext
+) -> Response:
     """Delete the signed-in user's image; the default image is shown instead."""
-    _, before = await run(users.set_image, by.id, None, actor=by, now=now)
+    _, before = await run(users.set_image, by.id, None, ctx)
     if before is not None:
         await pictures.delete(before)
     return see_other(HERE, "picture-removed")
@@ -126,23 +129,19 @@ async def change_own_password(
     run: UseCases,
     by: CurrentActor,
     address: ClientAddress,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Change the password, which revokes all sessions and tokens; sign in with the new one."""
     try:
         change = sent.read(PasswordChange)
         password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
         await run(
-            users.change_password,
-            actor=by,
-            confirmation=confirmation,
-            password_hash=password_hash,
-            now=now,
+            users.change_password, ctx, confirmation=confirmation, password_hash=password_hash
         )
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "profile/password.html", status=to_problem(error).status, form=form)
-    username = (await user_queries.one(by.id, now)).username
+    username = (await user_queries.one(by.id, ctx.now)).username
     try:
         browser = sessions.known_browser(request)
         issued = await authenticator.sign_in(username, change.new, address, browser)
@@ -167,14 +166,12 @@ async def create_token(
     grant: CurrentGrant,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Create a personal token, and redirect to the page that shows it once."""
     try:
         new = _until_the_end_of_the_day(sent).read(NewToken)
-        issued = await run(
-            access.create_token, **vars(new), actor=by, session_token_id=grant.token_id, now=now
-        )
+        issued = await run(access.create_token, ctx, **vars(new), session_token_id=grant.token_id)
     except FORM_ERRORS as error:
         return await _tokens(request, by, sent.refused(error), to_problem(error).status)
     return redirect_with_secret(request, f"{TOKENS}/{issued.token.id}", issued.secret)
@@ -199,9 +196,9 @@ async def show_token(
 
 
 @router.post("/tokens/{token_id:id}/delete")
-async def revoke_token(token_id: UUID, run: UseCases, by: CurrentActor, now: Now) -> Response:
+async def revoke_token(token_id: UUID, run: UseCases, ctx: CurrentContext) -> Response:
     """Revoke a personal token of the signed-in user."""
-    await run(access.revoke_token, token_id, actor=by, now=now)
+    await run(access.revoke_token, token_id, ctx)
     return see_other(TOKENS, "token-deleted")
 
 

@@ -27,7 +27,7 @@ from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import number, page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.pages.translation import translate
-from entrypoints.web.dependencies import CurrentActor, Now, Products, UseCases, ports
+from entrypoints.web.dependencies import CurrentContext, Now, Products, UseCases, ports
 from entrypoints.web.problems import ApiProblem, to_problem
 from entrypoints.web.schema_types import whole
 from service_layer import catalogue, idempotency
@@ -137,8 +137,7 @@ async def record_movement(
     sent: SubmittedForm,
     product_queries: Products,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Record a stock movement."""
     try:
@@ -152,16 +151,15 @@ async def record_movement(
             reason=moved.reason,
             note=moved.note,
             locate=lambda movement: f"{HERE}/{product_id}",
-            actor=by,
-            now=now,
+            ctx=ctx,
         )
     except FORM_ERRORS as error:
         form = sent.refused(error)
         about_quantity = isinstance(error, InvalidField) and error.field == "quantity"
         if about_quantity or isinstance(error, InsufficientStock):
             form = Form(sent.values, {"pieces": str(error)})
-        product = await product_queries.one(product_id, now)
-        return await _product(request, product, now, move=form, status=to_problem(error).status)
+        product = await product_queries.one(product_id, ctx.now)
+        return await _product(request, product, ctx.now, move=form, status=to_problem(error).status)
     return see_other(_address(request, product_id, moved.reason), "stock-moved")
 
 
@@ -172,8 +170,7 @@ async def count_stock(
     sent: SubmittedForm,
     product_queries: Products,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Adjust the stock by count; show an error if the product has changed meanwhile."""
     try:
@@ -186,17 +183,18 @@ async def count_stock(
             stock=sent.read(CountForm).stock,
             expected=sent.expected,
             locate=lambda product: f"{HERE}/{product_id}",
-            actor=by,
-            now=now,
+            ctx=ctx,
         )
     except FORM_ERRORS as error:
-        product = await product_queries.one(product_id, now)
+        product = await product_queries.one(product_id, ctx.now)
         form = sent.refused(error)
         if isinstance(error, VersionMismatch):
             # The count may predate the change. With the new version the user can confirm it.
             values = {**sent.values, "version": str(product.version)}
             form = Form(values, wrong=translate("stock.count_stale", stock=number(product.stock)))
-        return await _product(request, product, now, count=form, status=to_problem(error).status)
+        return await _product(
+            request, product, ctx.now, count=form, status=to_problem(error).status
+        )
     return see_other(_address(request, product_id, sent["what"]), "stock-counted")
 
 

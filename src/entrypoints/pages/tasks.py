@@ -19,7 +19,7 @@ from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.pages.translation import translate
-from entrypoints.web.dependencies import CurrentActor, Now, Tasks, UseCases, ports
+from entrypoints.web.dependencies import CurrentActor, CurrentContext, Now, Tasks, UseCases, ports
 from entrypoints.web.pagination import ListParameters
 from entrypoints.web.problems import to_problem
 from entrypoints.web.schema_types import Search
@@ -87,7 +87,11 @@ async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Res
 
 @router.post("")
 async def create_task(
-    request: CurrentRequest, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    request: CurrentRequest,
+    sent: SubmittedForm,
+    run: UseCases,
+    by: CurrentActor,
+    ctx: CurrentContext,
 ) -> Response:
     """Create a task."""
     try:
@@ -98,12 +102,11 @@ async def create_task(
             sent.key,
             tasks.create_task,
             locate=_place,
-            actor=by,
-            now=now,
+            ctx=ctx,
             **vars(new),
         )
     except FORM_ERRORS as error:
-        return await _list(request, by, now, sent.refused(error), to_problem(error).status)
+        return await _list(request, by, ctx.now, sent.refused(error), to_problem(error).status)
     return see_other(HERE, "task-added")
 
 
@@ -123,56 +126,50 @@ async def save_task(
     sent: SubmittedForm,
     task_queries: Tasks,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Edit a task; show the merge page on an edit conflict."""
     try:
         sent = await PEOPLE.resolve(request, sent, "assignee_id")
         patch = sent.read(TaskPatch)
         expected = sent.expected
-        await run(tasks.edit_task, task_id, patch, actor=by, now=now, expected=expected)
+        await run(tasks.edit_task, task_id, patch, ctx, expected)
     except VersionMismatch:
-        return await _merge(request, await task_queries.one(task_id, now), sent)
+        return await _merge(request, await task_queries.one(task_id, ctx.now), sent)
     except FORM_ERRORS as error:
-        task = await task_queries.one(task_id, now)
-        return await _edit(request, task, now, sent.refused(error), to_problem(error).status)
+        task = await task_queries.one(task_id, ctx.now)
+        return await _edit(request, task, ctx.now, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
 
 
 @router.post("/{task_id:id}/complete")
 async def complete_task(
-    task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    task_id: UUID, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Complete a task."""
-    await run(tasks.complete_task, task_id, actor=by, now=now)
+    await run(tasks.complete_task, task_id, ctx)
     return see_other(sent.back(HERE), "task-completed")
 
 
 @router.post("/{task_id:id}/reopen")
 async def reopen_task(
-    task_id: UUID, sent: SubmittedForm, run: UseCases, by: CurrentActor, now: Now
+    task_id: UUID, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Reopen a completed task."""
-    await run(tasks.reopen_task, task_id, actor=by, now=now)
+    await run(tasks.reopen_task, task_id, ctx)
     return see_other(sent.back(HERE), "task-reopened")
 
 
 @router.post("/{task_id:id}/delete")
 async def delete_task(
-    task_id: UUID,
-    request: CurrentRequest,
-    sent: SubmittedForm,
-    run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    task_id: UUID, request: CurrentRequest, sent: SubmittedForm, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Delete a task.
 
     Raises:
         VersionMismatch: when it has changed since the form was rendered.
     """
-    await run(tasks.delete_task, task_id, actor=by, now=now, expected=sent.expected)
+    await run(tasks.delete_task, task_id, ctx, sent.expected)
     return see_other(back_of(request) or HERE, "task-deleted")
 
 

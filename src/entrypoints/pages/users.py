@@ -22,6 +22,7 @@ from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import (
     ClientAddress,
     CurrentActor,
+    CurrentContext,
     Hashing,
     Images,
     Now,
@@ -59,7 +60,7 @@ async def create_user(
     run: UseCases,
     by: CurrentActor,
     address: ClientAddress,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Create a user."""
     try:
@@ -77,8 +78,7 @@ async def create_user(
             users.create_user,
             locate=_place,
             password_hash=password_hash,
-            actor=by,
-            now=now,
+            ctx=ctx,
             **new,
         )
     except FORM_ERRORS as error:
@@ -104,48 +104,42 @@ async def save_user(
     sent: SubmittedForm,
     user_queries: Users,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Edit a user; show the merge page on an edit conflict."""
     try:
         patch: Any = sent.read(UserPatch)
         changes = profile_changes(sent, patch, FIELDS)
         expected = sent.expected
-        await run(users.edit_user, user_id, changes, actor=by, now=now, expected=expected)
+        await run(users.edit_user, user_id, changes, ctx, expected)
     except VersionMismatch:
-        return _merge(request, await user_queries.one(user_id, now), sent)
+        return _merge(request, await user_queries.one(user_id, ctx.now), sent)
     except FORM_ERRORS as error:
-        user = await user_queries.one(user_id, now)
+        user = await user_queries.one(user_id, ctx.now)
         return _user_page(request, user, sent.refused(error), to_problem(error).status)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
 
 
 @router.post("/{user_id:id}/deactivate")
 async def deactivate_user(
-    user_id: UUID,
-    request: CurrentRequest,
-    user_queries: Users,
-    run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    user_id: UUID, request: CurrentRequest, user_queries: Users, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Deactivate a user; their records stay."""
     try:
         changes: UserChanges = {"is_active": False}
-        await run(users.edit_user, user_id, changes, actor=by, now=now)
+        await run(users.edit_user, user_id, changes, ctx)
     except FORM_ERRORS as error:
-        return _refused(request, await user_queries.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, ctx.now), error)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-deactivated")
 
 
 @router.post("/{user_id:id}/reactivate")
 async def reactivate_user(
-    user_id: UUID, request: CurrentRequest, run: UseCases, by: CurrentActor, now: Now
+    user_id: UUID, request: CurrentRequest, run: UseCases, ctx: CurrentContext
 ) -> Response:
     """Reactivate a user."""
     changes: UserChanges = {"is_active": True}
-    await run(users.edit_user, user_id, changes, actor=by, now=now)
+    await run(users.edit_user, user_id, changes, ctx)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-reactivated")
 
 
@@ -158,17 +152,17 @@ async def set_user_password(
     hashing: Hashing,
     run: UseCases,
     by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Set a user's password, which revokes their sessions and tokens."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
         password_hash = await hashing.for_user(user_id, patch["password"], actor=by)
-        await run(users.edit_user, user_id, {}, password_hash=password_hash, actor=by, now=now)
+        await run(users.edit_user, user_id, {}, ctx, password_hash=password_hash)
     except PermissionDenied as error:
-        return _refused(request, await user_queries.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, ctx.now), error)
     except FORM_ERRORS as error:
-        user = await user_queries.one(user_id, now)
+        user = await user_queries.one(user_id, ctx.now)
         password = Form({"password": ""}).refused(error)
         form = profile_form(user, FIELDS)
         return _user_page(request, user, form, to_problem(error).status, password)
@@ -183,15 +177,14 @@ async def delete_user(
     user_queries: Users,
     pictures: Images,
     run: UseCases,
-    by: CurrentActor,
-    now: Now,
+    ctx: CurrentContext,
 ) -> Response:
     """Delete a user and their image; show an error if records reference the user."""
     try:
         expected = sent.expected
-        picture = await run(users.delete_user, user_id, actor=by, now=now, expected=expected)
+        picture = await run(users.delete_user, user_id, ctx, expected)
     except FORM_ERRORS as error:
-        return _refused(request, await user_queries.one(user_id, now), error)
+        return _refused(request, await user_queries.one(user_id, ctx.now), error)
     if picture is not None:
         await pictures.delete(picture)
     return see_other(list_address(back_of(request), HERE), "person-deleted")

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from domain.actors import Actor
-from domain.base import Expected
+from domain.base import Context, Expected
 from domain.currencies import Currency
 from entrypoints.web.etags import expected_versions, header_list
 from entrypoints.web.prices import priced
@@ -152,6 +152,12 @@ async def _actor(request: Request) -> Actor:
     return grant.actor
 
 
+async def _context(request: Request) -> Context:
+    """Return the context of the operation; its actor is `None` without an authenticated caller."""
+    grant: Grant | None = request.scope.get("grant")
+    return Context(grant.actor if grant else None, ports(request).clock()())
+
+
 class ReferencedUsers:
     """Lookup of the public views of users that the response to a change refers to.
 
@@ -222,5 +228,6 @@ Images = Annotated[ImageStore, Depends(_pictures)]
 Markdown = Annotated[MarkdownRenderer, Depends(_markdown)]
 CurrentGrant = Annotated[Grant, Depends(_grant)]
 CurrentActor = Annotated[Actor, Depends(_actor)]
+CurrentContext = Annotated[Context, Depends(_context)]
 ClientAddress = Annotated[str, Depends(_address)]
 IfMatch = Annotated[Expected, Depends(if_match)]
