@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from domain.base import Context, Entity, Event, Repository, validate
@@ -52,6 +52,17 @@ class ReorderOpen(DomainError):
         super().__init__("A reorder task for this product is already open.")
 
 
+class TaskDetails(TypedDict):
+    """The fields of a new task."""
+
+    title: str
+    description: NotRequired[str | None]
+    priority: NotRequired[int]
+    due_on: NotRequired[date | None]
+    assignee_id: NotRequired[UUID | None]
+    product_id: NotRequired[UUID | None]
+
+
 class TaskChanges(TypedDict, total=False):
     """The fields that an edit may set; absent ones keep their values."""
 
@@ -81,35 +92,16 @@ class Task(Entity):
     product_id: UUID | None = None
 
     @classmethod
-    def create(
-        cls,
-        id: UUID,
-        ctx: Context,
-        *,
-        title: str,
-        description: str | None = None,
-        priority: int = 0,
-        due_on: date | None = None,
-        assignee_id: UUID | None = None,
-        product_id: UUID | None = None,
-    ) -> "Task":
+    def create(cls, id: UUID, ctx: Context, **details: Unpack[TaskDetails]) -> "Task":
         """Create a task.
 
         Raises:
             InvalidField: when a value breaks the rule for its field.
         """
-        task = cls(
-            id=id,
-            created_at=ctx.now,
-            updated_at=ctx.now,
-            title=validate(TITLE, "title", title),
-            description=validate(DESCRIPTION, "description", description),
-            priority=validate(PRIORITY, "priority", priority),
-            due_on=due_on,
-            assignee_id=assignee_id,
-            created_by_id=ctx.by,
-            product_id=product_id,
-        )
+        kept: Any = {
+            name: validate(RULES.get(name), name, value) for name, value in details.items()
+        }
+        task = cls(id=id, created_at=ctx.now, updated_at=ctx.now, created_by_id=ctx.by, **kept)
         task.record(TaskCreated(aggregate_id=id, at=ctx.now, by=ctx.by))
         return task
 

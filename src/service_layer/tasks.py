@@ -1,28 +1,18 @@
 """Use cases of tasks."""
 
-from datetime import date
+from typing import Unpack
 from uuid import UUID
 
 from domain.base import Context, Expected
 from domain.errors import InvalidField
-from domain.tasks import Task, TaskChanges, TaskDeleted
+from domain.tasks import Task, TaskChanges, TaskDeleted, TaskDetails
 from domain.users import UserDeactivated
 from service_layer.access import require_actor_exists
 from service_layer.prefetch import prefetches
 from service_layer.unit_of_work import UnitOfWork
 
 
-def create_task(
-    uow: UnitOfWork,
-    ctx: Context,
-    *,
-    title: str,
-    description: str | None = None,
-    priority: int = 0,
-    due_on: date | None = None,
-    assignee_id: UUID | None = None,
-    product_id: UUID | None = None,
-) -> Task:
+def create_task(uow: UnitOfWork, ctx: Context, **details: Unpack[TaskDetails]) -> Task:
     """Create a task.
 
     Raises:
@@ -30,17 +20,8 @@ def create_task(
         InvalidField: when a value breaks its rule, or the assignee is not an active user.
     """
     require_actor_exists(uow, ctx.actor)
-    _require_assignable(uow, assignee_id)
-    task = Task.create(
-        uow.new_id(),
-        ctx,
-        title=title,
-        description=description,
-        priority=priority,
-        due_on=due_on,
-        assignee_id=assignee_id,
-        product_id=product_id,
-    )
+    _require_assignable(uow, details.get("assignee_id"))
+    task = Task.create(uow.new_id(), ctx, **details)
     uow.tasks.add(task)
     return task
 
