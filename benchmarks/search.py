@@ -22,12 +22,11 @@ from sqlalchemy import insert, make_url, text
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
 from adapters.sql.postgres import database as postgres
-from adapters.sql.postgres.database import PostgresDatabase
 from adapters.sql.queries.catalogue import SqlProductQueries
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.tables import products
 from adapters.sql.sqlite import database as sqlite
-from adapters.sql.sqlite.database import SqliteDatabase
+from bootstrap import fast_database_at
 from domain.base import PageRequest
 from domain.catalogue import SORTS, ProductFilter
 from domain.values import search_fold, search_text
@@ -119,7 +118,7 @@ def fill(database: SqlDatabase, number: int) -> None:
         while some := list(islice(made, 10_000)):
             connection.execute(insert(products), some)
             connection.commit()
-    if database.dialect.name == "postgresql":
+    if database.dialect_name == "postgresql":
         # Autovacuum does this within minutes.
         engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -199,10 +198,10 @@ def main() -> None:
     asked = parser.parse_args()
     if "://" in asked.place:
         url = make_url(asked.place)
-        engine, database = postgres.make_engine(url), PostgresDatabase(url)
+        engine, database = postgres.make_engine(url), fast_database_at(url)
     else:
         path = Path(asked.place)
-        engine, database = sqlite.make_engine(path, "rwc"), SqliteDatabase(path)
+        engine, database = sqlite.make_engine(path, "rwc"), fast_database_at(path)
     if not asked.filled:
         migrate(engine)
         started = time.perf_counter()

@@ -1,13 +1,18 @@
 """The composition root: settings, container and application. No other module imports it."""
 
+from pathlib import Path
+
 from dependency_injector import containers, providers
 from fastapi import FastAPI
+from sqlalchemy import URL
 
 import settings as configuration
 from adapters import clock, logs
 from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2PasswordHasher
 from adapters.pictures import FolderImageStore
+from adapters.sql.fast.database import FastDatabase
+from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -16,25 +21,27 @@ from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from commands import make_database
+from commands import database_at
 from entrypoints.web.middleware import REQUEST_ID
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
+from service_layer.group_commit.runner import GroupCommitRunner
 from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
 
 
 class Container(containers.DeclarativeContainer):
-    """The implementation of every port. Tests override the providers of the adapters."""
+    """The implementation of every port, in the plain lane.
+
+    The fast lane overrides some of the providers, and tests those of the adapters.
+    """
 
     settings = providers.Singleton(configuration.load)
     clock = providers.Object(clock.utc_now)
-    database = providers.Singleton(make_database, settings)
+    database = providers.Singleton(database_at, settings.provided.database_place)
     unit_of_work = providers.Factory(SqlUnitOfWork, database)
-    runner = providers.Singleton(
-        Runner, unit_of_work.provider, full_batch=database.provided.full_batch
-    )
+    runner = providers.Singleton(Runner, unit_of_work.provider)
     passwords = providers.Singleton(Argon2PasswordHasher)
     pictures = providers.Singleton(FolderImageStore, settings.provided.media)
     markdown = providers.Singleton(WorkerMarkdown)
@@ -57,12 +64,40 @@ class Container(containers.DeclarativeContainer):
     )
 
 
+def fast_database_at(place: Path | URL) -> FastDatabase:
+    """Return the database of the fast lane in a file or on a server; see `database_at`."""
+    if isinstance(place, Path):
+        from adapters.sql.fast.sqlite_database import FastSqliteDatabase
+
+        return FastSqliteDatabase(place)
+    from adapters.sql.fast.postgres_database import FastPostgresDatabase
+
+    return FastPostgresDatabase(place)
+
+
+def use_fast_lane(container: Container) -> None:
+    """Override the providers of the plain lane by those of the fast lane."""
+    place = container.settings.provided.database_place
+    container.database.override(providers.Singleton(fast_database_at, place))
+    container.runner.override(
+        providers.Singleton(
+            GroupCommitRunner,
+            container.unit_of_work.provider,
+            providers.Factory(SqlBatchUnitOfWork, container.database).provider,
+            full_batch=container.database.provided.full_batch,
+        )
+    )
+
+
 def application(container: Container | None = None) -> FastAPI:
     """Return the ASGI application; each worker process creates one."""
     # Imported here, because other commands do not need it and it takes half of the loading time.
     from entrypoints.app import make_app
 
-    container = container or Container()
+    if container is None:
+        container = Container()
+        if container.settings().fast:
+            use_fast_lane(container)
     settings = container.settings()
     logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
     return make_app(

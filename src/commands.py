@@ -11,12 +11,14 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
 import uvicorn
+from sqlalchemy import URL
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -39,7 +41,7 @@ from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
-from settings import Settings, UnusableSettings
+from settings import UnusableSettings
 
 log = logging.getLogger("atelier")
 
@@ -62,24 +64,22 @@ MAX_DESCRIPTORS = 65_536
 """The soft limit on open files where the system has no hard limit."""
 
 
-def make_database(settings: Settings) -> SqlDatabase:
-    """Return the configured database."""
+def database_at(place: Path | URL) -> SqlDatabase:
+    """Return the database in a file (SQLite) or on a server (PostgreSQL)."""
     # Imported here, because each driver and its SQLAlchemy dialect take memory.
-    path = settings.sqlite_path
-    if path is None:
-        from adapters.sql.postgres.database import PostgresDatabase
+    if isinstance(place, Path):
+        from adapters.sql.sqlite.database import SqliteDatabase
 
-        return PostgresDatabase(settings.url)
-    from adapters.sql.sqlite.database import SqliteDatabase
+        return SqliteDatabase(place)
+    from adapters.sql.postgres.database import PostgresDatabase
 
-    return SqliteDatabase(path)
+    return PostgresDatabase(place)
 
 
 class Commands(cli.CommandBackend):
     """The commands on the configured database."""
 
-    def __init__(self, make_database: Callable[[Settings], SqlDatabase] = make_database) -> None:
-        self._make_database = make_database
+    def __init__(self) -> None:
         try:
             self.settings = configuration.load()
         except UnusableSettings as error:
@@ -97,7 +97,7 @@ class Commands(cli.CommandBackend):
         path = self.settings.sqlite_path
         if path is not None and not path.parent.is_dir():
             raise Failed(f"The folder {path.parent} does not exist.")
-        database = self._make_database(self.settings)
+        database = database_at(self.settings.database_place)
         engine = database.migration_engine()
         # A running service would continue with tables that no longer exist.
         with (
@@ -202,10 +202,10 @@ class Commands(cli.CommandBackend):
     @contextmanager
     def _runner(self) -> Iterator[Runner]:
         """Open the database for the duration of the block."""
-        database = self._make_database(self.settings)
+        database = database_at(self.settings.database_place)
         with _database_errors_as_failures(database):
             asyncio.run(database.connect())
-            runner = Runner(lambda: SqlUnitOfWork(database))
+            runner = Runner(partial(SqlUnitOfWork, database))
             try:
                 yield runner
             finally:
@@ -235,7 +235,7 @@ class Commands(cli.CommandBackend):
             log.warning("files open to other accounts", extra={"paths": [*map(str, exposed)]})
 
     def _schema(self) -> Schema:
-        database = self._make_database(self.settings)
+        database = database_at(self.settings.database_place)
 
         async def ask() -> Schema:
             try:

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     port: PORT = Field(8000, alias="ATELIER_PORT")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, alias="ATELIER_WORKERS")
     connections: Annotated[int, Field(ge=1, le=100_000)] = Field(1_000, alias="ATELIER_CONNECTIONS")
+    fast: bool = Field(True, alias="ATELIER_FAST")
     media: Path = Field(Path("media"), alias="ATELIER_MEDIA")
     registration: Annotated[Literal["closed", "open"], LOWER] = Field(
         "closed", alias="ATELIER_REGISTRATION"
@@ -148,6 +149,11 @@ class Settings(BaseSettings):
         """The path of the embedded database, or `None` for a server."""
         url = self.url
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def database_place(self) -> Path | URL:
+        """The path of the embedded database, or the URL of a server."""
+        return self.sqlite_path or self.url
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":

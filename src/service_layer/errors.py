@@ -51,9 +51,5 @@ class ConcurrencyConflict(Exception):
     """
 
 
-class FlushRequired(Exception):
-    """A query depends on deferred changes of the transaction, which must be flushed first."""
-
-
 class MigrationFailed(Exception):
     """The database schema could not be migrated to this version."""

@@ -107,12 +107,6 @@ class Schema(StrEnum):
 class Database(ABC):
     """The database as a whole: lifecycle and health."""
 
-    full_batch: int = 32
-    """The batch size at which the group commit stops lingering.
-
-    It is the larger, the more a commit costs.
-    """
-
     @abstractmethod
     async def connect(self) -> None:
         """Prepare for reads; an unreachable database is no error and may come back later."""

@@ -1,13 +1,12 @@
 """The unit of work: one transaction with the repositories that take part in it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from uuid import UUID
 
 from domain.access import TokenRepository
-from domain.base import Entity, Event
+from domain.base import Event
 from domain.catalogue import ProductRepository
 from domain.categories import CategoryRepository
 from domain.devices import DeviceRepository
@@ -39,24 +38,6 @@ class UnitOfWork(ABC):
     products: ProductRepository
     movements: MovementRepository
     devices: DeviceRepository
-
-    patient: bool = True
-    """Whether statements wait for locks up to the statement timeout. If not, a short lock timeout
-    applies, and `LockTimeout` is raised. Set this before entering.
-    """
-
-    for_update: bool = False
-    """Whether aggregates loaded for a change are locked until the end (pessimistic lock).
-
-    Set this before entering. Databases with a single writer, such as SQLite, need no locks.
-    """
-
-    shared: bool = False
-    """Whether this is a batch: several use cases share it, and each can be retried alone.
-
-    Set this before entering. A batch may skip checks that the database repeats at the commit. A
-    violation there is a `ConcurrencyConflict`.
-    """
 
     @abstractmethod
     def __enter__(self) -> Self:
@@ -94,25 +75,6 @@ class UnitOfWork(ABC):
         """
 
     @abstractmethod
-    def defer(self) -> None:
-        """Detach all aggregates, and keep their pending changes for the next flush.
-
-        Later loads return new objects. A load or query that depends on a deferred change raises
-        `FlushRequired`.
-        """
-
-    @abstractmethod
-    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
-        """Prefetch aggregates by type and id, one query per type.
-
-        This saves the separate loads of a batch. Adapters may ignore it.
-        """
-
-    @abstractmethod
-    def discard(self) -> None:
-        """Detach all aggregates, and discard their changes since the last flush or deferral."""
-
-    @abstractmethod
     def commit(self) -> None:
         """Flush and commit.
 
@@ -124,3 +86,13 @@ class UnitOfWork(ABC):
     @abstractmethod
     def rollback(self) -> None:
         """Roll back all uncommitted changes."""
+
+
+class UnitOfWorkFactory(Protocol):
+    """Make a unit of work.
+
+    With `for_update`, aggregates loaded for a change are locked until the transaction ends
+    (pessimistic lock). Databases with a single writer, such as SQLite, need no locks.
+    """
+
+    def __call__(self, *, for_update: bool = False) -> UnitOfWork: ...

@@ -20,10 +20,10 @@ from domain.values import CENT
 from service_layer import access, catalogue
 from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict, ConnectionLost, DatabaseUnavailable, QueueFull
+from service_layer.group_commit.runner import GroupCommitRunner
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import PublicUser
 from service_layer.reactions import REACTIONS, Reactions
-from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, CTX, MEMBER, OTHER, PEOPLE
@@ -341,11 +341,16 @@ class Together:
     def __init__(self, backend: Backend, reactions: Reactions = REACTIONS) -> None:
         self.backend = backend
         self.transactions = 0
-        self.runner = Runner(self.open, reactions)
+        assert backend.open_batch is not None
+        self.runner = GroupCommitRunner(
+            partial(self.counted, backend.open),
+            partial(self.counted, backend.open_batch),
+            reactions,
+        )
 
-    def open(self) -> UnitOfWork:
+    def counted(self, begin: Callable[..., Any], **kwargs: Any) -> Any:
         self.transactions += 1
-        return self.backend.open()
+        return begin(**kwargs)
 
     async def ask(self, use_case: Callable[[UnitOfWork], Any]) -> Any:
         """Run a use case as an endpoint does: the runner is told what it is given."""

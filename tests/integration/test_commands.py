@@ -12,7 +12,7 @@ import pytest
 
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import HEAD, REVISIONS
-from commands import Commands, make_database
+from commands import Commands
 from domain.users import User
 from entrypoints import cli
 from support.backends import database_at, sql_backend
@@ -32,7 +32,7 @@ def run(sqlite_place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(sys, "stdin", read and io.TextIOWrapper(read))
         monkeypatch.setattr(sys, "argv", ["atelier", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.run(lambda: office(make_database))
+            cli.run(office)
         code = ended.value.code
         return code if isinstance(code, int) else 0
 

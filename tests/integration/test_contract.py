@@ -37,10 +37,21 @@ def refilled(postgres: URL, postgres_template: str) -> Refilled:
     return Refilled(new_postgres(postgres, template=postgres_template))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest) -> Path | URL:
+@pytest.fixture(params=["sqlite", "sqlite-plain", "postgres", "postgres-plain"])
+def adapter(request: pytest.FixtureRequest) -> str:
+    """The database, in the fast lane or the plain one."""
+    return str(request.param)
+
+
+@pytest.fixture
+def fast(adapter: str) -> bool:
+    return not adapter.endswith("-plain")
+
+
+@pytest.fixture
+def place(adapter: str, request: pytest.FixtureRequest) -> Path | URL:
     """A fresh database, on each of the two, or one that is as good."""
-    if request.param == "sqlite":
+    if adapter.startswith("sqlite"):
         path: Path = request.getfixturevalue("sqlite_place")
         return path
     refilled: Refilled = request.getfixturevalue("refilled")
@@ -48,24 +59,24 @@ def place(request: pytest.FixtureRequest) -> Path | URL:
 
 
 @pytest.fixture
-def backend(place: Path | URL) -> Iterator[Backend]:
-    with sql_backend(database_at(place)) as made:
+def backend(place: Path | URL, fast: bool) -> Iterator[Backend]:
+    with sql_backend(database_at(place, fast=fast)) as made:
         yield made
 
 
 @pytest.fixture
-def client(place: Path | URL, clock: Clock) -> Iterator[Client]:
-    with client_of(sql_app(place, clock)) as made:
+def client(place: Path | URL, clock: Clock, fast: bool) -> Iterator[Client]:
+    with client_of(sql_app(place, clock, fast=fast)) as made:
         yield made
 
 
 @pytest.fixture
-def strict_client(place: Path | URL, clock: Clock) -> Iterator[Client]:
-    with client_of(sql_app(place, clock, require_if_match=True)) as made:
+def strict_client(place: Path | URL, clock: Clock, fast: bool) -> Iterator[Client]:
+    with client_of(sql_app(place, clock, fast=fast, require_if_match=True)) as made:
         yield made
 
 
 @pytest.fixture
-def open_client(place: Path | URL, clock: Clock) -> Iterator[Client]:
-    with client_of(sql_app(place, clock, registration_open=True)) as made:
+def open_client(place: Path | URL, clock: Clock, fast: bool) -> Iterator[Client]:
+    with client_of(sql_app(place, clock, fast=fast, registration_open=True)) as made:
         yield made

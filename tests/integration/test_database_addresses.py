@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from adapters.sql.postgres.database import PostgresDatabase
+from adapters.sql.fast.postgres_database import FastPostgresDatabase
 from settings import load
 
 
@@ -32,10 +32,10 @@ def test_reads_writes_and_migrations_use_the_database_that_the_address_names(
     monkeypatch.chdir(tmp_path)
     for address in addresses:
         monkeypatch.setenv("DATABASE_URL", address)
-        assert names(PostgresDatabase(load().url)) == [postgres_place.database] * 4
+        assert names(FastPostgresDatabase(load().url)) == [postgres_place.database] * 5
 
 
-def names(database: PostgresDatabase) -> list[str]:
+def names(database: FastPostgresDatabase) -> list[str]:
     """Return the name of the database that each kind of connection has."""
 
     def by(engine: Engine) -> str:
@@ -51,7 +51,8 @@ def names(database: PostgresDatabase) -> list[str]:
     found = [
         by(making),
         by(database.engine),
-        by(database.short_lock_timeout_engine),
+        by(database.read_engine),
+        by(database.batch_engine),
         asyncio.run(read()),
     ]
     making.dispose()

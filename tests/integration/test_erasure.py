@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from adapters.sql.sqlite.database import SqliteDatabase, connect
+from adapters.sql.sqlite.database import connect
 from domain.users import User
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
-from support.backends import Backend, sql_backend
+from support.backends import Backend, database_at, sql_backend
 from support.people import ADMIN, CTX, PASSWORD_HASH
 
 # Letters that nothing else in the file has. A trigram begins in the index with whatever it shares
@@ -20,7 +20,7 @@ LETTERS = "ꙮꙟꙣꙭꙃ"
 
 @pytest.fixture
 def backend(sqlite_place: Path) -> Iterator[Backend]:
-    with sql_backend(SqliteDatabase(sqlite_place)) as made:
+    with sql_backend(database_at(sqlite_place)) as made:
         yield made
 
 

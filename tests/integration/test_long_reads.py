@@ -1,14 +1,15 @@
 """A read of SQLite that takes long keeps nobody else waiting, whatever was promised of it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Integer, func, literal, select
 
 from adapters.sql.database import Row, Statement
-from adapters.sql.sqlite.database import SqliteDatabase
+from adapters.sql.fast.database import CompiledStatement
+from adapters.sql.fast.sqlite_database import FastSqliteDatabase
 from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks
@@ -22,7 +23,7 @@ def counting(to: int) -> Statement:
     """Return a statement that has as much to do as it is told."""
     numbers = select(literal(1, Integer).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < literal(to, Integer)))
-    return Statement(select(func.count()).select_from(numbers), SqliteDatabase.dialect)
+    return CompiledStatement(select(func.count()).select_from(numbers), FastSqliteDatabase.dialect)
 
 
 async def turns_while(question: Coroutine[Any, Any, T]) -> tuple[int, T]:
@@ -36,9 +37,9 @@ async def turns_while(question: Coroutine[Any, Any, T]) -> tuple[int, T]:
 
 
 def test_a_read_that_takes_longer_than_promised_goes_on_in_a_thread(sqlite_place: Path) -> None:
-    database = SqliteDatabase(sqlite_place)
+    database = FastSqliteDatabase(sqlite_place)
 
-    def count(to: int) -> Coroutine[Any, Any, list[Row]]:
+    def count(to: int) -> Coroutine[Any, Any, Sequence[Row]]:
         return database.fetch(counting(to), {}, short=True)
 
     with sql_backend(database) as backend:
@@ -56,7 +57,7 @@ def test_a_search_keeps_nobody_waiting_though_all_its_trigrams_are_common(
 ) -> None:
     words = ["mahogany", "spokeshave", "turpentine", "clamp", "dovetail", "workbench"]
     everything = " ".join(words)
-    with sql_backend(SqliteDatabase(sqlite_place)) as backend:
+    with sql_backend(FastSqliteDatabase(sqlite_place)) as backend:
         with backend.open() as uow:
             for n in range(600):
                 missing = words[n % len(words)]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.sqlite.database import SqliteDatabase, connect
+from adapters.sql.sqlite.database import connect
 from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
-from support.backends import sql_backend
+from support.backends import database_at, sql_backend
 from support.clients import Answer, Client
 from support.databases import execute, migrated_sqlite, text
 from support.people import CTX
@@ -338,7 +338,7 @@ def test_a_writer_from_outside_is_waited_for(service: Service, sqlite_place: Pat
 def test_a_commit_into_a_file_that_was_taken_away_meanwhile_is_not_acknowledged(
     sqlite_place: Path, tmp_path: Path
 ) -> None:
-    with sql_backend(SqliteDatabase(sqlite_place)) as backend:
+    with sql_backend(database_at(sqlite_place)) as backend:
         with backend.open() as uow:
             tasks.create_task(uow, title="lost", ctx=CTX)
             sqlite_place.rename(tmp_path / "aside.db")

@@ -8,19 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, event
 
-from adapters.sql.database import Statement, Values
-from adapters.sql.postgres.database import READING
+from adapters.sql.database import SqlDatabase, Statement, Values
 from adapters.sql.queries.catalogue import SqlProductQueries
 from adapters.sql.queries.listing import QueryShape, page_values
 from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
-from adapters.sql.sqlite.database import connect
 from domain.base import Context, PageRequest
 from domain.catalogue import SORTS as PRODUCT_SORTS
 from domain.posts import Post
@@ -30,28 +27,30 @@ from service_layer import catalogue, tasks, users
 from service_layer.queries.tasks import weeks_until
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, database_at, sql_backend
-from support.databases import execute, text
+from support.databases import execute
 from support.people import CTX, MEMBER
 
 ROWS = 3_000
 TODAY = NOON.date()
 
 
-def plan(place: Path | URL, statement: Statement, values: dict[str, Any]) -> Any:
+def plan(database: SqlDatabase, statement: Statement, values: dict[str, Any]) -> Any:
     """Return how the database goes about a statement."""
-    if isinstance(place, Path):
-        connection = connect(place, "rw")
-        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", values).fetchall()
-        connection.close()
-        return [step[3] for step in steps]
-    with psycopg.connect(text(place), options=READING) as session:
-        # Of so few rows PostgreSQL would rather read them all, and sort.
-        session.execute("SET enable_seqscan = off; SET enable_sort = off")
-        explained = session.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}".encode(), values
-        ).fetchone()
-        assert explained is not None
-        return explained[0][0]["Plan"]
+    is_sqlite = database.dialect_name == "sqlite"
+    explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN (ANALYZE, FORMAT JSON)"
+
+    def prefix(connection: Any, cursor: Any, sql: str, values: Any, *_: Any) -> tuple[str, Any]:
+        return f"{explain} {sql}", values
+
+    with database.read_engine.connect() as connection:
+        if not is_sqlite:
+            # Of so few rows PostgreSQL would rather read them all, and sort.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            connection.exec_driver_sql("SET enable_sort = off")
+        event.listen(connection, "before_cursor_execute", prefix, retval=True)
+        rows = connection.execute(statement.select, values).cursor.fetchall()
+        connection.invalidate()
+    return [row[3] for row in rows] if is_sqlite else rows[0][0][0]["Plan"]
 
 
 def rows_looked_at(node: dict[str, Any]) -> float:
@@ -107,8 +106,8 @@ def test_a_page_is_walked_by_an_index_at_the_start_and_far_into_the_list(
         assert all(one.after != other.after for one, other in pairwise(ends))
         for asked in (ends[0], ends[5], ends[-2]):
             statement = queries._page(QueryShape.of({}, asked))
-            values = statement.values({"today": TODAY, **page_values(asked)})
-            steps = plan(place, statement, values)
+            values = {"today": TODAY, **page_values(asked)}
+            steps = plan(database, statement, values)
             if isinstance(place, URL):
                 # A page with dates and a page without, each with the row that tells of more.
                 assert rows_looked_at(steps) <= 2 * (page_request.limit + 1)
@@ -144,8 +143,8 @@ def test_a_page_of_completed_tasks_is_walked_by_their_index(
         far = backend.ask(backend.tasks.list_page(done, replace(start, limit=400))).next_key
         for asked in (start, replace(start, after=far)):
             statement = queries._page(QueryShape.of({"completed": True}, asked))
-            values = statement.values({"today": TODAY, **page_values(asked)})
-            steps = plan(place, statement, values)
+            values = {"today": TODAY, **page_values(asked)}
+            steps = plan(database, statement, values)
             if isinstance(place, URL):
                 assert rows_looked_at(steps) <= 2 * (asked.limit + 1)
             else:
@@ -166,7 +165,7 @@ def assert_walked(
     last = rows[len(rows) // 2]
     for asked in (page_request, replace(page_request, after=(last[-1], last[0]))):
         statement = queries._page(QueryShape.of(given, asked))
-        steps = plan(place, statement, statement.values({**given, **page_values(asked)}))
+        steps = plan(database, statement, {**given, **page_values(asked)})
         if isinstance(place, URL):
             assert rows_looked_at(steps) <= 2 * (page_request.limit + 1)
         else:
@@ -204,7 +203,7 @@ def test_a_page_of_products_or_of_a_ledger_is_walked_by_an_index(
         given = {"product_id": one.id}
         ledger = SqlMovementQueries(database)
         assert_walked(place, "movements", ledger, page_request, given)
-        steps = plan(place, ledger._latest, ledger._latest.values({**given, "most": 50}))
+        steps = plan(database, ledger._latest, {**given, "most": 50})
         if isinstance(place, URL):
             assert rows_looked_at(steps) == 50
         else:
@@ -245,7 +244,7 @@ def test_a_name_a_slug_and_a_week_are_looked_up_in_an_index(place: Path | URL) -
     for table, (statement, given), most in lookups:
         if isinstance(place, URL):
             execute(place, f"VACUUM ANALYZE {table}")
-        steps = plan(place, statement, statement.values(given))
+        steps = plan(database, statement, dict(given))
         if isinstance(place, URL):
             assert 0 < rows_looked_at(steps) <= most, (table, steps)
         else:

@@ -16,14 +16,14 @@ from psycopg.errors import ForeignKeyViolation, InFailedSqlTransaction
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-from adapters.sql.fast.libpq_cursor import WritingConnection
+from adapters.sql.fast.libpq_cursor import LibpqConnection
 from adapters.sql.fast.prepared import MAX_PREPARED
 from adapters.sql.postgres.database import arguments
 
 
 @pytest.fixture
-def connection(postgres_place: URL) -> Iterator[WritingConnection]:
-    with WritingConnection.connect(**arguments(postgres_place)) as made:
+def connection(postgres_place: URL) -> Iterator[LibpqConnection]:
+    with LibpqConnection.connect(**arguments(postgres_place)) as made:
         yield made
 
 
@@ -33,14 +33,14 @@ def other(postgres_place: URL) -> Iterator[psycopg.Connection[Any]]:
         yield made
 
 
-def rows(connection: WritingConnection, sql: str, **values: Any) -> list[Any]:
+def rows(connection: LibpqConnection, sql: str, **values: Any) -> list[Any]:
     cursor = connection.cursor()
     cursor.execute(sql, values)
     found: list[Any] = cursor.fetchall()
     return found
 
 
-def run(connection: WritingConnection, sql: str, **values: Any) -> int:
+def run(connection: LibpqConnection, sql: str, **values: Any) -> int:
     cursor = connection.cursor()
     cursor.execute(sql, values)
     written: int = cursor.rowcount
@@ -52,7 +52,7 @@ def terminate(other: psycopg.Connection[Any], connection: psycopg.Connection[Any
 
 
 def test_values_of_all_types_come_back_as_psycopg_has_them(
-    connection: WritingConnection, other: psycopg.Connection[Any]
+    connection: LibpqConnection, other: psycopg.Connection[Any]
 ) -> None:
     sql = (
         "SELECT %(a)s::int, %(b)s::numeric, %(c)s::text, %(d)s::timestamptz, %(e)s::date,"
@@ -74,7 +74,7 @@ def test_values_of_all_types_come_back_as_psycopg_has_them(
 
 
 def test_a_transaction_begins_with_its_first_statement_and_ends_with_its_commit(
-    connection: WritingConnection, other: psycopg.Connection[Any]
+    connection: LibpqConnection, other: psycopg.Connection[Any]
 ) -> None:
     other.execute("CREATE TABLE things (n int)")
     for end, kept in ((connection.rollback, 0), (connection.commit, 2)):
@@ -89,7 +89,7 @@ def test_a_transaction_begins_with_its_first_statement_and_ends_with_its_commit(
 
 
 def test_without_transactions_a_statement_is_kept_at_once(
-    connection: WritingConnection, other: psycopg.Connection[Any]
+    connection: LibpqConnection, other: psycopg.Connection[Any]
 ) -> None:
     other.execute("CREATE TABLE things (n int)")
     connection.autocommit = True
@@ -97,7 +97,7 @@ def test_without_transactions_a_statement_is_kept_at_once(
     assert other.execute("SELECT n FROM things").fetchall() == [(1,)]
 
 
-def test_rows_can_be_fetched_in_parts_and_are_described(connection: WritingConnection) -> None:
+def test_rows_can_be_fetched_in_parts_and_are_described(connection: LibpqConnection) -> None:
     cursor = connection.cursor()
     cursor.execute("SELECT n, 'x' AS name FROM generate_series(1, 5) AS n")
     assert [column[0] for column in cursor.description] == ["n", "name"]
@@ -111,7 +111,7 @@ def test_rows_can_be_fetched_in_parts_and_are_described(connection: WritingConne
 
 
 def test_many_rows_are_written_one_after_the_other_and_counted(
-    connection: WritingConnection, other: psycopg.Connection[Any]
+    connection: LibpqConnection, other: psycopg.Connection[Any]
 ) -> None:
     other.execute("CREATE TABLE things (n int)")
     cursor = connection.cursor()
@@ -121,14 +121,14 @@ def test_many_rows_are_written_one_after_the_other_and_counted(
     assert cursor.rowcount == 2
 
 
-def test_a_cursor_that_is_to_be_special_is_psycopgs(connection: WritingConnection) -> None:
+def test_a_cursor_that_is_to_be_special_is_psycopgs(connection: LibpqConnection) -> None:
     with connection.cursor(row_factory=dict_row) as cursor:
         assert cursor.execute("SELECT 1 AS n").fetchall() == [{"n": 1}]
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_what_is_longer_than_the_buffers_in_between_is_sent_and_read(
-    connection: WritingConnection, first: bool
+    connection: LibpqConnection, first: bool
 ) -> None:
     long = "ä" * 16_000_000
     if not first:
@@ -139,7 +139,7 @@ def test_what_is_longer_than_the_buffers_in_between_is_sent_and_read(
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("wrong", ["SELECT 1 / %(n)s::int", "SELECT nothing", "SELEC 1"])
 def test_after_an_error_and_a_rollback_it_can_be_asked_again(
-    connection: WritingConnection, first: bool, wrong: str
+    connection: LibpqConnection, first: bool, wrong: str
 ) -> None:
     if not first:
         rows(connection, "SELECT 1")
@@ -155,7 +155,7 @@ def test_after_an_error_and_a_rollback_it_can_be_asked_again(
 
 
 def test_a_commit_that_the_database_refuses_is_an_error(
-    connection: WritingConnection, other: psycopg.Connection[Any]
+    connection: LibpqConnection, other: psycopg.Connection[Any]
 ) -> None:
     other.execute("CREATE TABLE things (n int PRIMARY KEY)")
     other.execute(
@@ -169,7 +169,7 @@ def test_a_commit_that_the_database_refuses_is_an_error(
 
 
 def test_of_statements_that_are_all_different_only_so_many_are_kept(
-    connection: WritingConnection,
+    connection: LibpqConnection,
 ) -> None:
     for number in range(MAX_PREPARED + 50):
         assert rows(connection, f"SELECT {number}") == [(number,)]
@@ -180,7 +180,7 @@ def test_of_statements_that_are_all_different_only_so_many_are_kept(
 
 @pytest.mark.parametrize("what", ["ALTER TABLE things ALTER n TYPE text", "DEALLOCATE ALL"])
 def test_what_was_prepared_and_holds_no_longer_is_prepared_again(
-    connection: WritingConnection, other: psycopg.Connection[Any], what: str
+    connection: LibpqConnection, other: psycopg.Connection[Any], what: str
 ) -> None:
     other.execute("CREATE TABLE things AS SELECT 1 AS n")
     assert rows(connection, "SELECT n FROM things") == [(1,)]
@@ -198,7 +198,7 @@ def test_what_was_prepared_and_holds_no_longer_is_prepared_again(
 
 @pytest.mark.parametrize("at", ["the first statement", "another statement", "the commit"])
 def test_a_connection_that_ended_is_an_error_of_the_connection(
-    connection: WritingConnection, other: psycopg.Connection[Any], at: str
+    connection: LibpqConnection, other: psycopg.Connection[Any], at: str
 ) -> None:
     rows(connection, "SELECT 1")
     if at == "the first statement":
@@ -216,7 +216,7 @@ def test_a_connection_that_ended_is_an_error_of_the_connection(
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_connection_that_ends_amid_a_statement_is_an_error_of_the_connection(
-    connection: WritingConnection, other: psycopg.Connection[Any], first: bool
+    connection: LibpqConnection, other: psycopg.Connection[Any], first: bool
 ) -> None:
     rows(connection, "SELECT 1")
     if first:
@@ -242,7 +242,7 @@ class Interrupted(Exception):
 
 
 def test_a_connection_is_closed_when_somebody_interrupts_the_statement_that_begins(
-    connection: WritingConnection,
+    connection: LibpqConnection,
 ) -> None:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise Interrupted
@@ -263,7 +263,7 @@ def test_a_connection_is_closed_when_somebody_interrupts_the_statement_that_begi
     assert connection.closed
 
 
-def test_while_the_database_works_other_threads_do(connection: WritingConnection) -> None:
+def test_while_the_database_works_other_threads_do(connection: LibpqConnection) -> None:
     turns = 0
 
     def wait() -> None:

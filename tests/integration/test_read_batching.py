@@ -1,7 +1,7 @@
 """Reads at the same time: they share statements, and nobody can tell but by the time it takes."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from sqlalchemy import URL
 
 from adapters.sql.database import Row, Statement, Values
 from adapters.sql.fast import batching
-from adapters.sql.postgres.database import PostgresDatabase
+from adapters.sql.fast.database import CompiledStatement
+from adapters.sql.fast.postgres_database import FastPostgresDatabase
 from domain.access import digest_of
 from domain.base import PageRequest
 from domain.tasks import TaskFilter
@@ -24,7 +25,7 @@ from support.databases import execute, text
 from support.people import MEMBER, OTHER
 
 
-class Counted(PostgresDatabase):
+class Counted(FastPostgresDatabase):
     """PostgreSQL as it is, that tells of its reads and can keep answers on their way."""
 
     def __init__(self, url: URL) -> None:
@@ -33,9 +34,12 @@ class Counted(PostgresDatabase):
         self.answered: list[str] = []
         self.on_the_way: asyncio.Event | None = None
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
+        assert isinstance(statement, CompiledStatement)
         self.statements.append(statement.sql)
-        rows = await super().fetch(statement, given, short=short)
+        rows = await super().fetch(statement, values, short=short)
         if self.on_the_way is not None:
             self.answered.append(statement.sql)
             await self.on_the_way.wait()

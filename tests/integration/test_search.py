@@ -4,7 +4,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -16,12 +16,15 @@ from sqlalchemy import URL, insert, text
 
 from adapters.ids import new_id
 from adapters.sql.database import Row, Statement, Values
+from adapters.sql.fast.database import CompiledStatement
+from adapters.sql.fast.postgres_database import FastPostgresDatabase
+from adapters.sql.fast.sqlite_database import FastSqliteDatabase
 from adapters.sql.postgres import gin_cleaner
-from adapters.sql.postgres.database import PostgresDatabase, make_engine
+from adapters.sql.postgres.database import make_engine
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.search import SEARCHED
 from adapters.sql.schema.tables import tasks
-from adapters.sql.sqlite.database import SqliteDatabase, connect
+from adapters.sql.sqlite.database import connect
 from adapters.sql.sqlite.database import make_engine as make_sqlite_engine
 from domain.base import PageRequest
 from domain.tasks import SORTS, TaskFilter
@@ -36,20 +39,26 @@ ASKED: list[tuple[str, dict[str, Any]]] = []
 """The last statement of a read, and its values."""
 
 
-class AskedSqlite(SqliteDatabase):
+class AskedSqlite(FastSqliteDatabase):
     """SQLite as it is, that tells what it is asked."""
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        ASKED[:] = [(statement.sql, statement.values(given))]
-        return await super().fetch(statement, given, short=short)
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
+        assert isinstance(statement, CompiledStatement)
+        ASKED[:] = [(statement.sql, statement.values(values))]
+        return await super().fetch(statement, values, short=short)
 
 
-class AskedPostgres(PostgresDatabase):
+class AskedPostgres(FastPostgresDatabase):
     """PostgreSQL as it is, that tells what it is asked."""
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        ASKED[:] = [(statement.sql, statement.values(given))]
-        return await super().fetch(statement, given, short=short)
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
+        assert isinstance(statement, CompiledStatement)
+        ASKED[:] = [(statement.sql, statement.values(values))]
+        return await super().fetch(statement, values, short=short)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL, event
 
+from bootstrap import fast_database_at
 from contract.adapters import Together, add, get, items
 from domain.errors import Conflict, InvalidField
 from domain.stock import Reason
@@ -57,10 +58,10 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
 
 
 def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) -> None:
-    database = database_at(place)
+    database = fast_database_at(place)
     fetched: list[str] = []
 
-    @event.listens_for(database.short_lock_timeout_engine, "before_cursor_execute")
+    @event.listens_for(database.batch_engine, "before_cursor_execute")
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if "FROM products" in statement:
             fetched.append(statement)
@@ -80,10 +81,10 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
 
 
 def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: URL) -> None:
-    database = database_at(postgres_place)
+    database = fast_database_at(postgres_place)
     written: list[str] = []
 
-    @event.listens_for(database.short_lock_timeout_engine, "before_cursor_execute")
+    @event.listens_for(database.batch_engine, "before_cursor_execute")
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if statement.startswith("UPDATE tasks"):
             written.append(statement)

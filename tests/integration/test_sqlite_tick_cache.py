@@ -1,7 +1,7 @@
 """Reads of SQLite in one turn of the event loop share a state, and yet nobody is told old news."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.sqlite.database import SqliteDatabase, connect
+from adapters.sql.fast import sqlite_database
+from adapters.sql.fast.sqlite_database import FastSqliteDatabase
+from adapters.sql.sqlite.database import connect
 from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks as task_use_cases
@@ -19,14 +21,16 @@ from support.people import MEMBER
 READERS = 20
 
 
-class Counted(SqliteDatabase):
+class Counted(FastSqliteDatabase):
     """SQLite as it is, that counts what it is asked."""
 
     statements = 0
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
         self.statements += 1
-        return await super().fetch(statement, given, short=short)
+        return await super().fetch(statement, values, short=short)
 
 
 @pytest.fixture
@@ -137,3 +141,13 @@ def test_those_who_ask_the_same_in_one_turn_share_the_answer(
     database.statements = 0
     assert set(backend.ask(everybody())) == {"old", MEMBER.username}
     assert database.statements == 3
+
+
+def test_a_snapshot_that_begins_too_late_fails_no_read(
+    sqlite_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # SQLite looks at the time after each thousand steps of a statement, BEGIN included.
+    monkeypatch.setattr(sqlite_database, "LOOP_BUDGET", 0.0)
+    with sql_backend(FastSqliteDatabase(sqlite_place)) as backend:
+        found = [backend.ask(backend.users.one(MEMBER.id, NOON)) for _ in range(700)]
+    assert {user.username for user in found} == {MEMBER.username}

@@ -1,7 +1,7 @@
 """What a read costs the database: one statement, however much it answers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from sqlalchemy import URL
 
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import Row, Statement, Values
-from adapters.sql.postgres.database import PostgresDatabase
-from adapters.sql.sqlite.database import SqliteDatabase
+from adapters.sql.fast.database import CompiledStatement
+from adapters.sql.fast.postgres_database import FastPostgresDatabase
+from adapters.sql.fast.sqlite_database import FastSqliteDatabase
 from bootstrap import Container
 from entrypoints.app import make_app
 from service_layer import posts
@@ -25,20 +26,26 @@ COUNTED: list[str] = []
 """The statements of the reads since this was emptied last."""
 
 
-class CountedSqlite(SqliteDatabase):
+class CountedSqlite(FastSqliteDatabase):
     """SQLite as it is, that tells of its reads."""
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
+        assert isinstance(statement, CompiledStatement)
         COUNTED.append(statement.sql)
-        return await super().fetch(statement, given, short=short)
+        return await super().fetch(statement, values, short=short)
 
 
-class CountedPostgres(PostgresDatabase):
+class CountedPostgres(FastPostgresDatabase):
     """PostgreSQL as it is, that tells of its reads."""
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
+        assert isinstance(statement, CompiledStatement)
         COUNTED.append(statement.sql)
-        return await super().fetch(statement, given, short=short)
+        return await super().fetch(statement, values, short=short)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from dependency_injector import providers
 from fastapi import FastAPI
 from sqlalchemy import URL
 
+import bootstrap
+import commands
 from adapters.markdown import WorkerMarkdown
 from adapters.memory.pictures import MemoryImageStore
 from adapters.memory.queries import (
@@ -30,7 +32,8 @@ from adapters.memory.queries import (
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import SqlDatabase
-from adapters.sql.postgres.database import PostgresDatabase
+from adapters.sql.fast.database import FastDatabase
+from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -38,10 +41,11 @@ from adapters.sql.queries.posts import SqlPostQueries
 from adapters.sql.queries.stock import SqlMovementQueries
 from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
-from adapters.sql.sqlite.database import SqliteDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.app import make_app
+from service_layer.group_commit.runner import GroupCommitRunner
+from service_layer.group_commit.unit_of_work import BatchUnitOfWorkFactory
 from service_layer.queries.access import AccessQueries, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries
@@ -51,7 +55,7 @@ from service_layer.queries.tasks import TaskQueries
 from service_layer.queries.users import UserQueries
 from service_layer.reactions import REACTIONS, Reactions
 from service_layer.runner import Runner
-from service_layer.unit_of_work import UnitOfWork
+from service_layer.unit_of_work import UnitOfWorkFactory
 from support.clients import AppClient, Client
 from support.people import NOON, populate
 
@@ -82,7 +86,7 @@ class Clock:
 class Backend:
     """One adapter: its units of work, its query ports, and an event loop to await them in."""
 
-    open: Callable[[], UnitOfWork]
+    open: UnitOfWorkFactory
     tasks: TaskQueries
     users: UserQueries
     tokens: TokenQueries
@@ -93,12 +97,16 @@ class Backend:
     movements: MovementQueries
     devices: DeviceQueries
     loop: asyncio.AbstractEventLoop
+    open_batch: BatchUnitOfWorkFactory | None = None
+    """Opens a batch of group commit, in the fast lane."""
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(question)
 
     def runner(self, reactions: Reactions = REACTIONS) -> Runner:
-        return Runner(self.open, reactions)
+        if self.open_batch is None:
+            return Runner(self.open, reactions)
+        return GroupCommitRunner(self.open, self.open_batch, reactions)
 
     @cached_property
     def usual(self) -> Runner:
@@ -109,10 +117,10 @@ class Backend:
 @contextmanager
 def memory_backend() -> Iterator[Backend]:
     store = MemoryStore()
-    populate(lambda: MemoryUnitOfWork(store))
+    populate(partial(MemoryUnitOfWork, store))
     loop = asyncio.new_event_loop()
     yield Backend(
-        lambda: MemoryUnitOfWork(store),
+        partial(MemoryUnitOfWork, store),
         MemoryTaskQueries(store),
         MemoryUserQueries(store),
         MemoryTokenQueries(store),
@@ -131,8 +139,9 @@ def memory_backend() -> Iterator[Backend]:
 def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(database.connect())
+    fast = database if isinstance(database, FastDatabase) else None
     yield Backend(
-        lambda: SqlUnitOfWork(database),
+        partial(SqlUnitOfWork, database),
         SqlTaskQueries(database),
         SqlUserQueries(database),
         SqlTokenQueries(database),
@@ -143,13 +152,14 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlMovementQueries(database),
         SqlDeviceQueries(database),
         loop,
+        partial(SqlBatchUnitOfWork, fast) if fast else None,
     )
     loop.run_until_complete(database.close())
     loop.close()
 
 
-def database_at(place: Path | URL) -> SqlDatabase:
-    return SqliteDatabase(place) if isinstance(place, Path) else PostgresDatabase(place)
+def database_at(place: Path | URL, *, fast: bool = True) -> SqlDatabase:
+    return bootstrap.fast_database_at(place) if fast else commands.database_at(place)
 
 
 def memory_app(
@@ -157,7 +167,7 @@ def memory_app(
 ) -> FastAPI:
     """Return the application on the in-memory adapter, populated with test users."""
     store = store or MemoryStore()
-    populate(lambda: MemoryUnitOfWork(store))
+    populate(partial(MemoryUnitOfWork, store))
     container = Container()
     container.database.override(providers.Singleton(MemoryDatabase))
     container.unit_of_work.override(providers.Factory(MemoryUnitOfWork, store))
@@ -173,10 +183,14 @@ def memory_app(
     return _app(container, clock, options)
 
 
-def sql_app(place: Path | URL, clock: Callable[[], datetime], **options: Any) -> FastAPI:
+def sql_app(
+    place: Path | URL, clock: Callable[[], datetime], *, fast: bool = True, **options: Any
+) -> FastAPI:
     """Return the application on a SQLite file or a PostgreSQL database."""
     container = Container()
-    container.database.override(providers.Singleton(database_at, place))
+    if fast:
+        bootstrap.use_fast_lane(container)
+    container.database.override(providers.Singleton(database_at, place, fast=fast))
     return _app(container, clock, options)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ class Watched:
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         self.database = Database()
-        self.runner = Runner(lambda: MemoryUnitOfWork(MemoryStore()))
+        self.runner = Runner(partial(MemoryUnitOfWork, MemoryStore()))
         self.monitor = DatabaseMonitor(self.database, self.runner)
         self._log = log
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,7 @@ def told_at(now: datetime, shares: list[float] | None = None) -> MemoryStore:
 
         return workshop.tell(uow, told, now=now, password_hash="known", unknown_hash="unknown")
 
-    assert Runner(lambda: MemoryUnitOfWork(store)).perform_in_steps(tell) == "nora.lindqvist"
+    assert Runner(partial(MemoryUnitOfWork, store)).perform_in_steps(tell) == "nora.lindqvist"
     return store
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from bootstrap import Container
+from bootstrap import Container, use_fast_lane
 from domain.catalogue import Product
 from service_layer import access, catalogue, devices, posts, stock, tasks, users
 from service_layer.group_commit.job import prefetch_keys
+from service_layer.group_commit.runner import MAX_BATCH, GroupCommitRunner
 from service_layer.idempotency import idempotently
 from service_layer.prefetch import prefetched_by
-from service_layer.runner import Runner
 
 ID = UUID(int=1)
 
@@ -42,13 +42,16 @@ def test_what_is_to_be_done_once_names_what_it_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "enough"), [("sqlite:///{}/x.db", Runner.MAX_BATCH), ("postgresql://localhost/x", 12)]
+    ("url", "enough"), [("sqlite:///{}/x.db", MAX_BATCH), ("postgresql://localhost/x", 12)]
 )
 def test_it_is_the_database_that_says_how_many_are_worth_a_commit(
     url: str, enough: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url.format(tmp_path))
-    runner = Container().runner()
+    container = Container()
+    use_fast_lane(container)
+    runner = container.runner()
+    assert isinstance(runner, GroupCommitRunner)
     try:
         assert runner.full_batch == enough
     finally:

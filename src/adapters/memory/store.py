@@ -1,7 +1,7 @@
 """The store of dictionaries, its repositories, and the unit of work over them."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from types import TracebackType
@@ -34,11 +34,7 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.states: dict[type[Entity], dict[UUID, State]] = {
-            entity: {}
-            for entity in (
-                *(Task, User, Token, LoginThrottle, IdempotencyRecord),
-                *(Post, Category, Product, Movement, Device),
-            )
+            repository.entity: {} for repository in REPOSITORIES.values()
         }
 
     def all(self, entity: type[E]) -> list[E]:
@@ -274,10 +270,26 @@ class MemoryDevices(MemoryRepository[Device], DeviceRepository):
         return status
 
 
+REPOSITORIES: Mapping[str, type[MemoryRepository[Any]]] = {
+    "tasks": MemoryTasks,
+    "users": MemoryUsers,
+    "tokens": MemoryTokens,
+    "login_throttles": MemoryLoginThrottles,
+    "idempotency_records": MemoryIdempotencyRecords,
+    "posts": MemoryPosts,
+    "categories": MemoryCategories,
+    "products": MemoryProducts,
+    "movements": MemoryMovements,
+    "devices": MemoryDevices,
+}
+"""The repository of each attribute of a unit of work."""
+
+
 class MemoryUnitOfWork(UnitOfWork):
     """A transaction over dictionaries; one at a time, as in SQLite."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, *, for_update: bool = False) -> None:
+        """Begin a unit of work; it has no locks to take `for_update`."""
         self._store = store
 
     def __enter__(self) -> Self:
@@ -297,41 +309,23 @@ class MemoryUnitOfWork(UnitOfWork):
         return new_id()
 
     def collect_events(self) -> list[Event]:
-        seen = (entity for kept in self._kept for entity in kept.loaded.values())
-        return [event for entity in seen for event in entity.collect_events()]
+        return [
+            event
+            for repository in self._repositories
+            for entity in repository.loaded.values()
+            for event in entity.collect_events()
+        ]
 
     def flush(self) -> None:
-        for kept in self._kept:
-            kept.flush()
-
-    def defer(self) -> None:
-        self.flush()
-
-    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
-        """Do nothing: every aggregate is in memory."""
-
-    def discard(self) -> None:
-        for kept in self._kept:
-            kept.discard()
+        for repository in self._repositories:
+            repository.flush()
 
     def commit(self) -> None:
         with self._store.lock:
-            for kept in self._kept:
-                kept.commit()
+            for repository in self._repositories:
+                repository.commit()
 
     def rollback(self) -> None:
-        self.tasks = MemoryTasks(self._store)
-        self.users = MemoryUsers(self._store)
-        self.tokens = MemoryTokens(self._store)
-        self.login_throttles = MemoryLoginThrottles(self._store)
-        self.idempotency_records = MemoryIdempotencyRecords(self._store)
-        self.posts = MemoryPosts(self._store)
-        self.categories = MemoryCategories(self._store)
-        self.products = MemoryProducts(self._store)
-        self.movements = MemoryMovements(self._store)
-        self.devices = MemoryDevices(self._store)
-        self._kept: tuple[MemoryRepository[Any], ...] = (
-            *(self.tasks, self.users, self.devices),
-            *(self.tokens, self.login_throttles, self.idempotency_records, self.posts),
-            *(self.categories, self.products, self.movements),
-        )
+        for name, repository in REPOSITORIES.items():
+            setattr(self, name, repository(self._store))
+        self._repositories = tuple(getattr(self, name) for name in REPOSITORIES)

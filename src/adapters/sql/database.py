@@ -1,17 +1,25 @@
-"""The interface of a SQL database for repositories and queries, independent of the product."""
+"""A SQL database for repositories and queries, independent of the product."""
 
-from abc import ABC, abstractmethod
+import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.sql.errors import BUSY
-from adapters.sql.fast.bulk_writer import BulkWriter
-from service_layer.errors import ConcurrencyConflict, Contention
+from adapters.sql.errors import AWAY, BUSY
+from service_layer.errors import (
+    ConcurrencyConflict,
+    ConnectionLost,
+    Contention,
+    DatabaseUnavailable,
+)
 from service_layer.ports import Database, Schema
 
 Row = Sequence[Any]
@@ -19,6 +27,7 @@ Selected = Select[*tuple[Any, ...]]
 Values = Mapping[str, Any]
 G = TypeVar("G", bound=Hashable)
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 REVISIONS = (
     "0001",
@@ -48,6 +57,9 @@ AHEAD = "The database's schema is ahead of this version: install a newer Atelier
 STATEMENT_TIMEOUT = 10.0
 """Statement timeout in seconds."""
 
+READERS = 8
+"""Number of threads and connections for reads."""
+
 
 def schema_of(revisions: list[str]) -> Schema:
     """Compare the stored revision with the required one; an unknown revision counts as newer."""
@@ -58,46 +70,16 @@ def schema_of(revisions: list[str]) -> Schema:
     return Schema.BEHIND if set(revisions) <= set(REVISIONS) else Schema.AHEAD
 
 
+@dataclass(eq=False)
 class Statement:
-    """A select compiled once, to be executed by a driver without SQLAlchemy."""
+    """A select with named parameters."""
 
-    def __init__(
-        self, select: Selected, dialect: Dialect, *, value_sensitive: bool = False
-    ) -> None:
-        self.value_sensitive = value_sensitive
-        """Whether the best query plan depends on the parameter values."""
-        compiled = select.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self._constants = {k: v for k, v in compiled.params.items() if v is not None}
-        self._bind = {
-            name: process
-            for bind, name in compiled.bind_names.items()
-            if (process := bind.type.dialect_impl(dialect).bind_processor(dialect))
-        }
-        self._columns = [
-            (place, process)
-            for place, column in enumerate(select.selected_columns)
-            if (process := column.type.dialect_impl(dialect).result_processor(dialect, None))
-        ]
-
-    def values(self, given: Values) -> dict[str, Any]:
-        """Return the parameters in the driver's types, including the select's own constants."""
-        values = {**self._constants, **given}
-        for name, process in self._bind.items():
-            values[name] = process(values[name])
-        return values
-
-    def row(self, row: Row) -> Row:
-        """Convert a driver's row to Python types."""
-        if not self._columns:
-            return row
-        made = list(row)
-        for place, process in self._columns:
-            made[place] = process(made[place])
-        return made
+    select: Selected
+    value_sensitive: bool = False
+    """Whether the best query plan depends on the parameter values."""
 
 
-class Lookup(ABC):
+class Lookup:
     """Look up rows of a select by a column with unique values."""
 
     def __init__(self, database: "SqlDatabase", rows: Selected, key: ColumnElement[Any]) -> None:
@@ -105,38 +87,53 @@ class Lookup(ABC):
         self._rows = rows.add_columns(key.label("looked_up"))
         self._key = key
 
-    @abstractmethod
-    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
-        """Return the statement that looks up the keys, and its parameters."""
+    @cached_property
+    def _statement(self) -> Statement:
+        keys = bindparam("keys", type_=self._key.type, expanding=True)
+        return self._database.statement(self._rows.where(self._key.in_(keys)))
 
-    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
-        """Return the rows by key, possibly including other keys; `given` is as in `fetch`.
+    def statement_for(self, keys: Collection[Any], values: Values) -> tuple[Statement, Values]:
+        """Return the statement that looks up the keys, and its parameters."""
+        return self._statement, {"keys": list(keys), **values}
+
+    async def rows(self, keys: Collection[Any], values: Values) -> Mapping[Any, Row]:
+        """Return the rows by key, possibly including other keys; `values` are as in `fetch`.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
-        rows = await self._database.fetch(*self.statement_for(keys, given), short=True)
+        rows = await self._database.fetch(*self.statement_for(keys, values), short=True)
         return {row[-1]: row[:-1] for row in rows}
 
-    async def row(self, key: Any, given: Values) -> Row | None:
+    async def row(self, key: Any, values: Values) -> Row | None:
         """Return the row of a key, if there is one."""
-        return (await self.rows((key,), given)).get(key)
+        return (await self.rows((key,), values)).get(key)
 
 
 class SqlDatabase(Database):
-    """An engine for units of work, and a fast path for reads."""
+    """The engines for units of work and for reads.
+
+    A read is one statement through SQLAlchemy Core, in a pool of threads.
+    """
 
     engine: Engine
-    dialect: Dialect
+    read_engine: Engine
+    """An engine in autocommit mode, with at least `READERS` connections."""
     driver_error: type[Exception]
     """The base class of the driver's errors."""
-    writer: BulkWriter = BulkWriter()
-    """The bulk writer of a unit of work's rows."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reads")
+
+    async def close(self) -> None:
+        self._threads.shutdown()
+        self.read_engine.dispose()
+        self.engine.dispose()
 
     @property
-    def short_lock_timeout_engine(self) -> Engine:
-        """The engine for units of work with a short lock timeout."""
-        return self.engine
+    def dialect_name(self) -> str:
+        """SQLAlchemy's name of the product."""
+        return self.engine.dialect.name
 
     @abstractmethod
     def migration_engine(self) -> Engine:
@@ -194,18 +191,54 @@ class SqlDatabase(Database):
         file of the service.
         """
 
-    @abstractmethod
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
+    def statement(self, select: Selected, *, value_sensitive: bool = False) -> Statement:
+        """Return a statement for `fetch`."""
+        return Statement(select, value_sensitive)
+
+    async def fetch(
+        self, statement: Statement, values: Values, *, short: bool = False
+    ) -> Sequence[Row]:
         """Run a statement and return its rows; `short` promises that an index makes it fast.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(STATEMENT_TIMEOUT):
+                return await loop.run_in_executor(self._threads, self._read, statement, values)
+        except TimeoutError:
+            raise DatabaseUnavailable(AWAY) from None
 
-    @abstractmethod
+    def _read(self, statement: Statement, values: Values) -> Sequence[Row]:
+        """Read in this thread; retry once on a new connection if the first was lost."""
+        try:
+            return self._read_once(statement, values)
+        except ConnectionLost:
+            return self._read_once(statement, values)
+
+    def _read_once(self, statement: Statement, values: Values) -> Sequence[Row]:
+        try:
+            with self.read_engine.connect() as connection:
+                rows: Sequence[Row] = connection.execute(statement.select, values).all()
+                return rows
+        except Exception as error:
+            trouble = self.to_service_error(error, may_be_committed=False)
+            if trouble is None:
+                raise
+            raise trouble from error
+
     def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
         """Return a lookup of the select's rows by a column with unique values."""
+        return Lookup(self, rows, key)
 
-    @abstractmethod
     def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
-        """Return `ask` with request coalescing: concurrent equal calls share one result."""
+        """Return `ask`, which an adapter may extend by request coalescing.
+
+        With request coalescing, concurrent equal calls share one result.
+        """
+        return ask
+
+    def reuse_last(self, build: F) -> F:
+        """Return `build`, whose last result an adapter may reuse for equal arguments."""
+        return build

@@ -1,5 +1,6 @@
 """The repositories over the session of a unit of work."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -40,7 +41,6 @@ from domain.posts import Post, PostRepository
 from domain.stock import Movement, MovementRepository
 from domain.tasks import Task, TaskRepository
 from domain.users import User, UserRepository
-from service_layer.errors import FlushRequired
 
 
 class SqlTasks(SqlRepository[Task], TaskRepository):
@@ -71,23 +71,17 @@ class SqlUsers(SqlRepository[User], UserRepository):
 
     entity = User
 
-    def has(self, id: UUID) -> bool:
-        # The foreign key checks references at the end of the transaction. After a violation, the
-        # jobs of a group commit run again one by one, and this check then reads the table.
-        return self._work.shared or super().has(id)
-
     def get_for_update(self, id: UUID) -> User | None:
-        work, key = self._work, (User, id)
-        if key in work.added or key in work.removed:
+        key = (User, id)
+        if key in self._map.added or key in self._map.removed:
             return self.find(id)
-        if key not in work.loaded:
-            work.evict(key)
+        self._map.get(key)
         # Reload a row that was read before the lock was acquired.
         lock = {"key_share": True}
-        held = self._session.get(User, id, with_for_update=lock, populate_existing=True)
-        if held is not None:
-            work.loaded[key] = held
-        return held
+        user = self._map.session.get(User, id, with_for_update=lock, populate_existing=True)
+        if user is not None:
+            self._map.put(user)
+        return user
 
     def id_by_username(self, username_key: str) -> UUID | None:
         return self._id_where(users.c.username_key == username_key)
@@ -96,7 +90,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
         return self._id_where(users.c.email == email)
 
     def _id_where(self, condition: ColumnElement[bool]) -> UUID | None:
-        return self._query(select(users.c.id).where(condition)).scalar()
+        return self._map.execute(select(users.c.id).where(condition)).scalar()
 
     def has_member(self) -> bool:
         return self._exists(users.c.role == Role.MEMBER)
@@ -109,7 +103,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
             .order_by(users.c.id)
             .with_for_update(key_share=True)
         )
-        return set(self._query(admins).scalars())
+        return set(self._map.execute(admins).scalars())
 
 
 class SqlTokens(SqlRepository[Token], TokenRepository):
@@ -124,7 +118,8 @@ class SqlTokens(SqlRepository[Token], TokenRepository):
 
     def mark_used(self, id: UUID, at: datetime) -> None:
         # No other change in the transaction depends on it, so it bypasses the flush.
-        self._session.execute(update(tokens).where(tokens.c.id == id).values(last_used_at=at))
+        session = self._map.session
+        session.execute(update(tokens).where(tokens.c.id == id).values(last_used_at=at))
 
 
 class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
@@ -166,7 +161,7 @@ class SqlPosts(SqlRepository[Post], PostRepository):
         self._lock_value("posts.slug", wanted)
         # A slug contains no wildcard of LIKE.
         alike = or_(posts.c.slug == wanted, posts.c.slug.like(f"{wanted}-%"))
-        return set(self._query(select(posts.c.slug).where(alike)).scalars())
+        return set(self._map.execute(select(posts.c.slug).where(alike)).scalars())
 
     def references_user(self, user_id: UUID) -> bool:
         return self._exists(posts.c.author_id == user_id)
@@ -179,7 +174,7 @@ class SqlCategories(SqlRepository[Category], CategoryRepository):
 
     def id_by_key(self, unique_key: str) -> UUID | None:
         named = select(categories.c.id).where(categories.c.unique_key == unique_key)
-        return self._query(named).scalar()
+        return self._map.execute(named).scalar()
 
 
 class SqlProducts(SqlRepository[Product], ProductRepository):
@@ -190,13 +185,15 @@ class SqlProducts(SqlRepository[Product], ProductRepository):
 
     def id_by_sku(self, sku_key: str) -> UUID | None:
         having = select(products.c.id).where(products.c.sku_key == sku_key)
-        return self._query(having).scalar()
+        return self._map.execute(having).scalar()
 
     def exists_in_category(self, category_id: UUID) -> bool:
         return self._exists(products.c.category_id == category_id)
 
     def exists_finer_than(self, digits: int) -> bool:
-        return self._exists(finer_than(products.c.price, digits, self._session.get_bind().dialect))
+        return self._exists(
+            finer_than(products.c.price, digits, self._map.session.get_bind().dialect)
+        )
 
 
 class SqlMovements(SqlRepository[Movement], MovementRepository):
@@ -218,16 +215,15 @@ class SqlDevices(SqlRepository[Device], DeviceRepository):
 
     def id_by_serial(self, serial_key: str) -> UUID | None:
         theirs = select(devices.c.id).where(devices.c.serial_key == serial_key)
-        return self._query(theirs).scalar()
+        return self._map.execute(theirs).scalar()
 
     def record_heartbeat(
         self, id: UUID, key_digest: str, at: datetime, report: Report
     ) -> Status | None:
         # No other change in the transaction depends on it, so it bypasses the flush. Heartbeats are
         # frequent, so it also bypasses the ORM.
-        if (Device, id) in self._work.pending:
-            raise FlushRequired
-        connection = self._session.connection()
+        self._map.require_flushed((Device, id))
+        connection = self._map.session.connection()
         whose = {"whose": id, "by": key_digest}
         noted = {**whose, "last_seen_at": at, **report}
         status: Status | None = connection.execute(_beat(tuple(report)), noted).scalar()
@@ -244,3 +240,18 @@ def _beat(reported: tuple[str, ...]) -> ReturningUpdate[Any]:
     values: dict[str, Any] = {name: bindparam(name) for name in ("last_seen_at", *reported)}
     in_service = devices.c.status != Status.RETIRED
     return update(devices).where(*_own, in_service).values(values).returning(devices.c.status)
+
+
+REPOSITORIES: Mapping[str, type[SqlRepository[Any]]] = {
+    "tasks": SqlTasks,
+    "users": SqlUsers,
+    "tokens": SqlTokens,
+    "login_throttles": SqlLoginThrottles,
+    "idempotency_records": SqlIdempotencyRecords,
+    "posts": SqlPosts,
+    "categories": SqlCategories,
+    "products": SqlProducts,
+    "movements": SqlMovements,
+    "devices": SqlDevices,
+}
+"""The repository of each attribute of a unit of work."""

@@ -1,31 +1,18 @@
 """The unit of work over a SQLAlchemy session."""
 
-from collections.abc import Collection
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 import adapters.sql.schema.mapping  # noqa: F401  (makes the mapping)
 from adapters.ids import new_id
 from adapters.sql.database import SqlDatabase
-from adapters.sql.fast.bulk_flush import write
-from adapters.sql.fast.working_set import WorkingSet
-from adapters.sql.repositories import (
-    SqlCategories,
-    SqlDevices,
-    SqlIdempotencyRecords,
-    SqlLoginThrottles,
-    SqlMovements,
-    SqlPosts,
-    SqlProducts,
-    SqlTasks,
-    SqlTokens,
-    SqlUsers,
-)
-from adapters.sql.repository import SqlRepository
-from domain.base import Entity, Event
+from adapters.sql.identity_map import IdentityMap
+from adapters.sql.repositories import REPOSITORIES
+from domain.base import Event
 from domain.users import User
 from service_layer.unit_of_work import UnitOfWork
 
@@ -33,29 +20,26 @@ from service_layer.unit_of_work import UnitOfWork
 class SqlUnitOfWork(UnitOfWork):
     """A database transaction."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: SqlDatabase, *, for_update: bool = False) -> None:
         self._database = database
+        self._for_update = for_update
         self._committing = False
 
     def __enter__(self) -> Self:
         self._database.begin()
-        # No autoflush: the identity map finds added aggregates before they are written. No expiry:
-        # an aggregate stays readable after its transaction.
-        engine = self._database.engine if self.patient else self._database.short_lock_timeout_engine
-        self._session = Session(engine, autoflush=False, expire_on_commit=False)
-        self._work = work = WorkingSet(self._session, self.shared, self.for_update)
-        self.tasks = tasks = SqlTasks(work)
-        self.users = SqlUsers(work)
-        self.tokens = SqlTokens(work)
-        self.login_throttles = SqlLoginThrottles(work)
-        self.idempotency_records = SqlIdempotencyRecords(work)
-        self.posts = posts = SqlPosts(work)
-        self.categories = SqlCategories(work)
-        self.products = products = SqlProducts(work)
-        self.movements = SqlMovements(work)
-        self.devices = devices = SqlDevices(work)
-        self._prefetchable: tuple[SqlRepository[Any], ...] = (tasks, posts, products, devices)
+        # No autoflush: a flush increments versions, so there is one at the end of a use case. No
+        # expiry: an aggregate stays readable after its transaction.
+        self._session = Session(self._engine(), autoflush=False, expire_on_commit=False)
+        self._map = self._make_map(self._session)
+        for name, repository in REPOSITORIES.items():
+            setattr(self, name, repository(self._map))
         return self
+
+    def _engine(self) -> Engine:
+        return self._database.engine
+
+    def _make_map(self, session: Session) -> IdentityMap:
+        return IdentityMap(session, for_update=self._for_update)
 
     def __exit__(
         self,
@@ -75,26 +59,17 @@ class SqlUnitOfWork(UnitOfWork):
         return new_id()
 
     def collect_events(self) -> list[Event]:
-        return [event for entity in self._work.loaded.values() for event in entity.collect_events()]
-
-    def prefetch(self, keys: Collection[tuple[type[Entity], UUID]]) -> None:
-        ids: dict[type[Entity], set[UUID]] = {}
-        for entity, id in keys:
-            ids.setdefault(entity, set()).add(id)
-        for repository in self._prefetchable:
-            if len(some := ids.get(repository.entity, ())) > 1:
-                repository.prefetch(some)
+        return [event for entity in self._map.loaded.values() for event in entity.collect_events()]
 
     def flush(self) -> None:
-        if User in write(self._session, self._database.writer):
+        deletes_user = any(isinstance(entity, User) for entity in self._session.deleted)
+        self._flush_session()
+        if deletes_user:
             self._database.erase_deleted_users(self._session.connection())
-        self._work.reset()
+        self._map.clear()
 
-    def defer(self) -> None:
-        self._work.defer()
-
-    def discard(self) -> None:
-        self._work.discard()
+    def _flush_session(self) -> None:
+        self._session.flush()
 
     def commit(self) -> None:
         self.flush()

@@ -2,28 +2,35 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
-from domain.base import Entity
+from domain.base import Event
 from service_layer.errors import UNKNOWN_OUTCOME, DatabaseUnavailable, QueueFull
+from service_layer.group_commit.unit_of_work import Key
 from service_layer.idempotency import idempotently
 from service_layer.prefetch import prefetched_by
 from service_layer.unit_of_work import UnitOfWork
-
-Key = tuple[type[Entity], UUID]
-"""The type and the id of an aggregate."""
 
 
 class Job:
     """A use case in the runner's queue, with the future of its caller."""
 
-    def __init__(self, work: Callable[[UnitOfWork], Any], keys: tuple[Key, ...]) -> None:
+    def __init__(
+        self,
+        work: Callable[[UnitOfWork], tuple[Any, list[Event]]],
+        keys: tuple[Key, ...],
+        timeout: float,
+    ) -> None:
         self.work = work
         self.keys = keys
         """The aggregates to prefetch."""
+        self.offloaded = False
+        """Whether a thread other than the writer resolves the job."""
+        self._timeout = timeout
+        self.deadline = time.monotonic() + timeout
         self.loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Any] = self.loop.create_future()
         # A token that only one side can pop: the writer to run the job, or the caller's timeout.
@@ -62,14 +69,14 @@ class Job:
             self.loop.call_soon_threadsafe(turn, turns)
             over.wait(longest)
 
-    async def wait(self, timeout: float) -> Any:
-        """Wait for the result, up to a timeout in seconds. Cancellation does not cancel the job.
+    async def wait(self) -> Any:
+        """Wait for the result, up to the timeout. Cancellation does not cancel the job.
 
         Raises:
             QueueFull: when the job is still unclaimed at the timeout; it will not run.
             DatabaseUnavailable: when it is running at the timeout; it will not be retried.
         """
-        timer = self.loop.call_later(timeout, self._time_out)
+        timer = self.loop.call_later(self._timeout, self._time_out)
         try:
             return await self._outcome
         finally:

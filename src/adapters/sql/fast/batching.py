@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, any_, bindparam
@@ -150,14 +151,14 @@ class BatchedLookup(Lookup):
 
     def __init__(self, database: SqlDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
         super().__init__(database, rows, key)
-        keys = bindparam("keys", type_=ARRAY(key.type))
-        self._statement = Statement(self._rows.where(key == any_(keys)), database.dialect)
         self._batcher: Batcher[tuple[Any, ...], Mapping[Any, Row]] = Batcher(
             lambda given, keys: super(BatchedLookup, self).rows(keys, dict(given))
         )
 
-    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
-        return self._statement, {"keys": list(keys), **given}
+    @cached_property
+    def _statement(self) -> Statement:
+        keys = bindparam("keys", type_=ARRAY(self._key.type))
+        return self._database.statement(self._rows.where(self._key == any_(keys)))
 
-    def rows(self, keys: Collection[Any], given: Values) -> Coroutine[Any, Any, Mapping[Any, Row]]:
-        return self._batcher(tuple(given.items()), keys)
+    def rows(self, keys: Collection[Any], values: Values) -> Coroutine[Any, Any, Mapping[Any, Row]]:
+        return self._batcher(tuple(values.items()), keys)

@@ -20,10 +20,8 @@ from service_layer.errors import ConcurrencyConflict
 _by_id = attrgetter("id")
 
 
-def write(session: Session, to: BulkWriter) -> set[type[Entity]]:
+def write(session: Session, to: BulkWriter) -> None:
     """Flush the session's changes and detach all aggregates.
-
-    Return the types of the deleted aggregates.
 
     Rows are written in the order of their ids. Two transactions that change the same rows then
     usually wait for each other instead of deadlocking. The database or the writer's lock timeout
@@ -37,13 +35,11 @@ def write(session: Session, to: BulkWriter) -> set[type[Entity]]:
     for kind in sorted(kinds, key=lambda kind: TABLES[kind].name):
         _insert(session, to, TABLES[kind], _of(kind, added))
         _update(session, to, TABLES[kind], _of(kind, changed))
-    deleted = {type(entity) for entity in session.deleted}
-    if deleted:
+    if session.deleted:
         for entity in (*added, *changed):
             session.expunge(entity)
         session.flush()
     session.expunge_all()
-    return deleted
 
 
 def _of(kind: type[Entity], entities: Iterable[Any]) -> list[Any]:

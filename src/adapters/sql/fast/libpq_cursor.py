@@ -20,7 +20,7 @@ from adapters.sql.fast.prepared import LOST, MAX_PREPARED, check_result, to_posi
 _NOTHING: dict[str, Any] = {}
 
 
-class WritingConnection(psycopg.Connection[Any]):
+class LibpqConnection(psycopg.Connection[Any]):
     """A psycopg connection whose default cursors run prepared statements only."""
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,7 +55,7 @@ class WritingConnection(psycopg.Connection[Any]):
 class _Statements:
     """A connection's prepared statements, each prepared on first use."""
 
-    def __init__(self, connection: WritingConnection) -> None:
+    def __init__(self, connection: LibpqConnection) -> None:
         self.connection = connection
         self.convert = Transformer(connection)
         self._libpq = connection.pgconn

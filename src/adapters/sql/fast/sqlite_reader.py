@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from adapters.sql.database import STATEMENT_TIMEOUT, Row, Statement, Values
+from adapters.sql.database import STATEMENT_TIMEOUT, Row, Values
+from adapters.sql.fast.database import CompiledStatement
 from adapters.sql.sqlite.driver import sqlite3
 from adapters.sql.sqlite.errors import translate_error
 from adapters.sql.statement_log import log_statement
@@ -51,7 +52,7 @@ class Reader:
                 # No data is lost. The next read opens a new connection and reports its errors.
                 self._close()
 
-    def fetch(self, statement: Statement, values: Values) -> list[Row]:
+    def fetch(self, statement: CompiledStatement, values: Values) -> list[Row]:
         return [statement.row(row) for row in self.read(statement.sql, values)]
 
     def read(self, sql: str, values: Values) -> list[Row]:

@@ -1,90 +1,118 @@
-"""Working set (identity map): the aggregates of a unit of work, per use case."""
+"""Working set: the identity map of a batch, in which each use case gets its own objects."""
 
-from dataclasses import dataclass, field
-from uuid import UUID
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
+from sqlalchemy import Executable, Result, Select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 
+from adapters.sql.identity_map import IdentityMap, Key, key_of
 from domain.base import Entity
-from service_layer.errors import FlushRequired
-
-Key = tuple[type[Entity], UUID]
+from service_layer.group_commit.unit_of_work import FlushRequired
 
 
-def key_of(entity: Entity) -> Key:
-    """Return the identity of an aggregate: its type and id.
+class WorkingSet(IdentityMap):
+    """The identity map of a transaction that several use cases share, one after another."""
 
-    The type is part of it, because ids come from clients, which may send an id of another type.
-    """
-    return type(entity), entity.id
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.previous: dict[Key, Entity] = {}
+        """Aggregates of earlier use cases, which their callers may still reference."""
+        self.pending: set[Key] = set()
+        """Keys of changes by earlier use cases that are not flushed yet."""
+        self.prefetched: dict[Key, Entity] = {}
+        self.existing: set[Key] = set()
+        """Keys of stored aggregates that were found to exist."""
 
+    def get(self, key: Key) -> Entity | None:
+        entity = self.loaded.get(key)
+        if entity is None:
+            self._evict(key)
+            entity = self.prefetched.pop(key, None)
+            if entity is not None:
+                self.put(entity)
+        return entity
 
-@dataclass(eq=False)
-class WorkingSet:
-    """The identity map that the repositories of a unit of work share.
+    def exists(self, key: Key) -> bool:
+        if key not in self.loaded and key not in self.removed:
+            self.require_flushed(key)
+        if key in self.existing and key not in self.removed:
+            return True
+        exists = super().exists(key)
+        if exists and key not in self.added:
+            self.existing.add(key)
+        return exists
 
-    In a group commit, several use cases share one transaction. Each of them gets its own objects.
-    """
-
-    session: Session
-    shared: bool = False
-    """Whether the use cases can be retried, each in its own transaction (group commit)."""
-    for_update: bool = False
-    """Whether rows loaded for a change are locked; see `UnitOfWork.for_update`."""
-    loaded: dict[Key, Entity] = field(default_factory=dict)
-    """Aggregates that the current use case has found or added."""
-    added: set[Key] = field(default_factory=set)
-    removed: set[Key] = field(default_factory=set)
-    previous: dict[Key, Entity] = field(default_factory=dict)
-    """Aggregates of earlier use cases in this transaction, which may still reference them."""
-    pending: set[Key] = field(default_factory=set)
-    """Keys of changes by earlier use cases that are not flushed yet."""
-    prefetched: dict[Key, Entity] = field(default_factory=dict)
-
-    def evict(self, key: Key) -> None:
-        """Detach an aggregate of an earlier use case, so that the current one loads its own object.
+    def require_flushed(self, key: Key) -> None:
+        """Require that an aggregate has no deferred changes.
 
         Raises:
-            FlushRequired: when the aggregate has changes that are not flushed yet.
+            FlushRequired: when it has.
         """
         if key in self.pending:
             raise FlushRequired
-        before = self.previous.pop(key, None)
-        if before is not None and before in self.session:
-            self.session.expunge(before)
 
-    def evict_all(self) -> None:
+    def load_where(self, statement: Select[Any]) -> list[Any]:
         """Detach all aggregates of earlier use cases and all prefetched ones, to read fresh state.
 
         Raises:
-            FlushRequired: when one of them has changes that are not flushed yet.
+            FlushRequired: when there are deferred changes.
         """
         for key in list(self.previous):
-            self.evict(key)
+            self._evict(key)
         for entity in self.prefetched.values():
             self.session.expunge(entity)
         self.prefetched = {}
+        return super().load_where(statement)
 
-    def defer(self) -> None:
-        """End the current use case and leave its changes to a later flush."""
-        for key, entity in self.loaded.items():
-            if key in self.added or key in self.removed or instance_state(entity).modified:
-                self.pending.add(key)
-        self.previous.update(self.loaded)
-        self._begin()
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Result[Any]:
+        """Run a statement.
 
-    def discard(self) -> None:
-        """End the current use case and discard its changes."""
-        for entity in self.loaded.values():
-            if entity in self.session:
-                self.session.expunge(entity)
-        self._begin()
+        Raises:
+            FlushRequired: when there are deferred changes, which it would miss.
+        """
+        if self.pending:
+            raise FlushRequired
+        return super().execute(statement, parameters)
 
-    def reset(self) -> None:
-        """End the current use case after a flush, when the session is empty."""
-        self.previous, self.pending, self.prefetched = {}, set(), {}
-        self._begin()
+    def prefetch(self, entity: Any, ids: Collection[Any], *, lock: bool) -> None:
+        """Prefetch aggregates by their ids, with one statement."""
+        self.prefetched.update((key_of(one), one) for one in self.load(entity, ids, lock=lock))
 
-    def _begin(self) -> None:
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Detach a use case's aggregates at its end; keep its changes unless it raises an error."""
+        try:
+            yield
+        except BaseException:
+            for entity in self.loaded.values():
+                if entity in self.session:
+                    self.session.expunge(entity)
+            raise
+        else:
+            for key, entity in self.loaded.items():
+                if key in self.added or key in self.removed or instance_state(entity).modified:
+                    self.pending.add(key)
+            self.previous.update(self.loaded)
+        finally:
+            self.loaded, self.added, self.removed = {}, set(), set()
+
+    def clear(self) -> None:
+        """Detach all aggregates after a flush, which emptied the session."""
         self.loaded, self.added, self.removed = {}, set(), set()
+        self.previous, self.pending, self.prefetched, self.existing = {}, set(), {}, set()
+
+    def _evict(self, key: Key) -> None:
+        """Detach an aggregate of an earlier use case, so that the current one loads its own object.
+
+        Raises:
+            FlushRequired: when the aggregate has deferred changes.
+        """
+        self.require_flushed(key)
+        before = self.previous.pop(key, None)
+        if before is not None and before in self.session:
+            self.session.expunge(before)

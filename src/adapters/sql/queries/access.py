@@ -49,7 +49,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
             tokens.c.id == bindparam("id", type_=Uuid()),
             tokens.c.user_id == bindparam("user_id", type_=Uuid()),
         )
-        self._owned = Statement(owned, database.dialect)
+        self._owned = database.statement(owned)
 
     def view(self, row: Row) -> TokenView:
         return holding(TokenView, self.row_to_dict(row))
@@ -77,9 +77,7 @@ class SqlAccessQueries(AccessQueries):
         known = select(users.c.id, users.c.password_hash, users.c.is_active)
         self._grant = database.lookup(grant.where(users.c.is_active), tokens.c.digest)
         self._by_username, self._by_email, self._by_id = (
-            Statement(
-                known.where(column == bindparam("known_by", type_=column_type)), database.dialect
-            )
+            database.statement(known.where(column == bindparam("known_by", type_=column_type)))
             for column, column_type in (
                 (users.c.username_key, Text()),
                 (users.c.email, Text()),
@@ -87,9 +85,9 @@ class SqlAccessQueries(AccessQueries):
             )
         )
         setup = select(tokens.c.id).where(tokens.c.purpose == Purpose.SETUP).limit(1)
-        self._setup = Statement(setup, database.dialect)
+        self._setup = database.statement(setup)
         by_digest = setup.where(tokens.c.digest == bindparam("digest", type_=Text()))
-        self._setup_by_digest = Statement(by_digest, database.dialect)
+        self._setup_by_digest = database.statement(by_digest)
         self._failures = database.lookup(select(attempts.c.failed_at), attempts.c.id)
 
     async def grant(self, digest: str) -> Grant | None:

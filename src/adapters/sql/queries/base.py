@@ -66,8 +66,8 @@ class SqlQueries(Queries[V, F]):
         self._one = database.lookup(self.columns, self.id)
         self._list = database.coalesced(self._fetch_page)
         self._page = lru_cache(maxsize=512)(self._page_statement)
-        # Repeated page requests mostly return the same rows, so the last page's views are reused.
-        self._last_page: tuple[Any, Page[V]] = None, Page(items=[])
+        # Repeated page requests mostly return the same rows.
+        self._build_page = database.reuse_last(self._to_page)
 
     async def get(self, id: UUID, now: datetime) -> V | None:
         row = await self._one.row(id, self.row_parameters(now))
@@ -83,23 +83,16 @@ class SqlQueries(Queries[V, F]):
         values = {**self.values(filter, filters), **page_values(page_request)}
         short = not (filters.keys() - self.index_prefix or shape.skips or shape.counts)
         rows = await self._database.fetch(self._page(shape), values, short=short)
-        made_of = shape, page_request.limit, rows
-        if self._last_page[0] != made_of:
-            self._last_page = made_of, self._to_page(page_request, rows)
-        return self._last_page[1]
+        return self._build_page(shape, page_request.limit, rows)
 
-    def _to_page(self, page_request: PageRequest, rows: Sequence[Row]) -> Page[V]:
+    def _to_page(self, shape: QueryShape, limit: int, rows: Sequence[Row]) -> Page[V]:
         """Build the page; a row beyond the limit means that another page follows."""
         total = None
-        if page_request.count:
+        if shape.counts:
             total = rows[0][0]
             rows = [row[1:] for row in rows if row[1] is not None]
-        items = [self.view(row) for row in rows[: page_request.limit]]
-        last = (
-            (rows[page_request.limit - 1][-1], items[-1].id)
-            if len(rows) > page_request.limit
-            else None
-        )
+        items = [self.view(row) for row in rows[:limit]]
+        last = (rows[limit - 1][-1], items[-1].id) if len(rows) > limit else None
         return Page(items=items, next_key=last, total=total)
 
     def filters(self, filter: F) -> dict[str, Any]:
@@ -121,11 +114,10 @@ class SqlQueries(Queries[V, F]):
         return SearchMode.of(None if q is None else search_fold(q))
 
     def _page_statement(self, shape: QueryShape) -> Statement:
-        dialect = self._database.dialect
         found = None
         if self.search_table is not None:
-            found = candidates(self.search_table, dialect.name, shape.searches)
+            found = candidates(self.search_table, self._database.dialect_name, shape.searches)
         sort = self.sorts[shape.sort]
         page = page_select(self.columns, self.id, sort, shape, self.conditions, found)
         depends = any(name in self.text_filters for name, _ in shape.filters)
-        return Statement(page, dialect, value_sensitive=depends)
+        return self._database.statement(page, value_sensitive=depends)

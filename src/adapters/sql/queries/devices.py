@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import type_coerce as coerced
 
-from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.queries.base import SqlQueries
 from adapters.sql.queries.listing import SortColumn
 from adapters.sql.schema.search import contains
@@ -84,7 +84,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         super().__init__(database)
         self._key = database.lookup(select(devices.c.key_digest), devices.c.id)
         counts = select(*(func.count(case((holds, 1))) for holds in _PRESENCE.values()))
-        self._counts = Statement(counts.where(devices.c.status == Status.ACTIVE), database.dialect)
+        self._counts = database.statement(counts.where(devices.c.status == Status.ACTIVE))
 
     def filter_parameters(self, filter: DeviceFilter) -> dict[str, Any]:
         return {"now": filter.now}

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, Uuid, bindparam, select
 
-from adapters.sql.database import Row, SqlDatabase, Statement
+from adapters.sql.database import Row, SqlDatabase
 from adapters.sql.queries.base import SqlQueries
 from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
@@ -47,7 +47,7 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
             .order_by(movements.c.created_at.desc(), movements.c.id.desc())
             .limit(bindparam("most", type_=Integer()))
         )
-        self._latest = Statement(latest, database.dialect)
+        self._latest = database.statement(latest)
 
     async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
         given = {"product_id": product_id, "most": limit}

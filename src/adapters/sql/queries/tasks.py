@@ -126,7 +126,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             func.count(case((_overdue, 1))),
         ).where(*(self.conditions[name](value) for name, value in filters))
         depends = any(name in self.text_filters for name, _ in filters)
-        return Statement(counts, self._database.dialect, value_sensitive=depends)
+        return self._database.statement(counts, value_sensitive=depends)
 
     async def completed_per_week(self, now: datetime, weeks: int) -> tuple[WeekCount, ...]:
         bounds = weeks_until(now, weeks)
@@ -147,4 +147,4 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
             .scalar_subquery()
             for begin, end in pairwise(begins)
         )
-        return Statement(select(*counts), self._database.dialect)
+        return self._database.statement(select(*counts))

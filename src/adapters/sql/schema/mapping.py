@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.orm import class_mapper, registry
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.orm import Mapper, registry
 
 from adapters.sql.schema.tables import (
     attempts,
@@ -47,19 +47,16 @@ def _map(entity: type[Entity], table: Table, derived: tuple[str, ...] = ()) -> N
         exclude_properties=[column.key for column in table.c if column.computed is not None],
         properties={f"_{name}": table.c[name] for name in derived},
     )
-    # SQLAlchemy's generated constructor keeps the dataclass's signature and calls `original_init`.
-    assert not hasattr(entity, "__post_init__")
-    class_mapper(entity, configure=False).class_manager.original_init = _hold
     TABLES[entity], DERIVED[entity] = table, derived
+    if derived:
+        event.listen(entity, "before_insert", _derive)
+        event.listen(entity, "before_update", _derive)
 
 
-def _hold(entity: Entity, **members: Any) -> None:
-    """Set all attributes of a new aggregate at once.
-
-    The dataclass's own `__init__` sets them one by one, and SQLAlchemy tracks each assignment,
-    which a new object does not need.
-    """
-    vars(entity).update(members)
+def _derive(mapper: Mapper[Any], connection: Connection, entity: Any) -> None:
+    """Set the stored values of derived properties before a flush."""
+    for name in DERIVED[type(entity)]:
+        setattr(entity, f"_{name}", getattr(entity, name))
 
 
 _map(Task, tasks, derived=("title_key", "search_text"))

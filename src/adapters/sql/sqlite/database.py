@@ -2,41 +2,28 @@
 
 import asyncio
 import logging
+import math
 import threading
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import lru_cache
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
-from weakref import WeakSet
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    bindparam,
-    create_engine,
-    event,
-    or_,
-    select,
-)
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from adapters import private_files
 from adapters.sql.database import (
+    READERS,
     STATEMENT_TIMEOUT,
-    Lookup,
     Row,
-    Selected,
     SqlDatabase,
     Statement,
     Values,
     schema_of,
 )
 from adapters.sql.errors import BUSY
-from adapters.sql.fast.sqlite_reader import Reader, ReadTimedOut
 from adapters.sql.sqlite.driver import sqlite3
 from adapters.sql.sqlite.errors import translate_error
 from adapters.sql.statement_log import log_statements_of
@@ -44,9 +31,6 @@ from service_layer.errors import Contention, DatabaseUnavailable
 from service_layer.ports import Schema
 
 log = logging.getLogger("atelier.database")
-
-G = TypeVar("G", bound=Hashable)
-R = TypeVar("R")
 
 PRAGMAS = (
     # Readers and the writer do not block each other.
@@ -59,13 +43,8 @@ PRAGMAS = (
     f"PRAGMA busy_timeout = {int(STATEMENT_TIMEOUT * 1000)}",
 )
 
-LOOP_BUDGET = 0.005
-"""Seconds for which a read may block the event loop; a longer read moves to a thread."""
-
 ERASURE_SECONDS = 0.2
 """Seconds that the writer waits for readers when it truncates the write-ahead log."""
-
-UNKNOWN = object()
 
 GONE = "The database file is gone; nothing is written until it is back."
 REPLACED = "The database file was replaced by another; the service now turns to that one."
@@ -96,18 +75,7 @@ def make_engine(path: Path, mode: str) -> Engine:
     A transaction that reads first and writes later fails if another one has written in between. The
     busy timeout does not help then. `BEGIN IMMEDIATE` waits for the lock instead.
     """
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: connect(path, mode),
-        module=sqlite3,
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
-        pool_timeout=STATEMENT_TIMEOUT,
-        # Errors are logged, and parameter values must not be.
-        hide_parameters=True,
-    )
-    log_statements_of(engine)
+    engine = _create_engine(lambda: connect(path, mode), connections=1)
 
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Any) -> None:
@@ -122,18 +90,51 @@ def make_engine(path: Path, mode: str) -> Engine:
     return engine
 
 
+def _make_read_engine(connect_reader: Callable[[], Any]) -> Engine:
+    """Create an engine for reads, each of which ends at the statement timeout."""
+    engine = _create_engine(connect_reader, connections=READERS, isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine, "connect")
+    def interrupt_at_deadline(raw: Any, record: Any) -> None:
+        record.info["end"] = math.inf
+        raw.set_progress_handler(lambda: time.monotonic() > record.info["end"], 1_000)
+
+    @event.listens_for(engine, "checkout")
+    def set_deadline(raw: Any, record: Any, proxy: Any) -> None:
+        record.info["end"] = time.monotonic() + STATEMENT_TIMEOUT
+
+    return engine
+
+
+def _create_engine(creator: Callable[[], Any], *, connections: int, **options: Any) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=creator,
+        module=sqlite3,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=STATEMENT_TIMEOUT,
+        # Errors are logged, and parameter values must not be.
+        hide_parameters=True,
+        **options,
+    )
+    log_statements_of(engine)
+    return engine
+
+
 class SqliteDatabase(SqlDatabase):
-    """One file: one writer, one connection for short reads, one for long reads in a thread.
+    """One file: one connection for writes, several for reads.
 
     The file may be deleted or replaced while the service runs. SQLite would continue to write to
     the old, unreachable file. The file's identity is therefore compared before and after each
     transaction. A commit is acknowledged only if it is in the current file.
     """
 
-    dialect = SQLiteDialect_pysqlite(paramstyle="named")
     driver_error = sqlite3.Error
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
         self.engine = make_engine(path, "rw")
         self._identity: tuple[int, int] | None = None
@@ -142,12 +143,8 @@ class SqliteDatabase(SqlDatabase):
         self._working = threading.RLock()
         # Held while the service reopens the file; no reader connects meanwhile.
         self._reopening = threading.Lock()
-        self._loop_reader = Reader(self._connect_reader, LOOP_BUDGET)
-        self._thread_reader = Reader(self._connect_reader, STATEMENT_TIMEOUT)
-        self._tick_open = False
-        self._tick_cache: dict[Any, Any] = {}
-        self._slow: WeakSet[Statement] = WeakSet()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
+        self._reads = threading.Semaphore(READERS)
+        self.read_engine = _make_read_engine(self._connect_reader)
         # Set while the write-ahead log may contain personal data of a deleted user.
         self._must_empty_log = False
 
@@ -157,7 +154,7 @@ class SqliteDatabase(SqlDatabase):
         self.engine.connect().close()
 
     async def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._threads.shutdown()
         self._close_connections()
 
     def migration_engine(self) -> Engine:
@@ -176,8 +173,6 @@ class SqliteDatabase(SqlDatabase):
             raise
 
     def end(self) -> None:
-        # End the tick, so that later reads of the same tick see the change.
-        self._tick_open = False
         try:
             if self._must_empty_log:
                 self._empty_log()
@@ -253,8 +248,7 @@ class SqliteDatabase(SqlDatabase):
         The write-ahead log lies beside the database under a fixed name. If it still contained
         changes of the old file, SQLite would apply them to the new one.
         """
-        self._loop_reader.close()
-        self._thread_reader.close()
+        self._close_readers()
         if self._pool.checkedin():
             try:
                 with self.engine.connect() as connection:
@@ -264,6 +258,20 @@ class SqliteDatabase(SqlDatabase):
                 if self.to_service_error(error, may_be_committed=False) is None:
                     raise
         self.engine.dispose()
+
+    def _close_readers(self) -> None:
+        """Close the connections for reads, after the reads in progress."""
+        with self._no_reads():
+            self.read_engine.dispose()
+
+    @contextmanager
+    def _no_reads(self) -> Iterator[None]:
+        for _ in range(READERS):
+            self._reads.acquire()
+        try:
+            yield
+        finally:
+            self._reads.release(READERS)
 
     def _connect_reader(self) -> Any:
         if not self._reopening.acquire(blocking=False):
@@ -277,59 +285,10 @@ class SqliteDatabase(SqlDatabase):
         finally:
             self._reopening.release()
 
-    async def fetch(self, statement: Statement, given: Values, *, short: bool) -> list[Row]:
-        values = statement.values(given)
-        # A statement that was slow once is assumed to be slow again, unless an index is known to
-        # serve it. A search never runs on the loop: FTS5 does not call the progress handler during
-        # a match.
-        if short or not (statement.value_sensitive or statement in self._slow):
-            try:
-                self.tick_cache()
-                return self._loop_reader.fetch(statement, values)
-            except ReadTimedOut:
-                self._slow.add(statement)
-                log.info("slow read moved to thread", extra={"sql": statement.sql})
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._read_in_thread, statement, values
-        )
-
-    def tick_cache(self) -> dict[Any, Any]:
-        """Return the cache of reads in the current event-loop tick.
-
-        A callback of this tick was scheduled before the tick's first read. That read therefore sees
-        every change acknowledged by then. Later callbacks run in the next tick. The file's identity
-        and snapshot are thus checked once per tick.
-        """
-        if not self._tick_open:
-            self.check()
-            asyncio.get_running_loop().call_soon(self._end_tick)
-            self._tick_open = True
-            # A late result of an earlier tick goes into a discarded dictionary.
-            self._tick_cache = {}
-            self._loop_reader.begin()
-        return self._tick_cache
-
-    def _end_tick(self) -> None:
-        self._tick_open = False
-        self._loop_reader.end()
-
-    def _read_in_thread(self, statement: Statement, values: Values) -> list[Row]:
+    def _read(self, statement: Statement, values: Values) -> Sequence[Row]:
         self.check()
-        return self._thread_reader.fetch(statement, values)
-
-    def lookup(self, rows: Selected, key: ColumnElement[Any]) -> Lookup:
-        return _DirectLookup(self, rows, key)
-
-    def coalesced(self, ask: Callable[[G], Awaitable[R]]) -> Callable[[G], Awaitable[R]]:
-        async def answer(asked: G) -> R:
-            answers = self.tick_cache()
-            found: Any = answers.get((ask, asked), UNKNOWN)
-            if found is UNKNOWN:
-                found = answers[ask, asked] = await ask(asked)
-            answer: R = found
-            return answer
-
-        return answer
+        with self._reads:
+            return super()._read(statement, values)
 
     async def schema(self) -> Schema:
         return await asyncio.get_running_loop().run_in_executor(None, self._checked_schema)
@@ -365,42 +324,3 @@ class SqliteDatabase(SqlDatabase):
         pool = self.engine.pool
         assert isinstance(pool, QueuePool)
         return pool
-
-
-class _DirectLookup(Lookup):
-    """Look up rows by keys with one statement per request, which takes microseconds."""
-
-    def __init__(self, database: SqliteDatabase, rows: Selected, key: ColumnElement[Any]) -> None:
-        super().__init__(database, rows, key)
-        self._turns = database
-        self._several = database.coalesced(self._look_up)
-        # After ANALYZE, SQLite plans again for each bound value of an indexed column, which takes
-        # longer than the lookup. A subquery hides the value from the planner.
-        one = rows.where(key == select(bindparam("key", type_=key.type)).scalar_subquery())
-        self._one = Statement(one, database.dialect)
-        self._statement = lru_cache(maxsize=8)(self._statement_for)
-
-    async def row(self, key: Any, given: Values) -> Row | None:
-        answers = self._turns.tick_cache()
-        asked = (self, key, *given.values())
-        found: Any = answers.get(asked, UNKNOWN)
-        if found is UNKNOWN:
-            rows = await self._database.fetch(self._one, {"key": key, **given}, short=True)
-            found = answers[asked] = rows[0] if rows else None
-        row: Row | None = found
-        return row
-
-    async def rows(self, keys: Collection[Any], given: Values) -> Mapping[Any, Row]:
-        return await self._several((frozenset(keys), tuple(given.items())))
-
-    async def _look_up(self, asked: tuple[frozenset[Any], Sequence[Any]]) -> Mapping[Any, Row]:
-        return await super().rows(asked[0], dict(asked[1]))
-
-    def statement_for(self, keys: Collection[Any], given: Values) -> tuple[Statement, Values]:
-        numbered = {f"key_{place}": key for place, key in enumerate(keys)}
-        return self._statement(len(keys)), {**numbered, **given}
-
-    def _statement_for(self, number: int) -> Statement:
-        keys = (bindparam(f"key_{place}", type_=self._key.type) for place in range(number))
-        some = self._rows.where(or_(*(self._key == key for key in keys)))
-        return Statement(some, self._database.dialect)
