@@ -17,12 +17,15 @@ from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from commands import make_database
+from entrypoints.server.protocol import FastProtocol as HttpProtocol
 from entrypoints.web.middleware import REQUEST_ID
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
+
+__all__ = ["Container", "HttpProtocol", "application"]
 
 
 class Container(containers.DeclarativeContainer):

@@ -33,6 +33,7 @@ from entrypoints.server.route_table import RouteTable
 from entrypoints.web import process_memory
 from entrypoints.web.cors import cors
 from entrypoints.web.dependencies import Ports
+from entrypoints.web.fair_scheduler import FairScheduler
 from entrypoints.web.middleware import RequestMiddleware
 from entrypoints.web.openapi import describe
 from entrypoints.web.origins import Origin
@@ -41,7 +42,6 @@ from entrypoints.web.prices import CURRENCY
 from entrypoints.web.problems import ApiProblem
 from entrypoints.web.proxies import TrustedProxies
 from entrypoints.web.route import ApiRoute
-from entrypoints.web.turns import FairScheduler
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
 # The route table finds API routes; all other requests try the routes in this order.
