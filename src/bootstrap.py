@@ -17,7 +17,9 @@ from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from commands import make_database
+from entrypoints.app import make_app
 from entrypoints.server.protocol import FastProtocol as HttpProtocol
+from entrypoints.server.route_table import RouteTable
 from entrypoints.web.middleware import REQUEST_ID
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
@@ -25,7 +27,7 @@ from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
 
-__all__ = ["Container", "HttpProtocol", "application"]
+__all__ = ["Container", "HttpProtocol", "RouteTable", "application"]
 
 
 class Container(containers.DeclarativeContainer):
@@ -62,9 +64,6 @@ class Container(containers.DeclarativeContainer):
 
 def application(container: Container | None = None) -> FastAPI:
     """Return the ASGI application; each worker process creates one."""
-    # Imported here, because other commands do not need it and it takes half of the loading time.
-    from entrypoints.app import make_app
-
     container = container or Container()
     settings = container.settings()
     logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
@@ -76,4 +75,5 @@ def application(container: Container | None = None) -> FastAPI:
         cors_origins=settings.cors_origins,
         origin=settings.origin,
         trusted_proxies=settings.trusted_proxies,
+        route_table=RouteTable,
     )

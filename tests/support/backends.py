@@ -40,7 +40,7 @@ from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.sqlite.database import SqliteDatabase
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from bootstrap import Container
+from bootstrap import Container, RouteTable
 from entrypoints.app import make_app
 from service_layer.queries.access import AccessQueries, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
@@ -186,7 +186,7 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
     container.pictures.override(providers.Singleton(MemoryImageStore))
     container.markdown.override(providers.Object(MARKDOWN))
-    return make_app(container, **options)
+    return make_app(container, **{"route_table": RouteTable, **options})
 
 
 @contextmanager
