@@ -24,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 from fastapi import Request  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
+from bootstrap import HttpProtocol  # noqa: E402
 from domain.errors import DomainError  # noqa: E402
 from entrypoints.api.access import SignIn  # noqa: E402
 from entrypoints.api.devices import Heartbeat  # noqa: E402
@@ -31,7 +32,6 @@ from entrypoints.api.posts import NewPost  # noqa: E402
 from entrypoints.api.products import NewProduct  # noqa: E402
 from entrypoints.api.tasks import NewTask, TaskParameters  # noqa: E402
 from entrypoints.pages import sessions, uploads  # noqa: E402
-from entrypoints.server.protocol import Protocol  # noqa: E402
 from entrypoints.web import etags, pagination  # noqa: E402
 from entrypoints.web.body import (  # noqa: E402
     parse,
@@ -280,7 +280,7 @@ def connection(sent: bytes) -> None:
     """Feed the HTTP protocol with input, in pieces as large as a socket read."""
     app = answering(200, of_length(5), b"Hello", reads=True)
     size = 64 * 1024
-    exchange(Protocol, app, *(sent[at : at + size] for at in range(0, len(sent), size)))
+    exchange(HttpProtocol, app, *(sent[at : at + size] for at in range(0, len(sent), size)))
 
 
 def inputs() -> Iterator[tuple[str, str, Parse, Make, int]]:

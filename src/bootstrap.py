@@ -22,7 +22,11 @@ from adapters.sql.queries.tasks import SqlTaskQueries
 from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from commands import database_at
+from entrypoints.app import RouteTableFactory, make_app
+from entrypoints.server.protocol import FastProtocol
+from entrypoints.server.route_table import RouteTable
 from entrypoints.web.middleware import REQUEST_ID
+from entrypoints.web.protocol import Protocol
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.group_commit.runner import GroupCommitRunner
@@ -42,6 +46,7 @@ class Container(containers.DeclarativeContainer):
     database = providers.Singleton(database_at, settings.provided.database_place)
     unit_of_work = providers.Factory(SqlUnitOfWork, database)
     runner = providers.Singleton(Runner, unit_of_work.provider)
+    route_table: providers.Object[RouteTableFactory | None] = providers.Object(None)
     passwords = providers.Singleton(Argon2PasswordHasher)
     pictures = providers.Singleton(FolderImageStore, settings.provided.media)
     markdown = providers.Singleton(WorkerMarkdown)
@@ -62,6 +67,42 @@ class Container(containers.DeclarativeContainer):
     password_hashing = providers.Singleton(
         PasswordHashing, access_queries, user_queries, passwords, authenticator, throttle, clock
     )
+
+
+HttpProtocol: type[Protocol] = Protocol
+"""The protocol of the server's connections, which uvicorn imports by this name."""
+
+
+def make_container() -> Container:
+    """Return the container, with the fast lane unless `ATELIER_FAST` is false."""
+    container = Container()
+    if container.settings().fast:  # fast lane
+        use_fast_lane(container)  # fast lane
+    return container
+
+
+def application(container: Container | None = None) -> FastAPI:
+    """Return the ASGI application; each worker process creates one."""
+    container = container or make_container()
+    settings = container.settings()
+    logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
+    return make_app(
+        container,
+        require_if_match=settings.require_if_match,
+        registration_open=settings.registration == "open",
+        currency=settings.currency,
+        cors_origins=settings.cors_origins,
+        origin=settings.origin,
+        trusted_proxies=settings.trusted_proxies,
+        route_table=container.route_table(),
+    )
+
+
+# The fast lane. Without its three folders, the imports from them, and the following lines, the
+# service works as well, only slower.
+
+
+HttpProtocol = FastProtocol
 
 
 def fast_database_at(place: Path | URL) -> FastDatabase:
@@ -87,25 +128,4 @@ def use_fast_lane(container: Container) -> None:
             full_batch=container.database.provided.full_batch,
         )
     )
-
-
-def application(container: Container | None = None) -> FastAPI:
-    """Return the ASGI application; each worker process creates one."""
-    # Imported here, because other commands do not need it and it takes half of the loading time.
-    from entrypoints.app import make_app
-
-    if container is None:
-        container = Container()
-        if container.settings().fast:
-            use_fast_lane(container)
-    settings = container.settings()
-    logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
-    return make_app(
-        container,
-        require_if_match=settings.require_if_match,
-        registration_open=settings.registration == "open",
-        currency=settings.currency,
-        cors_origins=settings.cors_origins,
-        origin=settings.origin,
-        trusted_proxies=settings.trusted_proxies,
-    )
+    container.route_table.override(providers.Object(RouteTable))

@@ -1,7 +1,7 @@
 """The ASGI application: routes, middleware and lifespan, assembled from the ports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.currencies import Currency
@@ -29,11 +30,11 @@ from entrypoints.api import (
 from entrypoints.pages.errors import answer, answer_http_exception, answer_refused
 from entrypoints.pages.routers import ROUTERS as PAGE_ROUTERS
 from entrypoints.pages.routes import PageRoute
-from entrypoints.server.route_table import RouteTable
 from entrypoints.web import process_memory
 from entrypoints.web.cors import cors
 from entrypoints.web.dependencies import Ports
-from entrypoints.web.middleware import RequestMiddleware
+from entrypoints.web.fair_scheduler import FairScheduler
+from entrypoints.web.middleware import RejectNewlines, RequestMiddleware
 from entrypoints.web.openapi import describe
 from entrypoints.web.origins import Origin
 from entrypoints.web.policy import POLICY, PUBLIC
@@ -41,10 +42,9 @@ from entrypoints.web.prices import CURRENCY
 from entrypoints.web.problems import ApiProblem
 from entrypoints.web.proxies import TrustedProxies
 from entrypoints.web.route import ApiRoute
-from entrypoints.web.turns import FairScheduler
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 
-# The route table finds API routes; all other requests try the routes in this order.
+# Requests try the routes in this order.
 ROUTERS = (
     *PAGE_ROUTERS,
     tasks.router,
@@ -60,6 +60,8 @@ ROUTERS = (
     health.router,
 )
 
+RouteTableFactory = Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]
+
 
 def make_app(
     ports: Ports,
@@ -70,6 +72,7 @@ def make_app(
     cors_origins: Sequence[str] = (),
     origin: Origin | None = None,
     trusted_proxies: Sequence[str] = (),
+    route_table: RouteTableFactory | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -81,6 +84,7 @@ def make_app(
         cors_origins: the origins with cross-origin access to the API.
         origin: the public origin; by default that of each request.
         trusted_proxies: addresses and networks of proxies whose forwarding headers are trusted.
+        route_table: makes the innermost middleware, which may call routes without the router.
 
     Raises:
         TypeError: when a route has no access rule.
@@ -119,34 +123,46 @@ def make_app(
         # Extend the route list: an included router would add another match per request.
         app.router.routes.extend(router.routes)
     _require_policy(app.routes)
-    proxies = [Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []
     always_tls = origin is not None and origin.is_secure
-    door = Middleware(RequestMiddleware, answer, on_error=note, always_tls=always_tls)
-    turns = Middleware(FairScheduler, exempt=("/health/live",))
-    app.wrap([*proxies, turns, door, *cors(cors_origins)])
+    app.layers = [
+        Middleware(_RequestContext, ports, app.state.currency),
+        *([Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []),
+        Middleware(FairScheduler, exempt=("/health/live",)),
+        Middleware(RequestMiddleware, answer, on_error=note, always_tls=always_tls),
+        *cors(cors_origins),
+        *([Middleware(route_table, app.routes)] if route_table else []),
+        Middleware(RejectNewlines),
+    ]
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
 
 class _Application(FastAPI):
-    """FastAPI behind custom middleware and the route table."""
+    """FastAPI with middleware around its own."""
 
-    def wrap(self, layers: Sequence[Middleware]) -> None:
-        """Wrap the application in middleware, the first one outermost."""
-        way: ASGIApp = RouteTable(super().__call__, self.routes)
-        for made, args, kwargs in reversed(layers):
-            way = made(way, *args, **kwargs)
-        self._way = way
+    layers: Sequence[Middleware] = ()
+    """The middleware, the outermost first."""
 
     def build_middleware_stack(self) -> ASGIApp:
         # Remove ServerErrorMiddleware: RequestMiddleware handles unhandled exceptions.
-        return super().build_middleware_stack().app  # type: ignore[attr-defined, no-any-return]
+        app: ASGIApp = super().build_middleware_stack().app  # type: ignore[attr-defined]
+        for make, args, kwargs in reversed(self.layers):
+            app = make(app, *args, **kwargs)
+        return app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self
-        scope["ports"] = self.state.ports
-        CURRENCY.set(self.state.currency)
-        await self._way(scope, receive, send)
+
+class _RequestContext:
+    """ASGI middleware that provides the application's ports and currency to each request."""
+
+    def __init__(self, app: ASGIApp, ports: Ports, currency: Currency) -> None:
+        self.app = app
+        self._ports = ports
+        self._currency = currency
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        scope["ports"] = self._ports
+        CURRENCY.set(self._currency)
+        return self.app(scope, receive, send)
 
 
 def _require_policy(routes: Sequence[Any]) -> None:

@@ -85,12 +85,12 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 LISTS: dict[str, type[ListParameters]] = {
-    route.name: route.query_type
+    route.name: route.reader.query_type
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, ApiRoute)
-    and isinstance(route.query_type, type)
-    and issubclass(route.query_type, ListParameters)
+    and isinstance(route.reader.query_type, type)
+    and issubclass(route.reader.query_type, ListParameters)
 }
 """The parameters of each list."""
 

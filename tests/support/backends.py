@@ -32,8 +32,6 @@ from adapters.memory.queries import (
 from adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import SqlDatabase
-from adapters.sql.fast.database import FastDatabase
-from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -44,8 +42,6 @@ from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from bootstrap import Container
 from entrypoints.app import make_app
-from service_layer.group_commit.runner import GroupCommitRunner
-from service_layer.group_commit.unit_of_work import BatchUnitOfWorkFactory
 from service_layer.queries.access import AccessQueries, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
 from service_layer.queries.devices import DeviceQueries
@@ -59,10 +55,18 @@ from service_layer.unit_of_work import UnitOfWorkFactory
 from support.clients import AppClient, Client
 from support.people import NOON, populate
 
+try:
+    from support import group_commit
+except ImportError:  # without the fast lane
+    group_commit = None  # type: ignore[assignment]
+
 T = TypeVar("T")
 
 __all__ = ["NOON"]
 
+
+ROUTE_TABLE = getattr(bootstrap, "RouteTable", None)
+"""The route table of the fast lane, if there is one."""
 
 # All applications of a test run share one worker process for rendering.
 MARKDOWN = WorkerMarkdown()
@@ -97,7 +101,7 @@ class Backend:
     movements: MovementQueries
     devices: DeviceQueries
     loop: asyncio.AbstractEventLoop
-    open_batch: BatchUnitOfWorkFactory | None = None
+    open_batch: Any = None
     """Opens a batch of group commit, in the fast lane."""
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
@@ -106,7 +110,8 @@ class Backend:
     def runner(self, reactions: Reactions = REACTIONS) -> Runner:
         if self.open_batch is None:
             return Runner(self.open, reactions)
-        return GroupCommitRunner(self.open, self.open_batch, reactions)
+        assert group_commit
+        return group_commit.runner(self.open, self.open_batch, reactions)
 
     @cached_property
     def usual(self) -> Runner:
@@ -139,7 +144,6 @@ def memory_backend() -> Iterator[Backend]:
 def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(database.connect())
-    fast = database if isinstance(database, FastDatabase) else None
     yield Backend(
         partial(SqlUnitOfWork, database),
         SqlTaskQueries(database),
@@ -152,7 +156,7 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlMovementQueries(database),
         SqlDeviceQueries(database),
         loop,
-        partial(SqlBatchUnitOfWork, fast) if fast else None,
+        group_commit.batches_of(database) if group_commit else None,
     )
     loop.run_until_complete(database.close())
     loop.close()
@@ -180,6 +184,7 @@ def memory_app(
     container.token_queries.override(providers.Singleton(MemoryTokenQueries, store))
     container.access_queries.override(providers.Singleton(MemoryAccessQueries, store))
     container.device_queries.override(providers.Singleton(MemoryDeviceQueries, store))
+    container.route_table.override(providers.Object(ROUTE_TABLE))
     return _app(container, clock, options)
 
 
@@ -200,7 +205,7 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
     container.pictures.override(providers.Singleton(MemoryImageStore))
     container.markdown.override(providers.Object(MARKDOWN))
-    return make_app(container, **options)
+    return make_app(container, **{"route_table": container.route_table(), **options})
 
 
 @contextmanager

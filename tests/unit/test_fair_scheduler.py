@@ -10,7 +10,7 @@ from typing import Any
 import uvloop
 
 from entrypoints.web.event_loop import EventLoop
-from entrypoints.web.turns import ROUND_SECONDS, FairScheduler
+from entrypoints.web.fair_scheduler import ROUND_SECONDS, FairScheduler
 
 LIVE = "/health/live"
 

@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from entrypoints.server.protocol import Protocol
 from entrypoints.web.cors import EXPOSED_HEADERS, METHODS, REQUEST_HEADERS
 from entrypoints.web.problems import ApiProblem
+from entrypoints.web.protocol import Protocol
 from support.backends import Clock, memory_app
 from support.clients import Answer
 
@@ -100,7 +100,9 @@ def test_no_header_comes_twice() -> None:
         assert len(names) == len(set(names)), path
 
 
-def test_what_is_no_request_is_answered_with_the_security_headers() -> None:
+def test_what_is_no_request_is_answered_with_the_security_headers(
+    protocol: type[Protocol],
+) -> None:
     class Wire(asyncio.Transport):
         def __init__(self) -> None:
             super().__init__()
@@ -118,9 +120,9 @@ def test_what_is_no_request_is_answered_with_the_security_headers() -> None:
     async def answered(request: bytes) -> bytes:
         config = Config(FastAPI(), log_config=None)
         config.load()
-        protocol, wire = Protocol(config, ServerState(), {}), Wire()
-        protocol.connection_made(wire)
-        protocol.data_received(request)
+        connection, wire = protocol(config, ServerState(), {}), Wire()
+        connection.connection_made(wire)
+        connection.data_received(request)
         return wire.sent
 
     head, _, _ = asyncio.run(answered(b"nonsense\r\n\r\n")).decode().partition("\r\n\r\n")

@@ -33,14 +33,14 @@ def test_the_layers_import_inwards_only() -> None:
 
 
 def imported(path: Path) -> set[str]:
-    """Return the top-level names of what a module imports."""
+    """Return the names of what a module imports."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
-    return {name.split(".")[0] for name in names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 DOMAIN = sorted((ROOT / "src" / "domain").glob("*.py"))
@@ -48,7 +48,20 @@ DOMAIN = sorted((ROOT / "src" / "domain").glob("*.py"))
 
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.name)
 def test_the_domain_needs_the_standard_library_alone(path: Path) -> None:
-    assert imported(path) <= {*sys.stdlib_module_names, "domain"}
+    packages = {name.split(".")[0] for name in imported(path)}
+    assert packages <= {*sys.stdlib_module_names, "domain"}
+
+
+def test_only_the_composition_root_imports_the_fast_server() -> None:
+    source = ROOT / "src"
+    fast = source / "entrypoints" / "server"
+    importing = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if not path.is_relative_to(fast)
+        and any(f"{name}.".startswith("entrypoints.server.") for name in imported(path))
+    }
+    assert importing == {"bootstrap.py"}
 
 
 def test_an_operation_of_which_nobody_said_who_may_use_it_does_not_start() -> None:

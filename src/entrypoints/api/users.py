@@ -26,7 +26,8 @@ from entrypoints.web.dependencies import (
 )
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.policy import OptionalActor
-from entrypoints.web.route import ApiRoute, PathEntity, VersionedResponse, problems
+from entrypoints.web.response import VersionedResponse
+from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import (
     Flag,
     Search,

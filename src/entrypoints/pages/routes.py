@@ -16,11 +16,17 @@ from entrypoints.pages.errors import error_page
 from entrypoints.pages.forms import SECRETS, Form
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.sessions import known, require_same_origin
-from entrypoints.web.body import MAX_BODY, parse_form, read, require_media_type
+from entrypoints.web.body import (
+    FORM,
+    MAX_BODY,
+    announces_body,
+    parse_form,
+    read,
+    require_media_type,
+)
 from entrypoints.web.dependencies import ports
 from entrypoints.web.policy import PAGES
 from entrypoints.web.problems import ApiProblem
-from entrypoints.web.route import FORM, announces_body
 from entrypoints.web.validation import pointer_in_query, validated
 from service_layer.errors import DatabaseUnavailable, StorageUnavailable
 from service_layer.queries.access import Grant

@@ -8,9 +8,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from domain.errors import InvalidField
 from entrypoints.pages.routes import MULTIPART
-from entrypoints.web.body import read
+from entrypoints.web.body import MAX_IMAGE, read
 from entrypoints.web.problems import ApiProblem
-from entrypoints.web.route import MAX_IMAGE
 
 # The allowance for multipart boundaries and part headers, in bytes.
 _AROUND = 8 * 1024

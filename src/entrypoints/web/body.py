@@ -22,6 +22,14 @@ MAX_BODY = 1024 * 1024
 SMALL_BODY = 64 * 1024
 """Size limit of the public routes for sign-in, setup and registration, in bytes."""
 
+MAX_IMAGE = 2 * 1024 * 1024
+"""Size limit of an uploaded image, in bytes."""
+
+JSON = (b"application/json",)
+MERGE_PATCH = (b"application/merge-patch+json", b"application/json")
+FORM = (b"application/x-www-form-urlencoded",)
+IMAGE = (b"image/png", b"image/jpeg", b"image/webp")
+
 MAX_DEPTH = 64
 """Maximum nesting of JSON arrays and objects, the outermost included."""
 
@@ -81,6 +89,11 @@ def _too_large(limit: int) -> ApiProblem:
     # The connection stays open, and the server discards the rest of the body. Closing a connection
     # with unread data resets it, which may lose this response.
     return ApiProblem("too-large", f"Send at most {limit:,} bytes.")
+
+
+def announces_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether the headers of a request announce a body (RFC 9112, 6)."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def require_media_type(headers: dict[bytes, bytes], accepted: tuple[bytes, ...]) -> None:

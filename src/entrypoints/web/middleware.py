@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.web.problems import INTERNAL_ERROR, ApiProblem, to_problem
+from entrypoints.web.problems import INTERNAL_ERROR, NO_ROUTE, ApiProblem, to_problem
 
 log = logging.getLogger("atelier.http")
 
@@ -117,6 +117,21 @@ class RequestMiddleware:
                     fields["user_id"] = str(user_id)
                 log.info("request", extra=fields)
             REQUEST_ID.reset(token)
+
+
+class RejectNewlines:
+    """ASGI middleware that answers 404 for a path with a newline.
+
+    The patterns of Starlette's routes ignore a newline at the end of a path.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and "\n" in scope["path"]:
+            raise ApiProblem("not-found", NO_ROUTE)
+        return self.app(scope, receive, send)
 
 
 def _printable(path: str) -> str:

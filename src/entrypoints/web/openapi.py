@@ -10,11 +10,12 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.currencies import Currency
 from entrypoints.api.examples import EXAMPLES, PROPERTIES
+from entrypoints.web.body import IMAGE
 from entrypoints.web.policy import OptionalActor
 from entrypoints.web.prices import pattern_of, schema_of
 from entrypoints.web.problem_types import PROBLEM_TYPES
 from entrypoints.web.problems import MEDIA_TYPE
-from entrypoints.web.route import IMAGE, ApiRoute, problems_of
+from entrypoints.web.route import ApiRoute, problems_of
 
 Json = dict[str, Any]
 
@@ -198,16 +199,17 @@ def _tell_prices(document: Json, currency: Currency) -> None:
 
 def _complete(operation: Json, route: ApiRoute) -> None:
     """Add headers, problems, limits and media types to an operation."""
+    reader = route.reader
     operation["operationId"] = route.name
     responses: Json = operation["responses"]
     responses.pop("422", None)
     success = responses[str(route.status_code or 200)]
     success["headers"] = {"X-Request-ID": REQUEST_ID}
-    if route.tagged:
+    if route.writer.tagged:
         success["headers"]["ETag"] = ETAG
     if route.status_code == 201:
         success["headers"]["Location"] = LOCATION
-    if route.paged:
+    if reader.paged:
         success["headers"]["Link"] = LINK
     if "GET" in (route.methods or ()):
         _add_parameter(
@@ -217,25 +219,25 @@ def _complete(operation: Json, route: ApiRoute) -> None:
             "description": "Not modified.",
             "headers": {"X-Request-ID": REQUEST_ID, "ETag": ETAG},
         }
-    if route.conditional:
+    if reader.conditional:
         description = "Change the object only if the entity tag still matches."
         _add_parameter(operation, "If-Match", description, pattern=_IF_MATCH)
     operation.pop("x-problems", None)
-    if route.body_name:
+    if reader.body_name:
         content = operation["requestBody"]["content"]
         (schema,) = content.values()
-        if route.accepts is IMAGE:
+        if reader.accepts is IMAGE:
             schema = BYTES
         content.clear()
-        for media_type in sorted(route.accepts):
+        for media_type in sorted(reader.accepts):
             content[media_type.decode()] = schema
-        operation["requestBody"]["required"] = route.needs_body
-        operation["requestBody"]["description"] = f"At most {route.body_limit:,} bytes."
+        operation["requestBody"]["required"] = reader.needs_body
+        operation["requestBody"]["description"] = f"At most {reader.body_limit:,} bytes."
     for code in sorted(problems_of(route)):
         _add_problem(responses, code)
-    if route.reads_body:
-        operation["x-max-body-bytes"] = route.body_limit
-        responses["413"]["description"] += f": more than {route.body_limit:,} bytes"
+    if reader.reads_body:
+        operation["x-max-body-bytes"] = reader.body_limit
+        responses["413"]["description"] += f": more than {reader.body_limit:,} bytes"
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == "sort":
             parameter["description"] = SORT
