@@ -151,7 +151,7 @@ class Repository(ABC, Generic[E_]):
         """Return whether there is no aggregate."""
 
     def find_for_update(self, id: UUID) -> E_ | None:
-        """Return the aggregate, under a pessimistic lock if `UnitOfWork.for_update` is set."""
+        """Return the aggregate, under a pessimistic lock if the unit of work takes them."""
         return self.find(id)
 
     def has(self, id: UUID) -> bool:
