@@ -52,7 +52,7 @@ async def checking_a_token() -> float:
     started = time.process_time()
     for _ in range(ROUNDS):
         Request(dict(scope))
-    app.state.ports.runner().close()
+    app.state.ports.runner.close()
     return (with_token - (time.process_time() - started)) / ROUNDS * 1e6
 
 

@@ -1,5 +1,6 @@
 """The composition root: settings, container and application. No other module imports it."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from dependency_injector import containers, providers
@@ -25,6 +26,7 @@ from commands import database_at
 from entrypoints.app import RouteTableFactory, make_app
 from entrypoints.server.protocol import FastProtocol
 from entrypoints.server.route_table import RouteTable
+from entrypoints.web.dependencies import Ports
 from entrypoints.web.middleware import REQUEST_ID
 from entrypoints.web.protocol import Protocol
 from service_layer.authentication import Authenticator
@@ -48,7 +50,7 @@ class Container(containers.DeclarativeContainer):
     runner = providers.Singleton(Runner, unit_of_work.provider)
     route_table: providers.Object[RouteTableFactory | None] = providers.Object(None)
     passwords = providers.Singleton(Argon2PasswordHasher)
-    pictures = providers.Singleton(FolderImageStore, settings.provided.media)
+    images = providers.Singleton(FolderImageStore, settings.provided.media)
     markdown = providers.Singleton(WorkerMarkdown)
     task_queries = providers.Singleton(SqlTaskQueries, database)
     post_queries = providers.Singleton(SqlPostQueries, database)
@@ -81,13 +83,18 @@ def make_container() -> Container:
     return container
 
 
+def make_ports(container: Container) -> Ports:
+    """Return the ports of the endpoints, each from the provider of its name."""
+    return Ports(**{port.name: container.providers[port.name]() for port in fields(Ports)})
+
+
 def application(container: Container | None = None) -> FastAPI:
     """Return the ASGI application; each worker process creates one."""
     container = container or make_container()
     settings = container.settings()
     logs.configure(settings.log, settings.log_level, REQUEST_ID.get)
     return make_app(
-        container,
+        make_ports(container),
         require_if_match=settings.require_if_match,
         registration_open=settings.registration == "open",
         currency=settings.currency,

@@ -77,7 +77,7 @@ def make_app(
     """Return the application.
 
     Args:
-        ports: the ports of the endpoints, each as a factory.
+        ports: the ports of the endpoints.
         require_if_match: whether changes require If-Match (428 without).
         registration_open: whether anonymous callers may register.
         currency: the ISO 4217 code of the currency of all prices.
@@ -92,7 +92,7 @@ def make_app(
     """
 
     def note(error: Exception) -> None:
-        ports.database_monitor().request_failed(error)
+        ports.database_monitor.request_failed(error)
 
     async def answer_unavailable(request: Request, error: Exception) -> Response:
         note(error)
@@ -125,7 +125,7 @@ def make_app(
     _require_policy(app.routes)
     always_tls = origin is not None and origin.is_secure
     app.layers = [
-        Middleware(_RequestContext, ports, app.state.currency),
+        Middleware(_RequestContext),
         *([Middleware(TrustedProxies, trusted_proxies)] if trusted_proxies else []),
         Middleware(FairScheduler, exempt=("/health/live",)),
         Middleware(RequestMiddleware, answer, on_error=note, always_tls=always_tls),
@@ -154,14 +154,13 @@ class _Application(FastAPI):
 class _RequestContext:
     """ASGI middleware that provides the application's ports and currency to each request."""
 
-    def __init__(self, app: ASGIApp, ports: Ports, currency: Currency) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._ports = ports
-        self._currency = currency
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        scope["ports"] = self._ports
-        CURRENCY.set(self._currency)
+        state = scope["app"].state
+        scope["ports"] = state.ports
+        CURRENCY.set(state.currency)
         return self.app(scope, receive, send)
 
 
@@ -187,14 +186,14 @@ def _require_policy(routes: Sequence[Any]) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Connect to the database and start background work; stop both after the last response."""
     ports: Ports = app.state.ports
-    await ports.database().connect()
-    ports.database_monitor().start()
+    await ports.database.connect()
+    ports.database_monitor.start()
     process_memory.settle()
     giving_back = asyncio.create_task(process_memory.give_back_every_minute())
     try:
         yield
     finally:
         giving_back.cancel()
-        await ports.database_monitor().stop()
-        ports.runner().close()
-        await ports.database().close()
+        await ports.database_monitor.stop()
+        ports.runner.close()
+        await ports.database.close()

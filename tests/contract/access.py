@@ -272,7 +272,7 @@ def test_who_has_a_common_password_or_a_name_of_dots_still_signs_in(client: Clie
         user.username = ".."
         user.password_hash = PasswordHasher(1, 8, 1).hash("password")
 
-    app.app.state.ports.runner().perform(as_it_was)
+    app.app.state.ports.runner.perform(as_it_was)
     for login in ("..", OTHER.email):
         own = signed_in(client, login, "password")
     assert own.patch(path_of(OTHER), json={"city": "Ghent"}).json()["username"] == ".."
@@ -435,7 +435,7 @@ def test_one_has_a_hundred_personal_tokens_at_most(client: Client) -> None:
 def unset(client: Client) -> str:
     """Take the workshop back to before its first admin, and return the secret."""
     app: Any = client.http
-    runner = app.app.state.ports.runner()
+    runner = app.app.state.ports.runner
 
     def without_admin(uow: Any) -> None:
         uow.users.get(ADMIN.id).is_active = False

@@ -15,7 +15,7 @@ from adapters.sql.database import Row, Statement, Values
 from adapters.sql.fast.database import CompiledStatement
 from adapters.sql.fast.postgres_database import FastPostgresDatabase
 from adapters.sql.fast.sqlite_database import FastSqliteDatabase
-from bootstrap import Container
+from bootstrap import Container, make_ports
 from entrypoints.app import make_app
 from service_layer import posts
 from support.backends import NOON, Clock, client_of, sql_backend
@@ -55,7 +55,7 @@ def app(place: Path | URL, clock: Clock) -> FastAPI:
     container.database.override(providers.Singleton(made, place))
     container.clock.override(providers.Object(clock))
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
-    return make_app(container)
+    return make_app(make_ports(container))
 
 
 @pytest.fixture

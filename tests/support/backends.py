@@ -203,9 +203,12 @@ def _app(container: Container, clock: Callable[[], datetime], options: Any) -> F
     container.clock.override(providers.Object(clock))
     # The production hash with minimal cost parameters.
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
-    container.pictures.override(providers.Singleton(MemoryImageStore))
+    container.images.override(providers.Singleton(MemoryImageStore))
     container.markdown.override(providers.Object(MARKDOWN))
-    return make_app(container, **{"route_table": container.route_table(), **options})
+    ports = bootstrap.make_ports(container)
+    app = make_app(ports, **{"route_table": container.route_table(), **options})
+    app.state.container = container
+    return app
 
 
 @contextmanager

@@ -8,6 +8,6 @@ from support.clients import Client
 
 def fail_from_address(client: Client, number: int, address: str = "testclient") -> None:
     """Register failed sign-ins from an address."""
-    runner = client.http.app.state.ports.runner()  # type: ignore[attr-defined]
+    runner = client.http.app.state.ports.runner  # type: ignore[attr-defined]
     for _ in range(number):
         runner.perform(register_failure, address_counters(address), now=NOON)

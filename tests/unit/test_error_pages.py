@@ -26,6 +26,7 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ports, name)
 
+    @property
     def task_queries(self) -> Any:
         raise self._error
 
@@ -78,6 +79,7 @@ def test_an_error_is_told_even_if_it_cannot_be_told_who_is_signed_in(
     browser = Browser(client).sign_in(MEMBER)
 
     class Away(Failing):
+        @property
         def authenticator(self) -> Any:
             raise self._error
 

@@ -261,7 +261,7 @@ def test_a_right_password_that_was_judged_while_the_database_was_lost_does_not_c
 ) -> None:
     store = MemoryStore()
     app = memory_app(clock, store)
-    app.state.ports.unit_of_work.override(providers.Factory(_Away, store))
+    app.state.container.unit_of_work.override(providers.Factory(_Away, store))
     with client_of(app) as client:
         _Away.now = True
         for _ in range(10):
@@ -302,7 +302,7 @@ def test_what_can_be_refused_without_a_hash_is(
 def test_without_the_secret_no_password_is_hashed(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner = client.http.app.state.ports.runner()  # type: ignore[attr-defined]
+    runner = client.http.app.state.ports.runner  # type: ignore[attr-defined]
 
     def without_admin(uow: Any) -> None:
         uow.users.get(ADMIN.id).is_active = False

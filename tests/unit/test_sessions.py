@@ -197,7 +197,7 @@ def test_what_another_process_ends_no_form_gets_past_and_a_page_for_less_than_a_
         # Another process does without this one's runner, so nothing is forgotten here.
         changes: UserChanges = {} if way == "another password" else {"is_active": False}
         password_hash = "another" if way == "another password" else None
-        with app.state.ports.unit_of_work() as uow:
+        with app.state.container.unit_of_work() as uow:
             by, now = ADMIN.actor, clock()
             users.edit_user(
                 uow, MEMBER.id, changes, password_hash=password_hash, ctx=Context(by, now)
@@ -488,12 +488,12 @@ def test_only_a_form_of_the_office_is_resumed(browser: Browser, client: Client, 
 def empty(clock: Clock) -> Iterator[tuple[Browser, str]]:
     """A workshop in which there is nobody yet, and the secret that lets the first admin in."""
     app = memory_app(clock)
-    with app.state.ports.unit_of_work() as uow:
+    with app.state.container.unit_of_work() as uow:
         for person in (ADMIN, MEMBER, OTHER):
             access.revoke_tokens(uow, person.id, ctx=Context(None, clock()))
             uow.users.remove(uow.users.get(person.id))
         uow.commit()
-    with app.state.ports.unit_of_work() as uow:
+    with app.state.container.unit_of_work() as uow:
         secret = access.prepare_setup(uow, ctx=Context(None, clock()))
         uow.commit()
     with client_of(app) as client:

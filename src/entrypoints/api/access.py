@@ -101,7 +101,7 @@ class SetupParameters(BaseModel):
 
 async def _look(request: Request, token_id: UUID) -> TokenView | None:
     grant: Grant = request.scope["grant"]
-    return await ports(request).token_queries().owned(token_id, grant.actor.id)
+    return await ports(request).token_queries.owned(token_id, grant.actor.id)
 
 
 async def _awaited(request: Request) -> None:
@@ -110,7 +110,7 @@ async def _awaited(request: Request) -> None:
     Raises:
         AlreadySetUp: when setup is complete; the response is a 404.
     """
-    if not await ports(request).access_queries().awaits_setup():
+    if not await ports(request).access_queries.awaits_setup():
         raise AlreadySetUp
 
 

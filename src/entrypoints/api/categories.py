@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/categories", tags=["categories"], route_class
 
 
 async def _look(request: Request, category_id: UUID) -> CategoryView | None:
-    return await ports(request).category_queries().get(category_id, ports(request).clock()())
+    return await ports(request).category_queries.get(category_id, ports(request).clock())
 
 
 CategoryId = Annotated[UUID, Path(description="The category's id."), PathEntity("category", _look)]

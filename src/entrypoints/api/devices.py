@@ -42,7 +42,7 @@ router = APIRouter(prefix="/api/v1/devices", tags=["devices"], route_class=ApiRo
 
 
 async def _look(request: Request, device_id: UUID) -> DeviceView | None:
-    return await ports(request).device_queries().get(device_id, ports(request).clock()())
+    return await ports(request).device_queries.get(device_id, ports(request).clock())
 
 
 async def _look_in_service(request: Request, device_id: UUID) -> DeviceView | None:

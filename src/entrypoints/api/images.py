@@ -94,7 +94,7 @@ async def picture(name: str, request: Request) -> Response:
         return Response(
             _DEFAULT, media_type="image/png", headers={"Cache-Control": _A_DAY, **_ANYWHERE}
         )
-    found = await ports(request).pictures().find(name)
+    found = await ports(request).images.find(name)
     if found is None:
         raise HTTPException(404)
     return Response(

@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/v1", tags=["posts"], route_class=ApiRoute)
 
 
 async def _look(request: Request, post_id: UUID) -> PostView | None:
-    post = await ports(request).post_queries().get(post_id, ports(request).clock()())
+    post = await ports(request).post_queries.get(post_id, ports(request).clock())
     return _to_view(await optional_actor(request), post)
 
 

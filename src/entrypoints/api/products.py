@@ -46,7 +46,7 @@ router = APIRouter(prefix="/api/v1/products", tags=["products"], route_class=Api
 
 
 async def _look(request: Request, product_id: UUID) -> ProductView | None:
-    return await ports(request).product_queries().get(product_id, ports(request).clock()())
+    return await ports(request).product_queries.get(product_id, ports(request).clock())
 
 
 ProductId = Annotated[UUID, Path(description="The product's id."), PathEntity("product", _look)]

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=ApiRoute)
 
 
 async def _look(request: Request, task_id: UUID) -> TaskView | None:
-    return await ports(request).task_queries().get(task_id, ports(request).clock()())
+    return await ports(request).task_queries.get(task_id, ports(request).clock())
 
 
 TaskId = Annotated[UUID, Path(description="The task's id."), PathEntity("task", _look)]

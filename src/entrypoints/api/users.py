@@ -44,7 +44,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=ApiRoute)
 
 
 async def _look(request: Request, user_id: UUID) -> UserView | None:
-    return await ports(request).user_queries().get(user_id, ports(request).clock()())
+    return await ports(request).user_queries.get(user_id, ports(request).clock())
 
 
 UserId = Annotated[UUID, Path(description="The user's id."), PathEntity("user", _look)]

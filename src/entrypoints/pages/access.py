@@ -45,7 +45,7 @@ async def awaits_setup(request: Request) -> bool:
     """
     state = request.app.state
     if not getattr(state, "is_set_up", False):
-        state.is_set_up = not await ports(request).access_queries().awaits_setup()
+        state.is_set_up = not await ports(request).access_queries.awaits_setup()
     return not state.is_set_up
 
 
@@ -220,8 +220,8 @@ async def _let_in(
 async def _finish(request: Request, where: str, form: Form, issued: IssuedToken) -> Response:
     """Replay a form that was submitted without a session, as a request with the new session."""
     split = urlsplit(where)
-    authenticator = ports(request).authenticator()
-    grant = await authenticator.grant(issued.secret, ports(request).clock()(), fresh=True)
+    authenticator = ports(request).authenticator
+    grant = await authenticator.grant(issued.secret, ports(request).clock(), fresh=True)
     scope = {
         **request.scope,
         "path": unquote(split.path),

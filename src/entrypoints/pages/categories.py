@@ -117,9 +117,7 @@ def _place(category: object) -> str:
 
 async def _list(request: Request, form: Form, status: int = 200) -> Response:
     wanted = parse_query(request, CategoryListQuery)
-    found = (
-        await ports(request).category_queries().list_page(wanted.filter(), wanted.page_request())
-    )
+    found = await ports(request).category_queries.list_page(wanted.filter(), wanted.page_request())
     return page(
         request,
         "stock/categories.html",

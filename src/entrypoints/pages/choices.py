@@ -129,7 +129,7 @@ class People(Choices):
     filter = UserFilter(is_active=True)
 
     async def exact(self, request: Request, text: str) -> list[Choice]:
-        queries = ports(request).user_queries()
+        queries = ports(request).user_queries
         match = _LABEL.fullmatch(text)
         user = await queries.by_username(match[2] if match else text)
         found = {user.id: user} if user is not None and user.is_active else {}
@@ -149,15 +149,13 @@ class People(Choices):
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
         meant = UserFilter(is_active=True, q=text or None)
-        found = (
-            await ports(request)
-            .user_queries()
-            .list_page(meant, PageRequest(sort="name", limit=limit))
+        found = await ports(request).user_queries.list_page(
+            meant, PageRequest(sort="name", limit=limit)
         )
         return [(one.id, _label(one)) for one in found.items]
 
     async def label(self, request: Request, id: UUID) -> str | None:
-        user = (await ports(request).user_queries().public({id})).get(id)
+        user = (await ports(request).user_queries.public({id})).get(id)
         return None if user is None else _label(user)
 
 
@@ -174,21 +172,21 @@ class Categories(Choices):
         start = PageRequest(
             sort="name", after=(search_fold(text), _START), limit=NAMED_IN_ERROR + 1
         )
-        found = (await ports(request).category_queries().list_page(CategoryFilter(), start)).items
+        found = (await ports(request).category_queries.list_page(CategoryFilter(), start)).items
         alike = [one for one in found if search_fold(one.name) == search_fold(text)]
         # Names that differ only in accents are different categories.
         same = [one for one in alike if one.name.casefold() == text.casefold()]
         return [(one.id, one.name) for one in same or alike]
 
     async def matching(self, request: Request, text: str, limit: int) -> list[Choice]:
-        queries = ports(request).category_queries()
+        queries = ports(request).category_queries
         found = await queries.list_page(
             CategoryFilter(q=text or None), PageRequest(sort="name", limit=limit)
         )
         return [(one.id, one.name) for one in found.items]
 
     async def label(self, request: Request, id: UUID) -> str | None:
-        category = await ports(request).category_queries().get(id, ports(request).clock()())
+        category = await ports(request).category_queries.get(id, ports(request).clock())
         return None if category is None else category.name
 
 

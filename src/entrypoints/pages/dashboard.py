@@ -38,7 +38,7 @@ async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) ->
         "office/start.html",
         **await _tasks(here, by, now),
         **await _things(here, now),
-        news=await here.post_queries().list_page(
+        news=await here.post_queries.list_page(
             PostFilter.of(None), PageRequest(sort="published_at", descending=True, limit=4)
         ),
     )
@@ -46,7 +46,7 @@ async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) ->
 
 async def _tasks(here: Ports, by: Actor, now: datetime) -> dict[str, Any]:
     """Return open, overdue and completed tasks; `mine` are those of the signed-in user."""
-    tasks = here.task_queries()
+    tasks = here.task_queries
     mine = TaskFilter(today=now.date(), completed=False, assignee_id=by.id)
     overdue = TaskFilter(today=now.date(), overdue=True)
     return {
@@ -61,12 +61,12 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
     """Return products with low stock, and the presence of devices."""
     low = ProductFilter(archived=False, low_stock=True)
     silent = DeviceFilter(now=now, status=Status.ACTIVE, presence=Presence.OFFLINE)
-    presences = await here.device_queries().presences(now)
+    presences = await here.device_queries.presences(now)
     return {
-        "low": await here.product_queries().list_page(
+        "low": await here.product_queries.list_page(
             low, PageRequest(sort="stock", limit=SHOWN, count=True)
         ),
-        "silent": await here.device_queries().list_page(
+        "silent": await here.device_queries.list_page(
             silent, PageRequest(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
         "presences": presences,

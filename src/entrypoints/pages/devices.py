@@ -143,7 +143,7 @@ def _place(device: Any) -> str:
 
 async def _list(request: Request, now: datetime, form: Form, status: int = 200) -> Response:
     wanted = parse_query(request, DeviceListQuery)
-    queries = ports(request).device_queries()
+    queries = ports(request).device_queries
     counted = await queries.presences(now)
     return page(
         request,

@@ -64,7 +64,7 @@ async def problem(code: str, request: Request) -> Response:
         raise HTTPException(404)
     kind = PROBLEM_TYPES[code]
     if "text/html" in request.headers.get("accept", "").lower():
-        about = await rendered(ports(request).markdown(), kind.description)
+        about = await rendered(ports(request).markdown, kind.description)
         path = request.url.path
         body = render("problem.html", path=path, code=code, kind=kind, about=about)
         return HTMLResponse(body, headers={**HEADERS, "Vary": "Accept"})

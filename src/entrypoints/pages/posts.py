@@ -216,7 +216,7 @@ async def _preview(request: Request, form: Form) -> dict[str, Any]:
     """
     judged, _ = _judged(form)
     text = "" if judged.errors else form["content"]
-    html = await ports(request).markdown().to_html(text)
+    html = await ports(request).markdown.to_html(text)
     return {"content": plain(text) if html is None else safe(html), "as_typed": html is None}
 
 

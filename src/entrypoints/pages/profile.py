@@ -218,7 +218,7 @@ async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) ->
         request,
         "profile/tokens.html",
         status=status,
-        tokens=(await ports(request).token_queries().list_page(mine, all_of_them)).items,
+        tokens=(await ports(request).token_queries.list_page(mine, all_of_them)).items,
         scopes=[(str(scope), translate(f"profile.scope_{scope}")) for scope in Scope],
         form=form,
     )

@@ -170,7 +170,7 @@ def _surroundings(request: Request) -> dict[str, Any]:
         "back": back_of(request),
         "refused_forms": (),
         "origin": origin_of(request),
-        "now": request.app.state.ports.clock()(),
+        "now": request.app.state.ports.clock(),
         "currency": request.app.state.currency,
         "me": request.scope.get("me"),
         "actor": grant.actor if (grant := request.scope.get("grant")) else None,

@@ -99,7 +99,7 @@ class PageRoute(APIRoute):
         if self.who.role is Role.ADMIN and not grant.actor.is_admin:
             raise PermissionDenied("Only an admin may do this.")
         id = grant.actor.id
-        scope["me"] = (await ports(request).user_queries().public({id})).get(id)
+        scope["me"] = (await ports(request).user_queries.public({id})).get(id)
         return True
 
 

@@ -62,7 +62,7 @@ async def known(request: Request) -> Grant | None:
     if not secret:
         return None
     here = ports(request)
-    grant = await here.authenticator().grant(secret, here.clock()(), fresh=request.method != "GET")
+    grant = await here.authenticator.grant(secret, here.clock(), fresh=request.method != "GET")
     # Personal tokens are for the API only.
     if grant is None or grant.is_personal:
         return None

@@ -220,7 +220,7 @@ async def _product(
     wanted = parse_query(request, MovementListQuery)
     what = (count["what"] if count else wanted.what) or ""
     of_it = MovementFilter(product_id=product.id)
-    ledger = await ports(request).movement_queries().list_page(of_it, wanted.page_request())
+    ledger = await ports(request).movement_queries.list_page(of_it, wanted.page_request())
     return page(
         request,
         "stock/product.html",
@@ -237,7 +237,7 @@ async def _product(
 
 async def _plot(request: Request, product: ProductView, now: datetime) -> Markup:
     """Return the chart of a product's stock over its latest movements."""
-    course = await ports(request).movement_queries().stock_history(product.id, PLOTTED)
+    course = await ports(request).movement_queries.stock_history(product.id, PLOTTED)
     # The full history starts with the creation of the product.
     begin = course[0].at if len(course) == PLOTTED else product.created_at
     before = course[0].before if course else product.stock
@@ -252,9 +252,7 @@ async def _plot(request: Request, product: ProductView, now: datetime) -> Markup
 async def _reorder(request: Request, product: ProductView, now: datetime) -> TaskView | None:
     """Return the oldest open task about a product, which is the one to reorder it."""
     open_one = TaskFilter(today=now.date(), completed=False, product_id=product.id)
-    found = (
-        await ports(request)
-        .task_queries()
-        .list_page(open_one, PageRequest(sort="created_at", limit=1))
+    found = await ports(request).task_queries.list_page(
+        open_one, PageRequest(sort="created_at", limit=1)
     )
     return next(iter(found.items), None)

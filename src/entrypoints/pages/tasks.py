@@ -183,7 +183,7 @@ async def _list(
     wanted = parse_query(request, TaskListQuery)
     meant = wanted.filter(now, by)
     order = wanted.in_order()
-    queries = ports(request).task_queries()
+    queries = ports(request).task_queries
     return page(
         request,
         "tasks/list.html",
@@ -201,7 +201,7 @@ async def _edit(
 ) -> Response:
     product = None
     if task.product_id is not None:
-        product = await ports(request).product_queries().get(task.product_id, now)
+        product = await ports(request).product_queries.get(task.product_id, now)
     return page(
         request,
         "tasks/edit.html",

@@ -196,7 +196,7 @@ def _place(user: Any) -> str:
 
 async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
     wanted = parse_query(request, Wanted)
-    found = await ports(request).user_queries().list_page(wanted.filter(), wanted.page_request())
+    found = await ports(request).user_queries.list_page(wanted.filter(), wanted.page_request())
     listing = wanted.to_response(found)
     seen: list[UserView | MemberUser] = [u if by.is_admin else u.member() for u in found.items]
     return page(

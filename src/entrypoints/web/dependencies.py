@@ -1,9 +1,10 @@
 """FastAPI dependencies: small functions that inject the application's ports by type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Annotated, Protocol
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -27,43 +28,27 @@ from service_layer.queries.users import PublicUser, UserQueries
 from service_layer.runner import Runner
 
 
-class Ports(Protocol):
-    """The ports that the composition root provides, each as a factory."""
+@dataclass(frozen=True)
+class Ports:
+    """The ports that the composition root provides."""
 
-    @property
-    def clock(self) -> Callable[[], Clock]: ...
-    @property
-    def database(self) -> Callable[[], Database]: ...
-    @property
-    def database_monitor(self) -> Callable[[], DatabaseMonitor]: ...
-    @property
-    def runner(self) -> Callable[[], Runner]: ...
-    @property
-    def authenticator(self) -> Callable[[], Authenticator]: ...
-    @property
-    def password_hashing(self) -> Callable[[], PasswordHashing]: ...
-    @property
-    def pictures(self) -> Callable[[], ImageStore]: ...
-    @property
-    def markdown(self) -> Callable[[], MarkdownRenderer]: ...
-    @property
-    def task_queries(self) -> Callable[[], TaskQueries]: ...
-    @property
-    def post_queries(self) -> Callable[[], PostQueries]: ...
-    @property
-    def user_queries(self) -> Callable[[], UserQueries]: ...
-    @property
-    def category_queries(self) -> Callable[[], CategoryQueries]: ...
-    @property
-    def product_queries(self) -> Callable[[], ProductQueries]: ...
-    @property
-    def movement_queries(self) -> Callable[[], MovementQueries]: ...
-    @property
-    def device_queries(self) -> Callable[[], DeviceQueries]: ...
-    @property
-    def token_queries(self) -> Callable[[], TokenQueries]: ...
-    @property
-    def access_queries(self) -> Callable[[], AccessQueries]: ...
+    clock: Clock
+    database: Database
+    database_monitor: DatabaseMonitor
+    runner: Runner
+    authenticator: Authenticator
+    password_hashing: PasswordHashing
+    images: ImageStore
+    markdown: MarkdownRenderer
+    task_queries: TaskQueries
+    post_queries: PostQueries
+    user_queries: UserQueries
+    category_queries: CategoryQueries
+    product_queries: ProductQueries
+    movement_queries: MovementQueries
+    device_queries: DeviceQueries
+    token_queries: TokenQueries
+    access_queries: AccessQueries
 
 
 def ports(request: Request) -> Ports:
@@ -72,36 +57,21 @@ def ports(request: Request) -> Ports:
     return made
 
 
-async def _runner(request: Request) -> Runner:
-    return ports(request).runner()
+def _port(name: str) -> Any:
+    """Return a dependency that provides a port."""
+
+    async def provide(request: Request) -> Any:
+        return getattr(ports(request), name)
+
+    return Depends(provide)
 
 
 async def _now(request: Request) -> datetime:
-    return ports(request).clock()()
-
-
-async def _database(request: Request) -> Database:
-    return ports(request).database()
-
-
-async def _tasks(request: Request) -> TaskQueries:
-    return ports(request).task_queries()
-
-
-async def _users(request: Request) -> UserQueries:
-    return ports(request).user_queries()
-
-
-async def _posts(request: Request) -> PostQueries:
-    return ports(request).post_queries()
-
-
-async def _categories(request: Request) -> CategoryQueries:
-    return ports(request).category_queries()
+    return ports(request).clock()
 
 
 async def _products(request: Request) -> ProductQueries:
-    return priced(ports(request).product_queries(), request.app.state.currency)
+    return priced(ports(request).product_queries, request.app.state.currency)
 
 
 async def _currency(request: Request) -> Currency:
@@ -109,37 +79,9 @@ async def _currency(request: Request) -> Currency:
     return currency
 
 
-async def _movements(request: Request) -> MovementQueries:
-    return ports(request).movement_queries()
-
-
-async def _devices(request: Request) -> DeviceQueries:
-    return ports(request).device_queries()
-
-
 async def _key_digest(request: Request) -> str:
     digest: str = request.scope["key_digest"]
     return digest
-
-
-async def _tokens(request: Request) -> TokenQueries:
-    return ports(request).token_queries()
-
-
-async def _authenticator(request: Request) -> Authenticator:
-    return ports(request).authenticator()
-
-
-async def _password_hashing(request: Request) -> PasswordHashing:
-    return ports(request).password_hashing()
-
-
-async def _pictures(request: Request) -> ImageStore:
-    return ports(request).pictures()
-
-
-async def _markdown(request: Request) -> MarkdownRenderer:
-    return ports(request).markdown()
 
 
 async def _grant(request: Request) -> Grant:
@@ -155,7 +97,7 @@ async def _actor(request: Request) -> Actor:
 async def _context(request: Request) -> Context:
     """Return the context of the operation; its actor is `None` without an authenticated caller."""
     grant: Grant | None = request.scope.get("grant")
-    return Context(grant.actor if grant else None, ports(request).clock()())
+    return Context(grant.actor if grant else None, ports(request).clock())
 
 
 class ReferencedUsers:
@@ -176,7 +118,7 @@ class ReferencedUsers:
 
 async def _people(request: Request) -> ReferencedUsers:
     grant: Grant = request.scope["grant"]
-    return ReferencedUsers(ports(request).user_queries(), grant.public)
+    return ReferencedUsers(ports(request).user_queries, grant.public)
 
 
 async def _address(request: Request) -> str:
@@ -208,24 +150,24 @@ async def if_match(request: Request) -> Expected:
     return expected_versions(header_list(request.scope["headers"], b"if-match"))
 
 
-UseCases = Annotated[Runner, Depends(_runner)]
+UseCases = Annotated[Runner, _port("runner")]
 Now = Annotated[datetime, Depends(_now)]
-DatabasePort = Annotated[Database, Depends(_database)]
-Tasks = Annotated[TaskQueries, Depends(_tasks)]
-Users = Annotated[UserQueries, Depends(_users)]
+DatabasePort = Annotated[Database, _port("database")]
+Tasks = Annotated[TaskQueries, _port("task_queries")]
+Users = Annotated[UserQueries, _port("user_queries")]
 UsersByReference = Annotated[ReferencedUsers, Depends(_people)]
-Posts = Annotated[PostQueries, Depends(_posts)]
-Categories = Annotated[CategoryQueries, Depends(_categories)]
+Posts = Annotated[PostQueries, _port("post_queries")]
+Categories = Annotated[CategoryQueries, _port("category_queries")]
 Products = Annotated[ProductQueries, Depends(_products)]
 InCurrency = Annotated[Currency, Depends(_currency)]
-Movements = Annotated[MovementQueries, Depends(_movements)]
-Devices = Annotated[DeviceQueries, Depends(_devices)]
+Movements = Annotated[MovementQueries, _port("movement_queries")]
+Devices = Annotated[DeviceQueries, _port("device_queries")]
 KeyDigest = Annotated[str, Depends(_key_digest)]
-Tokens = Annotated[TokenQueries, Depends(_tokens)]
-AuthenticatorPort = Annotated[Authenticator, Depends(_authenticator)]
-Hashing = Annotated[PasswordHashing, Depends(_password_hashing)]
-Images = Annotated[ImageStore, Depends(_pictures)]
-Markdown = Annotated[MarkdownRenderer, Depends(_markdown)]
+Tokens = Annotated[TokenQueries, _port("token_queries")]
+AuthenticatorPort = Annotated[Authenticator, _port("authenticator")]
+Hashing = Annotated[PasswordHashing, _port("password_hashing")]
+Images = Annotated[ImageStore, _port("images")]
+Markdown = Annotated[MarkdownRenderer, _port("markdown")]
 CurrentGrant = Annotated[Grant, Depends(_grant)]
 CurrentActor = Annotated[Actor, Depends(_actor)]
 CurrentContext = Annotated[Context, Depends(_context)]

@@ -241,7 +241,7 @@ async def authenticate(request: Request) -> Grant | None:
         return None
     here = ports(request)
     changing = request.scope["method"] != "GET"
-    grant = await here.authenticator().grant(secret, here.clock()(), fresh=changing)
+    grant = await here.authenticator.grant(secret, here.clock(), fresh=changing)
     if grant is not None:
         request.scope["user_id"] = grant.actor.id  # for the log
     return grant
@@ -312,7 +312,7 @@ async def require_key(request: Request, device_id: UUID) -> None:
     Raises:
         ApiProblem: 401 for another key.
     """
-    devices = ports(request).device_queries()
+    devices = ports(request).device_queries
     if not await devices.has_key(device_id, request.scope["key_digest"]):
         raise _unauthenticated(request, "Send the key of this device.")
 
