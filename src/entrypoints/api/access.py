@@ -68,7 +68,7 @@ class NewToken(BaseModel):
     expires_at: Moment | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class IssuedToken(TokenView):
     """A personal token with its secret, which is shown only once."""
 

@@ -112,7 +112,7 @@ MAX_HEARTBEAT = 16 * 1024
 EMPTY_HEARTBEAT: Heartbeat = {}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class KeyedDevice(DeviceView):
     """A device with its new key, which is shown only once."""
 

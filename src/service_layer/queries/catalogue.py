@@ -10,7 +10,7 @@ from domain.categories import Category, CategoryFilter
 from service_layer.queries.base import Queries, View
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class CategoryView(View):
     """A category."""
 
@@ -24,7 +24,7 @@ class CategoryView(View):
         return cls.from_entity(category)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ProductCategory:
     """A category as embedded in the view of a product."""
 
@@ -37,7 +37,7 @@ class ProductCategory:
         return None if category is None else cls(id=category.id, name=category.name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ProductView(View):
     """A product; `low_stock` means a stock at the reorder level or below."""
 

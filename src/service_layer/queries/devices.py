@@ -11,7 +11,7 @@ from domain.devices import Device, DeviceFilter, Presence, Status
 from service_layer.queries.base import Queries, View
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class DeviceView(View):
     """A device with its presence at a time, without its key."""
 

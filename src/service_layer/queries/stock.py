@@ -12,7 +12,7 @@ from service_layer.queries.base import Queries, View
 from service_layer.queries.users import PublicUser
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class MovementView(View):
     """A movement, with the stock after it."""
 

@@ -13,7 +13,7 @@ from service_layer.queries.base import Queries, View
 from service_layer.queries.users import PublicUser
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TaskView(View):
     """A task; `overdue` is evaluated at a given date."""
 

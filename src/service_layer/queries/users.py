@@ -20,7 +20,7 @@ def image_url(image_file: str | None) -> str:
     return f"/media/{image_file or DEFAULT_IMAGE}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class PublicUser:
     """The public view of a user."""
 
@@ -30,7 +30,7 @@ class PublicUser:
     image_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class MemberUser:
     """The view of a user for other members."""
 
@@ -43,7 +43,7 @@ class MemberUser:
     created_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class UserView(View):
     """The view of a user for the user and for admins: all fields but the password hash."""
 

@@ -20,7 +20,6 @@ from service_layer.queries.access import (
     TokenQueries,
     TokenView,
 )
-from service_layer.queries.base import holding
 
 _personal = tokens.c.purpose == Purpose.PERSONAL
 
@@ -52,7 +51,7 @@ class SqlTokenQueries(SqlQueries[TokenView, TokenFilter], TokenQueries):
         self._owned = database.statement(owned)
 
     def view(self, row: Row) -> TokenView:
-        return holding(TokenView, self.row_to_dict(row))
+        return TokenView(**self.row_to_dict(row))
 
     async def owned(self, id: UUID, user_id: UUID) -> TokenView | None:
         given = {"id": id, "user_id": user_id}

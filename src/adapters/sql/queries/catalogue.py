@@ -10,7 +10,6 @@ from adapters.sql.schema.tables import categories, products
 from adapters.sql.schema.types import Money
 from domain.catalogue import ProductFilter
 from domain.categories import CategoryFilter
-from service_layer.queries.base import holding
 from service_layer.queries.catalogue import (
     CategoryQueries,
     CategoryView,
@@ -41,7 +40,7 @@ class SqlCategoryQueries(SqlQueries[CategoryView, CategoryFilter], CategoryQueri
     }
 
     def view(self, row: Row) -> CategoryView:
-        return holding(CategoryView, self.row_to_dict(row))
+        return CategoryView(**self.row_to_dict(row))
 
 
 class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
@@ -88,6 +87,6 @@ class SqlProductQueries(SqlQueries[ProductView, ProductFilter], ProductQueries):
         members = self.row_to_dict(row)
         category, name = None, row[self.view_width]
         if name is not None:
-            category = holding(ProductCategory, {"id": members["category_id"], "name": name})
+            category = ProductCategory(id=members["category_id"], name=name)
         members["category"] = category
-        return holding(ProductView, members)
+        return ProductView(**members)

@@ -24,7 +24,6 @@ from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import devices
 from adapters.sql.schema.types import EnumText, EpochMicros
 from domain.devices import DeviceFilter, Presence, Status
-from service_layer.queries.base import holding
 from service_layer.queries.devices import DeviceQueries, DeviceView
 
 _now = bindparam("now", type_=EpochMicros())
@@ -93,7 +92,7 @@ class SqlDeviceQueries(SqlQueries[DeviceView, DeviceFilter], DeviceQueries):
         return {"now": now}
 
     def view(self, row: Row) -> DeviceView:
-        return holding(DeviceView, self.row_to_dict(row))
+        return DeviceView(**self.row_to_dict(row))
 
     async def has_key(self, id: UUID, key_digest: str) -> bool:
         row = await self._key.row(id, {})

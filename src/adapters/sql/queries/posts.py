@@ -9,7 +9,6 @@ from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import posts, users
 from domain.posts import PostFilter, is_slug
-from service_layer.queries.base import holding
 from service_layer.queries.posts import PostQueries, PostView
 
 
@@ -55,7 +54,7 @@ class SqlPostQueries(SqlQueries[PostView, PostFilter], PostQueries):
     def view(self, row: Row) -> PostView:
         members = self.row_to_dict(row)
         members["author"] = public_user(row[self.view_width : self.view_width + 4])
-        return holding(PostView, members)
+        return PostView(**members)
 
     async def by_slug(self, slug: str) -> PostView | None:
         # Text that is not a slug may contain characters that the database rejects.

@@ -10,7 +10,6 @@ from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
 from adapters.sql.schema.tables import movements, users
 from domain.stock import MovementFilter
-from service_layer.queries.base import holding
 from service_layer.queries.stock import MovementQueries, MovementView, StockLevel
 
 
@@ -57,4 +56,4 @@ class SqlMovementQueries(SqlQueries[MovementView, MovementFilter], MovementQueri
     def view(self, row: Row) -> MovementView:
         members = self.row_to_dict(row)
         members["created_by"] = public_user(row[self.view_width : self.view_width + 4])
-        return holding(MovementView, members)
+        return MovementView(**members)

@@ -28,7 +28,6 @@ from adapters.sql.schema.tables import tasks, users
 from adapters.sql.schema.types import UtcDateTime
 from domain.base import PageRequest
 from domain.tasks import TaskFilter
-from service_layer.queries.base import holding
 from service_layer.queries.tasks import (
     TaskCounts,
     TaskQueries,
@@ -104,7 +103,7 @@ class SqlTaskQueries(SqlQueries[TaskView, TaskFilter], TaskQueries):
         members, beside = self.row_to_dict(row), self.view_width
         members["assignee"] = public_user(row[beside : beside + 4])
         members["created_by"] = public_user(row[beside + 4 : beside + 8])
-        return holding(TaskView, members)
+        return TaskView(**members)
 
     async def count(self, filter: TaskFilter) -> TaskCounts:
         return await self._count(filter)

@@ -13,7 +13,6 @@ from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import users
 from domain.users import USERNAME, UserFilter
 from domain.values import search_fold
-from service_layer.queries.base import holding
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 
@@ -29,7 +28,7 @@ def public_user(row: Row) -> PublicUser | None:
     if id is None:
         return None
     url = image_url(image_file)
-    return holding(PublicUser, {"id": id, "username": username, "name": name, "image_url": url})
+    return PublicUser(id=id, username=username, name=name, image_url=url)
 
 
 class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
@@ -73,7 +72,7 @@ class SqlUserQueries(SqlQueries[UserView, UserFilter], UserQueries):
     def view(self, row: Row) -> UserView:
         members = self.row_to_dict(row)
         members["image_url"] = image_url(members["image_file"])
-        return holding(UserView, members)
+        return UserView(**members)
 
     async def by_username(self, username: str) -> UserView | None:
         if not USERNAME.allows(username):
