@@ -6,7 +6,7 @@ BENCH ?= ../shared/bench
 # Tests that wait for a process or a database leave room for others.
 JOBS ?= 3
 
-.PHONY: help run dev quick migration test nightly check lint format bench growth lock
+.PHONY: help run dev plain quick migration test nightly check lint format bench growth lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -32,6 +32,11 @@ nightly: $(VENV)/dev ## run what takes too long to wait for
 			break; \
 		fi; \
 	done
+
+plain: $(VENV)/dev ## run the tests on a copy without the fast lane
+	@$(BIN)/python tests/plain_copy.py build/plain
+	@cd build/plain && PYTHONPATH=src:. $(abspath $(BIN))/python -m pytest -n $(JOBS) \
+		--no-loadscope-reorder $(TESTS)
 
 quick: $(VENV)/dev ## run the tests of one context on memory and SQLite (CONTEXT=tasks)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --context $(CONTEXT) tests/unit tests/integration/test_contract.py

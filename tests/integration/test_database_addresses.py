@@ -5,10 +5,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, func, select, text
 
-from adapters.sql.fast.postgres_database import FastPostgresDatabase
+from adapters.sql.database import SqlDatabase
 from settings import load
+from support.backends import database_at
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def test_reads_writes_and_migrations_use_the_database_that_the_address_names(
     monkeypatch.chdir(tmp_path)
     for address in addresses:
         monkeypatch.setenv("DATABASE_URL", address)
-        assert names(FastPostgresDatabase(load().url)) == [postgres_place.database] * 5
+        assert names(database_at(load().url)) == [postgres_place.database] * 5
 
 
-def names(database: FastPostgresDatabase) -> list[str]:
+def names(database: SqlDatabase) -> list[str]:
     """Return the name of the database that each kind of connection has."""
 
     def by(engine: Engine) -> str:
@@ -43,7 +44,8 @@ def names(database: FastPostgresDatabase) -> list[str]:
             return str(connection.execute(text("SELECT current_database()")).scalar_one())
 
     async def read() -> str:
-        rows = await database._readers.read("SELECT current_database()", {})
+        statement = database.statement(select(func.current_database()))
+        rows = await database.fetch(statement, {}, short=True)
         await database.close()
         return str(rows[0][0])
 
@@ -52,7 +54,7 @@ def names(database: FastPostgresDatabase) -> list[str]:
         by(making),
         by(database.engine),
         by(database.read_engine),
-        by(database.batch_engine),
+        by(getattr(database, "batch_engine", database.engine)),
         asyncio.run(read()),
     ]
     making.dispose()

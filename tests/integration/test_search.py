@@ -4,7 +4,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -15,10 +15,7 @@ import pytest
 from sqlalchemy import URL, insert, text
 
 from adapters.ids import new_id
-from adapters.sql.database import Row, Statement, Values
-from adapters.sql.fast.database import CompiledStatement
-from adapters.sql.fast.postgres_database import FastPostgresDatabase
-from adapters.sql.fast.sqlite_database import FastSqliteDatabase
+from adapters.sql.database import SqlDatabase, Statement, Values
 from adapters.sql.postgres import gin_cleaner
 from adapters.sql.postgres.database import make_engine
 from adapters.sql.schema.migrations import migrate
@@ -33,38 +30,26 @@ from support.backends import NOON, Backend, database_at, sql_backend
 from support.databases import execute, new_postgres
 from support.databases import text as address
 from support.people import CTX
+from support.statements import driver_statement, recording_database
 
 ROWS = 10_000
 ASKED: list[tuple[str, dict[str, Any]]] = []
 """The last statement of a read, and its values."""
 
 
-class AskedSqlite(FastSqliteDatabase):
-    """SQLite as it is, that tells what it is asked."""
+def asking(place: Path | URL) -> SqlDatabase:
+    """Return the database, which keeps its last read in `ASKED`."""
 
-    async def fetch(
-        self, statement: Statement, values: Values, *, short: bool = False
-    ) -> Sequence[Row]:
-        assert isinstance(statement, CompiledStatement)
-        ASKED[:] = [(statement.sql, statement.values(values))]
-        return await super().fetch(statement, values, short=short)
+    def keep(statement: Statement, values: Values) -> None:
+        ASKED[:] = [driver_statement(place, statement, values)]
 
-
-class AskedPostgres(FastPostgresDatabase):
-    """PostgreSQL as it is, that tells what it is asked."""
-
-    async def fetch(
-        self, statement: Statement, values: Values, *, short: bool = False
-    ) -> Sequence[Row]:
-        assert isinstance(statement, CompiledStatement)
-        ASKED[:] = [(statement.sql, statement.values(values))]
-        return await super().fetch(statement, values, short=short)
+    return recording_database(place, keep)
 
 
 @pytest.fixture
 def backend(place: Path | URL) -> Iterator[Backend]:
     """Many tasks, three of them with a word that no other has."""
-    database = AskedSqlite(place) if isinstance(place, Path) else AskedPostgres(place)
+    database = asking(place)
     with sql_backend(database) as made:
         with database.engine.begin() as connection:
             connection.execute(insert(tasks), list(rows()))
@@ -161,7 +146,7 @@ def test_postgresql_knows_of_a_word_in_one_text_of_a_hundred_that_it_is_no_rare_
 ) -> None:
     if not has_trigrams(postgres):
         return
-    database = AskedPostgres(postgres_place)
+    database = asking(postgres_place)
     with sql_backend(database) as backend:
         with database.engine.begin() as connection:
             made = list(rows())

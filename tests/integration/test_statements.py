@@ -1,9 +1,8 @@
 """What a read costs the database: one statement, however much it answers."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dependency_injector import providers
@@ -11,48 +10,28 @@ from fastapi import FastAPI
 from sqlalchemy import URL
 
 from adapters.passwords import Argon2PasswordHasher
-from adapters.sql.database import Row, Statement, Values
-from adapters.sql.fast.database import CompiledStatement
-from adapters.sql.fast.postgres_database import FastPostgresDatabase
-from adapters.sql.fast.sqlite_database import FastSqliteDatabase
+from adapters.sql.database import SqlDatabase
 from bootstrap import Container, make_ports
 from entrypoints.app import make_app
 from service_layer import posts
 from support.backends import NOON, Clock, client_of, sql_backend
 from support.clients import Client
 from support.people import MEMBER, OTHER
+from support.statements import recording_database
 
 COUNTED: list[str] = []
 """The statements of the reads since this was emptied last."""
 
 
-class CountedSqlite(FastSqliteDatabase):
-    """SQLite as it is, that tells of its reads."""
-
-    async def fetch(
-        self, statement: Statement, values: Values, *, short: bool = False
-    ) -> Sequence[Row]:
-        assert isinstance(statement, CompiledStatement)
-        COUNTED.append(statement.sql)
-        return await super().fetch(statement, values, short=short)
-
-
-class CountedPostgres(FastPostgresDatabase):
-    """PostgreSQL as it is, that tells of its reads."""
-
-    async def fetch(
-        self, statement: Statement, values: Values, *, short: bool = False
-    ) -> Sequence[Row]:
-        assert isinstance(statement, CompiledStatement)
-        COUNTED.append(statement.sql)
-        return await super().fetch(statement, values, short=short)
+def counted(place: Path | URL) -> SqlDatabase:
+    """Return the database, which adds its reads to `COUNTED`."""
+    return recording_database(place, lambda statement, _: COUNTED.append(str(statement.select)))
 
 
 @pytest.fixture
 def app(place: Path | URL, clock: Clock) -> FastAPI:
     container = Container()
-    made: Any = CountedSqlite if isinstance(place, Path) else CountedPostgres
-    container.database.override(providers.Singleton(made, place))
+    container.database.override(providers.Singleton(counted, place))
     container.clock.override(providers.Object(clock))
     container.passwords.override(providers.Singleton(Argon2PasswordHasher, memory_kib=8, passes=1))
     return make_app(make_ports(container))
@@ -111,8 +90,7 @@ def test_each_read_is_one_statement_however_long_the_list(client: Client) -> Non
 
 
 def test_each_read_that_no_address_answers_is_one_statement_as_well(place: Path | URL) -> None:
-    database: Any = CountedSqlite(place) if isinstance(place, Path) else CountedPostgres(place)
-    with sql_backend(database) as backend:
+    with sql_backend(counted(place)) as backend:
         with backend.open() as uow:
             posts.create_post(uow, title="News", content="x", ctx=MEMBER.ctx)
             uow.commit()

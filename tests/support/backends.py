@@ -1,6 +1,7 @@
 """Backends for tests: each adapter composed as in the application, and populated."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,9 @@ T = TypeVar("T")
 
 __all__ = ["NOON"]
 
+
+FAST = hasattr(bootstrap, "use_fast_lane") and os.environ.get("TEST_LANE") != "plain"
+"""Whether tests use the fast lane unless they say otherwise."""
 
 ROUTE_TABLE = getattr(bootstrap, "RouteTable", None)
 """The route table of the fast lane, if there is one."""
@@ -162,7 +166,7 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop.close()
 
 
-def database_at(place: Path | URL, *, fast: bool = True) -> SqlDatabase:
+def database_at(place: Path | URL, *, fast: bool = FAST) -> SqlDatabase:
     return bootstrap.fast_database_at(place) if fast else commands.database_at(place)
 
 
@@ -189,7 +193,7 @@ def memory_app(
 
 
 def sql_app(
-    place: Path | URL, clock: Callable[[], datetime], *, fast: bool = True, **options: Any
+    place: Path | URL, clock: Callable[[], datetime], *, fast: bool = FAST, **options: Any
 ) -> FastAPI:
     """Return the application on a SQLite file or a PostgreSQL database."""
     container = Container()

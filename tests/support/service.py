@@ -46,6 +46,8 @@ def environment(**settings: str) -> dict[str, str]:
     # PYTHONDONTWRITEBYTECODE would make each of many processes compile all modules.
     ours = ("ATELIER_", "DATABASE_URL", "DB_", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    if os.environ.get("TEST_LANE") == "plain":
+        settings = {"ATELIER_FAST": "false", **settings}
     return {**kept, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **settings}
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from entrypoints.server.protocol import FastProtocol
+from bootstrap import HttpProtocol
 from entrypoints.web.protocol import Protocol
 
 
-@pytest.fixture(params=[Protocol, FastProtocol], ids=["plain", "fast"])
+@pytest.fixture(params=[Protocol, HttpProtocol], ids=["plain", "fast"])
 def protocol(request: pytest.FixtureRequest) -> type[Protocol]:
     """Each HTTP protocol."""
     made: type[Protocol] = request.param

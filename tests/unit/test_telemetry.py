@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from entrypoints.server.route_table import RouteTable
-from support.backends import Clock, client_of, memory_app
+from support.backends import ROUTE_TABLE, Clock, client_of, memory_app
 
 TASKS = "/api/v1/tasks"
 
@@ -50,7 +49,7 @@ class TracerProvider(trace.TracerProvider):
         return self.tracer
 
 
-@pytest.mark.parametrize("route_table", [RouteTable, None])
+@pytest.mark.parametrize("route_table", [ROUTE_TABLE, None])
 def test_a_request_of_the_api_is_a_span_with_its_route_and_status(
     route_table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
