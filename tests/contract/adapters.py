@@ -20,7 +20,7 @@ from domain.values import CENT
 from service_layer import access, catalogue
 from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict, ConnectionLost, DatabaseUnavailable, QueueFull
-from service_layer.group_commit.runner import GroupCommitRunner
+from service_layer.group_commit.runner import DEFAULT_POLICY, BatchPolicy, GroupCommitRunner
 from service_layer.queries.tasks import TaskView
 from service_layer.queries.users import PublicUser
 from service_layer.reactions import REACTIONS, Reactions
@@ -338,7 +338,13 @@ def test_a_repository_tells_whether_it_is_empty(backend: Backend) -> None:
 class Together:
     """Runs use cases that all wait for the writer at once, and counts the transactions."""
 
-    def __init__(self, backend: Backend, reactions: Reactions = REACTIONS) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        reactions: Reactions = REACTIONS,
+        *,
+        policy: BatchPolicy = DEFAULT_POLICY,
+    ) -> None:
         self.backend = backend
         self.transactions = 0
         assert backend.open_batch is not None
@@ -346,6 +352,7 @@ class Together:
             partial(self.counted, backend.open),
             partial(self.counted, backend.open_batch),
             reactions,
+            policy=policy,
         )
 
     def counted(self, begin: Callable[..., Any], **kwargs: Any) -> Any:

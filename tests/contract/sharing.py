@@ -18,6 +18,7 @@ from domain.values import CENT
 from service_layer import catalogue, devices, posts, stock, users
 from service_layer import tasks as task_use_cases
 from service_layer.errors import ConcurrencyConflict
+from service_layer.group_commit.runner import BatchPolicy
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
 from support.people import ADMIN, CTX, MEMBER, PASSWORD_HASH
@@ -303,8 +304,7 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
 def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_several_have_met(
     backend: Backend,
 ) -> None:
-    together = Together(backend)
-    together.runner.LINGER_SECONDS = 10.0
+    together = Together(backend, policy=BatchPolicy(linger_seconds=10.0))
     made = together.run(
         *(by(task_use_cases.create_task, title=title) for title in "ab"),
         then=[by(task_use_cases.create_task, title=title) for title in "cde"],
@@ -316,19 +316,15 @@ def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_severa
 
 
 def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
-    together = Together(backend)
-    together.runner.full_batch, together.runner.LINGER_TICKS, together.runner.LINGER_SECONDS = (
-        3,
-        1_000_000_000,
-        20.0,
-    )
+    policy = BatchPolicy(full_batch=3, linger_ticks=1_000_000_000, linger_seconds=20.0)
+    together = Together(backend, policy=policy)
     began = time.monotonic()
     together.run(
         *(by(task_use_cases.create_task, title=title) for title in "ab"),
         then=[by(task_use_cases.create_task, title=title) for title in "cde"],
     )
 
-    assert time.monotonic() - began < together.runner.LINGER_SECONDS
+    assert time.monotonic() - began < policy.linger_seconds
     assert together.transactions == 3
     assert titles(backend) == list("abcde")
 
