@@ -10,13 +10,13 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from contract.adapters import Together
 from domain.stock import Reason
 from domain.values import CENT
 from service_layer import catalogue, stock
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
+from support.group_commit import BatchHarness
 from support.people import ADMIN, CTX
 from support.service import Service
 from support.stock_sales import SALE, add, service_on
@@ -139,7 +139,7 @@ def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
         ThreadPoolExecutor(1) as threads,
     ):
         hold(holder, "users", f"{ADMIN.id}")
-        together = Together(backend)
+        together = BatchHarness(backend)
         added = threads.submit(together.run, *(partial(add_task, title=one) for one in titles))
         until_somebody_waits(postgres_place, number=3)
         holder.rollback()

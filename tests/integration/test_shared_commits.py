@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import URL, event
 
 from bootstrap import fast_database_at
-from contract.adapters import Together, add, get, items
 from domain.errors import Conflict, InvalidField
 from domain.stock import Reason
 from domain.values import CENT
@@ -20,7 +19,9 @@ from service_layer import catalogue, stock, tasks, users
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend, database_at, sql_backend
 from support.crash import When, share_until_killed
+from support.group_commit import BatchHarness
 from support.people import ADMIN, CTX, OTHER
+from support.tasks import add_task, get_task, list_tasks
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def backend(place: Path | URL) -> Iterator[Backend]:
 
 
 def titles(backend: Backend) -> list[str]:
-    return [task.title for task in items(backend)]
+    return [task.title for task in list_tasks(backend)]
 
 
 def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
@@ -41,8 +42,8 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
         # There is no such user, which the database looks at when it is told to commit.
         task.created_by_id = UUID(int=7)
 
-    id = add(backend, "Kept")
-    added, refused, edited, last = Together(backend).run(
+    id = add_task(backend, "Kept")
+    added, refused, edited, last = BatchHarness(backend).run(
         partial(tasks.create_task, title="Added", ctx=CTX),
         of_nobody,
         partial(tasks.edit_task, task_id=id, changes={"priority": 1}, ctx=CTX),
@@ -52,7 +53,7 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     assert (added.title, type(refused), last.title) == ("Added", Conflict, "Last")
     assert (edited.priority, edited.version) == (1, 2)
     assert titles(backend) == ["Kept", "Added", "Last"]
-    kept = get(backend, id)
+    kept = get_task(backend, id)
     assert kept is not None
     assert kept.version == 2
 
@@ -72,7 +73,7 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
         move: Any = stock.record_movement
         ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
         fetched.clear()
-        Together(backend).run(
+        BatchHarness(backend).run(
             *(partial(move, id, quantity=1, reason=Reason.RECEIVED, ctx=CTX) for id in ids)
         )
         assert len(fetched) == 1
@@ -90,10 +91,10 @@ def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: 
             written.append(statement)
 
     with sql_backend(database) as backend:
-        ids = [add(backend, title) for title in "abcd"]
+        ids = [add_task(backend, title) for title in "abcd"]
         changes = ({"title": "A"}, {"priority": 1}, {"due_on": NOON.date()}, {"title": "D"})
         edit: Any = tasks.edit_task
-        Together(backend).run(
+        BatchHarness(backend).run(
             *(partial(edit, id, change, ctx=CTX) for id, change in zip(ids, changes, strict=True))
         )
         assert len(written) == 1
@@ -113,7 +114,7 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
                 remove = partial(users.delete_user, user_id=OTHER.id)
                 gone.append(backend.usual.perform(remove, ctx=ADMIN.ctx))
 
-        one, theirs, last = Together(backend).run(
+        one, theirs, last = BatchHarness(backend).run(
             partial(tasks.create_task, title="One", ctx=CTX),
             assign,
             partial(tasks.create_task, title="Last", ctx=CTX),
@@ -128,7 +129,7 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
 def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
     backend: Backend, place: Path | URL, when: When
 ) -> None:
-    edited, removed = add(backend, "One"), add(backend, "Two")
+    edited, removed = add_task(backend, "One"), add_task(backend, "Two")
     # A process of its own, which shares nothing with this one.
     process = multiprocessing.get_context("spawn").Process(
         target=share_until_killed, args=(place, edited, removed, when)
@@ -148,7 +149,7 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
 ) -> None:
     # On SQLite nobody comes between.
     with sql_backend(database_at(postgres_place)) as backend:
-        id, beside = add(backend, "One"), add(backend, "Two")
+        id, beside = add_task(backend, "One"), add_task(backend, "Two")
         elsewhere: list[object] = []
 
         def another_process(uow: UnitOfWork) -> None:
@@ -159,7 +160,7 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
         # By their places the runner knows what they are going to ask for.
         edit: Any = tasks.edit_task
         shut_out: Any = users.edit_user
-        _, user, edited, _ = Together(backend).run(
+        _, user, edited, _ = BatchHarness(backend).run(
             another_process,
             partial(shut_out, OTHER.id, {"is_active": False}, ctx=ADMIN.ctx),
             partial(edit, id, {"priority": 7}, ctx=CTX),
@@ -168,7 +169,7 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
 
         assert elsewhere
         assert not user.is_active
-        kept = get(backend, id)
+        kept = get_task(backend, id)
         assert kept is not None
         # Assigned, taken away again since they may not come in any more, and edited.
         assert (kept.version, kept.assignee_id, kept.priority) == (4, None, 7)
@@ -189,7 +190,7 @@ def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
             assert all(user is not one for one in found)
             user.edit({"city": "Graz"}, ADMIN.ctx, users=uow.users)
 
-        together = Together(backend)
+        together = BatchHarness(backend)
         together.run(hold, rename)
         assert together.transactions == 2
         with backend.open() as uow:

@@ -1,4 +1,4 @@
-"""Who may do what: every operation that the document tells of, by everybody, on everything."""
+"""Access rules: which role may call each operation, stated independently of the code."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from contract.devices import DEVICES, add_device, key_of
-from contract.http import TASKS, add
-from contract.posts import post
-from contract.users import USERS, path_of
+from support.api import (
+    DEVICES,
+    TASKS,
+    USERS,
+    create_device,
+    create_post,
+    create_task,
+    issue_key,
+    user_path,
+)
 from support.clients import Answer, Client
 from support.people import ADMIN, EXPIRED, MEMBER, OTHER, PASSWORD, READ_ONLY, Person
 
 NEVER = "01900000-0000-7000-8000-00000000ffff"
-
 # What is expected is told anew here, and not taken from the service: who may use each operation,
 # and what it answers to those who may.
 EVERYBODY, MEMBERS, THEMSELVES, ADMINS = "everybody", "members", "themselves", "admins"
@@ -87,7 +92,6 @@ EXCEPTIONS = {
     ("delete_token", "foreign"): 404,
     ("delete_user", "own"): 409,
 }
-
 _numbers = count()
 
 
@@ -142,9 +146,9 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
         return
     other = OTHER if caller is not OTHER else MEMBER
     if "{task_id}" in path:
-        ids = [add(client.as_(person))["id"] for person in (caller, other)]
+        ids = [create_task(client.as_(person))["id"] for person in (caller, other)]
     elif "{post_id}" in path:
-        ids = [post(client, person, publish=True)[-36:] for person in (caller, other)]
+        ids = [create_post(client, person, publish=True)[-36:] for person in (caller, other)]
     elif "{category_id}" in path or "{product_id}" in path:
         places = path[: path.index("/{")]
         new = {"name": f"y {next(_numbers)}"} | ({"price": 1} if "product" in path else {})
@@ -152,7 +156,7 @@ def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, st
         new["name"] = f"y {next(_numbers)}"
         ids = [made["id"], client.as_(other).post(places, json=new).json()["id"]]
     elif "{device_id}" in path:
-        ids = [add_device(client.as_(person))["id"] for person in (caller, other)]
+        ids = [create_device(client.as_(person))["id"] for person in (caller, other)]
     elif "{token_id}" in path:
         new = {"name": "x", "scope": "read"}
         asked = [client.as_(p).post("/api/v1/tokens", json=new) for p in (caller, other)]
@@ -224,8 +228,8 @@ def test_an_operation_is_for_those_it_is_meant_for(client: Client, operation: st
 
 
 def test_a_device_key_opens_the_heartbeat_of_its_device_and_nothing_else(client: Client) -> None:
-    device = add_device(client)
-    bearer = client.as_(key_of(client, device))
+    device = create_device(client)
+    bearer = client.as_(issue_key(client, device))
     for operation, (method, path) in operations(client).items():
         for kind, place in list(objects(client, path, MEMBER)):
             options = REQUESTS.get(operation, dict)()
@@ -272,26 +276,22 @@ def test_a_personal_token_changes_nothing_that_decides_who_gets_in(
     client: Client, changes: dict[str, Any]
 ) -> None:
     program = client.as_(ADMIN.personal)
-    for path in (path_of(MEMBER), path_of(ADMIN), f"{USERS}/{NEVER}"):
+    for path in (user_path(MEMBER), user_path(ADMIN), f"{USERS}/{NEVER}"):
         before = client.get(path)
         assert program.patch(path, json=changes).status_code == 403
         assert client.get(path).text == before.text or path.endswith(NEVER)
-    assert client.patch(path_of(MEMBER), json=changes).status_code == 200
+    assert client.patch(user_path(MEMBER), json=changes).status_code == 200
 
 
 def test_a_personal_token_edits_a_profile_and_takes_people_in(client: Client) -> None:
     program = client.as_(ADMIN.personal)
-    assert program.patch(path_of(MEMBER), json={"city": "Ghent"}).json()["city"] == "Ghent"
+    assert program.patch(user_path(MEMBER), json={"city": "Ghent"}).json()["city"] == "Ghent"
     assert program.post(USERS, json=_new_user()).status_code == 201
 
 
 def test_a_member_is_not_told_whether_there_is_a_user_they_may_not_change(client: Client) -> None:
     told = [
         client.as_(MEMBER).patch(path, json={"city": "x"}).json()
-        for path in (path_of(OTHER), f"{USERS}/{NEVER}")
+        for path in (user_path(OTHER), f"{USERS}/{NEVER}")
     ]
     assert told[0]["detail"] == told[1]["detail"]
-
-
-# What is imported where the tests are run; it stands last, so that none is left out.
-__all__ = [name for name in globals() if name.startswith("test_")]

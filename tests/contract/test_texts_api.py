@@ -1,4 +1,4 @@
-"""What a REST client is promised of texts: what they may have, which are alike, what finds them."""
+"""Texts in the API: normalisation, invisible characters, lines, search."""
 
 from typing import Any
 
@@ -6,41 +6,13 @@ import pytest
 
 from support.clients import Answer, Client
 from support.people import MEMBER
-
-LINES: dict[str, tuple[str, ...]] = {
-    "tasks": ("title",),
-    "posts": ("title",),
-    "categories": ("name",),
-    "products": ("name", "sku"),
-    "devices": ("name", "kind", "serial", "location"),
-    "users": ("name", "city"),
-    "tokens": ("name",),
-}
-"""The members of each resource that are texts of one line."""
-
-AREAS = {"tasks": "description", "posts": "content", "products": "description"}
-"""The members that are texts of several lines."""
-
-NEW: dict[str, dict[str, Any]] = {
-    "tasks": {"title": "Oil the saw"},
-    "posts": {"title": "News", "content": "Some"},
-    "categories": {"name": "Saws"},
-    "products": {"name": "Saw", "price": "1.00"},
-    "devices": {"name": "Lathe"},
-    "users": {
-        "name": "Zoe Zimmer",
-        "username": "zoe",
-        "email": "zoe@example.org",
-        "password": "long enough",
-    },
-    "tokens": {"name": "Backup", "scope": "read"},
-}
+from support.texts import AREAS, LINES, NEW_RESOURCES
 
 UNSEEN = ("\u200b", "\u00ad", "\u3164\u3164", "\u2800\u2800", "\u202e\u202c", "\ufe0f\u034f")
 
 
 def create(client: Client, resource: str, **members: Any) -> Answer:
-    return client.post(f"/api/v1/{resource}", json={**NEW[resource], **members})
+    return client.post(f"/api/v1/{resource}", json={**NEW_RESOURCES[resource], **members})
 
 
 def pointers(answer: Answer) -> list[str]:

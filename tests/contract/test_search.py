@@ -1,4 +1,4 @@
-"""What every adapter promises of searching: each finds the same, by an index or without one."""
+"""Substring search: the same matches on every adapter."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from contract.adapters import ALL, FIRST, add, items, walk
 from domain.base import PageRequest
 from domain.tasks import Task, TaskFilter
 from domain.values import search_fold
@@ -15,7 +14,9 @@ from service_layer import tasks as task_use_cases
 from service_layer.queries.tasks import TaskView
 from support.backends import Backend
 from support.clients import Client
+from support.pagination import FIRST_PAGE
 from support.people import CTX
+from support.tasks import ALL_TASKS, add_task, list_tasks, walk_tasks
 
 # What means something to one of the databases, beside letters of one to four bytes.
 _SIGNS = (
@@ -54,10 +55,10 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
             start = data.draw(st.integers(0, len(text)))
             parts.append(text[start : start + data.draw(st.integers(1, 6))])
         for q in parts:
-            filter = replace(ALL, q=q)
+            filter = replace(ALL_TASKS, q=q)
             expected = [task.id for task in tasks if filter.matches(task)]
-            assert [view.id for view in items(backend, filter)] == expected
-            page = backend.ask(backend.tasks.list_page(filter, replace(FIRST, count=True)))
+            assert [view.id for view in list_tasks(backend, filter)] == expected
+            page = backend.ask(backend.tasks.list_page(filter, replace(FIRST_PAGE, count=True)))
             assert page.total == len(expected)
             assert backend.ask(backend.tasks.count(filter)).total == len(expected)
     finally:
@@ -68,11 +69,11 @@ def test_a_search_finds_what_contains_the_text_whatever_is_in_it(
 
 
 def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Backend) -> None:
-    id = add(backend, "Sharpen the chisels", description="both")
-    kept = add(backend, "Sharpen the plane")
+    id = add_task(backend, "Sharpen the chisels", description="both")
+    kept = add_task(backend, "Sharpen the plane")
 
     def found(q: str) -> list[Any]:
-        return [task.id for task in items(backend, replace(ALL, q=q))]
+        return [task.id for task in list_tasks(backend, replace(ALL_TASKS, q=q))]
 
     with backend.open() as uow:
         task_use_cases.edit_task(uow, id, {"title": "Oil the lathe"}, ctx=CTX)
@@ -86,7 +87,7 @@ def test_a_search_finds_what_a_text_has_become_and_not_what_it_was(backend: Back
         task_use_cases.delete_task(uow, id, ctx=CTX)
         uow.commit()
     assert (found("lathe"), found("sharpen"), found("he")) == ([], [kept], [kept])
-    again = add(backend, "Oil the lathe")
+    again = add_task(backend, "Oil the lathe")
     assert found("lathe") == [again]
 
 
@@ -94,7 +95,7 @@ def test_what_is_undone_is_not_found(backend: Backend) -> None:
     with backend.open() as uow:
         task_use_cases.create_task(uow, title="Never", ctx=CTX)
         uow.flush()
-    assert items(backend, replace(ALL, q="never")) == []
+    assert list_tasks(backend, replace(ALL_TASKS, q="never")) == []
 
 
 def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None:
@@ -106,15 +107,19 @@ def test_a_word_in_many_rows_is_found_as_one_in_few_is(backend: Backend) -> None
         uow.commit()
 
     for q, number in (("every", 1_500), ("many", 1_200), ("few", 5), ("ma", 1_200), ("fe", 5)):
-        filter = replace(ALL, q=q, priority=1)
-        everything = [task for task in walked(backend, replace(ALL, priority=1)) if q in task.title]
+        filter = replace(ALL_TASKS, q=q, priority=1)
+        everything = [
+            task for task in walked(backend, replace(ALL_TASKS, priority=1)) if q in task.title
+        ]
         assert walked(backend, filter) == everything
-        page = backend.ask(backend.tasks.list_page(replace(ALL, q=q), replace(FIRST, count=True)))
+        page = backend.ask(
+            backend.tasks.list_page(replace(ALL_TASKS, q=q), replace(FIRST_PAGE, count=True))
+        )
         assert (page.total, len(page.items)) == (number, min(number, 100))
 
 
 def walked(backend: Backend, filter: TaskFilter) -> list[TaskView]:
-    return walk(backend, filter, PageRequest(sort="title", descending=True, limit=100))
+    return walk_tasks(backend, filter, PageRequest(sort="title", descending=True, limit=100))
 
 
 NEW: dict[str, dict[str, Any]] = {

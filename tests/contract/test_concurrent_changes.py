@@ -1,17 +1,88 @@
-"""What every adapter promises of a change that others get in the way of, however often they do."""
+"""Concurrent changes: optimistic lock, retries, and the pessimistic lock after them."""
 
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from contract.adapters import add, get
-from contract.fleet import add_one, look, new_key
+from domain.errors import VersionMismatch
 from service_layer import devices, tasks
 from service_layer import posts as post_use_cases
+from service_layer import tasks as task_use_cases
+from service_layer.errors import ConcurrencyConflict
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
+from support.concurrency import in_threads
+from support.devices import add_device, get_device, issue_key
 from support.people import CTX, MEMBER
+from support.tasks import add_task, get_task
+
+
+def test_of_concurrent_changes_to_what_was_seen_only_one_wins(backend: Backend) -> None:
+    id = add_task(backend)
+    runner = backend.runner()
+
+    def change(number: int) -> str:
+        try:
+            runner.perform(
+                task_use_cases.edit_task, id, {"title": f"by {number}"}, ctx=CTX, expected={1}
+            )
+        except VersionMismatch:
+            return "stale"
+        return f"by {number}"
+
+    outcomes = in_threads(20, change)
+
+    winners = [outcome for outcome in outcomes if outcome != "stale"]
+    assert len(winners) == 1
+    found = get_task(backend, id)
+    assert found is not None
+    assert (found.title, found.version) == (winners[0], 2)
+
+
+def test_concurrent_changes_of_different_members_are_all_kept(backend: Backend) -> None:
+    id = add_task(backend)
+    runner = backend.runner()
+    changes: list[Any] = [{"title": "New"}, {"priority": 7}, {"description": "Because"}]
+
+    in_threads(3, lambda n: runner.perform(task_use_cases.edit_task, id, changes[n], ctx=CTX))
+
+    found = get_task(backend, id)
+    assert found is not None
+    assert (found.title, found.priority, found.description) == ("New", 7, "Because")
+    assert found.version == 4
+
+
+def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> None:
+    id = add_task(backend)
+    seen, changed = threading.Event(), threading.Event()
+    outcome: list[str] = []
+
+    def slow() -> None:
+        # On SQLite a transaction holds the write lock from its start, so nobody gets between.
+        try:
+            with backend.open() as uow:
+                task = uow.tasks.get(id)
+                seen.set()
+                changed.wait(0.5)
+                task.edit({"title": "Slow"}, CTX)
+                uow.commit()
+            outcome.append("committed")
+        except ConcurrencyConflict:
+            outcome.append("refused")
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    seen.wait()
+    backend.runner().perform(task_use_cases.edit_task, id, {"description": "Quick"}, ctx=CTX)
+    changed.set()
+    thread.join()
+
+    found = get_task(backend, id)
+    assert found is not None
+    assert found.description == "Quick"
+    assert (found.title == "Slow") == (outcome == ["committed"])
+    assert found.version == (3 if outcome == ["committed"] else 2)
 
 
 class Rivals:
@@ -43,8 +114,8 @@ class Rivals:
 def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_its_way(
     backend: Backend,
 ) -> None:
-    id = add_one(backend)
-    digest = new_key(backend, id)
+    id = add_device(backend)
+    digest = issue_key(backend, id)
 
     def change(number: int) -> None:
         backend.usual.perform(
@@ -57,7 +128,7 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
     backend.usual.perform(rivals.run, devices.edit_device, id, {"location": "Hall"}, ctx=CTX)
 
     edits = rivals.end()
-    found = look(backend, id)
+    found = get_device(backend, id)
     assert (found.location, found.heartbeat_every) == ("Hall", 99 + edits)
     assert found.version == 3 + edits
 
@@ -65,7 +136,7 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
 def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
     backend: Backend,
 ) -> None:
-    id = add(backend)
+    id = add_task(backend)
 
     def change(number: int) -> None:
         backend.usual.perform(tasks.edit_task, id, {"description": f"{number}"}, ctx=CTX)
@@ -76,7 +147,7 @@ def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
     runner.close()
 
     edits = rivals.end()
-    found = get(backend, id)
+    found = get_task(backend, id)
     assert found is not None
     assert (found.title, found.description) == ("Mine", f"{edits - 1}")
     assert found.version == 2 + edits

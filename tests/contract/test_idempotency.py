@@ -1,4 +1,4 @@
-"""What every unit of work promises of what is sent twice."""
+"""Idempotency keys: a repeated request has one effect."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,26 +8,23 @@ from uuid import UUID
 
 import pytest
 
-from contract.adapters import Together, in_threads
 from domain.actors import Actor
-from domain.base import Context, Event, PageRequest
+from domain.base import Context, Event
 from domain.errors import InvalidField
 from domain.idempotency import IdempotencyRecord
-from domain.tasks import Task, TaskCreated, TaskFilter
+from domain.tasks import Task, TaskCreated
 from service_layer import tasks as task_use_cases
 from service_layer import users
 from service_layer.idempotency import idempotently
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
 from support.backends import NOON, Backend
+from support.concurrency import in_threads
+from support.idempotency import location_of, titles_by_path
 from support.people import ADMIN, MEMBER, PEOPLE
 
 DAY = timedelta(hours=24)
 MICROSECOND = timedelta(microseconds=1)
-
-
-def place_of(task: Task) -> str:
-    return f"tasks/{task.id}"
 
 
 def send(
@@ -46,18 +43,9 @@ def send(
         key,
         task_use_cases.create_task,
         title=title,
-        locate=place_of,
+        locate=location_of,
         ctx=Context(actor, now),
     )
-
-
-def tasks(backend: Backend) -> dict[str, str]:
-    """Return the titles of the tasks there are, by their places."""
-    meant = TaskFilter(today=NOON.date())
-    found = backend.ask(
-        backend.tasks.list_page(meant, PageRequest(sort="created_at", limit=100))
-    ).items
-    return {task.path: task.title for task in found}
 
 
 def over(backend: Backend, now: datetime) -> list[IdempotencyRecord]:
@@ -75,7 +63,7 @@ def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: 
     second = send(backend, runner=runner, title="Once more", now=NOON + timedelta(minutes=1))
 
     assert first == second
-    assert tasks(backend) == {first: "Sharpen"}
+    assert titles_by_path(backend) == {first: "Sharpen"}
     assert [type(event) for event in happened] == [TaskCreated]
 
 
@@ -85,8 +73,8 @@ def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Ba
 
     for key in range(3):
         assert len(set(places[key::3])) == 1
-    assert set(places) == set(tasks(backend))
-    assert len(tasks(backend)) == 3
+    assert set(places) == set(titles_by_path(backend))
+    assert len(titles_by_path(backend)) == 3
 
 
 @pytest.mark.parametrize("there_is_an_old_one", [False, True])
@@ -118,21 +106,6 @@ def test_none_of_those_that_come_at_once_stands_in_the_others_way(
         assert set(places) == {found.path}
 
 
-def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
-    together = Together(backend)
-    sent = partial(idempotently, locate=place_of, ctx=MEMBER.ctx)
-
-    def sends(title: str) -> Callable[[UnitOfWork], str]:
-        return lambda uow: sent(uow, "k", task_use_cases.create_task, title=title)
-
-    refused, *places = together.run(sends(""), *(sends(f"t{n}") for n in range(5)))
-
-    assert together.transactions == 2
-    assert isinstance(refused, InvalidField)
-    assert len(set(places)) == 1
-    assert tasks(backend) == {places[0]: "t0"}
-
-
 def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) -> None:
     def send_one(number: int) -> str:
         person = PEOPLE[number % len(PEOPLE)]
@@ -141,14 +114,14 @@ def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) 
     places = in_threads(12, send_one)
 
     assert len(set(places)) == 12
-    assert set(tasks(backend)) == set(places)
+    assert set(titles_by_path(backend)) == set(places)
     assert [send_one(number) for number in range(12)] == places
 
 
 def test_record_of_an_operation_is_found_by_its_name_and_ids(backend: Backend) -> None:
     """The id of a record must not change: a repeated request finds the record of before."""
     task = UUID(send(backend).removeprefix("tasks/"))
-    members: dict[str, Any] = {"locate": place_of, "ctx": MEMBER.ctx}
+    members: dict[str, Any] = {"locate": location_of, "ctx": MEMBER.ctx}
     perform: Callable[..., str] = backend.usual.perform
     perform(idempotently, "k", task_use_cases.edit_task, task, {}, **members, expected={1})
 
@@ -187,7 +160,7 @@ def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) ->
     assert over(backend, NOON + 2 * DAY) == []
 
     place = send(backend)
-    assert tasks(backend) == {place: "Sharpen"}
+    assert titles_by_path(backend) == {place: "Sharpen"}
 
 
 @pytest.mark.parametrize("number", [1, 20])
@@ -198,7 +171,7 @@ def test_a_receipt_counts_for_a_day(backend: Backend, number: int) -> None:
     (second,) = set(in_threads(number, lambda _: send(backend, title="Second", now=NOON + DAY)))
 
     assert second != first
-    assert tasks(backend) == {first: "First", second: "Second"}
+    assert titles_by_path(backend) == {first: "First", second: "Second"}
     assert send(backend, now=NOON + 2 * DAY - MICROSECOND) == second
     assert send(backend, now=NOON + 2 * DAY) not in (first, second)
 
@@ -230,7 +203,7 @@ def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
 
     def send_new(number: int) -> str:
         key, ctx = f"new {number}", Context(MEMBER.actor, NOON + DAY)
-        return backend.usual.perform(idempotently, key, add, title=key, locate=place_of, ctx=ctx)
+        return backend.usual.perform(idempotently, key, add, title=key, locate=location_of, ctx=ctx)
 
     places = in_threads(20, send_new)
 
@@ -247,10 +220,6 @@ def test_what_comes_again_while_its_receipt_is_thrown_away_is_done_once(backend:
     places = in_threads(20, lambda n: send(backend, keys[n], now=NOON + DAY))
 
     assert len(set(places)) == 15
-    assert len(tasks(backend)) == 5 + 15
+    assert len(titles_by_path(backend)) == 5 + 15
     assert over(backend, NOON + DAY) == []
     assert [send(backend, key, now=NOON + DAY) for key in keys] == places
-
-
-# What is imported where the tests are run; it stands last, so that none is left out.
-__all__ = [name for name in globals() if name.startswith("test_")]

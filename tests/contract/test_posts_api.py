@@ -1,163 +1,16 @@
-"""What is promised of posts: by every adapter, and to a REST client."""
+"""The API of posts."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from contract.adapters import in_order, in_threads
-from contract.http import places, problem
-from contract.users import USERS, path_of
-from domain.base import Context, PageRequest
-from domain.errors import StillReferenced
-from domain.posts import SORTS, Post, PostFilter
-from service_layer import posts as post_use_cases
-from service_layer import users
-from service_layer.queries.posts import PostView
-from service_layer.queries.users import PublicUser
-from service_layer.unit_of_work import UnitOfWork
-from support.backends import NOON, Backend, Clock
+from support.api import POSTS, USERS, create_post, error_locations, problem, user_path
+from support.backends import Clock
 from support.clients import Client
-from support.people import ADMIN, MEMBER, OTHER, PEOPLE, Person
+from support.people import ADMIN, MEMBER, OTHER, Person
 
-POSTS = "/api/v1/posts"
 MISSING = f"{POSTS}/01900000-0000-7000-8000-00000000ffff"
-
-
-# Adapters
-
-
-def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return backend.usual.perform(use_case, *args, **kwargs)
-
-
-def write(backend: Backend, title: str = "News", **members: Any) -> Any:
-    members = {"content": "Text", "ctx": MEMBER.ctx, **members}
-    return perform(backend, post_use_cases.create_post, title=title, **members)
-
-
-def test_posts_of_one_title_written_at_once_have_addresses_of_their_own(backend: Backend) -> None:
-    posts = in_threads(12, lambda _: write(backend, "Ünïcode & more!"))
-
-    names = sorted((post.slug for post in posts), key=lambda slug: (len(slug), slug))
-    assert names == ["unicode-more", *(f"unicode-more-{number}" for number in range(2, 13))]
-
-
-def test_a_user_with_posts_cannot_be_deleted(backend: Backend) -> None:
-    post = write(backend)
-    with pytest.raises(StillReferenced):
-        perform(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
-    perform(backend, post_use_cases.delete_post, post.id, ctx=MEMBER.ctx)
-    perform(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
-
-
-some_posts = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "B", "á b", "100%"]),
-        st.sampled_from(["x", "Y\nz", "_"]),
-        st.sampled_from(PEOPLE),
-        st.booleans(),
-    ),
-    max_size=10,
-)
-
-
-def make_posts(uow: UnitOfWork, made: list[Any]) -> list[Post]:
-    """Make posts, and return them."""
-    entities: list[Post] = []
-    for number, (title, content, author, published) in enumerate(made):
-        ctx = Context(author.actor, NOON + timedelta(seconds=number // 2))
-        post = post_use_cases.create_post(uow, title=title, content=content, ctx=ctx)
-        if published:
-            post.publish(ctx)
-        # Each is settled, so that the next one sees its address taken.
-        uow.flush()
-        entities.append(post)
-    return entities
-
-
-some_filter = st.builds(
-    PostFilter.of,
-    st.none() | st.sampled_from([person.actor for person in PEOPLE]),
-    published=st.none() | st.booleans(),
-    author_id=st.none() | st.sampled_from([person.id for person in PEOPLE]),
-    q=st.none() | st.sampled_from(["A", "b", "%", "_", "z"]),
-)
-
-
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(made=some_posts, filter=some_filter, sort=st.sampled_from(list(SORTS)), data=st.data())
-def test_what_one_sees_of_posts_and_their_orders_agree_with_the_domain(
-    backend: Backend, made: list[Any], filter: PostFilter, sort: str, data: st.DataObject
-) -> None:
-    with backend.open() as uow:
-        entities = make_posts(uow, made)
-        uow.commit()
-    try:
-        seen_by = {person.id: PublicUser(**{**person.public, "id": person.id}) for person in PEOPLE}  # type: ignore[arg-type]
-        descending = data.draw(st.booleans())
-        meant = [post for post in entities if filter.matches(post)]
-        expected = in_order(meant, SORTS[sort], descending)
-        page_request = PageRequest(
-            sort=sort, descending=descending, limit=data.draw(st.integers(1, 4))
-        )
-        seen: list[PostView] = []
-        for _ in range(20):
-            page = backend.ask(backend.posts.list_page(filter, replace(page_request, count=True)))
-            assert page.total == len(meant)
-            seen += page.items
-            if page.next_key is None:
-                break
-            page_request = replace(page_request, after=page.next_key)
-        assert seen == [PostView.of(post, seen_by) for post in expected]
-    finally:
-        with backend.open() as uow:
-            for post in entities:
-                uow.posts.remove(uow.posts.get(post.id))
-            uow.commit()
-
-
-def test_a_post_is_found_by_its_slug_and_by_nothing_else(backend: Backend) -> None:
-    first, second, other = (write(backend, title) for title in ("A saw", "A saw", "A sawhorse"))
-
-    for kept in (first, second, other):
-        found = backend.ask(backend.posts.by_slug(kept.slug))
-        assert found == backend.ask(backend.posts.get(kept.id, NOON))
-        assert found is not None
-        assert (found.id, found.author.username) == (kept.id, "bob")
-    assert {first.slug, second.slug, other.slug} == {"a-saw", "a-saw-2", "a-sawhorse"}
-    for slug in ("A-saw", "a-saw ", "a_saw", "a-saw%", "á-saw", "a-saw-3", "", "a-saw\0", "\udcff"):
-        assert backend.ask(backend.posts.by_slug(slug)) is None
-
-
-def test_a_draft_that_is_renamed_is_no_longer_found_where_it_was(backend: Backend) -> None:
-    draft = write(backend, "First idea")
-    changes: Any = {"title": "Second idea"}
-    perform(backend, post_use_cases.edit_post, draft.id, changes, ctx=MEMBER.ctx)
-
-    assert backend.ask(backend.posts.by_slug("first-idea")) is None
-    found = backend.ask(backend.posts.by_slug("second-idea"))
-    assert found is not None
-    assert found.id == draft.id
-
-
-# REST
-
-
-def post(client: Client, author: Person = MEMBER, *, publish: bool = False, **members: Any) -> Any:
-    answer = client.as_(author).post(POSTS, json={"title": "News", "content": "Text", **members})
-    assert answer.status_code == 201, answer.text
-    path = answer.headers["location"]
-    if publish:
-        assert client.as_(author).post(f"{path}/publish").status_code == 200
-    return path
 
 
 def test_a_new_post_is_a_draft_with_its_author_and_an_address(client: Client) -> None:
@@ -185,7 +38,7 @@ def test_a_new_post_is_a_draft_with_its_author_and_an_address(client: Client) ->
 
 
 def test_a_draft_is_there_for_its_author_and_for_admins_alone(client: Client) -> None:
-    path = post(client)
+    path = create_post(client)
     for who, status in ((MEMBER, 200), (ADMIN, 200), (OTHER, 404), (None, 404)):
         asker = client.as_(who)
         assert asker.get(path).status_code == status
@@ -207,7 +60,7 @@ def test_a_draft_is_there_for_its_author_and_for_admins_alone(client: Client) ->
 def test_a_published_post_is_read_by_everybody_and_changed_by_its_author_or_an_admin(
     client: Client,
 ) -> None:
-    path = post(client, publish=True)
+    path = create_post(client, publish=True)
     for who in (None, OTHER, MEMBER, ADMIN):
         assert client.as_(who).get(path).json()["author"] == MEMBER.public
     html, stale = {"Content-Type": "text/html"}, {"If-Match": '"9-0"'}
@@ -226,7 +79,7 @@ def test_a_published_post_is_read_by_everybody_and_changed_by_its_author_or_an_a
 
 
 def test_when_a_post_was_published_first_is_never_rewritten(client: Client, clock: Clock) -> None:
-    path, own = post(client), client.as_(MEMBER)
+    path, own = create_post(client), client.as_(MEMBER)
     clock.advance(hours=1)
     first = own.post(f"{path}/publish").json()
     clock.advance(hours=1)
@@ -244,7 +97,7 @@ def test_when_a_post_was_published_first_is_never_rewritten(client: Client, cloc
 
 def test_an_address_follows_the_title_until_others_may_know_it(client: Client) -> None:
     own = client.as_(MEMBER)
-    first, second = post(client, title="The Lathe"), post(client, title="the lathe?")
+    first, second = create_post(client, title="The Lathe"), create_post(client, title="the lathe?")
     assert [own.get(path).json()["slug"] for path in (first, second)] == [
         "the-lathe",
         "the-lathe-2",
@@ -262,8 +115,8 @@ def test_an_address_follows_the_title_until_others_may_know_it(client: Client) -
     [("日本", "post"), ("!?", "post"), ("Ærø -- Łódź", "aero-lodz"), ("x" * 100, "x" * 80)],
 )
 def test_any_title_has_an_address(client: Client, title: str, slug: str) -> None:
-    assert client.get(post(client, title=title)).json()["slug"] == slug
-    assert client.get(post(client, title=title)).json()["slug"] == f"{slug}-2"
+    assert client.get(create_post(client, title=title)).json()["slug"] == slug
+    assert client.get(create_post(client, title=title)).json()["slug"] == f"{slug}-2"
 
 
 @pytest.mark.request_only
@@ -284,21 +137,23 @@ def test_any_title_has_an_address(client: Client, title: str, slug: str) -> None
 def test_an_unacceptable_member_of_a_post_is_pointed_at(
     client: Client, members: dict[str, Any], where: set[str]
 ) -> None:
-    path = post(client)
-    assert places(client.post(POSTS, json={"title": "x", "content": "y", **members})) == where
-    assert places(client.patch(path, json=members)) == where
+    path = create_post(client)
+    assert (
+        error_locations(client.post(POSTS, json={"title": "x", "content": "y", **members})) == where
+    )
+    assert error_locations(client.patch(path, json=members)) == where
 
 
 def test_fifty_thousand_characters_are_kept_as_they_are(client: Client) -> None:
     content = ("Zoë 🛠 \u0e01\u0e33 ** [x](y) " * 3_000)[:49_999] + "x"
     assert len(content) == 50_000
-    assert client.get(post(client, content=content)).json()["content"] == content
+    assert client.get(create_post(client, content=content)).json()["content"] == content
 
 
 def test_posts_are_listed_the_newest_first_and_by_author(client: Client, clock: Clock) -> None:
     paths = []
     for number, author in enumerate((MEMBER, OTHER, MEMBER, OTHER)):
-        paths.append(post(client, author, publish=number != 2, title=f"News {number}"))
+        paths.append(create_post(client, author, publish=number != 2, title=f"News {number}"))
         clock.advance(minutes=1)
 
     def titles(who: Person | None, path: str = POSTS, **asked: Any) -> list[str]:
@@ -329,13 +184,15 @@ def test_the_posts_of_a_user_are_none_or_there_is_no_user(client: Client) -> Non
     nobody = f"{USERS}/{UUID(int=7)}/posts"
     problem(client.as_(None).get(nobody), 404, "not-found")
     problem(client.as_(None).get(f"{nobody}?x=1"), 404, "not-found")
-    assert places(client.get(f"{USERS}/{MEMBER.id}/posts?author_id={OTHER.id}")) == {"author_id"}
+    assert error_locations(client.get(f"{USERS}/{MEMBER.id}/posts?author_id={OTHER.id}")) == {
+        "author_id"
+    }
 
 
 def test_a_posts_tag_changes_with_its_authors_name_and_refuses_no_edit(client: Client) -> None:
-    path = post(client, publish=True)
+    path = create_post(client, publish=True)
     tag = client.as_(None).get(path).headers["etag"]
-    client.as_(MEMBER).patch(path_of(MEMBER), json={"name": "Robert"})
+    client.as_(MEMBER).patch(user_path(MEMBER), json={"name": "Robert"})
     read = client.as_(None).get(path, headers={"If-None-Match": tag})
     assert (read.status_code, read.json()["author"]["name"]) == (200, "Robert")
     own = client.as_(MEMBER)
@@ -344,7 +201,3 @@ def test_a_posts_tag_changes_with_its_authors_name_and_refuses_no_edit(client: C
         own.patch(path, json={"title": "y"}, headers={"If-Match": tag}), 412, "precondition-failed"
     )
     problem(own.get(MISSING), 404, "not-found")
-
-
-# What is imported where the tests are run; it stands last, so that none is left out.
-__all__ = [name for name in globals() if name.startswith("test_")]
