@@ -40,7 +40,7 @@ LONG = (
     "test_schemathesis",
     "test_stockroom",
     "test_demo",
-    "test_pictures",
+    "test_image_uploads",
     "integration/test_process",
 )
 """Parts of node ids of tests that take minutes, the slowest first."""

@@ -1,4 +1,4 @@
-"""What a process that serves keeps in memory: nothing that it has no use for."""
+"""The modules that a process loads: no driver, library or entry point that it does not use."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ UNUSED = {"alembic", "nh3", "PIL", "rich"}
         ),
     ],
 )
-def test_what_serves_loads_the_driver_of_its_database_alone(
+def test_service_loads_only_the_driver_of_its_database(
     url: str, used: str, unused: set[str], tmp_path: Path
 ) -> None:
     ran = subprocess.run(
@@ -52,7 +52,7 @@ def test_what_serves_loads_the_driver_of_its_database_alone(
     assert not loaded & (UNUSED | unused)
 
 
-def test_a_command_loads_nothing_of_what_serves(tmp_path: Path) -> None:
+def test_command_loads_no_module_of_the_server(tmp_path: Path) -> None:
     loaded = "import sys, commands; commands.Commands(); print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", loaded],

@@ -1,4 +1,4 @@
-"""Hashing passwords: what it leaves of memory to the rest."""
+"""The memory of a process after it has hashed passwords."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ print(memory() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_process_keeps_no_memory_for_passwords_that_it_has_hashed() -> None:
+def test_memory_of_password_hashing_is_returned_to_the_system() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", HASH_SOME], capture_output=True, text=True, check=True, timeout=300
     )
