@@ -130,7 +130,7 @@ REQUESTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def operations(client: Client) -> dict[str, tuple[str, str]]:
-    """Return the method and the path of each operation that the document tells of."""
+    """Return the method and the path of each operation in the OpenAPI document."""
     document = client.get("/openapi.json").json()
     return {
         operation["operationId"]: (method.upper(), path)
@@ -140,7 +140,7 @@ def operations(client: Client) -> dict[str, tuple[str, str]]:
 
 
 def objects(client: Client, path: str, caller: Person) -> Iterator[tuple[str, str]]:
-    """Yield what kind of object there is for the caller, and the path to one."""
+    """Yield the relation of an object to the caller, and its path."""
     if "{" not in path:
         yield "none", path
         return
@@ -240,7 +240,7 @@ def test_a_device_key_opens_the_heartbeat_of_its_device_and_nothing_else(client:
     assert bearer.post(f"{DEVICES}/{device['id']}/heartbeat").status_code == 204
 
 
-def test_the_document_tells_who_needs_a_token(client: Client) -> None:
+def test_openapi_document_declares_which_operations_need_a_token(client: Client) -> None:
     document = client.get("/openapi.json").json()
     schemes = document["components"]["securitySchemes"]
     assert schemes["password"]["flows"]["password"]["tokenUrl"] == "/api/v1/auth/token"
@@ -255,7 +255,7 @@ def test_the_document_tells_who_needs_a_token(client: Client) -> None:
                 assert {"401", "410"} <= set(operation["responses"])
                 continue
             for_all = who is EVERYBODY
-            # An empty list says that nobody needs a token.
+            # An empty list means that no token is needed.
             assert ({} in needed or needed == []) == for_all
             assert {"token": []} in needed or for_all
             told = set(operation["responses"])
@@ -272,7 +272,7 @@ TAKES_OVER: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", TAKES_OVER)
-def test_a_personal_token_changes_nothing_that_decides_who_gets_in(
+def test_personal_token_cannot_change_access_of_users(
     client: Client, changes: dict[str, Any]
 ) -> None:
     program = client.as_(ADMIN.personal)
@@ -283,13 +283,13 @@ def test_a_personal_token_changes_nothing_that_decides_who_gets_in(
     assert client.patch(user_path(MEMBER), json=changes).status_code == 200
 
 
-def test_a_personal_token_edits_a_profile_and_takes_people_in(client: Client) -> None:
+def test_personal_token_edits_a_profile_and_creates_users(client: Client) -> None:
     program = client.as_(ADMIN.personal)
     assert program.patch(user_path(MEMBER), json={"city": "Ghent"}).json()["city"] == "Ghent"
     assert program.post(USERS, json=_new_user()).status_code == 201
 
 
-def test_a_member_is_not_told_whether_there_is_a_user_they_may_not_change(client: Client) -> None:
+def test_member_gets_the_same_refusal_for_existing_and_missing_users(client: Client) -> None:
     told = [
         client.as_(MEMBER).patch(path, json={"city": "x"}).json()
         for path in (user_path(OTHER), f"{USERS}/{NEVER}")

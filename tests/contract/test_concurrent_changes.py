@@ -53,13 +53,13 @@ def test_concurrent_changes_of_different_members_are_all_kept(backend: Backend) 
     assert found.version == 4
 
 
-def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> None:
+def test_commit_over_a_concurrent_change_is_refused(backend: Backend) -> None:
     id = add_task(backend)
     seen, changed = threading.Event(), threading.Event()
     outcome: list[str] = []
 
     def slow() -> None:
-        # On SQLite a transaction holds the write lock from its start, so nobody gets between.
+        # On SQLite a transaction holds the write lock from its start, so no other comes between.
         try:
             with backend.open() as uow:
                 task = uow.tasks.get(id)
@@ -86,9 +86,9 @@ def test_a_commit_over_somebody_elses_change_is_refused(backend: Backend) -> Non
 
 
 class Rivals:
-    """Others who make a change of their own between a use case's reading and its commit.
+    """Changes by other threads between the load and the commit of a use case, in each attempt.
 
-    They do so each time that it is run. Where it holds what they want they wait until it is done.
+    Where the use case holds a lock that they need, they wait until it is done.
     """
 
     def __init__(self, change: Callable[[int], object]) -> None:
@@ -96,7 +96,7 @@ class Rivals:
         self._threads: list[threading.Thread] = []
 
     def run(self, uow: UnitOfWork, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a use case in whose way they get."""
+        """Run the use case, then start a rival change before its commit."""
         result = use_case(uow, *args, **kwargs)
         thread = threading.Thread(target=self._change, args=(len(self._threads),))
         self._threads.append(thread)
@@ -105,27 +105,29 @@ class Rivals:
         return result
 
     def end(self) -> int:
-        """Wait until their changes are made, and return how many those are."""
+        """Wait for all rival changes, and return their number."""
         for thread in self._threads:
             thread.join()
         return len(self._threads)
 
 
-def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_its_way(
+def test_edit_of_a_device_succeeds_despite_heartbeats_and_edits_in_each_attempt(
     backend: Backend,
 ) -> None:
     id = add_device(backend)
     digest = issue_key(backend, id)
 
     def change(number: int) -> None:
-        backend.usual.perform(
+        backend.default_runner.perform(
             devices.record_heartbeat, id, digest, {}, now=NOON + timedelta(seconds=1)
         )
         rival: Any = {"heartbeat_every": 100 + number}
-        backend.usual.perform(devices.edit_device, id, rival, ctx=CTX)
+        backend.default_runner.perform(devices.edit_device, id, rival, ctx=CTX)
 
     rivals = Rivals(change)
-    backend.usual.perform(rivals.run, devices.edit_device, id, {"location": "Hall"}, ctx=CTX)
+    backend.default_runner.perform(
+        rivals.run, devices.edit_device, id, {"location": "Hall"}, ctx=CTX
+    )
 
     edits = rivals.end()
     found = get_device(backend, id)
@@ -133,13 +135,13 @@ def test_an_edit_of_a_device_is_made_however_many_heartbeats_and_edits_get_in_it
     assert found.version == 3 + edits
 
 
-def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
+def test_queued_edit_succeeds_despite_edits_in_each_attempt(
     backend: Backend,
 ) -> None:
     id = add_task(backend)
 
     def change(number: int) -> None:
-        backend.usual.perform(tasks.edit_task, id, {"description": f"{number}"}, ctx=CTX)
+        backend.default_runner.perform(tasks.edit_task, id, {"description": f"{number}"}, ctx=CTX)
 
     rivals = Rivals(change)
     runner = backend.runner()
@@ -153,17 +155,19 @@ def test_an_edit_that_waits_for_the_writer_is_made_however_many_get_in_its_way(
     assert found.version == 2 + edits
 
 
-def test_a_post_is_written_however_many_of_its_title_are_written_meanwhile(
+def test_post_is_created_despite_posts_of_its_title_in_each_attempt(
     backend: Backend,
 ) -> None:
     members: Any = {"title": "News", "content": "Text", "ctx": MEMBER.ctx}
     slugs: list[str] = []
 
     def change(number: int) -> None:
-        slugs.append(backend.usual.perform(post_use_cases.create_post, **members).slug)
+        slugs.append(backend.default_runner.perform(post_use_cases.create_post, **members).slug)
 
     rivals = Rivals(change)
-    slugs.append(backend.usual.perform(rivals.run, post_use_cases.create_post, **members).slug)
+    slugs.append(
+        backend.default_runner.perform(rivals.run, post_use_cases.create_post, **members).slug
+    )
 
     posts = rivals.end() + 1
     assert sorted(slugs) == ["news", *(f"news-{number}" for number in range(2, posts + 1))]

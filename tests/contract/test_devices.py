@@ -66,11 +66,11 @@ def test_a_device_is_read_as_it_was_put_on_the_list(backend: Backend) -> None:
     )
 
 
-def test_what_happens_to_a_device_is_told_and_a_heartbeat_is_nothing_that_happens(
+def test_changes_of_a_device_are_events_and_a_heartbeat_is_none(
     backend: Backend,
 ) -> None:
     happened: list[Event] = []
-    backend.usual.after_commit(happened.extend)
+    backend.default_runner.after_commit(happened.extend)
     id = add_device(backend, ctx=ADMIN.ctx)
     digest = issue_key(backend, id)
     send_heartbeat(backend, id, digest)
@@ -267,7 +267,7 @@ def test_a_removed_device_is_gone_and_its_key_with_it(backend: Backend) -> None:
         perform_as_service(backend, devices.issue_key, id)
 
 
-def test_a_device_has_the_bounds_that_a_read_tells(backend: Backend) -> None:
+def test_bounds_of_presence_in_a_read_are_those_of_the_device(backend: Backend) -> None:
     device = Device(
         id=UNKNOWN_ID, created_at=NOON, updated_at=NOON, name="x", heartbeat_every=11,
         last_seen_at=NOON,

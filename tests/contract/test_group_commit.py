@@ -26,18 +26,18 @@ from support.tasks import add_task, get_task, list_tasks, task_titles
 pytestmark = pytest.mark.group_commit
 
 
-def test_use_cases_that_wait_together_share_a_transaction(backend: Backend) -> None:
-    together = BatchHarness(backend)
-    made = together.run(
+def test_queued_use_cases_share_one_transaction(backend: Backend) -> None:
+    harness = BatchHarness(backend)
+    made = harness.run(
         *(partial(task_use_cases.create_task, title=f"t{n}", ctx=CTX) for n in range(20))
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert [task.title for task in list_tasks(backend)] == [f"t{n}" for n in range(20)]
     assert [task.version for task in made] == [1] * 20
 
 
-def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
+def test_use_case_that_breaks_a_rule_fails_alone_in_its_batch(
     backend: Backend,
 ) -> None:
     id = add_task(backend, "Kept")
@@ -47,21 +47,21 @@ def test_a_use_case_that_breaks_a_rule_fails_alone_among_those_it_shares_with(
         uow.tasks.get(id).edit({"title": "Never"}, CTX)
         raise NotFound("task", id)
 
-    together = BatchHarness(backend)
-    one, two, three, four = together.run(
+    harness = BatchHarness(backend)
+    one, two, three, four = harness.run(
         partial(task_use_cases.create_task, title="One", ctx=CTX),
         half_done,
         partial(task_use_cases.edit_task, task_id=id, changes={"title": ""}, ctx=CTX),
         partial(task_use_cases.edit_task, task_id=id, changes={"priority": 1}, ctx=CTX),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert (one.title, type(two), type(three)) == ("One", NotFound, InvalidField)
     assert (four.title, four.priority, four.version) == ("Kept", 1, 2)
     assert [task.title for task in list_tasks(backend)] == ["Kept", "One"]
 
 
-def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Backend) -> None:
+def test_unhandled_exception_in_one_use_case_fails_no_other_of_its_batch(backend: Backend) -> None:
     def defect(uow: UnitOfWork) -> None:
         task_use_cases.create_task(uow, title="Never", ctx=CTX)
         raise RuntimeError
@@ -76,12 +76,12 @@ def test_a_defect_in_one_use_case_harms_none_of_those_it_shares_with(backend: Ba
     assert [task.title for task in list_tasks(backend)] == ["One", "Three"]
 
 
-def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
+def test_changes_of_one_task_in_a_batch_each_count_as_a_version(
     backend: Backend,
 ) -> None:
     id = add_task(backend)
-    together = BatchHarness(backend)
-    first, second, stale, removed, gone = together.run(
+    harness = BatchHarness(backend)
+    first, second, stale, removed, gone = harness.run(
         partial(
             task_use_cases.edit_task, task_id=id, changes={"title": "a"}, ctx=CTX, expected={1}
         ),
@@ -95,7 +95,7 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
         partial(task_use_cases.complete_task, task_id=id, ctx=CTX),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert (first.title, first.priority, first.version) == ("a", 0, 2)
     assert isinstance(stale, VersionMismatch)
     assert (second.title, second.priority, second.version) == ("a", 5, 3)
@@ -104,7 +104,7 @@ def test_changes_of_one_task_in_a_shared_transaction_are_changes_of_their_own(
     assert get_task(backend, id) is None
 
 
-def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case(
+def test_many_tasks_are_edited_in_one_batch(
     backend: Backend,
 ) -> None:
     ids = [add_task(backend, f"t{n}") for n in range(5)]
@@ -113,15 +113,15 @@ def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case
         use_case: Any = task_use_cases.edit_task
         return partial(use_case, id, {"title": title}, ctx=CTX, expected={expected})
 
-    together = BatchHarness(backend)
-    *edited, again, stale, missing = together.run(
+    harness = BatchHarness(backend)
+    *edited, again, stale, missing = harness.run(
         *(edit(id, f"new {n}", 1) for n, id in enumerate(ids)),
         edit(ids[2], "newer", 2),
         edit(ids[3], "late", 1),
         edit(ADMIN.id, "nothing", 1),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert [(one.title, one.version) for one in edited] == [(f"new {n}", 2) for n in range(5)]
     assert (again.title, again.version) == ("newer", 3)
     assert (type(stale), type(missing)) == (VersionMismatch, NotFound)
@@ -129,7 +129,7 @@ def test_many_tasks_are_changed_in_a_shared_transaction_each_by_its_own_use_case
     assert titles == ["new 0", "new 1", "newer", "new 3", "new 4"]
 
 
-def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
+def test_queries_in_a_batch_see_the_changes_of_earlier_use_cases(
     backend: Backend,
 ) -> None:
     def add_category(name: str) -> Callable[[UnitOfWork], Any]:
@@ -154,7 +154,7 @@ def test_use_cases_in_a_shared_transaction_look_at_what_those_before_have_done(
     assert (product.category_id, type(in_use)) == (other.id, StillReferenced)
 
 
-def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by_one(
+def test_batch_with_a_concurrency_conflict_is_run_again_one_by_one(
     backend: Backend,
 ) -> None:
     id = add_task(backend)
@@ -175,10 +175,10 @@ def test_a_shared_transaction_that_loses_to_another_process_is_done_again_one_by
     assert (one.version, two.version, two.priority, two.title) == (2, 3, 9, "a")
 
 
-def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: Backend) -> None:
-    together = BatchHarness(backend)
-    together.runner.MAX_QUEUE = 3
-    outcomes = together.run(
+def test_use_cases_beyond_the_maximum_queue_are_refused(backend: Backend) -> None:
+    harness = BatchHarness(backend)
+    harness.runner.MAX_QUEUE = 3
+    outcomes = harness.run(
         *(partial(task_use_cases.create_task, title=f"t{n}", ctx=CTX) for n in range(5))
     )
 
@@ -186,16 +186,16 @@ def test_beyond_so_many_waiting_use_cases_further_ones_are_turned_away(backend: 
     assert [task.title for task in list_tasks(backend)] == ["t0", "t1", "t2"]
 
 
-def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backend) -> None:
+def test_writer_continues_after_a_listener_fails(backend: Backend) -> None:
     def fail(events: Sequence[Event]) -> None:
         if events:
             raise RuntimeError
 
-    together = BatchHarness(backend)
-    together.runner.after_commit(fail)
-    together.runner.TIMEOUT = 5.0
+    harness = BatchHarness(backend)
+    harness.runner.after_commit(fail)
+    harness.runner.TIMEOUT = 5.0
     add_task = partial(task_use_cases.create_task, ctx=CTX)
-    told = together.run(
+    told = harness.run(
         *(partial(add_task, title=title) for title in "ab"), then=[partial(add_task, title="c")]
     )
 
@@ -203,8 +203,8 @@ def test_the_writer_goes_on_when_one_who_is_told_of_changes_fails(backend: Backe
     assert [task.title for task in list_tasks(backend)] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["together", "one by one"])
-def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else(
+@pytest.mark.parametrize("again", [False, True], ids=["in one batch", "one by one"])
+def test_listeners_get_only_the_events_of_committed_use_cases(
     backend: Backend, again: bool
 ) -> None:
     meddled = [] if again else [None]
@@ -216,11 +216,11 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
             raise ConcurrencyConflict
         raise NotFound("task", ADMIN.id)
 
-    id = backend.usual.perform(task_use_cases.create_task, title="One", ctx=CTX).id
+    id = backend.default_runner.perform(task_use_cases.create_task, title="One", ctx=CTX).id
     told: list[Event] = []
-    together = BatchHarness(backend)
-    together.runner.after_commit(told.extend)
-    added, _, _, _ = together.run(
+    harness = BatchHarness(backend)
+    harness.runner.after_commit(told.extend)
+    added, _, _, _ = harness.run(
         as_admin(task_use_cases.create_task, title="Two"),
         meddle,
         as_admin(task_use_cases.edit_task, id, {"title": "New"}),
@@ -235,29 +235,29 @@ def test_listeners_are_told_of_what_a_shared_commit_has_kept_and_of_nothing_else
     assert task_titles(backend) == ["Two"]
 
 
-def test_those_who_come_one_soon_after_the_other_share_a_transaction_once_several_have_met(
+def test_use_cases_that_follow_a_batch_closely_share_the_next_one(
     backend: Backend,
 ) -> None:
-    together = BatchHarness(backend, policy=BatchPolicy(linger_seconds=10.0))
-    made = together.run(
+    harness = BatchHarness(backend, policy=BatchPolicy(linger_seconds=10.0))
+    made = harness.run(
         *(as_admin(task_use_cases.create_task, title=title) for title in "ab"),
         then=[as_admin(task_use_cases.create_task, title=title) for title in "cde"],
     )
 
     # One of them holds the writer until the first two wait for it.
-    assert together.transactions == 3
+    assert harness.transactions == 3
     assert [task.title for task in made] == task_titles(backend) == list("abcde")
 
 
-def test_those_who_are_enough_do_not_wait_for_others(backend: Backend) -> None:
+def test_full_batch_does_not_linger(backend: Backend) -> None:
     policy = BatchPolicy(full_batch=3, linger_ticks=1_000_000_000, linger_seconds=20.0)
-    together = BatchHarness(backend, policy=policy)
+    harness = BatchHarness(backend, policy=policy)
     began = time.monotonic()
-    together.run(
+    harness.run(
         *(as_admin(task_use_cases.create_task, title=title) for title in "ab"),
         then=[as_admin(task_use_cases.create_task, title=title) for title in "cde"],
     )
 
     assert time.monotonic() - began < policy.linger_seconds
-    assert together.transactions == 3
+    assert harness.transactions == 3
     assert task_titles(backend) == list("abcde")

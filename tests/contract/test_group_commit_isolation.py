@@ -111,7 +111,7 @@ def case(request: pytest.FixtureRequest) -> AggregateCase:
 
 
 def create(backend: Backend, case: AggregateCase) -> UUID:
-    id: UUID = backend.usual.perform(case.add).id
+    id: UUID = backend.default_runner.perform(case.add).id
     return id
 
 
@@ -124,21 +124,21 @@ def shows(entity: Entity, members: Mapping[str, Any]) -> bool:
     return all(getattr(entity, name) == value for name, value in members.items())
 
 
-def test_the_second_of_two_edits_in_a_shared_transaction_finds_the_first_and_both_count(
+def test_second_of_two_edits_in_a_batch_sees_the_first_and_both_count(
     backend: Backend, case: AggregateCase
 ) -> None:
     id = create(backend, case)
-    together = BatchHarness(backend)
-    untouched, first, late, second = together.run(
+    harness = BatchHarness(backend)
+    untouched, first, late, second = harness.run(
         as_admin(case.edit, id, {}),
         as_admin(case.edit, id, case.one, expected={1}),
         as_admin(case.edit, id, case.other, expected={1}),
         as_admin(case.edit, id, case.other, expected={2}),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert (first.version, type(late), second.version) == (2, VersionMismatch, 3)
-    # What somebody was told of is not changed under their eyes.
+    # A result is not changed by later use cases.
     assert untouched.version == 1
     assert not shows(untouched, case.one)
     assert shows(first, case.one)
@@ -148,7 +148,7 @@ def test_the_second_of_two_edits_in_a_shared_transaction_finds_the_first_and_bot
     assert shows(kept, {**case.one, **case.other})
 
 
-def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_else(
+def test_edits_in_one_batch_change_only_the_members_that_they_name(
     backend: Backend,
 ) -> None:
     with backend.open() as uow:
@@ -157,14 +157,14 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
             for t in ("One", "Two", "Three")
         ]
         uow.commit()
-    together = BatchHarness(backend)
-    together.run(
+    harness = BatchHarness(backend)
+    harness.run(
         as_admin(task_use_cases.edit_task, ids[0], {"title": "Gluing"}),
         as_admin(task_use_cases.edit_task, ids[1], {"priority": 5}),
         as_admin(task_use_cases.edit_task, ids[2], {"description": "Uno", "due_on": NOON.date()}),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     page = backend.ask(backend.tasks.list_page(TaskFilter(today=NOON.date()), FIRST_PAGE))
     assert sorted(
         (task.title, task.priority, task.description, task.due_on, task.version)
@@ -182,40 +182,38 @@ def test_those_who_share_a_transaction_each_change_what_they_name_and_nothing_el
         assert [task.title for task in some.items] == titles
 
 
-def test_what_is_removed_in_a_shared_transaction_is_gone_for_those_after_and_not_before(
+def test_deletion_in_a_batch_is_seen_by_later_use_cases_and_not_by_earlier_ones(
     backend: Backend, case: AggregateCase
 ) -> None:
     id = create(backend, case)
-    together = BatchHarness(backend)
-    edited, removed, late, again = together.run(
+    harness = BatchHarness(backend)
+    edited, removed, late, again = harness.run(
         as_admin(case.edit, id, case.one),
         as_admin(case.remove, id, expected={2}),
         as_admin(case.edit, id, case.other),
         as_admin(case.remove, id),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert edited.version == 2
     assert not isinstance(removed, Exception)
     assert (type(late), type(again)) == (NotFound, NotFound)
     assert found(backend, case, id) is None
 
 
-def test_a_removal_that_fails_in_a_shared_transaction_removes_nothing(
-    backend: Backend, case: AggregateCase
-) -> None:
+def test_failed_deletion_in_a_batch_deletes_nothing(backend: Backend, case: AggregateCase) -> None:
     def think_better_of_it(uow: UnitOfWork) -> None:
         case.edit(uow, which, case.one, ctx=ADMIN.ctx)
         case.remove(uow, which, ctx=ADMIN.ctx)
         raise NotFound("thing", which)
 
     which = create(backend, case)
-    together = BatchHarness(backend)
-    failed, edited = together.run(
+    harness = BatchHarness(backend)
+    failed, edited = harness.run(
         think_better_of_it, as_admin(case.edit, which, case.other, expected={1})
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert isinstance(failed, NotFound)
     assert edited.version == 2
     kept = found(backend, case, which)
@@ -223,17 +221,17 @@ def test_a_removal_that_fails_in_a_shared_transaction_removes_nothing(
     assert not shows(kept, case.one)
 
 
-def test_those_who_share_a_transaction_take_no_more_from_one_stock_than_there_is(
+def test_sales_in_one_batch_take_no_more_than_the_stock(
     backend: Backend,
 ) -> None:
     new = as_admin(catalogue.create_product, name="Screws", price=CENT, stock=7, reorder_level=3)
-    product = backend.usual.perform(new)
+    product = backend.default_runner.perform(new)
     take = as_admin(stock.record_movement, product.id, quantity=-2, reason=Reason.SOLD)
 
-    together = BatchHarness(backend)
-    *taken, fourth, fifth = together.run(*[take] * 5)
+    harness = BatchHarness(backend)
+    *taken, fourth, fifth = harness.run(*[take] * 5)
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert [movement.stock_after for movement in taken] == [5, 3, 1]
     assert [type(fourth), type(fifth)] == [InsufficientStock] * 2
     assert fourth.available == 1
@@ -251,23 +249,23 @@ def test_those_who_share_a_transaction_take_no_more_from_one_stock_than_there_is
     assert task_titles(backend) == ["Reorder Screws"]
 
 
-def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
+def test_reactions_in_a_batch_see_the_changes_of_earlier_use_cases(
     backend: Backend,
 ) -> None:
-    perform = backend.usual.perform
+    perform = backend.default_runner.perform
     one, two = (
         perform(task_use_cases.create_task, title=title, ctx=CTX).id for title in ("1", "2")
     )
     give: dict[str, Any] = {"assignee_id": MEMBER.id}
 
-    together = BatchHarness(backend)
-    given, inactive, refused = together.run(
+    harness = BatchHarness(backend)
+    given, inactive, refused = harness.run(
         as_admin(task_use_cases.edit_task, one, give),
         as_admin(users.edit_user, MEMBER.id, {"is_active": False}),
         as_admin(task_use_cases.edit_task, two, give),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert (given.assignee_id, inactive.is_active) == (MEMBER.id, False)
     assert isinstance(refused, InvalidField)
     # Whoever may not come in any more has nothing left to do, and is given nothing.
@@ -275,24 +273,24 @@ def test_what_follows_in_a_shared_transaction_finds_what_those_before_have_done(
     assert [(task.assignee_id, task.version) for task in tasks] == [(None, 3), (None, 1)]
 
 
-def test_of_many_in_one_transaction_under_one_key_one_has_an_effect(backend: Backend) -> None:
-    together = BatchHarness(backend)
+def test_of_many_requests_under_one_key_in_one_batch_one_has_an_effect(backend: Backend) -> None:
+    harness = BatchHarness(backend)
     sent = partial(idempotently, locate=location_of, ctx=MEMBER.ctx)
 
     def sends(title: str) -> Callable[[UnitOfWork], str]:
         return lambda uow: sent(uow, "k", task_use_cases.create_task, title=title)
 
-    refused, *places = together.run(sends(""), *(sends(f"t{n}") for n in range(5)))
+    refused, *places = harness.run(sends(""), *(sends(f"t{n}") for n in range(5)))
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert isinstance(refused, InvalidField)
     assert len(set(places)) == 1
     assert titles_by_path(backend) == {places[0]: "t0"}
 
 
-def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: Backend) -> None:
-    together = BatchHarness(backend)
-    gone, theirs, others, again = together.run(
+def test_deletion_of_a_user_fails_no_other_use_case_of_its_batch(backend: Backend) -> None:
+    harness = BatchHarness(backend)
+    gone, theirs, others, again = harness.run(
         partial(user_use_cases.delete_user, user_id=MEMBER.id, ctx=ADMIN.ctx),
         partial(tasks.create_task, title="Theirs", ctx=MEMBER.ctx),
         partial(tasks.create_task, title="Others", ctx=OTHER.ctx),
@@ -303,15 +301,15 @@ def test_whoever_is_deleted_harms_nobody_they_share_a_transaction_with(backend: 
     assert others.title == "Others"
 
 
-def test_a_heartbeat_between_an_edits_look_and_its_commit_does_not_disturb_it(
+def test_heartbeat_between_load_and_commit_of_an_edit_causes_no_conflict(
     backend: Backend,
 ) -> None:
     id = add_device(backend)
     digest = issue_key(backend, id)
     at = NOON + timedelta(seconds=5)
-    together = BatchHarness(backend)
+    harness = BatchHarness(backend)
     edit = partial(devices.edit_device, device_id=id, ctx=CTX)
-    one, two, three, four, five = together.run(
+    one, two, three, four, five = harness.run(
         partial(edit, changes={"name": "a"}, expected={2}),
         partial(devices.record_heartbeat, device_id=id, key_digest=digest, report={}, now=at),
         partial(edit, changes={"heartbeat_every": 10}, expected={3}),
@@ -319,7 +317,7 @@ def test_a_heartbeat_between_an_edits_look_and_its_commit_does_not_disturb_it(
         partial(edit, changes={"name": "b"}, expected={3}),
     )
 
-    assert together.transactions == 2
+    assert harness.transactions == 2
     assert (one.version, two, three.version, three.last_seen_at) == (3, None, 4, at)
     assert (type(four), type(five)) == (AuthenticationFailed, VersionMismatch)
     assert presence_of(backend, id, at + timedelta(seconds=15)) is Presence.ONLINE

@@ -44,7 +44,7 @@ def test_a_heartbeat_is_no_change_of_the_device(backend: Backend) -> None:
     assert (edited.version, edited.last_seen_at) == (before.version + 1, at)
 
 
-def test_what_a_heartbeat_does_not_tell_is_kept_and_null_clears(backend: Backend) -> None:
+def test_heartbeat_keeps_members_that_it_omits_and_null_clears_them(backend: Backend) -> None:
     id = add_device(backend)
     digest = issue_key(backend, id)
     send_heartbeat(backend, id, digest, report={"agent_version": "1", "metrics": {"a": 1}})
@@ -92,7 +92,7 @@ def test_a_heartbeat_is_noted_by_the_devices_own_key_alone(backend: Backend) -> 
     assert get_device(backend, other).presence is Presence.NEVER
 
 
-def test_a_retired_device_is_told_so_by_its_own_key_and_nothing_is_noted(backend: Backend) -> None:
+def test_heartbeat_of_a_retired_device_is_refused_only_with_its_own_key(backend: Backend) -> None:
     id = add_device(backend)
     digest = issue_key(backend, id)
     perform_as_service(backend, devices.edit_device, id, {"status": Status.RETIRED})
@@ -133,7 +133,7 @@ def test_twenty_heartbeats_and_twenty_edits_at_once_are_all_kept(backend: Backen
     assert found.location == places[(found.heartbeat_every - 100) // 2]
     assert found.last_seen_at is not None
     assert found.metrics == {"n": (found.last_seen_at - NOON).seconds}
-    # The bounds are those of the last heartbeat and of what is expected now.
+    # The bounds derive from the last heartbeat and the current interval.
     online = found.last_seen_at + timedelta(seconds=found.heartbeat_every) * 1.5
     assert presence_of(backend, id, online) is Presence.ONLINE
     assert presence_of(backend, id, online + MICROSECOND) is Presence.LATE

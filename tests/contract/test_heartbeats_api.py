@@ -47,7 +47,7 @@ def test_a_heartbeat_takes_the_devices_own_key_and_no_other(client: Client) -> N
     assert "error" not in client.as_(None).post(f"{path}/heartbeat").headers["www-authenticate"]
 
 
-def test_who_has_no_key_is_told_before_anything_is_said_of_the_heartbeat(client: Client) -> None:
+def test_missing_key_is_reported_before_errors_of_the_heartbeat(client: Client) -> None:
     path, device = device_with_key(client)
     client.patch(path, json={"status": "retired"})
     html = {"Content-Type": "text/html"}
@@ -97,7 +97,7 @@ def test_a_heartbeat_shows_in_the_device_and_is_no_change_of_it(
     }
 
 
-def test_presence_is_told_by_the_servers_clock_to_the_microsecond(
+def test_presence_changes_by_the_servers_clock_to_the_microsecond(
     client: Client, clock: Clock
 ) -> None:
     path, device = device_with_key(client, heartbeat_every=11)
@@ -164,7 +164,7 @@ def nested(levels: int) -> Any:
         (None, {"#"}),
     ],
 )
-def test_what_a_heartbeat_may_not_tell_is_pointed_at_and_nothing_is_noted(
+def test_invalid_member_of_a_heartbeat_is_pointed_at_and_nothing_is_recorded(
     client: Client, sent: Any, where: set[str]
 ) -> None:
     path, device = device_with_key(client)
@@ -180,7 +180,7 @@ def test_what_a_heartbeat_may_not_tell_is_pointed_at_and_nothing_is_noted(
         {"x": 1e308, "y": 5e-324, "z": -0.5}, {"": {"": [[], {}, "", 0]}},
     ],
 )  # fmt: skip
-def test_metrics_come_back_as_they_were_told(client: Client, metrics: dict[str, Any]) -> None:
+def test_metrics_are_returned_as_they_were_sent(client: Client, metrics: dict[str, Any]) -> None:
     path, device = device_with_key(client)
     assert device.post(f"{path}/heartbeat", json={"metrics": metrics}).status_code == 204
     assert client.get(path).json()["metrics"] == metrics
@@ -194,7 +194,7 @@ def test_a_number_that_is_none_to_others_is_not_taken(client: Client, number: st
     assert answer.status_code in (400, 422)
 
 
-def test_a_retired_device_is_told_that_it_is_not_waited_for(client: Client) -> None:
+def test_heartbeat_of_a_retired_device_is_refused_with_the_reason(client: Client) -> None:
     path, device = device_with_key(client)
     device.post(f"{path}/heartbeat")
     client.patch(path, json={"status": "retired"})

@@ -36,8 +36,8 @@ def send(
     now: datetime = NOON,
     runner: Runner | None = None,
 ) -> str:
-    """Have a task written down once, and return where it is."""
-    perform = (runner or backend.usual).perform
+    """Create a task under an idempotency key, and return its location."""
+    perform = (runner or backend.default_runner).perform
     return perform(
         idempotently,
         key,
@@ -48,12 +48,12 @@ def send(
     )
 
 
-def over(backend: Backend, now: datetime) -> list[IdempotencyRecord]:
+def expired_records(backend: Backend, now: datetime) -> list[IdempotencyRecord]:
     with backend.open() as uow:
         return uow.idempotency_records.list_expired(now, limit=1_000)
 
 
-def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: Backend) -> None:
+def test_repeated_request_has_one_effect_and_both_get_its_location(backend: Backend) -> None:
     happened: list[Event] = []
     runner = backend.runner()
     runner.after_commit(happened.extend)
@@ -67,7 +67,7 @@ def test_what_is_sent_twice_has_one_effect_and_both_are_told_its_place(backend: 
     assert [type(event) for event in happened] == [TaskCreated]
 
 
-def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Backend) -> None:
+def test_of_twenty_concurrent_requests_under_one_key_one_has_an_effect(backend: Backend) -> None:
     keys = ["a", "b", "c"] * 20
     places = in_threads(60, lambda n: send(backend, keys[n], title=f"from {n}"))
 
@@ -78,12 +78,12 @@ def test_of_twenty_that_come_at_once_under_one_key_one_has_an_effect(backend: Ba
 
 
 @pytest.mark.parametrize("there_is_an_old_one", [False, True])
-def test_none_of_those_that_come_at_once_stands_in_the_others_way(
+def test_concurrent_requests_under_one_key_do_not_fail(
     backend: Backend, there_is_an_old_one: bool
 ) -> None:
     def register(username: str, number: int) -> str:
         # The name and the address are free for the first alone.
-        return backend.usual.perform(
+        return backend.default_runner.perform(
             idempotently,
             username,
             users.create_user,
@@ -119,10 +119,10 @@ def test_other_keys_and_other_peoples_keys_are_no_repetitions(backend: Backend) 
 
 
 def test_record_of_an_operation_is_found_by_its_name_and_ids(backend: Backend) -> None:
-    """The id of a record must not change: a repeated request finds the record of before."""
+    """The id of a record must not change: a repeated request finds the earlier record."""
     task = UUID(send(backend).removeprefix("tasks/"))
     members: dict[str, Any] = {"locate": location_of, "ctx": MEMBER.ctx}
-    perform: Callable[..., str] = backend.usual.perform
+    perform: Callable[..., str] = backend.default_runner.perform
     perform(idempotently, "k", task_use_cases.edit_task, task, {}, **members, expected={1})
 
     with backend.open() as uow:
@@ -137,7 +137,7 @@ def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
 
     def done(use_case: Callable[..., Task], id: UUID) -> str:
         told = {"locate": lambda task: f"{task.id} {task.completed}", "ctx": MEMBER.ctx}
-        perform: Callable[..., str] = backend.usual.perform
+        perform: Callable[..., str] = backend.default_runner.perform
         return perform(idempotently, "k", use_case, id, **told)
 
     assert done(task_use_cases.complete_task, task) == f"{task} True"
@@ -149,7 +149,7 @@ def test_one_key_at_two_operations_is_two_effects(backend: Backend) -> None:
         assert [uow.tasks.get(id).completed for id in (task, other)] == [False, True]
 
 
-def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) -> None:
+def test_failed_request_leaves_no_record_and_may_be_sent_again(backend: Backend) -> None:
     def refuse(uow: UnitOfWork, event: Event) -> None:
         raise RuntimeError
 
@@ -157,14 +157,14 @@ def test_what_fails_leaves_no_receipt_and_may_be_sent_again(backend: Backend) ->
         send(backend, title="")
     with pytest.raises(RuntimeError):
         send(backend, runner=backend.runner({TaskCreated: (refuse,)}))
-    assert over(backend, NOON + 2 * DAY) == []
+    assert expired_records(backend, NOON + 2 * DAY) == []
 
     place = send(backend)
     assert titles_by_path(backend) == {place: "Sharpen"}
 
 
 @pytest.mark.parametrize("number", [1, 20])
-def test_a_receipt_counts_for_a_day(backend: Backend, number: int) -> None:
+def test_idempotency_record_is_valid_for_a_day(backend: Backend, number: int) -> None:
     first = send(backend, title="First")
     assert send(backend, now=NOON + DAY - MICROSECOND) == first
 
@@ -176,7 +176,7 @@ def test_a_receipt_counts_for_a_day(backend: Backend, number: int) -> None:
     assert send(backend, now=NOON + 2 * DAY) not in (first, second)
 
 
-def test_receipts_that_no_longer_count_are_thrown_away_a_few_at_a_time(backend: Backend) -> None:
+def test_expired_idempotency_records_are_deleted_a_few_at_a_time(backend: Backend) -> None:
     for number in range(25):
         send(backend, f"old {number}")
     send(backend, "young", now=NOON + MICROSECOND)
@@ -184,13 +184,13 @@ def test_receipts_that_no_longer_count_are_thrown_away_a_few_at_a_time(backend: 
     left = []
     for number in range(4):
         send(backend, f"new {number}", now=NOON + DAY)
-        left.append(len(over(backend, NOON + DAY)))
+        left.append(len(expired_records(backend, NOON + DAY)))
 
     assert left == [15, 5, 0, 0]
-    assert len(over(backend, NOON + 2 * DAY)) == 5
+    assert len(expired_records(backend, NOON + 2 * DAY)) == 5
 
 
-def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
+def test_concurrent_deletions_of_expired_records_do_not_block_each_other(
     backend: Backend,
 ) -> None:
     for number in range(150):
@@ -203,16 +203,18 @@ def test_those_who_throw_old_receipts_away_at_once_do_not_hinder_each_other(
 
     def send_new(number: int) -> str:
         key, ctx = f"new {number}", Context(MEMBER.actor, NOON + DAY)
-        return backend.usual.perform(idempotently, key, add, title=key, locate=location_of, ctx=ctx)
+        return backend.default_runner.perform(
+            idempotently, key, add, title=key, locate=location_of, ctx=ctx
+        )
 
     places = in_threads(20, send_new)
 
     assert len(set(places)) == 20
     assert sorted(runs) == sorted(f"new {number}" for number in range(20))
-    assert over(backend, NOON + DAY) == []
+    assert expired_records(backend, NOON + DAY) == []
 
 
-def test_what_comes_again_while_its_receipt_is_thrown_away_is_done_once(backend: Backend) -> None:
+def test_request_repeated_during_the_deletion_of_its_record_is_done_once(backend: Backend) -> None:
     for number in range(5):
         send(backend, f"old {number}")
 
@@ -221,5 +223,5 @@ def test_what_comes_again_while_its_receipt_is_thrown_away_is_done_once(backend:
 
     assert len(set(places)) == 15
     assert len(titles_by_path(backend)) == 5 + 15
-    assert over(backend, NOON + DAY) == []
+    assert expired_records(backend, NOON + DAY) == []
     assert [send(backend, key, now=NOON + DAY) for key in keys] == places

@@ -24,7 +24,7 @@ from support.users import counters
 
 
 def fail(backend: Backend, at: datetime, counted: Counters | None = None) -> int | None:
-    """Return `None` when the failure is told, else after how many seconds one would be."""
+    """Return None if the failure is answered, else the seconds until one would be."""
     try:
         perform(backend, login_throttle.register_failure, counted or counters(), now=at)
     except TooManyAttempts as error:
@@ -32,7 +32,7 @@ def fail(backend: Backend, at: datetime, counted: Counters | None = None) -> int
     return None
 
 
-def test_of_many_failures_at_once_only_so_many_are_told(backend: Backend) -> None:
+def test_concurrent_failures_are_answered_up_to_the_limit(backend: Backend) -> None:
     outcomes = in_threads(20, lambda _: fail(backend, NOON))
 
     assert outcomes.count(None) == LOGIN_AT_ADDRESS_LIMIT.max_failures == 5
@@ -57,7 +57,7 @@ def test_a_right_password_that_was_judged_beyond_the_limit_opens_no_session(
         )
 
 
-def test_failures_at_one_account_from_everywhere_at_once_are_told_up_to_its_limit(
+def test_concurrent_failures_at_one_account_from_many_addresses_are_answered_up_to_its_limit(
     backend: Backend,
 ) -> None:
     def guess(number: int) -> list[int | None]:
@@ -70,7 +70,7 @@ def test_failures_at_one_account_from_everywhere_at_once_are_told_up_to_its_limi
     assert set(outcomes) - {None} == {1}
 
 
-def test_in_any_quarter_of_an_hour_five_failures_are_told_and_the_wait_is_true(
+def test_five_failures_are_answered_in_any_quarter_of_an_hour_and_the_wait_is_exact(
     backend: Backend,
 ) -> None:
     told: list[int] = []
@@ -100,7 +100,7 @@ def test_failures_elsewhere_are_counted_apart(backend: Backend) -> None:
         assert fail(backend, NOON, other) is None
 
 
-def test_the_read_port_tells_the_failures_that_are_counted(backend: Backend) -> None:
+def test_counted_failures_can_be_read(backend: Backend) -> None:
     counted = counters()
     assert not any(backend.ask(backend.access.failures(counted.keys())).values())
     times = (NOON, NOON + timedelta(microseconds=1))

@@ -52,7 +52,7 @@ def test_a_movement_is_answered_with_the_stock_after_it(client: Client, clock: C
     }  # fmt: skip
 
 
-def test_too_little_is_told_with_what_is_available(client: Client) -> None:
+def test_insufficient_stock_is_reported_with_the_available_quantity(client: Client) -> None:
     product = create_product(client, stock=2)
     told = problem(record_movement(client, product, -3), 409, "insufficient-stock")
     assert told["available"] == 2
@@ -104,7 +104,7 @@ def test_any_reason_goes_with_either_sign(client: Client) -> None:
     assert client.get(product_path(product)).json()["stock"] == 100
 
 
-def test_a_ledger_tells_how_the_stock_came_about_the_newest_last(client: Client) -> None:
+def test_ledger_lists_all_movements_of_the_stock_newest_last(client: Client) -> None:
     product = create_product(client, stock=10)
     record_movement(client, product, -4)
     record_movement(client, product, 2, reason="returned", note="wrong size")
@@ -180,7 +180,7 @@ def test_reopening_a_reorder_task_while_another_is_open_is_a_conflict(client: Cl
     assert client.get(path).json()["completed"] is True
 
 
-def test_the_product_of_a_task_is_set_by_nobody_else(client: Client) -> None:
+def test_product_of_a_task_cannot_be_set_by_a_client(client: Client) -> None:
     product = create_product(client, "Glue", stock=3, reorder_level=4)
     (task,) = client.get(TASKS).json()["items"]
     for answer in (
@@ -193,7 +193,7 @@ def test_the_product_of_a_task_is_set_by_nobody_else(client: Client) -> None:
     assert left == task
 
 
-def test_whoever_entered_a_movement_cannot_be_deleted(client: Client) -> None:
+def test_user_who_entered_a_movement_is_in_use(client: Client) -> None:
     record_movement(client.as_(MEMBER), create_product(client), 1)
     problem(client.delete(user_path(MEMBER)), 409, "in-use")
 

@@ -35,7 +35,7 @@ def test_a_changed_password_ends_every_session_and_token(client: Client) -> None
     assert client.as_(OTHER).get(TASKS).status_code == 200
 
 
-def test_a_password_is_changed_by_whoever_knows_it(client: Client) -> None:
+def test_change_of_password_requires_the_current_one(client: Client) -> None:
     own, path = client.as_(MEMBER), f"{USERS}/me/password"
     wrong = {"current": "wrong password", "new": "another password"}
     for _ in range(5):
@@ -67,7 +67,7 @@ def test_a_new_password_is_neither_a_common_one_nor_a_name_of_its_user(
     assert signed_in(client, MEMBER.email)
 
 
-def test_who_has_a_common_password_or_a_name_of_dots_still_signs_in(client: Client) -> None:
+def test_user_with_a_common_password_or_a_name_of_dots_still_signs_in(client: Client) -> None:
     app: Any = client.http
 
     def as_it_was(uow: Any) -> None:

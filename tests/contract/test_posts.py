@@ -25,7 +25,7 @@ from support.people import ADMIN, MEMBER, PEOPLE
 
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return backend.usual.perform(use_case, *args, **kwargs)
+    return backend.default_runner.perform(use_case, *args, **kwargs)
 
 
 def write(backend: Backend, title: str = "News", **members: Any) -> Any:

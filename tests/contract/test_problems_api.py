@@ -105,7 +105,9 @@ def test_an_unknown_path_where_people_are_is_a_page(client: Client, path: str) -
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_an_unknown_path_is_a_problem_to_whoever_asks_for_json(client: Client, path: str) -> None:
+def test_unknown_path_is_a_problem_for_a_client_that_accepts_json(
+    client: Client, path: str
+) -> None:
     problem(client.get(path, headers={"Accept": "application/json"}), 404, "not-found")
 
 
@@ -127,7 +129,7 @@ def test_an_unknown_path_is_a_problem_to_whoever_asks_for_json(client: Client, p
         ("POST", "/openapi.json", "GET, HEAD"),
     ],
 )
-def test_a_method_that_is_not_there_is_told_all_that_are(
+def test_unsupported_method_is_answered_with_the_allowed_ones(
     client: Client, method: str, path: str, allow: str
 ) -> None:
     answer = client.request(method, path)
@@ -204,7 +206,7 @@ def test_the_order_of_judgement_is_the_contracts(client: Client) -> None:
     assert client.get(path).json() == task
 
 
-def test_the_missing_tag_is_told_after_the_missing_object(strict_client: Client) -> None:
+def test_missing_object_is_reported_before_a_missing_tag(strict_client: Client) -> None:
     headers = {"Content-Type": "application/json"}
     path = f"{TASKS}/{create_task(strict_client)['id']}"
 

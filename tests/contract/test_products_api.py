@@ -164,7 +164,7 @@ def test_a_patch_of_a_product_sets_what_it_names_and_keeps_the_rest(
     }
 
 
-def test_what_is_taken_is_told_with_its_place(client: Client) -> None:
+def test_values_already_in_use_are_pointed_at(client: Client) -> None:
     create_product(client, sku="Ab-1")
     other = create_product(client)
     for answer in (
@@ -307,7 +307,7 @@ def test_a_cursor_for_prices_that_no_page_handed_out_is_malformed(client: Client
         problem(answer, 400, "malformed-cursor")
 
 
-def test_the_document_tells_how_prices_are_written_and_what_they_are_in(client: Client) -> None:
+def test_openapi_document_declares_format_and_currency_of_prices(client: Client) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     shown = schemas["ProductView"]["properties"]["price"]
     assert (shown["type"], shown["description"]) == ("string", "In EUR.")

@@ -98,7 +98,7 @@ def test_a_connection_lost_after_a_conflict_is_replaced_once(backend: Backend) -
             raise error
         task_use_cases.create_task(uow, title="Kept", ctx=CTX)
 
-    backend.usual.perform(write)
+    backend.default_runner.perform(write)
     assert [task.title for task in list_tasks(backend)] == ["Kept"]
 
 
@@ -107,7 +107,7 @@ def test_a_connection_lost_twice_is_an_error(backend: Backend) -> None:
         raise ConnectionLost("gone")
 
     with pytest.raises(ConnectionLost):
-        backend.usual.perform(write)
+        backend.default_runner.perform(write)
 
 
 class Occupied:

@@ -8,7 +8,7 @@ from support.clients import Client
 # Operation
 
 
-def test_health_tells_that_all_is_well(client: Client) -> None:
+def test_health_probes_succeed(client: Client) -> None:
     assert client.get("/health/live").status_code == 200
     ready = client.get("/health/ready")
     assert ready.json() == {"status": "ok", "database": "reachable", "schema": "current"}

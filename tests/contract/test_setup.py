@@ -17,7 +17,7 @@ from support.use_cases import perform
 from support.users import granted
 
 
-def test_whether_a_secret_sets_up_is_told_without_using_it_up(backend: Backend) -> None:
+def test_check_of_the_setup_secret_does_not_use_it(backend: Backend) -> None:
     with backend.open() as uow:
         uow.users.get(ADMIN.id).is_active = False
         uow.commit()

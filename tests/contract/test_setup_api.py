@@ -26,7 +26,7 @@ SETUP = "/api/v1/setup"
 
 
 def unset(client: Client) -> str:
-    """Take the workshop back to before its first admin, and return the secret."""
+    """Deactivate the admin, and return the secret of first set-up."""
     app: Any = client.http
     runner = app.app.state.ports.runner()
 
@@ -59,7 +59,7 @@ def test_the_first_admin_is_made_with_the_secret_and_then_it_is_dead(
         problem(stranger.post(address, json=sent), 404, "not-found")
 
 
-def test_without_the_secret_nobody_sets_up(client: Client) -> None:
+def test_set_up_without_the_secret_is_refused(client: Client) -> None:
     secret, stranger = unset(client), client.as_(None)
     for sent in (NEW_USER, {**NEW_USER, "secret": "atl_x"}, {**NEW_USER, "secret": secret[:-1]}):
         assert_unauthenticated(stranger.post(SETUP, json=sent))

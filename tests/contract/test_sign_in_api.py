@@ -122,7 +122,7 @@ def test_a_session_ends_after_twelve_hours(client: Client, clock: Clock) -> None
         f"Bearer {MEMBER.token} {MEMBER.token}", "Bearer null", f"Bearer '{MEMBER.token}'",
     ],
 )  # fmt: skip
-def test_what_is_no_token_of_ours_is_nobody(client: Client, header: str) -> None:
+def test_malformed_or_unknown_token_is_unauthenticated(client: Client, header: str) -> None:
     answer = client.get(TASKS, headers={"Authorization": header.encode("latin-1")})
     assert_unauthenticated(answer)
     assert "invalid_token" in answer.headers["www-authenticate"]
@@ -138,7 +138,7 @@ def test_the_scheme_of_a_token_is_written_in_any_case(client: Client) -> None:
         assert answer.status_code == 200
 
 
-def test_who_may_not_is_told_before_anything_is_said_of_the_request(client: Client) -> None:
+def test_missing_permission_is_reported_before_errors_of_the_request(client: Client) -> None:
     html, json_ = {"Content-Type": "text/html"}, {"Content-Type": "application/json"}
     path = f"{TASKS}/{create_task(client)['id']}"
     missing = f"{TASKS}/01900000-0000-7000-8000-00000000ffff"

@@ -46,7 +46,7 @@ def test_a_product_does_not_go_while_its_stock_moves(backend: Backend) -> None:
         assert len(list_movements(backend, id)) == (0 if gone else 3)
 
 
-def test_whoever_entered_a_movement_stays(backend: Backend) -> None:
+def test_user_who_entered_a_movement_cannot_be_deleted(backend: Backend) -> None:
     id = add_product(backend)
     record_movement(backend, id, 3, ctx=MEMBER.ctx)
     with pytest.raises(StillReferenced):
@@ -170,7 +170,7 @@ def test_a_ledger_is_walked_in_the_order_in_which_the_stock_moved(
     assert stock_by_ledger(backend, id) == 28
 
 
-def test_the_course_of_a_stock_is_told_by_its_latest_movements(backend: Backend) -> None:
+def test_history_of_a_stock_is_that_of_its_latest_movements(backend: Backend) -> None:
     id, other = add_product(backend, stock=5), add_product(backend, stock=1)
     for number in range(1, 5):
         # At the same moment, too, they are in the order in which they happened.

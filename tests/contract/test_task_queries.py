@@ -212,7 +212,9 @@ MONDAY = datetime(2026, 2, 23, tzinfo=UTC)  # NOON is on the Sunday of its week
 MICROSECOND = timedelta(microseconds=1)
 
 
-def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend: Backend) -> None:
+def test_completed_tasks_are_counted_by_weeks_that_begin_on_mondays_in_utc(
+    backend: Backend,
+) -> None:
     week = timedelta(weeks=1)
     done_at = [
         MONDAY - 3 * week - MICROSECOND,  # too long ago
@@ -246,7 +248,7 @@ def test_what_was_done_is_counted_by_weeks_that_begin_on_mondays_in_utc(backend:
     assert backend.ask(backend.tasks.completed_per_week(abroad, 2))[-1].monday == date(2026, 2, 16)
 
 
-def test_weeks_in_which_nothing_was_done_are_told_as_well(backend: Backend) -> None:
+def test_weeks_without_completed_tasks_are_counted_as_zero(backend: Backend) -> None:
     add_task(backend)
     told = backend.ask(backend.tasks.completed_per_week(NOON, 60))
 

@@ -30,7 +30,7 @@ from support.users import add_user, counters, get_user, granted
 
 
 def _token_of(backend: Backend, user_id: UUID) -> UUID:
-    """Return a token by which somebody is known."""
+    """Open a session of the user, and return the id of its token."""
     issued = perform(backend, access.open_session, user_id, PASSWORD_HASH, {}, ctx=CTX)
     id: UUID = issued.token.id
     return id
@@ -91,7 +91,7 @@ def test_a_token_is_its_owners_alone(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("way", ["deactivated", "given a password", "deleted"])
-def test_what_ends_somebodys_access_ends_all_their_tokens_in_the_same_transaction(
+def test_change_that_ends_a_users_access_revokes_all_their_tokens_in_the_same_transaction(
     backend: Backend, way: str
 ) -> None:
     id = add_user(backend)
@@ -154,7 +154,7 @@ def test_of_a_deactivation_and_what_happens_at_the_same_moment_no_token_is_left(
         assert not any(granted(backend, secret) for secret in secrets)
 
 
-def test_whoever_lost_their_role_or_token_meanwhile_does_nothing_with_it(backend: Backend) -> None:
+def test_role_or_token_lost_meanwhile_permits_nothing(backend: Backend) -> None:
     other = add_user(backend, "boss", role=Role.ADMIN)
     boss = replace(ADMIN.actor, id=other)
     known_by = _token_of(backend, other)
@@ -193,9 +193,7 @@ def test_an_inactive_user_is_granted_nothing(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", ["another password", "inactive", "gone"])
-def test_whoever_changes_while_they_sign_in_does_not_come_in(
-    backend: Backend, meanwhile: str
-) -> None:
+def test_sign_in_fails_if_the_user_changes_meanwhile(backend: Backend, meanwhile: str) -> None:
     counted = counters(password_hash=PASSWORD_HASH)
     with backend.open() as uow:
         if meanwhile == "gone":
@@ -217,7 +215,7 @@ def test_whoever_changes_while_they_sign_in_does_not_come_in(
         )
 
 
-def test_somebody_has_only_so_many_sessions_and_the_oldest_ends(backend: Backend) -> None:
+def test_number_of_sessions_is_limited_and_the_oldest_ends(backend: Backend) -> None:
     def open_session(minutes: int) -> str:
         now = NOON + timedelta(minutes=minutes)
         issued = perform(

@@ -129,7 +129,7 @@ def test_ids_are_uuids_of_version_7_in_the_order_of_making(backend: Backend) -> 
     assert {id.version for id in ids} == {7}
 
 
-def test_a_repository_tells_whether_it_is_empty(backend: Backend) -> None:
+def test_repository_reports_whether_it_is_empty(backend: Backend) -> None:
     with backend.open() as uow:
         kept = (uow.tasks, uow.posts, uow.categories, uow.products, uow.devices, uow.movements)
         assert [one.is_empty() for one in kept] == [True] * 6

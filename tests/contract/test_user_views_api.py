@@ -57,7 +57,7 @@ def test_a_list_shows_members_no_addresses_and_admins_everything(client: Client)
     problem(client.as_(None).get(USERS), 401, "unauthenticated")
 
 
-def test_a_search_for_an_address_finds_nobody(client: Client) -> None:
+def test_search_by_email_address_finds_no_user(client: Client) -> None:
     for asked in ({"q": "canary"}, {"name": "canary"}, {"q": "@"}):
         assert client.as_(MEMBER).get(USERS, params=asked).json()["items"] == []
         assert client.get(USERS, params=asked).json()["items"] == []
@@ -85,7 +85,7 @@ def test_users_are_found_by_name_and_city_in_any_case(client: Client) -> None:
 # The tasks they have to do
 
 
-def test_a_task_names_whoever_wrote_it_and_whoever_is_to_do_it(client: Client) -> None:
+def test_task_shows_its_author_and_its_assignee(client: Client) -> None:
     task = create_task(client.as_(MEMBER), assignee_id=str(OTHER.id).upper())
     path = f"{TASKS}/{task['id']}"
 
@@ -104,7 +104,7 @@ def test_a_task_names_whoever_wrote_it_and_whoever_is_to_do_it(client: Client) -
 @pytest.mark.parametrize(
     "id", ["0f5f4043-ee04-4987-a6ee-632b8f74dcbd", "bob", "", 5, UNKNOWN_TASK[-36:]]
 )
-def test_a_task_is_for_somebody_there_is(client: Client, id: Any) -> None:
+def test_assignee_of_a_task_must_exist(client: Client, id: Any) -> None:
     assert error_locations(client.post(TASKS, json={"title": "x", "assignee_id": id})) == {
         "#/assignee_id"
     }
@@ -126,7 +126,7 @@ def test_a_new_name_shows_wherever_its_user_is_named(client: Client) -> None:
     assert client.patch(path, json={"priority": 1}, headers=tag).status_code == 200
 
 
-def test_whoever_changes_something_is_named_as_they_are_called_by_then(client: Client) -> None:
+def test_changes_show_the_current_name_of_their_author(client: Client) -> None:
     own = client.as_(MEMBER)
     task, post = (
         create_task(own),
@@ -162,7 +162,7 @@ def test_the_three_views_are_three_schemas_and_only_one_has_the_address(client: 
             }, (name, member)  # fmt: skip
 
 
-def test_nobody_is_told_somebody_elses_address_by_any_read(client: Client) -> None:
+def test_no_read_shows_the_email_address_of_another_user(client: Client) -> None:
     create_task(client, assignee_id=str(OTHER.id))
     create_task(client.as_(OTHER), assignee_id=str(MEMBER.id))
     put_image(client, user_path(OTHER), image())

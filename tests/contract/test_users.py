@@ -118,7 +118,7 @@ def test_of_two_admins_who_demote_each_other_at_once_one_stays(backend: Backend)
                     backend, user_use_cases.edit_user, pair[place], change, ctx=Context(actor, NOON)
                 )
             except (LastAdmin, PermissionDenied, AuthenticationFailed):
-                # Or whoever asked is no admin any more themselves.
+                # Or the caller is no longer an admin.
                 return "stays"
             return "goes"
 
@@ -170,7 +170,7 @@ def test_people_change_their_own_profile_and_only_admins_that_of_others(backend:
     assert (found.city, found.age, found.role, found.version) == ("X", 7, Role.MEMBER, 3)
 
 
-def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend) -> None:
+def test_author_and_assignee_of_a_task_cannot_be_deleted(backend: Backend) -> None:
     written = perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, ctx=MEMBER.ctx)
     for person in (MEMBER, OTHER):
         with pytest.raises(StillReferenced):
@@ -182,7 +182,7 @@ def test_whoever_wrote_a_task_or_is_to_do_one_cannot_be_deleted(backend: Backend
     assert [user.id for user in list_users(backend)] == [ADMIN.id]
 
 
-def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
+def test_task_assigned_to_a_user_during_their_deletion_has_no_dangling_assignee(
     backend: Backend,
 ) -> None:
     for turn in range(10):
@@ -206,7 +206,7 @@ def test_a_task_given_to_somebody_who_is_being_deleted_does_not_name_nobody(
 
 
 @pytest.mark.parametrize("who", ["nobody", "somebody inactive"])
-def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) -> None:
+def test_assignee_of_a_task_exists_and_is_active(backend: Backend, who: str) -> None:
     id = UUID("01900000-0000-7000-8000-00000000ffff")
     if who != "nobody":
         id = add_user(backend)
@@ -219,7 +219,7 @@ def test_a_task_is_given_to_somebody_who_is_there(backend: Backend, who: str) ->
     assert adding.value.field == editing.value.field == "assignee_id"
 
 
-def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Backend) -> None:
+def test_task_of_an_inactive_assignee_can_be_edited(backend: Backend) -> None:
     task = perform(backend, tasks.create_task, title="x", assignee_id=MEMBER.id, ctx=CTX)
     with backend.open() as uow:
         # Not through the use case, which may come to take the task away from them.
@@ -230,7 +230,7 @@ def test_a_task_of_somebody_who_became_inactive_can_still_be_edited(backend: Bac
     assert (edited.title, edited.assignee_id) == ("y", MEMBER.id)
 
 
-def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None:
+def test_deactivated_user_has_no_pending_tasks(backend: Backend) -> None:
     mine = [
         perform(backend, tasks.create_task, title=str(n), assignee_id=MEMBER.id, ctx=CTX).id
         for n in range(3)
@@ -248,7 +248,7 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
     seen = [backend.ask(backend.tasks.get(id, NOON)) for id in (*mine, others)]
     assert [task and task.assignee_id for task in seen] == [MEMBER.id, None, None, OTHER.id]
     assert [task and task.version for task in seen] == [2, 2, 2, 1]
-    # The last admin stays, and so does what they have to do.
+    # The last admin stays, with their tasks.
     task = perform(backend, tasks.create_task, title="x", assignee_id=ADMIN.id, ctx=CTX)
     with pytest.raises(LastAdmin):
         perform(
@@ -263,7 +263,7 @@ def test_whoever_is_deactivated_has_nothing_left_to_do(backend: Backend) -> None
     assert found.assignee_id == ADMIN.id
 
 
-def test_a_task_is_read_with_the_people_it_names(backend: Backend) -> None:
+def test_task_is_read_with_its_author_and_assignee(backend: Backend) -> None:
     perform(backend, tasks.create_task, title="x", assignee_id=OTHER.id, ctx=MEMBER.ctx)
     (task,) = backend.ask(backend.tasks.list_page(TaskFilter(today=TODAY), FIRST_PAGE)).items
     assert task.assignee is not None
@@ -326,6 +326,6 @@ def test_a_user_is_found_by_their_name_in_any_case(backend: Backend, username: s
     ["nobody", "", "b\u00f6b", "\uff42ob", "\u212aim", " bob", "bob\n", "bo", "b_b", "b%", "bob\0",
      "bob\udcff", "bob@canary.example", "b" * 1_000],
 )  # fmt: skip
-def test_a_name_that_is_not_quite_a_users_finds_nobody(backend: Backend, username: str) -> None:
+def test_name_that_differs_from_a_users_finds_no_user(backend: Backend, username: str) -> None:
     add_user(backend, "kim")
     assert backend.ask(backend.users.by_username(username)) is None

@@ -37,7 +37,7 @@ def test_a_new_user_is_answered_with_everything_but_the_password(client: Client)
     assert (read.json(), read.headers["etag"]) == (user, answer.headers["etag"])
 
 
-def test_only_admins_take_people_in_unless_registration_is_open(
+def test_only_admins_create_users_unless_registration_is_open(
     client: Client, open_client: Client
 ) -> None:
     problem(client.as_(None).post(USERS, json=NEW_USER), 401, "unauthenticated")
@@ -49,7 +49,7 @@ def test_only_admins_take_people_in_unless_registration_is_open(
     problem(open_client.as_(None).post(USERS, json={**NEW_USER, "role": "admin"}), 422, "invalid")
 
 
-def test_a_token_for_reading_takes_nobody_in_even_where_anybody_may_register(
+def test_read_only_token_creates_no_user_even_with_open_registration(
     open_client: Client,
 ) -> None:
     problem(open_client.as_(READ_ONLY).post(USERS, json=NEW_USER), 403, "forbidden")
@@ -137,7 +137,7 @@ def test_what_is_just_within_the_rules_is_taken(client: Client, members: dict[st
         ({"email": "BOB@canary.EXAMPLE"}, "#/email"),
     ],
 )
-def test_what_is_taken_is_told_with_its_place_and_not_repeated(
+def test_username_or_address_in_use_is_pointed_at_and_not_repeated(
     client: Client, members: dict[str, str], where: str
 ) -> None:
     dora = client.post(USERS, json=NEW_USER).headers["location"]
@@ -224,13 +224,13 @@ def test_a_user_with_tasks_is_deactivated_instead_of_deleted(client: Client) -> 
     problem(client.as_(MEMBER).delete(user_path(OTHER)), 401, "unauthenticated")
 
 
-def test_whoever_is_reactivated_has_to_sign_in_anew(client: Client) -> None:
+def test_reactivated_user_must_sign_in_again(client: Client) -> None:
     client.patch(user_path(MEMBER), json={"is_active": False})
     client.patch(user_path(MEMBER), json={"is_active": True})
     problem(client.as_(MEMBER).get(TASKS), 401, "unauthenticated")
 
 
-def test_an_admin_sets_somebody_elses_password_but_not_their_own_this_way(client: Client) -> None:
+def test_admin_sets_the_password_of_others_but_not_their_own(client: Client) -> None:
     new = {"password": "another password"}
     problem(client.patch(user_path(ADMIN), json=new), 403, "forbidden")
     problem(client.as_(MEMBER).patch(user_path(MEMBER), json=new), 403, "forbidden")

@@ -115,7 +115,7 @@ class Backend:
         return group_commit.runner(self.open, self.open_batch, reactions)
 
     @cached_property
-    def usual(self) -> Runner:
+    def default_runner(self) -> Runner:
         """A runner that is shared by the tests of one backend."""
         return self.runner()
 

@@ -35,14 +35,14 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
             kill()
 
     with sql_backend(database_at(place)) as backend:
-        together = BatchHarness(backend)
+        harness = BatchHarness(backend)
         event.listen(Engine, "after_cursor_execute", note)
         if when == "before":
             event.listen(Engine, "commit", kill_before)
         else:
             # The callers have not received their results then.
-            together.runner.after_commit(lambda events: kill() if events else None)
-        together.run(
+            harness.runner.after_commit(lambda events: kill() if events else None)
+        harness.run(
             partial(tasks.create_task, title="Added", ctx=CTX),
             partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, ctx=CTX),
             partial(tasks.delete_task, task_id=removed, ctx=CTX),

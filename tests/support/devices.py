@@ -30,7 +30,7 @@ def issue_key(backend: Backend, id: UUID) -> str:
 def send_heartbeat(
     backend: Backend, id: UUID, digest: str, at: datetime = NOON, report: Report | None = None
 ) -> None:
-    backend.usual.perform(devices.record_heartbeat, id, digest, report or {}, now=at)
+    backend.default_runner.perform(devices.record_heartbeat, id, digest, report or {}, now=at)
 
 
 def get_device(backend: Backend, id: UUID, now: datetime = NOON) -> DeviceView:

@@ -8,7 +8,7 @@ from support.people import CTX
 
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return backend.usual.perform(use_case, *args, **kwargs)
+    return backend.default_runner.perform(use_case, *args, **kwargs)
 
 
 def perform_as_service(
@@ -16,4 +16,4 @@ def perform_as_service(
 ) -> Any:
     """Perform a use case in the context of the service itself, at noon."""
     kwargs.setdefault("ctx", CTX)
-    return backend.usual.perform(use_case, *args, **kwargs)
+    return backend.default_runner.perform(use_case, *args, **kwargs)

@@ -15,7 +15,7 @@ def add_user(backend: Backend, username: str = "dora", **members: Any) -> UUID:
     members.setdefault("email", f"{username}@example.org")
     members.setdefault("name", username.title() + "!")
     members.setdefault("ctx", CTX)
-    user = backend.usual.perform(
+    user = backend.default_runner.perform(
         user_use_cases.create_user, username=username, password_hash=PASSWORD_HASH, **members
     )
     return user.id

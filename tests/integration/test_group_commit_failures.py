@@ -1,4 +1,4 @@
-"""What becomes of a shared commit that is refused, or that the process does not live to see."""
+"""Group commit on real databases: refused commits, crashes, statements per batch."""
 
 import multiprocessing
 import signal
@@ -34,12 +34,12 @@ def titles(backend: Backend) -> list[str]:
     return [task.title for task in list_tasks(backend)]
 
 
-def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
+def test_refused_commit_of_a_batch_fails_only_its_cause(
     backend: Backend,
 ) -> None:
     def of_nobody(uow: UnitOfWork) -> None:
         task = tasks.create_task(uow, title="Of nobody", ctx=CTX)
-        # There is no such user, which the database looks at when it is told to commit.
+        # The foreign key is deferred, so the database checks it at the commit.
         task.created_by_id = UUID(int=7)
 
     id = add_task(backend, "Kept")
@@ -58,7 +58,7 @@ def test_a_commit_that_is_refused_for_one_members_sake_leaves_the_others_done(
     assert kept.version == 2
 
 
-def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) -> None:
+def test_aggregates_of_a_batch_are_prefetched_by_one_query(place: Path | URL) -> None:
     database = fast_database_at(place)
     fetched: list[str] = []
 
@@ -68,10 +68,10 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
             fetched.append(statement)
 
     with sql_backend(database) as backend:
-        # Stock that does not cross the reorder level causes no look at the tasks.
+        # Stock that does not cross the reorder level causes no query of tasks.
         add_product = partial(catalogue.create_product, price=CENT, stock=1, ctx=CTX)
         move: Any = stock.record_movement
-        ids = [backend.usual.perform(add_product, name=name).id for name in "abcd"]
+        ids = [backend.default_runner.perform(add_product, name=name).id for name in "abcd"]
         fetched.clear()
         BatchHarness(backend).run(
             *(partial(move, id, quantity=1, reason=Reason.RECEIVED, ctx=CTX) for id in ids)
@@ -81,7 +81,7 @@ def test_what_many_are_going_to_change_is_fetched_together(place: Path | URL) ->
         assert [product.stock for product in found] == [2, 2, 2, 2]
 
 
-def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: URL) -> None:
+def test_updates_of_a_batch_are_written_by_one_statement(postgres_place: URL) -> None:
     database = fast_database_at(postgres_place)
     written: list[str] = []
 
@@ -101,10 +101,10 @@ def test_what_many_have_changed_of_one_kind_is_written_together(postgres_place: 
         assert titles(backend) == ["A", "b", "c", "D"]
 
 
-def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_alone(
+def test_user_deleted_before_the_commit_fails_only_the_use_case_that_references_them(
     postgres_place: URL,
 ) -> None:
-    # On SQLite nobody comes between.
+    # On SQLite the write lock excludes other transactions.
     with sql_backend(database_at(postgres_place)) as backend:
         gone: list[object] = []
 
@@ -112,7 +112,7 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
             tasks.create_task(uow, title="Theirs", assignee_id=OTHER.id, ctx=CTX)
             if not gone:
                 remove = partial(users.delete_user, user_id=OTHER.id)
-                gone.append(backend.usual.perform(remove, ctx=ADMIN.ctx))
+                gone.append(backend.default_runner.perform(remove, ctx=ADMIN.ctx))
 
         one, theirs, last = BatchHarness(backend).run(
             partial(tasks.create_task, title="One", ctx=CTX),
@@ -126,11 +126,11 @@ def test_whoever_goes_before_the_commit_that_names_them_fails_what_names_them_al
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
+def test_kill_during_a_group_commit_leaves_all_or_nothing(
     backend: Backend, place: Path | URL, when: When
 ) -> None:
     edited, removed = add_task(backend, "One"), add_task(backend, "Two")
-    # A process of its own, which shares nothing with this one.
+    # A separate process that shares nothing with this one.
     process = multiprocessing.get_context("spawn").Process(
         target=share_until_killed, args=(place, edited, removed, when)
     )
@@ -139,15 +139,15 @@ def test_of_a_shared_transaction_a_kill_leaves_all_or_nothing(
 
     assert process.exitcode == -signal.SIGKILL
     assert titles(backend) == {"before": ["One", "Two"], "after": ["Edited", "Added"]}[when]
-    # And nothing of it is in the way of those who come later.
-    later = backend.usual.perform(tasks.edit_task, edited, {"priority": 1}, ctx=CTX)
+    # No lock of the killed process remains.
+    later = backend.default_runner.perform(tasks.edit_task, edited, {"priority": 1}, ctx=CTX)
     assert later.version == {"before": 2, "after": 3}[when]
 
 
-def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_who_look_for_it(
+def test_change_by_another_process_after_the_prefetch_is_seen_by_queries(
     postgres_place: URL,
 ) -> None:
-    # On SQLite nobody comes between.
+    # On SQLite the write lock excludes other transactions.
     with sql_backend(database_at(postgres_place)) as backend:
         id, beside = add_task(backend, "One"), add_task(backend, "Two")
         elsewhere: list[object] = []
@@ -155,9 +155,9 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
         def another_process(uow: UnitOfWork) -> None:
             if not elsewhere:
                 assign = partial(tasks.edit_task, changes={"assignee_id": OTHER.id})
-                elsewhere.append(backend.usual.perform(assign, task_id=id, ctx=CTX))
+                elsewhere.append(backend.default_runner.perform(assign, task_id=id, ctx=CTX))
 
-        # By their places the runner knows what they are going to ask for.
+        # Positional ids are prefetched.
         edit: Any = tasks.edit_task
         shut_out: Any = users.edit_user
         _, user, edited, _ = BatchHarness(backend).run(
@@ -171,12 +171,12 @@ def test_what_somebody_else_changed_after_it_was_fetched_is_not_missed_by_those_
         assert not user.is_active
         kept = get_task(backend, id)
         assert kept is not None
-        # Assigned, taken away again since they may not come in any more, and edited.
+        # Assigned, unassigned because the user is inactive, and edited.
         assert (kept.version, kept.assignee_id, kept.priority) == (4, None, 7)
         assert edited.version == 4
 
 
-def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
+def test_aggregate_loaded_before_its_lock_is_loaded_anew_by_the_next_use_case(
     postgres_place: URL,
 ) -> None:
     with sql_backend(database_at(postgres_place)) as backend:
@@ -190,8 +190,8 @@ def test_whom_a_use_case_has_found_before_it_holds_them_the_next_one_has_anew(
             assert all(user is not one for one in found)
             user.edit({"city": "Graz"}, ADMIN.ctx, users=uow.users)
 
-        together = BatchHarness(backend)
-        together.run(hold, rename)
-        assert together.transactions == 2
+        harness = BatchHarness(backend)
+        harness.run(hold, rename)
+        assert harness.transactions == 2
         with backend.open() as uow:
             assert uow.users.get(OTHER.id).city == "Graz"
