@@ -24,11 +24,11 @@ test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how
 
 nightly: $(VENV)/dev ## run what takes too long to wait for
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(or $(TESTS),tests/nightly)
-	@TEST_POSTGRES=package $(BIN)/python -m pytest -n $(JOBS) tests/integration/test_contract.py -k postgres
+	@TEST_POSTGRES=package $(BIN)/python -m pytest -n $(JOBS) tests/contract -k postgres
 	@for newer in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
 		if "$$newer" -c '' 2>/dev/null; then \
 			$(MAKE) check PYTHON="$$newer" VENV=.venv-newer \
-				TESTS="tests/unit tests/integration/test_process.py" || exit 1; \
+				TESTS="tests/unit tests/contract tests/integration/test_process.py" || exit 1; \
 			break; \
 		fi; \
 	done
@@ -39,7 +39,7 @@ plain: $(VENV)/dev ## run the tests on a copy without the fast lane
 		--no-loadscope-reorder $(TESTS)
 
 quick: $(VENV)/dev ## run the tests of one context on memory and SQLite (CONTEXT=tasks)
-	@$(BIN)/python -m pytest -q -n $(JOBS) --context $(CONTEXT) tests/unit tests/integration/test_contract.py
+	@$(BIN)/python -m pytest -q -n $(JOBS) --context $(CONTEXT) tests/unit tests/contract
 
 check: lint test ## everything that must hold: format, lint, types, import rules, tests
 

@@ -132,7 +132,7 @@ def use_fast_lane(container: Container) -> None:
             GroupCommitRunner,
             container.unit_of_work.provider,
             providers.Factory(SqlBatchUnitOfWork, container.database).provider,
-            full_batch=container.database.provided.full_batch,
+            policy=container.database.provided.batch_policy,
         )
     )
     container.route_table.override(providers.Object(RouteTable))

@@ -23,24 +23,24 @@ settings.load_profile("unhurried")
 from support.backends import Clock  # noqa: E402
 
 CONTEXTS = {
-    "tasks": {"adapters", "task", "domain", "filters"},
-    "users": {"people", "user", "users", "profile", "passwords"},
+    "tasks": {"tasks", "task", "work", "changes", "runner", "lists", "domain", "filters"},
+    "users": {"user", "users", "profile", "passwords"},
     "posts": {"posts", "post", "site", "markdown"},
-    "catalogue": {"catalogue", "products", "stock", "filters"},
-    "stock": {"catalogue", "products", "stock"},
-    "devices": {"fleet", "devices", "device"},
-    "access": {"access", "permissions", "sessions", "people"},
+    "catalogue": {"catalogue", "categories", "products", "stock", "filters"},
+    "stock": {"stock", "movements", "reorder", "catalogue", "products"},
+    "devices": {"devices", "device", "heartbeats"},
+    "access": {"access", "sign", "passwords", "tokens", "setup", "throttle", "sessions"},
 }
 """For each context, words in the names of its test modules."""
 
 
 LONG = (
     "tests/browser",
-    "integration/test_contract",
+    "tests/contract",
     "test_schemathesis",
     "test_stockroom",
     "test_demo",
-    "test_pictures",
+    "test_image_uploads",
     "integration/test_process",
 )
 """Parts of node ids of tests that take minutes, the slowest first."""
@@ -57,7 +57,7 @@ class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
         if "tests/browser" in nodeid:
             return "tests/browser"
         # The contract tests are many and share no fixtures, so each is scheduled by itself.
-        return nodeid if "test_contract" in nodeid else nodeid.partition("::")[0]
+        return nodeid if "tests/contract" in nodeid else nodeid.partition("::")[0]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,18 +70,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the slowest tests first; deselect tests outside the option `--context`.
-
-    A contract test belongs to the module that defines it, whichever module runs it.
-    """
+    """Run the slowest tests first; deselect tests outside the option `--context`."""
     items.sort(key=_how_long)
     context = config.getoption("--context")
     if context is None:
         return
 
     def belongs(item: pytest.Item) -> bool:
-        module = getattr(item, "function", item).__module__
-        words = set(module.rpartition(".")[2].split("_"))
+        words = set(item.path.stem.split("_"))
         return bool(words & CONTEXTS[context]) and "postgres" not in item.nodeid.lower()
 
     config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])

@@ -143,6 +143,8 @@ class Runner:
             attempts = range(self.OPTIMISTIC_ATTEMPTS)
             return self._attempt(self._unit_of_work, work, attempts, deadline)
         except ConcurrencyConflict:
+            if time.monotonic() > deadline:
+                raise Conflict from None
             return self._transact_locking(work, deadline)
 
     def _transact_locking(self, work: Work[R], deadline: float = math.inf) -> R:

@@ -496,7 +496,7 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
         now = datetime.now(UTC)
         for _ in range(ADDRESS_LIMIT.max_failures):
             counters = address_counters("127.0.0.1")
-            backend.usual.perform(register_failure, counters, now=now)
+            backend.default_runner.perform(register_failure, counters, now=now)
 
     def ask(**settings: str) -> int:
         with (

@@ -46,7 +46,7 @@ def remaining(place: Path) -> list[bytes]:
 def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
     backend: Backend, sqlite_place: Path
 ) -> None:
-    perform = backend.usual.perform
+    perform = backend.default_runner.perform
     ids: list[UUID] = []
     for n in range(12):
         ids.append(perform(register, f"zykx{n}", f"{LETTERS} {'x' * n}").id)
@@ -63,7 +63,7 @@ def test_nothing_of_a_deleted_user_stays_in_the_file_or_its_log(
 def test_a_long_read_puts_the_erasure_off_until_the_next_change(
     backend: Backend, sqlite_place: Path
 ) -> None:
-    perform = backend.usual.perform
+    perform = backend.default_runner.perform
     id = perform(register, "zykx", LETTERS).id
     reader = connect(sqlite_place, "rw")
     reader.execute("BEGIN")

@@ -298,7 +298,7 @@ def test_a_registry_of_devices_knows_them_all_after_a_restart(
         ago = {1: timedelta(hours=2), 2: timedelta(hours=4)}
         with sql_backend(database_at(place)) as backend:
             for number, passed in ago.items():
-                backend.usual.perform(
+                backend.default_runner.perform(
                     device_use_cases.record_heartbeat,
                     UUID(devices[number]["id"]),
                     digest_of(keys[number]),

@@ -1,4 +1,4 @@
-"""What another session holds keeps that alone waiting, where rows are locked: on PostgreSQL."""
+"""Row locks of another session on PostgreSQL block only the use cases that need them."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from contract.adapters import Together
 from domain.stock import Reason
 from domain.values import CENT
 from service_layer import catalogue, stock
 from service_layer import tasks as task_use_cases
 from support.backends import NOON, database_at, sql_backend
 from support.databases import text
+from support.group_commit import BatchHarness
 from support.people import ADMIN, CTX
 from support.service import Service
 from support.stock_sales import SALE, add, service_on
@@ -33,7 +33,7 @@ def buy(service: Service, path: str) -> int:
         return client.post(f"{path}/movements", json=SALE).status_code
 
 
-def test_whoever_buys_what_somebody_holds_keeps_no_buyer_of_other_products_waiting(
+def test_lock_on_one_product_does_not_block_sales_of_others(
     postgres_place: URL, tmp_path: Path
 ) -> None:
     with (
@@ -45,7 +45,7 @@ def test_whoever_buys_what_somebody_holds_keeps_no_buyer_of_other_products_waiti
         with psycopg.connect(text(postgres_place)) as holder:
             hold(holder, "products", locked)
             waiters = [buyers.submit(buy, service, locked) for _ in range(3)]
-            until_somebody_waits(postgres_place)
+            wait_until_blocked(postgres_place)
 
             sold = list(buyers.map(lambda path: buy(service, path), others * 4))
 
@@ -55,7 +55,7 @@ def test_whoever_buys_what_somebody_holds_keeps_no_buyer_of_other_products_waiti
         assert [client.get(path).json()["stock"] for path in (locked, *others)] == [7] + [6] * 5
 
 
-def test_a_change_of_a_task_that_somebody_holds_waits_alone(
+def test_lock_on_one_task_does_not_block_edits_of_others(
     postgres_place: URL, tmp_path: Path
 ) -> None:
     def rename(path: str) -> int:
@@ -71,7 +71,7 @@ def test_a_change_of_a_task_that_somebody_holds_waits_alone(
         with psycopg.connect(text(postgres_place)) as holder:
             hold(holder, "tasks", tasks[0])
             waiter = clients.submit(rename, tasks[0])
-            until_somebody_waits(postgres_place)
+            wait_until_blocked(postgres_place)
 
             assert list(clients.map(rename, tasks[1:])) == [200] * 8
             assert not waiter.done()
@@ -79,7 +79,7 @@ def test_a_change_of_a_task_that_somebody_holds_waits_alone(
         assert client.get(tasks[0]).json()["title"] == "Another"
 
 
-def test_what_is_held_for_too_long_is_refused_until_later(
+def test_lock_held_beyond_the_timeout_is_answered_with_503(
     postgres_place: URL, tmp_path: Path
 ) -> None:
     with (
@@ -99,14 +99,16 @@ def test_what_is_held_for_too_long_is_refused_until_later(
         assert client.get(path).json()["stock"] == 9
 
 
-def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing_is_done(
+def test_use_case_queued_behind_a_lock_times_out_without_effect(
     postgres_place: URL,
 ) -> None:
     with (
         sql_backend(database_at(postgres_place)) as backend,
         psycopg.connect(text(postgres_place)) as holder,
     ):
-        product = backend.usual.perform(catalogue.create_product, name="Nut", price=CENT, ctx=CTX)
+        product = backend.default_runner.perform(
+            catalogue.create_product, name="Nut", price=CENT, ctx=CTX
+        )
         hold(holder, "products", f"{product.id}")
         runner = backend.runner()
         runner.TIMEOUT = 1.0
@@ -120,17 +122,17 @@ def test_who_waits_behind_others_for_what_somebody_holds_may_give_up_and_nothing
         holder.rollback()
         runner.close()
 
-        # Four wait for the row itself, and it is not known what will come of them.
+        # Four wait for the row itself, so their outcome is unknown.
         assert sum("This one was not made" in one for one in told) == 8
         assert sum("is not known" in one for one in told) == 4
         found = backend.ask(backend.products.get(product.id, NOON))
         assert found is not None and found.stock == 4
 
 
-def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
+def test_batch_blocked_by_a_lock_at_commit_runs_each_use_case_alone(
     postgres_place: URL,
 ) -> None:
-    # That there is such a user is looked at when it is committed, and waited for then.
+    # The foreign key is deferred, so the commit waits for the lock on the user.
     titles = ["One", "Two", "Three"]
     add_task = partial(task_use_cases.create_task, ctx=ADMIN.ctx)
     with (
@@ -139,23 +141,23 @@ def test_what_shares_a_commit_waits_each_by_itself_for_somebody_whom_it_names(
         ThreadPoolExecutor(1) as threads,
     ):
         hold(holder, "users", f"{ADMIN.id}")
-        together = Together(backend)
-        added = threads.submit(together.run, *(partial(add_task, title=one) for one in titles))
-        until_somebody_waits(postgres_place, number=3)
+        harness = BatchHarness(backend)
+        added = threads.submit(harness.run, *(partial(add_task, title=one) for one in titles))
+        wait_until_blocked(postgres_place, number=3)
         holder.rollback()
 
         assert [task.title for task in added.result()] == titles
 
 
 def hold(holder: psycopg.Connection, table: str, path: str) -> None:
-    """Lock the row of what is found at an address, until the transaction ends."""
+    """Lock the row of an object by its path, until the transaction ends."""
     which = sql.SQL("SELECT FROM {} WHERE id = %s FOR UPDATE").format(sql.Identifier(table))
     holder.execute(which, [path.rpartition("/")[2]])
 
 
-def until_somebody_waits(place: URL, number: int = 1) -> None:
+def wait_until_blocked(place: URL, number: int = 1) -> None:
     with psycopg.connect(text(place), autocommit=True) as looking:
         end = time.monotonic() + 20
         while (looking.execute(WAITING).fetchone() or (0,))[0] < number:
-            assert time.monotonic() < end, "nobody waits for a lock"
+            assert time.monotonic() < end, "no session waits for a lock"
             time.sleep(0.01)

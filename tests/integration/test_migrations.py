@@ -574,7 +574,7 @@ def test_a_column_is_added_and_removed_by_the_migrations_that_are_written_for_it
     with sql_backend(database_at(empty)) as backend:
 
         def add_and_find(title: str) -> int:
-            backend.usual.perform(task_use_cases.create_task, title=title, ctx=CTX)
+            backend.default_runner.perform(task_use_cases.create_task, title=title, ctx=CTX)
             wanted = TaskFilter(today=NOON.date(), q="saw")
             return len(
                 backend.ask(backend.tasks.list_page(wanted, PageRequest(sort="title"))).items

@@ -106,19 +106,20 @@ class Backend:
     devices: DeviceQueries
     loop: asyncio.AbstractEventLoop
     open_batch: Any = None
-    """Opens a batch of group commit, in the fast lane."""
+    """Opens a batch of group commit, where the adapter has one."""
+    group_commit: bool = False
+    """Whether the runner uses group commit."""
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(question)
 
     def runner(self, reactions: Reactions = REACTIONS) -> Runner:
-        if self.open_batch is None:
+        if not self.group_commit:
             return Runner(self.open, reactions)
-        assert group_commit
         return group_commit.runner(self.open, self.open_batch, reactions)
 
     @cached_property
-    def usual(self) -> Runner:
+    def default_runner(self) -> Runner:
         """A runner that is shared by the tests of one backend."""
         return self.runner()
 
@@ -140,6 +141,7 @@ def memory_backend() -> Iterator[Backend]:
         MemoryMovementQueries(store),
         MemoryDeviceQueries(store),
         loop,
+        group_commit.memory_batches(store) if group_commit else None,
     )
     loop.close()
 
@@ -148,6 +150,7 @@ def memory_backend() -> Iterator[Backend]:
 def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(database.connect())
+    open_batch = group_commit.batches_of(database) if group_commit else None
     yield Backend(
         partial(SqlUnitOfWork, database),
         SqlTaskQueries(database),
@@ -160,7 +163,8 @@ def sql_backend(database: SqlDatabase) -> Iterator[Backend]:
         SqlMovementQueries(database),
         SqlDeviceQueries(database),
         loop,
-        group_commit.batches_of(database) if group_commit else None,
+        open_batch,
+        group_commit=open_batch is not None,
     )
     loop.run_until_complete(database.close())
     loop.close()

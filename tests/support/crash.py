@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import URL, Engine, event
 
-from contract.adapters import Together
 from service_layer import tasks
 from support.backends import database_at, sql_backend
+from support.group_commit import BatchHarness
 from support.people import CTX
 
 When = Literal["before", "after"]
@@ -35,14 +35,14 @@ def share_until_killed(place: Path | URL, edited: UUID, removed: UUID, when: Whe
             kill()
 
     with sql_backend(database_at(place)) as backend:
-        together = Together(backend)
+        harness = BatchHarness(backend)
         event.listen(Engine, "after_cursor_execute", note)
         if when == "before":
             event.listen(Engine, "commit", kill_before)
         else:
             # The callers have not received their results then.
-            together.runner.after_commit(lambda events: kill() if events else None)
-        together.run(
+            harness.runner.after_commit(lambda events: kill() if events else None)
+        harness.run(
             partial(tasks.create_task, title="Added", ctx=CTX),
             partial(tasks.edit_task, task_id=edited, changes={"title": "Edited"}, ctx=CTX),
             partial(tasks.delete_task, task_id=removed, ctx=CTX),

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from contract.http import problem
 from entrypoints.web.body import MAX_DEPTH, MAX_MEMBERS, MAX_VALUES, parse
 from entrypoints.web.problems import ApiProblem
 from entrypoints.web.validation import urlencoded
+from support.api import problem
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.people import MEMBER

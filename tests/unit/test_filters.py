@@ -8,14 +8,14 @@ import pytest
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 
-from contract import adapters, catalogue, fleet, people, posts
 from domain.base import Entity
 from domain.catalogue import ProductFilter
 from domain.devices import DeviceFilter
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
 from domain.users import UserFilter
-from service_layer import catalogue as catalogue_use_cases
+from service_layer import catalogue
+from support import filters
 from support.backends import Backend, memory_backend
 from support.people import CTX
 
@@ -28,42 +28,42 @@ Made = tuple[list[Any], st.SearchStrategy[Any]]
 
 def tasks(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        made, products = adapters.make_tasks(uow, some)
-    return made, adapters.some_filter(products)
+        made, products = filters.make_tasks(uow, some)
+    return made, filters.task_filters(products)
 
 
 def products(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        category = catalogue_use_cases.create_category(uow, name="Tools", ctx=CTX)
-        return catalogue.make_products(uow, some, category.id), catalogue.some_filter(category.id)
+        category = catalogue.create_category(uow, name="Tools", ctx=CTX)
+        return filters.make_products(uow, some, category.id), filters.product_filters(category.id)
 
 
 def devices(backend: Backend, some: list[Any]) -> Made:
-    ids = fleet.make_devices(backend, some)
+    ids = filters.make_devices(backend, some)
     with backend.open() as uow:
         made = [uow.devices.get(id) for id in ids]
         for device in made:
             uow.devices.remove(device)
         uow.commit()
-    return made, fleet.some_filter
+    return made, filters.device_filters
 
 
 def users(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        return people.make_users(uow, some), people.some_filter
+        return filters.make_users(uow, some), filters.user_filters
 
 
 def news(backend: Backend, some: list[Any]) -> Made:
     with backend.open() as uow:
-        return posts.make_posts(uow, some), posts.some_filter
+        return filters.make_posts(uow, some), filters.post_filters
 
 
 COMPARED: dict[type, tuple[st.SearchStrategy[list[Any]], Callable[[Backend, list[Any]], Made]]] = {
-    TaskFilter: (adapters.some_tasks, tasks),
-    ProductFilter: (catalogue.some_products, products),
-    DeviceFilter: (fleet.some_devices, devices),
-    UserFilter: (people.some_users, users),
-    PostFilter: (posts.some_posts, news),
+    TaskFilter: (filters.some_tasks, tasks),
+    ProductFilter: (filters.some_products, products),
+    DeviceFilter: (filters.some_devices, devices),
+    UserFilter: (filters.some_users, users),
+    PostFilter: (filters.some_posts, news),
 }
 MEMBERS = [
     (kind, field.name) for kind in COMPARED for field in fields(kind) if field.name not in CONTEXT
@@ -84,8 +84,8 @@ def test_each_member_of_a_filter_is_compared_where_it_makes_a_difference(
 
     @st.composite
     def examples(draw: st.DrawFn) -> tuple[Any, list[Entity]]:
-        made, filters = make(backend, draw(some))
-        return draw(filters), made
+        made, choices = make(backend, draw(some))
+        return draw(choices), made
 
     def differs(example: tuple[Any, list[Entity]]) -> bool:
         filter, made = example

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from contract.texts import AREAS, LINES, NEW
 from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser
 from support.people import ADMIN
+from support.texts import AREAS, LINES, NEW_RESOURCES
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def test_a_text_survives_an_edit_of_another_field(
     members = [*LINES[resource], *filter(None, [AREAS.get(resource)])]
     path = f"/api/v1/{resource}"
     texts = {name: data.draw(TEXTS, label=name) for name in members if name not in edit.typed}
-    made = client.post(path, json={**NEW[resource], **texts})
+    made = client.post(path, json={**NEW_RESOURCES[resource], **texts})
     if made.status_code == 422:
         # Some texts are refused; the others are to be made then.
         wrong = {error["pointer"].removeprefix("#/") for error in made.json()["errors"]}
         texts = {name: text for name, text in texts.items() if name not in wrong}
         assume(texts)
-        made = client.post(path, json={**NEW[resource], **texts})
+        made = client.post(path, json={**NEW_RESOURCES[resource], **texts})
     assert made.status_code == 201, made.text
     before = made.json()
     try:

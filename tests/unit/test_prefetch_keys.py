@@ -11,7 +11,7 @@ from bootstrap import Container, use_fast_lane
 from domain.catalogue import Product
 from service_layer import access, catalogue, devices, posts, stock, tasks, users
 from service_layer.group_commit.job import prefetch_keys
-from service_layer.group_commit.runner import MAX_BATCH, GroupCommitRunner
+from service_layer.group_commit.runner import GroupCommitRunner
 from service_layer.idempotency import idempotently
 from service_layer.prefetch import prefetched_by
 
@@ -42,10 +42,10 @@ def test_what_is_to_be_done_once_names_what_it_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "enough"), [("sqlite:///{}/x.db", MAX_BATCH), ("postgresql://localhost/x", 12)]
+    ("url", "full_batch"), [("sqlite:///{}/x.db", 32), ("postgresql://localhost/x", 12)]
 )
-def test_it_is_the_database_that_says_how_many_are_worth_a_commit(
-    url: str, enough: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_database_determines_the_full_batch_of_group_commit(
+    url: str, full_batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url.format(tmp_path))
     container = Container()
@@ -53,6 +53,6 @@ def test_it_is_the_database_that_says_how_many_are_worth_a_commit(
     runner = container.runner()
     assert isinstance(runner, GroupCommitRunner)
     try:
-        assert runner.full_batch == enough
+        assert runner.policy.full_batch == full_batch
     finally:
         runner.close()

@@ -1,8 +1,7 @@
-"""The rules that keep the house in order; `pyproject.toml` has them."""
+"""Rules of the source: imports of the domain, access rules of routes, templates."""
 
 import ast
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,24 +11,7 @@ from fastapi import APIRouter
 from entrypoints import app
 from entrypoints.web.route import ApiRoute
 from support.backends import Clock, memory_app
-from support.service import ROOT, environment
-
-
-def test_the_layers_import_inwards_only() -> None:
-    # In a process of its own, because it configures the logging of the one it runs in.
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from importlinter import cli; exit(cli.lint_imports(no_cache=True))",
-        ],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+from support.service import ROOT
 
 
 def imported(path: Path) -> set[str]:
@@ -64,7 +46,7 @@ def test_only_the_composition_root_imports_the_fast_server() -> None:
     assert importing == {"bootstrap.py"}
 
 
-def test_an_operation_of_which_nobody_said_who_may_use_it_does_not_start() -> None:
+def test_operation_without_an_access_rule_does_not_start() -> None:
     router = APIRouter(route_class=ApiRoute)
 
     async def undeclared() -> None:

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Concatenate
 
 from domain.base import Event
@@ -23,20 +24,34 @@ from service_layer.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 log = logging.getLogger("atelier.runner")
 
-MAX_BATCH = 32
-"""Maximum batch size: use cases per commit."""
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """The size of a batch, and how long it waits to fill.
+
+    The writer lingers only after a batch of more than one job.
+    """
+
+    max_batch: int = 32
+    """Maximum batch size: use cases per commit."""
+
+    full_batch: int = 32
+    """The batch size at which lingering ends. It is the larger, the more a commit costs."""
+
+    linger_ticks: int = 6
+    """Linger: event-loop ticks that a batch waits for more jobs."""
+
+    linger_seconds: float = 0.003
+    """The upper bound of the linger."""
+
+
+DEFAULT_POLICY = BatchPolicy()
 
 
 class GroupCommitRunner(Runner):
     """Executes use cases in one writer thread per process, with group commit of queued ones.
 
     A single writer avoids lock contention within the process.
-    """
-
-    LINGER_TICKS, LINGER_SECONDS = 6, 0.003
-    """Linger: event-loop ticks, and at most seconds, that a batch waits for more jobs.
-
-    The writer lingers only after a batch of more than one job.
     """
 
     CONTENTION_TTL = 1.0
@@ -48,11 +63,10 @@ class GroupCommitRunner(Runner):
         batch_unit_of_work: BatchUnitOfWorkFactory,
         reactions: Reactions = REACTIONS,
         *,
-        full_batch: int = MAX_BATCH,
+        policy: BatchPolicy = DEFAULT_POLICY,
     ) -> None:
         super().__init__(unit_of_work, reactions)
-        self.full_batch = full_batch
-        """The batch size at which lingering ends. It is the larger, the more a commit costs."""
+        self.policy = policy
         self._batch_unit_of_work = batch_unit_of_work
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._contended: dict[Key, float] = {}
@@ -79,14 +93,15 @@ class GroupCommitRunner(Runner):
 
     def _write(self) -> None:
         """Collect queued jobs into batches and run them: the main loop of the writer thread."""
+        policy = self.policy
         waiting: list[Job | None] = []
         running = True
         while running:
             several = len(waiting) > 1
             waiting = [self._jobs.get()]
             if several and waiting[0] is not None:
-                waiting[0].linger(self._batch_is_full, self.LINGER_TICKS, self.LINGER_SECONDS)
-            while len(waiting) < MAX_BATCH and not self._jobs.empty():
+                waiting[0].linger(self._batch_is_full, policy.linger_ticks, policy.linger_seconds)
+            while len(waiting) < policy.max_batch and not self._jobs.empty():
                 waiting.append(self._jobs.get())
             running = None not in waiting
             jobs = [job for job in waiting if job]
@@ -99,7 +114,7 @@ class GroupCommitRunner(Runner):
 
     def _batch_is_full(self) -> bool:
         """Return whether the queue, with the job in hand, holds a full batch."""
-        return self._jobs.qsize() + 1 >= self.full_batch
+        return self._jobs.qsize() + 1 >= self.policy.full_batch
 
     def _run_batch(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if not self._is_contended(job)]

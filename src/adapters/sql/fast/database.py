@@ -7,7 +7,7 @@ from sqlalchemy import Dialect, Engine
 
 from adapters.sql.database import F, Row, Selected, SqlDatabase, Statement, Values
 from adapters.sql.fast.bulk_writer import BulkWriter
-from service_layer.group_commit.runner import MAX_BATCH
+from service_layer.group_commit.runner import DEFAULT_POLICY, BatchPolicy
 
 
 class CompiledStatement(Statement):
@@ -55,8 +55,8 @@ class FastDatabase(SqlDatabase):
     """The dialect in which statements are compiled."""
     batch_engine: Engine
     """The engine for batches, with a short lock timeout."""
-    full_batch: ClassVar[int] = MAX_BATCH
-    """The batch size at which the group commit stops lingering."""
+    batch_policy: ClassVar[BatchPolicy] = DEFAULT_POLICY
+    """The policy of group commit that suits the cost of this database's commits."""
     writer: BulkWriter = BulkWriter()
     """The bulk writer of a batch's rows."""
 

@@ -13,6 +13,7 @@ from adapters.sql.fast.libpq_cursor import LibpqConnection
 from adapters.sql.fast.postgres_readers import PostgresReaders
 from adapters.sql.fast.unnest import UnnestWriter
 from adapters.sql.postgres.database import READING, PostgresDatabase, arguments, make_engine
+from service_layer.group_commit.runner import BatchPolicy
 
 LOCK_TIMEOUT = 0.03
 """Seconds; the lock timeout of a batch (group commit).
@@ -32,7 +33,8 @@ class FastPostgresDatabase(FastDatabase, PostgresDatabase):
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     writer = UnnestWriter(dialect)
-    full_batch = 12  # measured: docs/decisions/0022-turns-for-company.md
+    # Measured: docs/decisions/0022-turns-for-company.md.
+    batch_policy = BatchPolicy(full_batch=12)
 
     def __init__(self, url: URL) -> None:
         super().__init__(url)
