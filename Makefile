@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= ../shared/bench
-# Tests that wait for a process or a database leave room for others.
-JOBS ?= 3
+# Each process collects all tests, and loads the service, before it runs its share of them.
+JOBS ?= 2
 
 .PHONY: help run dev plain quick migration test nightly check lint format bench growth lock
 

@@ -1,6 +1,7 @@
 """Fixtures for the tests in a browser."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -34,46 +35,83 @@ def signed_in(chromium: Browser, workshop: Service) -> StorageState:
     return state
 
 
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """Has somebody sit down at a fresh browser; in the end nothing may have gone wrong in it."""
-    visitors: list[Visitor] = []
+@dataclass(frozen=True)
+class Seat:
+    """A visitor between two tests, and the options of the browser's context."""
 
-    def sit_down(service: Service, **options: Any) -> Visitor:
-        visitors.append(Visitor(chromium, service.url, **options))
-        return visitors[-1]
+    visitor: Visitor
+    options: dict[str, Any]
+
+
+@pytest.fixture(scope="package")
+def free(chromium: Browser) -> list[Seat]:
+    """Visitors that wait for the next test.
+
+    A new context costs a renderer process with empty caches, five times as much as a page.
+    """
+    return []
+
+
+@pytest.fixture
+def visit(chromium: Browser, free: list[Seat]) -> Iterator[Visit]:
+    """Return a visitor with the cookies of `state`, none by default.
+
+    After the test nothing may have gone wrong in it.
+    """
+    taken: list[Seat] = []
+
+    def sit_down(service: Service, state: StorageState | None = None, **options: Any) -> Visitor:
+        for seat in [seat for seat in free if seat.visitor.origin != service.url]:
+            free.remove(seat)
+            seat.visitor.context.close()
+        found = next((seat for seat in free if seat.options == options), None)
+        if found is None:
+            found = Seat(Visitor(chromium, service.url, **options), options)
+        else:
+            free.remove(found)
+            found.visitor.come_back()
+        found.visitor.exchange_cookies(state)
+        taken.append(found)
+        return found.visitor
 
     yield sit_down
-    for visitor in visitors:
-        visitor.leave()
+    for seat in taken:
+        seat.visitor.settle()
+        seat.visitor.watch.look()
+        free.append(seat)
 
 
 @pytest.fixture(scope="module")
-def regulars(chromium: Browser) -> Iterator[dict[str, Visitor]]:
-    """Those who have visited for a test of this module, by what they are called."""
-    regulars: dict[str, Visitor] = {}
-    yield regulars
-    for regular in regulars.values():
-        regular.context.close()
+def come(chromium: Browser) -> Iterator[Visit]:
+    """Return a named visitor, who stays for all tests of a module.
 
-
-@pytest.fixture
-def regular(chromium: Browser, regulars: dict[str, Visitor]) -> Iterator[Visit]:
-    """Has a visitor come who stays for further tests, which is quicker than a fresh browser.
-
-    What one test leaves in it, a cookie or an open tab, the next one finds.
+    A visitor who stays takes less time than one with a new context. The later tests find what the
+    earlier ones have left, such as cookies.
     """
-    here: list[Visitor] = []
+    regulars: dict[str, Visitor] = {}
 
     def come(service: Service, name: str, **options: Any) -> Visitor:
         if name in regulars:
             regulars[name].come_back()
         else:
             regulars[name] = Visitor(chromium, service.url, **options)
-        here.append(regulars[name])
         return regulars[name]
 
     yield come
+    for regular in regulars.values():
+        regular.context.close()
+
+
+@pytest.fixture
+def regular(come: Visit) -> Iterator[Visit]:
+    """Return a visitor as `come` does; after the test nothing may have gone wrong in it."""
+    here: list[Visitor] = []
+
+    def sit_down(service: Service, name: str, **options: Any) -> Visitor:
+        here.append(come(service, name, **options))
+        return here[-1]
+
+    yield sit_down
     for visitor in here:
         visitor.watch.look()
 

@@ -1,16 +1,17 @@
 """What holds for every page: for whoever cannot see, on a phone, on a slow line, in the dark."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Response, StorageState, expect
+from playwright.sync_api import Page, Response, StorageState, expect
 
 from browser.conftest import Visit
 from entrypoints.pages.routes import PageRoute
 from support.backends import NOON, memory_app
-from support.chromium import Visitor
 from support.clients import Client
 from support.page_assertions import assert_everybody_can_use, assert_in_order
 from support.service import Service
@@ -67,57 +68,46 @@ ELSEWHERE = (
 )
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A page in a browser, and the size of each response that it was made of, without pictures."""
+
+    page: Page
+    weights: dict[str, int]
+
+
 @pytest.fixture(scope="package")
 def known(api: Client) -> dict[str, str]:
     """Something of each kind that is in the workshop."""
     return known_in(api)
 
 
-@pytest.fixture
-def visitor(regular: Visit, workshop: Service, signed_in: StorageState, page: str) -> Visitor:
-    """The admin, or a visitor of the public site where a page is public."""
-    if page in PUBLIC:
-        found = regular(workshop, "public")
-    else:
-        found = regular(workshop, "ada", state=signed_in)
-    if page == "/nowhere":
-        found.watch.provoke(404)
-    return found
+@pytest.fixture(scope="module", params=PAGES)
+def shown(
+    request: pytest.FixtureRequest,
+    come: Visit,
+    workshop: Service,
+    signed_in: StorageState,
+    known: dict[str, str],
+) -> Iterator[Shown]:
+    """A page, loaded once for the tests that look at it.
 
-
-@pytest.fixture
-def address(known: dict[str, str], page: str) -> str:
-    """Where a page is."""
-    return page.format_map(known)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_axe_finds_nothing_in_both_schemes_and_at_both_widths(
-    visitor: Visitor, address: str
-) -> None:
-    visitor.open(address)
-    assert_everybody_can_use(visitor.page)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_fits_a_phone_and_is_made_as_a_page_should_be(
-    visitor: Visitor, address: str
-) -> None:
-    visitor.open(address)
-    assert_in_order(visitor.page)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_weighs_little_with_all_that_it_is_made_of(visitor: Visitor, address: str) -> None:
+    The admin loads it, or a visitor of the public site if it is public.
+    """
+    path: str = request.param
+    whom = ("public", None) if path in PUBLIC else ("ada", signed_in)
+    visitor = come(workshop, whom[0], state=whom[1])
+    if path == "/nowhere":
+        visitor.watch.provoke(404)
     answers: list[Response] = []
-    # Nothing of it is in the browser's cache yet.
+    # The browser's cache is empty, so that all resources are responses.
     visitor.context.new_cdp_session(visitor.page).send("Network.clearBrowserCache")
 
     def keep(answer: Response) -> None:
         answers.append(answer)
 
     visitor.page.on("response", keep)
-    visitor.open(address)
+    visitor.open(path.format_map(known))
     visitor.page.wait_for_load_state("networkidle")
     visitor.page.remove_listener("response", keep)
     weights = {
@@ -125,8 +115,24 @@ def test_a_page_weighs_little_with_all_that_it_is_made_of(visitor: Visitor, addr
         for answer in answers
         if answer.headers.get("content-type") not in PICTURES and not 300 <= answer.status < 400
     }
-    assert len(weights) >= 3, weights
-    assert sum(weights.values()) <= MOST_BYTES, weights
+    yield Shown(visitor.page, weights)
+    visitor.watch.look()
+
+
+# The order of these tests matters: the later ones change the page.
+
+
+def test_a_page_weighs_little_with_all_that_it_is_made_of(shown: Shown) -> None:
+    assert len(shown.weights) >= 3, shown.weights
+    assert sum(shown.weights.values()) <= MOST_BYTES, shown.weights
+
+
+def test_a_page_fits_a_phone_and_is_made_as_a_page_should_be(shown: Shown) -> None:
+    assert_in_order(shown.page)
+
+
+def test_axe_finds_nothing_in_both_schemes_and_at_both_widths(shown: Shown) -> None:
+    assert_everybody_can_use(shown.page)
 
 
 def test_every_page_that_there_is_is_looked_at() -> None:

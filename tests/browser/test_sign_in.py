@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import StorageState, expect
 
 from browser.conftest import Visit
 from support.clients import Client
@@ -44,11 +44,10 @@ def test_who_was_signed_out_meanwhile_signs_in_and_what_they_sent_is_saved(
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_double_click_makes_one_task(
-    workshop: Service, api: Client, visit: Visit, scripts: bool
+    workshop: Service, api: Client, signed_in: StorageState, visit: Visit, scripts: bool
 ) -> None:
     title = f"Order sandpaper {scripts}"
-    ada = visit(workshop, scripts=scripts)
-    ada.sign_in()
+    ada = visit(workshop, scripts=scripts, state=signed_in)
     ada.open("/office/tasks")
     ada.type(Title=title)
     ada.page.get_by_role("button", name="Add task").dblclick()
@@ -57,10 +56,9 @@ def test_a_double_click_makes_one_task(
 
 
 def test_a_form_that_is_sent_twice_without_javascript_makes_one_task(
-    workshop: Service, api: Client, visit: Visit
+    workshop: Service, api: Client, signed_in: StorageState, visit: Visit
 ) -> None:
-    ada = visit(workshop, scripts=False)
-    ada.sign_in()
+    ada = visit(workshop, scripts=False, state=signed_in)
     ada.open("/office/tasks")
     ada.type(Title="Order varnish")
     # A tab of its own for each answer: so the first is not given up for the second.
@@ -120,10 +118,9 @@ def elsewhere(target: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_form_on_somebody_elses_page_changes_nothing(
-    workshop: Service, api: Client, visit: Visit, host: str
+    workshop: Service, api: Client, signed_in: StorageState, visit: Visit, host: str
 ) -> None:
-    ada = visit(workshop)
-    ada.sign_in()
+    ada = visit(workshop, state=signed_in)
     before = api.get(f"{TASKS}/count").json()
     with elsewhere(f"{workshop.url}/office/tasks") as port:
         ada.watch.hosts.add(f"{host}:{port}")
@@ -181,10 +178,10 @@ SHOWN = """() => {
 
 
 @pytest.mark.parametrize("path", ["/office", "/office/tasks", "/sign-in"])
-def test_wherever_the_keyboard_gets_to_is_seen(workshop: Service, visit: Visit, path: str) -> None:
-    somebody = visit(workshop)
-    if path != "/sign-in":
-        somebody.sign_in()
+def test_wherever_the_keyboard_gets_to_is_seen(
+    workshop: Service, signed_in: StorageState, visit: Visit, path: str
+) -> None:
+    somebody = visit(workshop, state=None if path == "/sign-in" else signed_in)
     somebody.open(path)
     stops = 0
     for _ in range(120):

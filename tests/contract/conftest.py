@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pytest
 from sqlalchemy import URL
 
+import bootstrap
 from support.backends import (
     Backend,
     Clock,
@@ -21,7 +22,14 @@ from support.backends import (
 from support.clients import Client
 from support.databases import Refilled, new_postgres
 
-ADAPTERS = ("memory", "sqlite", "sqlite-plain", "postgres", "postgres-plain")
+HAS_FAST_LANE = hasattr(bootstrap, "use_fast_lane")
+
+ADAPTERS = (
+    "memory",
+    *(("sqlite", "postgres") if HAS_FAST_LANE else ()),
+    "sqlite-plain",
+    "postgres-plain",
+)
 """The in-memory adapter, and each database in the fast lane and in the plain one."""
 
 BATCH_ADAPTERS = ("memory", "sqlite", "postgres")

@@ -11,11 +11,20 @@ from sqlalchemy import URL
 
 from adapters.sql.database import HEAD
 from support.databases import execute, new_postgres, text
-from support.service import ROOT, Service, atelier, environment, free_port, told_settings
+from support.service import (
+    ROOT,
+    Service,
+    atelier,
+    environment,
+    free_port,
+    interpreted,
+    printed_settings,
+    told_settings,
+)
 
 
 def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
-    settings = told_settings(tmp_path)
+    settings = printed_settings(interpreted("settings", folder=tmp_path))
     assert settings["DATABASE_URL"] == ("sqlite:///atelier.db", "default")
     assert settings["ATELIER_HOST"] == ("127.0.0.1", "default")
     assert settings["ATELIER_PORT"] == ("8000", "default")
@@ -49,7 +58,7 @@ def test_postgresql_can_be_named_in_parts(tmp_path: Path) -> None:
 def test_an_unusable_setting_stops_the_start_with_one_line(
     tmp_path: Path, setting: str, value: str, saying: str
 ) -> None:
-    done = atelier("serve", folder=tmp_path, **{setting: value})
+    done = interpreted("serve", folder=tmp_path, **{setting: value})
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("atelier: ")
@@ -109,7 +118,7 @@ def test_postgresql_is_migrated_only_when_told_so(postgres: URL, tmp_path: Path)
     service.arguments = ["--migrate"]
     with service, service.client() as client:
         assert client.get("/health/ready").status_code == 200
-    migrated = atelier("migrate", folder=tmp_path, **settings)
+    migrated = interpreted("migrate", folder=tmp_path, **settings)
     assert (migrated.returncode, migrated.stdout) == (
         0,
         f"The database is up to date: it was at {HEAD} already.\n",

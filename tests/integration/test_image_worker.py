@@ -146,8 +146,10 @@ print("damaged")
     assert ".2" in told
 
 
-def test_beyond_so_many_waiting_uploads_further_ones_are_turned_away() -> None:
-    cleaner = ImageCleaner()
+def test_beyond_so_many_waiting_uploads_further_ones_are_turned_away(tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text("import sys; sys.stdin.read(); print('foreign')")
+    cleaner = ImageCleaner(worker)
 
     async def all_at_once() -> list[object]:
         asked = (cleaner.clean(b"no picture") for _ in range(WAITING + 3))

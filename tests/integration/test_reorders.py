@@ -8,7 +8,15 @@ from sqlalchemy import text as sql
 
 from support.backends import database_at
 from support.service import Service
-from support.stock_sales import SALE, add, ledger, reorders, sell_at_once, service_on
+from support.stock_sales import (
+    SALE,
+    add,
+    fall_three_times,
+    ledger,
+    reorders,
+    sell_at_once,
+    service_on,
+)
 
 
 @pytest.fixture
@@ -16,31 +24,11 @@ def service(place: Path | URL, tmp_path: Path) -> Service:
     return service_on(place, tmp_path)
 
 
-def fall_three_times(service: Service) -> None:
-    """Have fifty at once let the stock fall to its level, and again once there is more."""
-    with service, service.client() as client:
-        path = add(client, 60, reorder_level=40)
-        for fall in range(1, 4):
-            outcomes = sell_at_once(service, *[path] * 50)
-
-            assert outcomes == [(201, None)] * 50
-            assert reorders(client) == ["Reorder Screws"] * fall
-            delivery = {"quantity": 50, "reason": "received"}
-            client.post(f"{path}/movements", json=delivery).raise_for_status()
-            assert len(ledger(client, path)) == 1 + 51 * fall
-        assert reorders(client) == ["Reorder Screws"] * 3
-
-
 def test_fifty_who_let_the_stock_fall_at_once_plan_one_task_each_time_it_falls(
     service: Service,
 ) -> None:
-    fall_three_times(service)
-
-
-def test_fifty_at_several_workers_plan_one_task_each_time_the_stock_falls(
-    postgres_place: URL, tmp_path: Path
-) -> None:
-    fall_three_times(service_on(postgres_place, tmp_path, ATELIER_WORKERS="3"))
+    with service:
+        fall_three_times(service, "Screws")
 
 
 # Whatever plans a task owes something by the end of its transaction that it does not deliver.

@@ -18,7 +18,8 @@ from support.backends import Clock, database_at, memory_app, sql_app
 from support.clients import Crowd
 from support.stockroom_machine import StockroomMachine
 
-EXAMPLES = 15
+EXAMPLES = 8
+"""The number of runs of the machine; `tests/nightly` has 300."""
 
 
 def agrees(app: FastAPI, clock: Clock, empty: Callable[[], None], examples: int) -> None:

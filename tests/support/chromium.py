@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from playwright.sync_api import (
@@ -62,6 +62,7 @@ class Watch:
     """A monitor of a browser context: requests, console messages, errors and dialogs."""
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.origin = origin
         self.hosts = {urlsplit(origin).netloc}
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -84,7 +85,8 @@ class Watch:
         assert self.refusals == self.provoked
 
     def forget(self) -> None:
-        """Discard everything recorded so far."""
+        """Discard everything recorded so far, and expect requests to the own origin only."""
+        self.hosts = {urlsplit(self.origin).netloc}
         for seen in (self.requests, self.complaints, self.refusals, self.provoked):
             seen.clear()
 
@@ -177,11 +179,27 @@ class Visitor:
         expect(self.page.get_by_text(text)).to_have_count(0)
 
     def come_back(self) -> None:
-        """Reset the tab: an empty page, the initial window size and colour scheme, no records."""
-        self.page.goto("about:blank")
+        """Reset the tab: the initial window size and colour scheme, no records.
+
+        The page stays, because an empty page in between costs a new renderer process.
+        """
         self.page.set_viewport_size(self.window)
         self.page.emulate_media(color_scheme=self.scheme)
         self.watch.forget()
+
+    def exchange_cookies(self, state: StorageState | None) -> None:
+        """Replace all cookies by those of `state`."""
+        self.context.clear_cookies()
+        if state is not None:
+            cookies: Any = state["cookies"]  # Playwright's types of the same do not agree.
+            self.context.add_cookies(cookies)
+
+    def settle(self) -> None:
+        """Close all tabs but the first, and wait until nothing is under way in it."""
+        for page in self.context.pages:
+            if page != self.page:
+                page.close()
+        self.page.wait_for_load_state("networkidle")
 
     def leave(self) -> None:
         """Close the context, and assert that the monitor has recorded nothing unexpected."""

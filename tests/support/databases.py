@@ -90,6 +90,11 @@ def text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def settings_for(place: Path | URL) -> dict[str, str]:
+    """Return the setting that names a database."""
+    return {"DATABASE_URL": f"sqlite:///{place}" if isinstance(place, Path) else text(place)}
+
+
 def execute(url: URL, statement: str) -> None:
     """Run a statement on PostgreSQL, outside any transaction."""
     with psycopg.connect(text(url), autocommit=True) as connection:

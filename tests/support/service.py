@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 
 from support.clients import Client
-from support.started import Forked
+from support.started import Forked, run_forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,20 @@ def environment(**settings: str) -> dict[str, str]:
 def atelier(
     *arguments: str, folder: Path, input: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run an `atelier` command to completion."""
+    """Run an `atelier` command to completion.
+
+    It is forked from a process with preloaded modules, unless `PYTHONPATH` is among the settings. A
+    new interpreter takes many times as long: see `interpreted`.
+    """
+    if "PYTHONPATH" in settings:
+        return interpreted(*arguments, folder=folder, input=input, **settings)
+    return run_forked([*arguments], folder, environment(**settings), input, timeout=300)
+
+
+def interpreted(
+    *arguments: str, folder: Path, input: str = "", **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an `atelier` command to completion in a new interpreter, as a shell does."""
     return subprocess.run(
         [sys.executable, "-m", "atelier", *arguments],
         cwd=folder,
@@ -68,8 +81,12 @@ def atelier(
 
 
 def told_settings(folder: Path, **settings: str) -> dict[str, tuple[str, str]]:
-    """Return the output of `atelier settings`: the value and source of each setting."""
-    done = atelier("settings", folder=folder, **settings)
+    """Return the value and source of each setting, as `atelier settings` prints them."""
+    return printed_settings(atelier("settings", folder=folder, **settings))
+
+
+def printed_settings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
+    """Return the value and source of each setting in the output of `atelier settings`."""
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
     return {row[0]: (" ".join(row[1:-1]), row[-1]) for row in rows}

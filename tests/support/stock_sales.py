@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from support.clients import Client
-from support.databases import text
+from support.databases import settings_for
 from support.service import Service
 
 PRODUCTS = "/api/v1/products"
@@ -18,8 +18,7 @@ SALE = {"quantity": -1, "reason": "sold"}
 
 def service_on(place: Path | URL, folder: Path, **settings: str) -> Service:
     """Return a service on a database."""
-    address = f"sqlite:///{place}" if isinstance(place, Path) else text(place)
-    return Service(folder, DATABASE_URL=address, **settings)
+    return Service(folder, **settings_for(place), **settings)
 
 
 def add(client: Client, stock: int, **members: Any) -> str:
@@ -45,9 +44,10 @@ def ledger(client: Client, path: str) -> list[dict[str, Any]]:
     return items
 
 
-def reorders(client: Client) -> list[str]:
-    """Return the titles of all tasks, at most 100."""
-    return [task["title"] for task in client.get(TASKS, params={"limit": 100}).json()["items"]]
+def reorders(client: Client, about: str = "") -> list[str]:
+    """Return the titles of all tasks, or of those that contain a text, at most 100."""
+    asked = {"limit": 100, **({"q": about} if about else {})}
+    return [task["title"] for task in client.get(TASKS, params=asked).json()["items"]]
 
 
 def sell_at_once(service: Service, *paths: str) -> list[tuple[int, Any]]:
@@ -63,3 +63,18 @@ def sell_at_once(service: Service, *paths: str) -> list[tuple[int, Any]]:
 
     with ThreadPoolExecutor(len(paths)) as clients:
         return list(clients.map(buy, paths))
+
+
+def fall_three_times(service: Service, name: str) -> None:
+    """Have fifty at once let the stock fall to its level, and again once there is more."""
+    with service.client() as client:
+        path = add(client, 60, name=name, reorder_level=40)
+        for fall in range(1, 4):
+            outcomes = sell_at_once(service, *[path] * 50)
+
+            assert outcomes == [(201, None)] * 50
+            assert reorders(client, name) == [f"Reorder {name}"] * fall
+            delivery = {"quantity": 50, "reason": "received"}
+            client.post(f"{path}/movements", json=delivery).raise_for_status()
+            assert len(ledger(client, path)) == 1 + 51 * fall
+        assert reorders(client, name) == [f"Reorder {name}"] * 3
