@@ -141,8 +141,8 @@ class SqliteDatabase(SqlDatabase):
         # Held from a unit of work's beginning to its end, so that the file is not reopened during
         # it.
         self._working = threading.RLock()
-        # Held while the service reopens the file; no reader connects meanwhile.
-        self._reopening = threading.Lock()
+        # Set while the service reopens the file; no reader connects meanwhile.
+        self._is_reopening = False
         self._reads = threading.Semaphore(READERS)
         self.read_engine = _make_read_engine(self._connect_reader)
         # Set while the write-ahead log may contain personal data of a deleted user.
@@ -234,13 +234,16 @@ class SqliteDatabase(SqlDatabase):
         Raises:
             DatabaseUnavailable: when the new file is missing or not usable by this version.
         """
-        with self._reopening:
+        self._is_reopening = True
+        try:
             self._close_connections()
             found = self._file_identity()
             if self._schema() is not Schema.CURRENT:
                 raise DatabaseUnavailable(FOREIGN)
             self.engine.connect().close()
             self._identity = found
+        finally:
+            self._is_reopening = False
 
     def _close_connections(self) -> None:
         """Close every connection and leave no log that another file could inherit.
@@ -274,16 +277,11 @@ class SqliteDatabase(SqlDatabase):
             self._reads.release(READERS)
 
     def _connect_reader(self) -> Any:
-        if not self._reopening.acquire(blocking=False):
+        if self._is_reopening or self._file_identity() != self._identity:
             raise DatabaseUnavailable(REPLACED)
-        try:
-            if self._file_identity() != self._identity:
-                raise DatabaseUnavailable(REPLACED)
-            connection = connect(self.path, "rw")
-            connection.execute("PRAGMA query_only = ON")
-            return connection
-        finally:
-            self._reopening.release()
+        connection = connect(self.path, "rw")
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
     def _read(self, statement: Statement, values: Values) -> Sequence[Row]:
         self.check()
