@@ -25,6 +25,8 @@ test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how
 nightly: $(VENV)/dev ## run what takes too long to wait for
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(or $(TESTS),tests/nightly)
 	@TEST_POSTGRES=package $(BIN)/python -m pytest -n $(JOBS) tests/contract -k postgres
+	@TEST_LANE=plain $(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder
+	@$(MAKE) plain
 	@for newer in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
 		if "$$newer" -c '' 2>/dev/null; then \
 			$(MAKE) check PYTHON="$$newer" VENV=.venv-newer \
