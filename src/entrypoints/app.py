@@ -73,6 +73,7 @@ def make_app(
     origin: Origin | None = None,
     trusted_proxies: Sequence[str] = (),
     route_table: RouteTableFactory | None = None,
+    telemetry: bool = True,
 ) -> FastAPI:
     """Return the application.
 
@@ -85,6 +86,7 @@ def make_app(
         origin: the public origin; by default that of each request.
         trusted_proxies: addresses and networks of proxies whose forwarding headers are trusted.
         route_table: makes the innermost middleware, which may call routes without the router.
+        telemetry: whether FastAPI looks for OpenTelemetry providers at each request.
 
     Raises:
         TypeError: when a route has no access rule.
@@ -106,6 +108,7 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
         exception_handlers={
             HTTPException: answer_http_exception,
             ApiProblem: answer_refused,

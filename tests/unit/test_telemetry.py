@@ -74,3 +74,13 @@ def test_a_request_of_the_api_is_a_span_with_its_route_and_status(
         (f"GET {TASKS}", TASKS, 401),
         ("GET", None, 404),
     ]
+
+
+def test_an_application_without_telemetry_asks_for_no_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = TracerProvider()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    with client_of(memory_app(Clock(), telemetry=False)) as client:
+        assert client.get(TASKS).status_code == 200
+    assert provider.tracer.spans == []
