@@ -1,10 +1,12 @@
 """FastAPI's own telemetry observes the requests of the API, as of any FastAPI application."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 
+import bootstrap
 from support.backends import ROUTE_TABLE, Clock, client_of, memory_app
 
 TASKS = "/api/v1/tasks"
@@ -84,3 +86,26 @@ def test_an_application_without_telemetry_asks_for_no_provider(
     with client_of(memory_app(Clock(), telemetry=False)) as client:
         assert client.get(TASKS).status_code == 200
     assert provider.tracer.spans == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_set_before", "spans"),
+    [("OTEL_SERVICE_NAME", False, 1), ("SERVICE_NAME", True, 1), ("SERVICE_NAME", False, 0)],
+)
+def test_the_service_has_telemetry_if_it_is_configured_at_the_start(
+    variable: str,
+    is_set_before: bool,
+    spans: int,
+    sqlite_place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = TracerProvider()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{sqlite_place}")
+    monkeypatch.setenv(variable, "workshop")
+    if is_set_before:
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    app = bootstrap.application()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    with client_of(app) as client:
+        client.get("/health/live")
+    assert len(provider.tracer.spans) == spans
