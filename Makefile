@@ -19,7 +19,7 @@ dev: $(VENV)/run ## serve like run, and start again whenever a module in src cha
 	@$(BIN)/uvicorn --factory bootstrap:application --reload --reload-dir src --port $(or $(PORT),8000)
 
 test: $(VENV)/dev ## run all tests, on SQLite and on a real PostgreSQL (JOBS=how many at once)
-	@echo "$(if $(TESTS),Running $(TESTS) …,Running all tests: about 25 minutes on two processors. \`make test TESTS=tests/unit\` takes three.)"
+	@echo "$(if $(TESTS),Running $(TESTS) …,Running all tests: about 25 minutes on two processors. \`make test TESTS=tests/unit\` takes two.)"
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(TESTS)
 
 nightly: $(VENV)/dev ## run what takes too long to wait for

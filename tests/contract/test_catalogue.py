@@ -29,7 +29,7 @@ from support.products import (
 )
 from support.use_cases import perform, perform_as_service
 
-# As it was written
+# State
 
 
 def test_a_product_is_read_as_it_was_added(backend: Backend) -> None:
@@ -122,7 +122,7 @@ def test_a_category_is_read_as_it_was_added_and_renamed(backend: Backend) -> Non
     assert get_product(backend, product).category == ProductCategory(id=id, name="Tools")
 
 
-# One of each
+# Unique names
 
 
 def test_a_sku_is_one_products_whatever_the_case(backend: Backend) -> None:
@@ -184,7 +184,7 @@ def test_of_many_who_want_one_name_for_a_category_at_once_one_gets_it(backend: B
     assert (outcomes.count("got"), outcomes.count("name")) == (1, 11)
 
 
-# What refers to what
+# References
 
 
 def test_a_product_is_in_a_category_that_there_is(backend: Backend) -> None:

@@ -16,8 +16,6 @@ from support.api import (
 from support.backends import Clock
 from support.clients import Client
 
-# Categories
-
 
 def test_a_new_category_is_answered_with_all_there_is_to_know(client: Client) -> None:
     answer = client.post(CATEGORIES, json={"name": "  Abrasives\n"})

@@ -6,8 +6,6 @@ from support.api import TASKS, UNKNOWN_TASK, create_task, problem
 from support.backends import Clock
 from support.clients import Client
 
-# Conditional requests
-
 
 def test_a_known_tag_is_answered_with_304(client: Client) -> None:
     path = f"{TASKS}/{create_task(client)['id']}"

@@ -25,8 +25,6 @@ from support.devices import (
 from support.people import CTX
 from support.use_cases import perform_as_service
 
-# Heartbeats
-
 
 def test_a_heartbeat_is_no_change_of_the_device(backend: Backend) -> None:
     id = add_device(backend)

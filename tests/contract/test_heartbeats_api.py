@@ -68,9 +68,6 @@ def test_missing_key_is_reported_before_errors_of_the_heartbeat(client: Client) 
     assert device.get(f"{path}/heartbeat").status_code == 405
 
 
-# Heartbeats
-
-
 def test_a_heartbeat_shows_in_the_device_and_is_no_change_of_it(
     client: Client, clock: Clock
 ) -> None:

@@ -11,8 +11,6 @@ from support.api import TASKS, create_task, error_locations, problem
 from support.clients import Client
 from support.people import MEMBER
 
-# Lists
-
 
 def test_an_empty_list_has_no_items_and_no_next(client: Client) -> None:
     answer = client.get(TASKS)

@@ -21,8 +21,6 @@ from support.backends import Clock
 from support.clients import Client
 from support.people import ADMIN, MEMBER
 
-# Movements
-
 
 def test_a_movement_is_answered_with_the_stock_after_it(client: Client, clock: Clock) -> None:
     product = create_product(client, stock=10)

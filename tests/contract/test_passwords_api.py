@@ -19,8 +19,6 @@ from support.api import (
 from support.clients import Client
 from support.people import MEMBER, OTHER, PASSWORD
 
-# Passwords
-
 
 def test_a_changed_password_ends_every_session_and_token(client: Client) -> None:
     session = signed_in(client)

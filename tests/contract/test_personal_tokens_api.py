@@ -21,9 +21,6 @@ from support.people import ADMIN, MEMBER, OTHER, READ_ONLY
 TOKENS = "/api/v1/tokens"
 
 
-# Personal tokens
-
-
 def test_a_personal_token_shows_its_secret_once(client: Client) -> None:
     own = client.as_(OTHER)
     answer = own.post(TOKENS, json={"name": " CI ", "scope": "read"})

@@ -21,8 +21,6 @@ from support.filters import make_posts, post_filters, some_posts
 from support.pagination import in_order
 from support.people import ADMIN, MEMBER, PEOPLE
 
-# Adapters
-
 
 def perform(backend: Backend, use_case: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return backend.default_runner.perform(use_case, *args, **kwargs)

@@ -179,7 +179,7 @@ def test_a_405_names_the_method_that_does_it(client: Client) -> None:
         assert name in problem(answer, 405, "method-not-allowed")["detail"]
 
 
-# The order of judgement
+# Order of checks
 
 
 def test_the_order_of_judgement_is_the_contracts(client: Client) -> None:

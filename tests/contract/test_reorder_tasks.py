@@ -28,9 +28,6 @@ def reorders(backend: Backend, id: UUID) -> list[TaskView]:
     return backend.ask(backend.tasks.list_page(of_it, FIRST_PAGE)).items
 
 
-# Reordering
-
-
 def test_each_time_the_stock_falls_to_its_level_one_task_appears(backend: Backend) -> None:
     id = add_product(backend, "Glue", stock=10, reorder_level=4)
     for quantity, planned in ((-5, 0), (-1, 1), (-1, 1), (3, 1), (-1, 1), (-2, 2), (-3, 2)):

@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 
 from support.clients import Client
 
-# Operation
-
 
 def test_health_probes_succeed(client: Client) -> None:
     assert client.get("/health/live").status_code == 200

@@ -26,8 +26,6 @@ def test_check_of_the_setup_secret_does_not_use_it(backend: Backend) -> None:
         assert backend.ask(backend.access.is_setup_secret(digest_of(told))) is is_one
 
 
-# The first admin
-
 ROUNDS = 30
 
 

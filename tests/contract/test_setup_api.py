@@ -22,9 +22,6 @@ from support.people import ADMIN, MEMBER, NOON
 SETUP = "/api/v1/setup"
 
 
-# Setting up
-
-
 def unset(client: Client) -> str:
     """Deactivate the admin, and return the secret of first set-up."""
     app: Any = client.http

@@ -53,9 +53,6 @@ def test_user_who_entered_a_movement_cannot_be_deleted(backend: Backend) -> None
         perform_as_service(backend, users.delete_user, MEMBER.id, ctx=ADMIN.ctx)
 
 
-# Stock cannot lie
-
-
 def test_a_movement_changes_the_stock_and_is_a_change_of_the_product(backend: Backend) -> None:
     id = add_product(backend, stock=10)
     later = NOON + timedelta(minutes=1)

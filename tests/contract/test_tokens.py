@@ -26,8 +26,6 @@ from support.people import ADMIN, CTX, MEMBER, OTHER, PASSWORD_HASH
 from support.use_cases import perform
 from support.users import add_user, counters, get_user, granted
 
-# Tokens
-
 
 def _token_of(backend: Backend, user_id: UUID) -> UUID:
     """Open a session of the user, and return the id of its token."""

@@ -13,9 +13,6 @@ from support.people import MEMBER, OTHER
 NOBODY = f"{USERS}/01900000-0000-7000-8000-00000000ffff"
 
 
-# Pictures
-
-
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_is_shown_at_an_address_of_its_own_for_good(client: Client, format: str) -> None:
     own, path = client.as_(MEMBER), user_path(MEMBER)

@@ -24,7 +24,7 @@ from support.people import ADMIN, MEMBER, OTHER, PEOPLE
 MEMBER_VIEW = {"id", "username", "name", "image_url", "city", "is_active", "created_at"}
 
 
-# Who sees what
+# Views
 
 
 def test_each_onlooker_has_a_view_of_their_own(client: Client) -> None:
@@ -82,7 +82,7 @@ def test_users_are_found_by_name_and_city_in_any_case(client: Client) -> None:
     assert [user["username"] for user in rest["items"]] == ["Dora.1"]
 
 
-# The tasks they have to do
+# References in tasks
 
 
 def test_task_shows_its_author_and_its_assignee(client: Client) -> None:
@@ -143,7 +143,7 @@ def test_changes_show_the_current_name_of_their_author(client: Client) -> None:
     assert client.post(f"{TASKS}/{task['id']}/complete").json()["created_by"] == renamed
 
 
-# Views and canaries
+# Email addresses
 
 
 def test_the_three_views_are_three_schemas_and_only_one_has_the_address(client: Client) -> None:

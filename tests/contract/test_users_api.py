@@ -9,7 +9,7 @@ from support.backends import Clock
 from support.clients import Client
 from support.people import ADMIN, EXPIRED, MEMBER, OTHER, PASSWORD, PEOPLE, READ_ONLY, REVOKED
 
-# Taking people in
+# Creation
 
 
 def test_a_new_user_is_answered_with_everything_but_the_password(client: Client) -> None:
@@ -157,7 +157,7 @@ def test_what_users_cannot_be_asked_for_is_refused(client: Client, query: str) -
     assert error_locations(client.get(f"{USERS}?{query}"))
 
 
-# Changing people
+# Changes
 
 
 def test_a_patch_of_a_profile_sets_clears_and_keeps(client: Client, clock: Clock) -> None:

@@ -76,8 +76,6 @@ def task_filters(products: list[UUID]) -> st.SearchStrategy[TaskFilter]:
     )
 
 
-# Lists
-
 PRICES = [Decimal(price) for price in ("0.00", "0.99", "9.50", "10.00", "100.00")]
 some_products = st.lists(
     st.tuples(

@@ -31,9 +31,6 @@ def granted(backend: Backend, secret: str) -> bool:
     return backend.ask(backend.access.grant(digest_of(secret))) is not None
 
 
-# Failed sign-ins
-
-
 def counters(
     login: str = "bob", address: str = "here", password_hash: str | None = None
 ) -> Counters:
