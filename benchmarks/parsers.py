@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 from fastapi import Request  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
-from bootstrap import HttpProtocol  # noqa: E402
+from bootstrap import http_protocol_class  # noqa: E402
 from domain.errors import DomainError  # noqa: E402
 from entrypoints.api.access import SignIn  # noqa: E402
 from entrypoints.api.devices import Heartbeat  # noqa: E402
@@ -280,7 +280,9 @@ def connection(sent: bytes) -> None:
     """Feed the HTTP protocol with input, in pieces as large as a socket read."""
     app = answering(200, of_length(5), b"Hello", reads=True)
     size = 64 * 1024
-    exchange(HttpProtocol, app, *(sent[at : at + size] for at in range(0, len(sent), size)))
+    exchange(
+        http_protocol_class(), app, *(sent[at : at + size] for at in range(0, len(sent), size))
+    )
 
 
 def inputs() -> Iterator[tuple[str, str, Parse, Make, int]]:

@@ -2,7 +2,9 @@
 
 import os
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 from fastapi import FastAPI
@@ -14,8 +16,6 @@ from adapters import clock, logs
 from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2PasswordHasher
 from adapters.pictures import FolderImageStore
-from adapters.sql.fast.database import FastDatabase
-from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -26,17 +26,17 @@ from adapters.sql.queries.users import SqlUserQueries
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from commands import database_at
 from entrypoints.app import RouteTableFactory, make_app
-from entrypoints.server.protocol import FastProtocol
-from entrypoints.server.route_table import RouteTable
 from entrypoints.web.dependencies import Ports
 from entrypoints.web.middleware import REQUEST_ID
 from entrypoints.web.protocol import Protocol
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
-from service_layer.group_commit.runner import GroupCommitRunner
 from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
+
+if TYPE_CHECKING:  # fast lane
+    from adapters.sql.fast.database import FastDatabase  # fast lane
 
 
 class Container(containers.DeclarativeContainer):
@@ -71,10 +71,6 @@ class Container(containers.DeclarativeContainer):
     password_hashing = providers.Singleton(
         PasswordHashing, access_queries, user_queries, passwords, authenticator, throttle, clock
     )
-
-
-HttpProtocol: type[Protocol] = Protocol
-"""The protocol of the server's connections, which uvicorn imports by this name."""
 
 
 def make_container() -> Container:
@@ -118,14 +114,32 @@ def _has_telemetry() -> bool:
     return by_environment or not isinstance(provider, trace.ProxyTracerProvider)
 
 
-# The fast lane. Without its three folders, the imports from them, and the following lines, the
-# service works as well, only slower.
+def http_protocol(*args: Any, **kwargs: Any) -> Protocol:
+    """Return the protocol of a new connection; uvicorn imports this function by its name."""
+    return http_protocol_class()(*args, **kwargs)
 
 
-HttpProtocol = FastProtocol
+@cache
+def http_protocol_class() -> type[Protocol]:
+    """Return the HTTP protocol, that of the fast lane unless `ATELIER_FAST` is false."""
+    if configuration.load().fast:  # fast lane
+        return fast_http_protocol_class()  # fast lane
+    return Protocol
 
 
-def fast_database_at(place: Path | URL) -> FastDatabase:
+# The fast lane: service_layer/group_commit, adapters/sql/fast and entrypoints/server. Without these
+# folders, the following lines and those marked above, the service works as well, only slower. The
+# imports are inside the functions, so that `ATELIER_FAST=false` helps if one of them fails.
+
+
+def fast_http_protocol_class() -> type[Protocol]:
+    """Return the HTTP protocol of the fast lane."""
+    from entrypoints.server.protocol import FastProtocol
+
+    return FastProtocol
+
+
+def fast_database_at(place: Path | URL) -> "FastDatabase":
     """Return the database of the fast lane in a file or on a server; see `database_at`."""
     if isinstance(place, Path):
         from adapters.sql.fast.sqlite_database import FastSqliteDatabase
@@ -136,8 +150,18 @@ def fast_database_at(place: Path | URL) -> FastDatabase:
     return FastPostgresDatabase(place)
 
 
+def fast_route_table() -> RouteTableFactory:
+    """Return the route table of the fast lane."""
+    from entrypoints.server.route_table import RouteTable
+
+    return RouteTable
+
+
 def use_fast_lane(container: Container) -> None:
     """Override the providers of the plain lane by those of the fast lane."""
+    from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
+    from service_layer.group_commit.runner import GroupCommitRunner
+
     place = container.settings.provided.database_place
     container.database.override(providers.Singleton(fast_database_at, place))
     container.runner.override(
@@ -148,4 +172,4 @@ def use_fast_lane(container: Container) -> None:
             policy=container.database.provided.batch_policy,
         )
     )
-    container.route_table.override(providers.Object(RouteTable))
+    container.route_table.override(providers.Object(fast_route_table()))

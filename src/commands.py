@@ -35,7 +35,6 @@ from domain.users import PASSWORD, UserDetails, check_profile, require_unlike_lo
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.web.middleware import REQUEST_ID
-from entrypoints.web.protocol import Protocol
 from service_layer import access, catalogue, users
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
@@ -271,7 +270,7 @@ class Commands(cli.CommandBackend):
             proxy_headers=False,
             # With several workers, one that accepts all pending connections would get all the work.
             loop="entrypoints.web.event_loop:EventLoop" if self.settings.workers == 1 else "uvloop",
-            http="bootstrap:HttpProtocol" if self.settings.fast else Protocol,
+            http="bootstrap:http_protocol",
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_worker_healthcheck=WORKER_SECONDS,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("src", "tests", "migrations", "docs", "benchmarks")
 FAST = ("service_layer.group_commit", "adapters.sql.fast", "entrypoints.server")
 OWN_SUPPORT = ("support.group_commit", "support.crash")
-BLOCK = "# The fast lane."
+BLOCK = "# The fast lane:"
 ENDED_BY_FAST = "  # fast lane"
 
 

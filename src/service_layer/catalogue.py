@@ -86,8 +86,8 @@ def edit_product(
     """Set the given fields of a product; `stock` is a stock count and becomes a movement."""
     require_actor_exists(uow, ctx.actor)
     product = uow.products.get(product_id, expected)
-    if changes.get("category_id") != product.category_id:
-        _require_category(uow, changes.get("category_id"))
+    if changes.get("category_id", product.category_id) != product.category_id:
+        _require_category(uow, changes["category_id"])
     product.edit(changes, ctx, products=uow.products, currency=currency)
     if stock is not None:
         product.count(uow.new_id(), stock, ctx, movements=uow.movements)

@@ -41,18 +41,17 @@ class Runner:
     ATTEMPTS = 10
     """Attempts in total.
 
-    With pessimistic locks only two conflicts remain: deadlocks, and unique values inserted at the
-    same time.
+    With pessimistic locks few conflicts remain: mainly deadlocks, and violated constraints.
     """
 
     TIMEOUT = 15.0
-    """Seconds after which a waiting caller gets a timeout error."""
+    """Seconds after which a caller gets `QueueFull`, or `DatabaseUnavailable` if it has started."""
 
     MAX_QUEUE = 1_000
     """Maximum number of queued use cases; further ones are rejected with `QueueFull`."""
 
     THREADS = 4
-    """Use cases that run at the same time."""
+    """Use cases that run at the same time. SQLite, with its single writer, runs one of them."""
 
     def __init__(self, unit_of_work: UnitOfWorkFactory, reactions: Reactions = REACTIONS) -> None:
         self._unit_of_work = unit_of_work

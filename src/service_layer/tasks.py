@@ -32,8 +32,8 @@ def edit_task(
 ) -> Task:
     """Set the given fields of a task."""
     task = uow.tasks.get(task_id, expected)
-    if changes.get("assignee_id") != task.assignee_id:
-        _require_assignable(uow, changes.get("assignee_id"))
+    if changes.get("assignee_id", task.assignee_id) != task.assignee_id:
+        _require_assignable(uow, changes["assignee_id"])
     task.edit(changes, ctx)
     return task
 

@@ -69,7 +69,7 @@ __all__ = ["NOON"]
 FAST = hasattr(bootstrap, "use_fast_lane") and os.environ.get("TEST_LANE") != "plain"
 """Whether tests use the fast lane unless they say otherwise."""
 
-ROUTE_TABLE = getattr(bootstrap, "RouteTable", None)
+ROUTE_TABLE = bootstrap.fast_route_table() if hasattr(bootstrap, "fast_route_table") else None
 """The route table of the fast lane, if there is one."""
 
 # All applications of a test run share one worker process for rendering.

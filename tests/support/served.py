@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from bootstrap import HttpProtocol
+from bootstrap import http_protocol_class
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def served(app: FastAPI) -> Iterator[str]:
     A separate process would take a hundred times as long to start. Tests of startup, shutdown and
     crashes use one: see `support.service`.
     """
-    config = uvicorn.Config(app, port=0, log_config=None, http=HttpProtocol, ws="none")
+    config = uvicorn.Config(app, port=0, log_config=None, http=http_protocol_class(), ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

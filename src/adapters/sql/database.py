@@ -153,7 +153,7 @@ class SqlDatabase(Database):
     ) -> Exception | None:
         """Return the error to raise in place of SQLAlchemy's or the driver's.
 
-        Return `None` for an unexpected error, which is a bug and stays as it is.
+        Return `None` to keep the error as it is.
         """
         if isinstance(error, StaleDataError):
             return ConcurrencyConflict()
@@ -198,7 +198,9 @@ class SqlDatabase(Database):
     async def fetch(
         self, statement: Statement, values: Values, *, short: bool = False
     ) -> Sequence[Row]:
-        """Run a statement and return its rows; `short` promises that an index makes it fast.
+        """Run a statement and return its rows.
+
+        `short` promises that an index makes it fast; only the fast lane uses this.
 
         Raises:
             DatabaseUnavailable: when the database cannot be reached or takes too long.

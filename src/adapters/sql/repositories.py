@@ -75,6 +75,7 @@ class SqlUsers(SqlRepository[User], UserRepository):
         key = (User, id)
         if key in self._map.added or key in self._map.removed:
             return self.find(id)
+        # In a batch, this detaches the object of an earlier use case.
         self._map.get(key)
         # Reload a row that was read before the lock was acquired.
         lock = {"key_share": True}

@@ -70,7 +70,7 @@ class RequestMiddleware:
             scope = {**scope, "method": "GET"}
         status = 0
 
-        def answer(message: Message) -> Awaitable[None]:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -85,15 +85,15 @@ class RequestMiddleware:
                 message["body"] = b""
             return send(message)
 
-        async def tell(refused: ApiProblem) -> None:
+        async def respond(refused: ApiProblem) -> None:
             # The CORS middleware adds its headers in its own `send`, which it leaves in the scope.
-            way = scope.get("answer", answer)
-            await self._answer(scope, refused)(scope, receive, way)
+            sender = scope.get("answer", send_with_headers)
+            await self._answer(scope, refused)(scope, receive, sender)
 
         try:
             if hosts != 1 and scope["http_version"] == "1.1":
                 raise ApiProblem("bad-request", "Send one Host header (RFC 9112, 3.2).")
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 499  # the client closed the connection before the end of the request
         except Exception as error:
@@ -103,7 +103,7 @@ class RequestMiddleware:
                 log.exception("unhandled exception", extra={"path": _printable(scope["path"])})
             if status:
                 raise  # the response has started: the server can only close the connection
-            await tell(refused)
+            await respond(refused)
         finally:
             if log.isEnabledFor(logging.INFO):
                 fields = {

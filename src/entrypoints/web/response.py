@@ -99,7 +99,7 @@ class ResponseWriter:
     def _encode_page(self, scope: Scope, listing: Any) -> EncodedPage:
         """Return an encoded page. Reuse the last one for the same list of items and query.
 
-        Request coalescing gives concurrent equal reads the same list.
+        The fast lane's page cache returns the same list while its rows are the same.
         """
         items, query, encoded = self._last_page
         if items is not listing["items"] or query != scope["query_string"]:

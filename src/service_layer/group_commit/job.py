@@ -49,25 +49,25 @@ class Job:
         """Make a claimed job claimable again, because its attempt had no effect."""
         self._claim_token.append(None)
 
-    def linger(self, enough: Callable[[], bool], turns: int, longest: float) -> None:
+    def linger(self, is_full: Callable[[], bool], ticks: int, seconds: float) -> None:
         """Linger: wait briefly so that a batch fills.
 
         The wait ends with a full batch, or after a number of event-loop ticks or of seconds. A tick
         of an idle loop takes some microseconds.
         """
-        if enough():
+        if is_full():
             return
         over = threading.Event()
 
-        def turn(left: int) -> None:
-            if left and not enough():
-                self.loop.call_soon(turn, left - 1)
+        def tick(left: int) -> None:
+            if left and not is_full():
+                self.loop.call_soon(tick, left - 1)
             else:
                 over.set()
 
         with suppress(RuntimeError):  # the loop is closed, so no further jobs come from it
-            self.loop.call_soon_threadsafe(turn, turns)
-            over.wait(longest)
+            self.loop.call_soon_threadsafe(tick, ticks)
+            over.wait(seconds)
 
     async def wait(self) -> Any:
         """Wait for the result, up to the timeout. Cancellation does not cancel the job.

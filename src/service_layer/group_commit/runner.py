@@ -51,7 +51,8 @@ DEFAULT_POLICY = BatchPolicy()
 class GroupCommitRunner(Runner):
     """Executes use cases in one writer thread per process, with group commit of queued ones.
 
-    A single writer avoids lock contention within the process.
+    A single writer avoids lock contention within the process. Only jobs whose aggregates are
+    contended run in the plain lane's threads.
     """
 
     CONTENTION_TTL = 1.0

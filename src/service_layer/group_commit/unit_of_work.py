@@ -31,10 +31,10 @@ class BatchUnitOfWork(UnitOfWork):
 
     @abstractmethod
     def scope(self) -> AbstractContextManager[None]:
-        """Return the scope of one use case; at its end, all aggregates are detached.
+        """Return the scope of one use case; the next one loads its own aggregates.
 
-        The changes are kept for the next flush, or discarded if the use case raises an error. In
-        later scopes, a load or query that depends on deferred changes raises `FlushRequired`.
+        Changes are kept for the next flush, or discarded if the use case raises an error. In later
+        scopes, a load or query that depends on them raises `FlushRequired`.
         """
 
 

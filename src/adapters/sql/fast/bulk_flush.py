@@ -62,8 +62,8 @@ def _update(session: Session, to: BulkWriter, table: Table, entities: list[Any])
     changed = {one: changes for one in entities if (changes := _changes(one))}
     if not changed:
         return
-    # All rows are updated with the union of the changed columns; unchanged values are rewritten as
-    # is.
+    # All rows are updated with the union of the changed columns; unchanged values are rewritten.
+    # Columns that change without the version, such as `last_seen_at`, are set by no use case.
     names = sorted({name for changes in changed.values() for name in changes})
     rows = [
         {

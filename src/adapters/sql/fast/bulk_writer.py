@@ -13,7 +13,7 @@ Rows for an update have two more keys, `ROW_ID` and `EXPECTED_VERSION`: the id, 
 the row must still have (optimistic lock).
 """
 
-ROW_ID, EXPECTED_VERSION = "which", "was"
+ROW_ID, EXPECTED_VERSION = "row_id", "expected_version"
 
 
 class BulkWriter:

@@ -19,7 +19,7 @@ class PostgresReaders:
     def __init__(self, said: dict[str, Any], options: str, number: int) -> None:
         self._arguments = {**said, "options": f"{said['options']} {options}"}
         self._free: deque[PostgresReader | None] = deque([None] * number)
-        self._turn = asyncio.Semaphore(number)
+        self._slots = asyncio.Semaphore(number)
 
     async def close(self) -> None:
         for reader in self._free:
@@ -34,7 +34,7 @@ class PostgresReaders:
             DatabaseUnavailable: when the database cannot be reached or takes too long.
         """
         try:
-            async with asyncio.timeout(STATEMENT_TIMEOUT), self._turn:
+            async with asyncio.timeout(STATEMENT_TIMEOUT), self._slots:
                 try:
                     return await self._read_once(sql, values)
                 except ConnectionLost:

@@ -120,7 +120,7 @@ class _DirectLookup(Lookup):
         self, database: FastSqliteDatabase, rows: Selected, key: ColumnElement[Any]
     ) -> None:
         super().__init__(database, rows, key)
-        self._turns = database
+        self._sqlite = database
         self._several = database.coalesced(self._look_up)
         # After ANALYZE, SQLite plans again for each bound value of an indexed column, which takes
         # longer than the lookup. A subquery hides the value from the planner.
@@ -129,7 +129,7 @@ class _DirectLookup(Lookup):
         self._statement_of = lru_cache(maxsize=8)(self._make_statement)
 
     async def row(self, key: Any, given: Values) -> Row | None:
-        answers = self._turns.tick_cache()
+        answers = self._sqlite.tick_cache()
         asked = (self, key, *given.values())
         found: Any = answers.get(asked, UNKNOWN)
         if found is UNKNOWN:

@@ -85,7 +85,7 @@ class WorkingSet(IdentityMap):
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Detach a use case's aggregates at its end; keep its changes unless it raises an error."""
+        """Forget a use case's aggregates at its end; keep its changes unless it raises an error."""
         try:
             yield
         except BaseException:

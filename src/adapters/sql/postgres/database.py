@@ -68,7 +68,11 @@ def make_engine(
 
 
 class PostgresDatabase(SqlDatabase):
-    """A pool of transactions for writes, and of autocommit connections for reads."""
+    """A pool of transactions for writes, and of autocommit connections for reads.
+
+    Transactions run at PostgreSQL's default isolation level, READ COMMITTED. Versions, constraints
+    and row locks prevent lost updates.
+    """
 
     driver_error = psycopg.Error
 

@@ -177,7 +177,7 @@ def _total(
     limit: ColumnElement[int] = literal_column(str(COUNT_LIMIT + 1))
     parts = [ones.where(*where).limit(limit)]
     if candidates is not None:
-        # `hidden` prevents a scan of the whole table in the order of an unrelated index.
+        # `not_indexable` prevents a scan of the whole table in the order of an unrelated index.
         few, many = candidates.among(ones, id, where), ones.where(not_indexable(where))
         parts = candidates.either(few, many, limit)
     some = parts[0] if len(parts) == 1 else _union(parts)

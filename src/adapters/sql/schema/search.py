@@ -88,10 +88,10 @@ def not_indexable(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
 
 
 class Candidates:
-    """Rows that may match a search, in no order: all of them, or `FEW` + 1.
+    """Rows that may match a search, in no order: all of them, or `SORT_THRESHOLD` + 1.
 
-    Up to `FEW` candidates are sorted. If there are more, a walk of the sort index soon finds the
-    first matches.
+    Up to `SORT_THRESHOLD` candidates are sorted. If there are more, a walk of the sort index soon
+    finds the first matches.
     """
 
     def __init__(self, ids: Selected) -> None:

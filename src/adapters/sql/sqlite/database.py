@@ -208,7 +208,7 @@ class SqliteDatabase(SqlDatabase):
     def check(self) -> None:
         if self._file_identity() == self._identity:
             return
-        # Reopen the file unless a unit of work is in progress.
+        # Reopen the file unless a unit of work of another thread is in progress.
         if self._working.acquire(blocking=False):
             try:
                 self._reopen()
