@@ -3,12 +3,13 @@
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Engine, column, create_engine, func, select, table
+from sqlalchemy import URL, Engine, column, create_engine, select, table
 
 from adapters.sql.database import READERS, STATEMENT_TIMEOUT, SqlDatabase, schema_of
-from adapters.sql.postgres.errors import translate_error
+from adapters.sql.postgres.errors import NO_TABLES, translate_error
 from adapters.sql.postgres.gin_cleaner import GinCleaner
 from adapters.sql.statement_log import log_statements_of
+from service_layer.errors import DatabaseUnavailable
 from service_layer.ports import Schema
 
 _CONNECT: dict[str, Any] = {
@@ -84,7 +85,6 @@ class PostgresDatabase(SqlDatabase):
             url, connections=READERS, options=READING, isolation_level="AUTOCOMMIT"
         )
         self._gin_cleaner = GinCleaner(self.engine)
-        self._has_revisions = self.statement(select(func.to_regclass("alembic_version")))
         self._revisions = self.statement(
             select(column("version_num")).select_from(table("alembic_version"))
         )
@@ -113,7 +113,10 @@ class PostgresDatabase(SqlDatabase):
         self._gin_cleaner.notify()
 
     async def schema(self) -> Schema:
-        if (await self.fetch(self._has_revisions, {}, short=True))[0][0] is None:
+        try:
+            rows = await self.fetch(self._revisions, {}, short=True)
+        except DatabaseUnavailable as error:
+            if str(error) != NO_TABLES:
+                raise
             return Schema.EMPTY
-        rows = await self.fetch(self._revisions, {}, short=True)
         return schema_of([row[0] for row in rows])

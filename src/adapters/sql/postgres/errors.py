@@ -10,6 +10,8 @@ from service_layer.errors import (
     LockTimeout,
 )
 
+NO_TABLES = "The database has no tables; has it been migrated?"
+
 # SQLSTATE codes or their prefixes (PostgreSQL's documentation, appendix A).
 _STATES = {
     "08": AWAY,  # connection exception
@@ -21,7 +23,7 @@ _STATES = {
     "25006": READ_ONLY,  # read only transaction
     "28": "The database refused to let the service in.",
     "3D": "The database does not exist.",
-    "42P01": "The database has no tables; has it been migrated?",
+    "42P01": NO_TABLES,
 }
 
 # Each of these is a concurrency conflict; see `SqlDatabase.translate_error`.
