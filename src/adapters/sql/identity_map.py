@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Result, Select, Uuid, bindparam, literal, select
+from sqlalchemy import Executable, Result, Select, Uuid, bindparam, select
 from sqlalchemy.orm import Session, class_mapper
 
 from domain.base import Entity
@@ -64,7 +64,8 @@ class IdentityMap:
         if key in self.loaded:
             return True
         entity: Any = key[0]
-        return self.session.scalars(_exists(entity), {"id": key[1]}).first() is not None
+        rows = self.session.connection().execute(_exists(entity), {"id": key[1]})
+        return rows.first() is not None
 
     def require_flushed(self, key: Key) -> None:
         """Require that the stored row is up to date, because a statement is about to use it."""
@@ -108,4 +109,4 @@ def _by_ids(entity: Any, lock: bool) -> Select[Any]:
 @lru_cache
 def _exists(entity: Any) -> Select[Any]:
     id = class_mapper(entity).local_table.c.id
-    return select(literal(1)).select_from(entity).where(id == bindparam("id", type_=Uuid()))
+    return select(id).where(id == bindparam("id", type_=Uuid()))
