@@ -30,7 +30,8 @@ from adapters.memory.queries import (
     MemoryTokenQueries,
     MemoryUserQueries,
 )
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import SqlDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries

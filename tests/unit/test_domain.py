@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.store import MemoryStore, MemoryTasks
+from adapters.memory.repositories import MemoryTasks
+from adapters.memory.store import MemoryStore
 from domain.base import Context
 from domain.errors import InvalidField, InvalidValue
 from domain.tasks import Task, TaskCompleted, TaskCreated, TaskEdited, TaskReopened
