@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from adapters.memory.queries import MemoryDatabase
+from adapters.memory.database import MemoryDatabase
 from adapters.memory.store import MemoryStore
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from service_layer import tasks

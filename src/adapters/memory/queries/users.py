@@ -1,0 +1,31 @@
+"""Reads of users."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from adapters.memory.queries.base import MemoryQueries
+from domain import users
+from domain.users import USERNAME, User, UserFilter
+from domain.values import search_fold
+from service_layer.queries.users import PublicUser, UserQueries, UserView
+
+
+class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
+    """Read users in a dictionary."""
+
+    type = User
+    sorts = users.SORTS
+
+    def _view(self, entity: User, at: None) -> UserView:
+        return UserView.of(entity)
+
+    async def by_username(self, username: str) -> UserView | None:
+        if not USERNAME.allows(username):
+            return None
+        users = self._store.all(User)
+        found = (user for user in users if user.username_key == search_fold(username))
+        return next((UserView.of(user) for user in found), None)
+
+    async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
+        meant = (user for user in self._store.all(User) if user.id in ids)
+        return {user.id: UserView.of(user).public() for user in meant}
