@@ -29,7 +29,7 @@ from adapters.sql.sqlite import database as sqlite
 from bootstrap import fast_database_at
 from domain.base import PageRequest
 from domain.catalogue import SORTS, ProductFilter
-from domain.values import search_fold, search_text
+from domain.text import search_fold, search_text
 
 MATERIALS = (
     "oak beech ash maple walnut cherry birch pine larch poplar"

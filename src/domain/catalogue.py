@@ -21,7 +21,8 @@ from domain.stock import (
     StockRanLow,
     StockRecovered,
 )
-from domain.values import MoneyRule, TextRule, casefold_nfc, search_fold, search_text
+from domain.text import casefold_nfc, search_fold, search_text
+from domain.values import MoneyRule, TextRule
 
 NAME = TextRule(1, 100, if_empty="Enter a name.")
 SKU = TextRule(1, 40)

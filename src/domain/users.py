@@ -10,7 +10,8 @@ from domain.actors import Actor, Role, require_self_or_admin, require_session
 from domain.base import Context, Entity, Event, Repository, validate
 from domain.common_passwords import COMMON_PASSWORDS
 from domain.errors import DomainError, InvalidField, NotUnique, PermissionDenied, StillReferenced
-from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule, search_fold, search_text
+from domain.text import search_fold, search_text
+from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule
 
 USERNAME = PatternRule(
     50,

@@ -28,7 +28,8 @@ from adapters.sql.sqlite import database as sqlite
 from domain.base import PageRequest
 from domain.catalogue import ProductFilter
 from domain.tasks import TaskFilter
-from domain.values import CENT, casefold_nfc, search_fold
+from domain.text import casefold_nfc, search_fold
+from domain.values import CENT
 from service_layer import tasks as task_use_cases
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from adapters.memory.queries.base import MemoryQueries
 from domain import users
+from domain.text import search_fold
 from domain.users import USERNAME, User, UserFilter
-from domain.values import search_fold
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
 
