@@ -23,7 +23,8 @@ from domain.base import Context
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, InvalidField, InvalidValue
-from domain.users import PASSWORD, UserDetails, check_profile, require_unlike_logins
+from domain.passwords import PASSWORD, require_unlike_logins
+from domain.profile import UserDetails, check_profile
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.web.middleware import REQUEST_ID
@@ -32,7 +33,6 @@ from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
-from settings import UnusableSettings
 
 log = logging.getLogger("atelier")
 
@@ -57,7 +57,7 @@ class Commands(cli.CommandBackend):
     def __init__(self) -> None:
         try:
             self.settings = configuration.load()
-        except UnusableSettings as error:
+        except configuration.UnusableSettings as error:
             raise Failed(str(error)) from None
         logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
 

@@ -10,7 +10,9 @@ from typing_extensions import TypedDict
 
 from domain.actors import Role
 from domain.base import Page
-from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
+from domain.passwords import PASSWORD
+from domain.profile import AGE, CITY, EMAIL, NAME, UNKNOWN_CITY, USERNAME
+from domain.users import UserFilter
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
     ClientAddress,

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from adapters.memory.queries.base import MemoryQueries
 from domain import users
+from domain.profile import USERNAME
 from domain.text import search_fold
-from domain.users import USERNAME, User, UserFilter
+from domain.users import User, UserFilter
 from service_layer.queries.users import PublicUser, UserQueries, UserView
 
 
