@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.currencies import Currency
 from entrypoints.api.examples import EXAMPLES, PROPERTIES
+from entrypoints.web.authorization import OptionalActor
 from entrypoints.web.body import IMAGE
-from entrypoints.web.policy import OptionalActor
 from entrypoints.web.prices import pattern_of, schema_of
 from entrypoints.web.problem_types import PROBLEM_TYPES
 from entrypoints.web.problems import MEDIA_TYPE
