@@ -25,7 +25,7 @@ from adapters.sql.postgres import database as postgres
 from adapters.sql.queries.catalogue import SqlProductQueries
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.tables import products
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 from bootstrap import fast_database_at
 from domain.base import PageRequest
 from domain.catalogue import SORTS, ProductFilter
