@@ -105,17 +105,13 @@ class Commands(cli.CommandBackend):
             self._perform(users.check_new_user, ctx=_context(), **profile)
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        profile = UserDetails(username=username, email=email, name=name)
         with _checked():
             password = PASSWORD(password)
             require_unlike_logins(password, "password", username=username, email=email)
             password_hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
             self._perform(
-                users.create_admin,
-                ctx=_context(),
-                username=username,
-                email=email,
-                name=name,
-                password_hash=password_hash,
+                users.create_admin, ctx=_context(), password_hash=password_hash, **profile
             )
 
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:

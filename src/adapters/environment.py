@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,7 +28,7 @@ class Variable:
     source: str
 
 
-def read(names: Collection[str]) -> dict[str, Variable]:
+def read(names: list[str]) -> dict[str, Variable]:
     """Return the variables with these names in capitals; a variable may have any case.
 
     Raises:
@@ -48,12 +47,7 @@ def read(names: Collection[str]) -> dict[str, Variable]:
 
 
 def _take(
-    found: dict[str, Variable],
-    known: Collection[str],
-    name: str,
-    value: str,
-    source: str,
-    where: str,
+    found: dict[str, Variable], known: list[str], name: str, value: str, source: str, where: str
 ) -> None:
     setting = name.upper()
     if not value:

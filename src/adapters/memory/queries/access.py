@@ -11,13 +11,7 @@ from domain.access import Purpose, Token, TokenFilter
 from domain.actors import Actor
 from domain.login_throttle import LoginThrottle
 from domain.users import User
-from service_layer.queries.access import (
-    AccessQueries,
-    Credentials,
-    Grant,
-    TokenQueries,
-    TokenView,
-)
+from service_layer.queries.access import AccessQueries, Credentials, Grant, TokenQueries, TokenView
 from service_layer.queries.users import UserView
 
 

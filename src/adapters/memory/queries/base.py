@@ -8,7 +8,9 @@ from uuid import UUID
 
 from adapters.memory.store import MemoryStore
 from domain.base import COUNT_LIMIT, Entity, Page, PageRequest
+from domain.users import User
 from service_layer.queries.base import Queries, View
+from service_layer.queries.users import PublicUser, UserView
 
 E = TypeVar("E", bound=Entity)
 V = TypeVar("V", bound=View)
@@ -45,6 +47,9 @@ class MemoryQueries(Queries[V, F], Generic[E, V, F]):
 
     def _meant(self, filter: F) -> list[E]:
         return [one for one in self._store.all(self.type) if filter.matches(one)]
+
+    def _people(self) -> dict[UUID, PublicUser]:
+        return {user.id: UserView.of(user).public() for user in self._store.all(User)}
 
     async def get(self, id: UUID, now: datetime) -> V | None:
         found = [one for one in self._store.all(self.type) if one.id == id]

@@ -3,9 +3,7 @@
 from adapters.memory.queries.base import MemoryQueries
 from domain import posts
 from domain.posts import Post, PostFilter
-from domain.users import User
 from service_layer.queries.posts import PostQueries, PostView
-from service_layer.queries.users import UserView
 
 
 class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
@@ -15,8 +13,7 @@ class MemoryPostQueries(MemoryQueries[Post, PostView, PostFilter], PostQueries):
     sorts = posts.SORTS
 
     def _view(self, entity: Post, at: None) -> PostView:
-        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
-        return PostView.of(entity, people)
+        return PostView.of(entity, self._people())
 
     async def by_slug(self, slug: str) -> PostView | None:
         found = (post for post in self._store.all(Post) if post.slug == slug)

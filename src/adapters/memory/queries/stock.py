@@ -5,9 +5,7 @@ from uuid import UUID
 from adapters.memory.queries.base import MemoryQueries
 from domain import stock
 from domain.stock import Movement, MovementFilter
-from domain.users import User
 from service_layer.queries.stock import MovementQueries, MovementView, StockLevel
-from service_layer.queries.users import UserView
 
 
 class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter], MovementQueries):
@@ -17,8 +15,7 @@ class MemoryMovementQueries(MemoryQueries[Movement, MovementView, MovementFilter
     sorts = stock.SORTS
 
     def _view(self, entity: Movement, at: None) -> MovementView:
-        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
-        return MovementView.of(entity, people)
+        return MovementView.of(entity, self._people())
 
     async def stock_history(self, product_id: UUID, limit: int) -> tuple[StockLevel, ...]:
         meant = self._meant(MovementFilter(product_id=product_id))

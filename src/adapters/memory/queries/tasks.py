@@ -5,15 +5,7 @@ from datetime import date, datetime
 from adapters.memory.queries.base import MemoryQueries
 from domain import tasks
 from domain.tasks import Task, TaskFilter
-from domain.users import User
-from service_layer.queries.tasks import (
-    TaskCounts,
-    TaskQueries,
-    TaskView,
-    WeekCount,
-    weeks_until,
-)
-from service_layer.queries.users import UserView
+from service_layer.queries.tasks import TaskCounts, TaskQueries, TaskView, WeekCount, weeks_until
 
 
 class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
@@ -23,8 +15,7 @@ class MemoryTaskQueries(MemoryQueries[Task, TaskView, TaskFilter], TaskQueries):
     sorts = {**tasks.SORTS, **tasks.COMPLETED_SORTS}
 
     def _view(self, entity: Task, at: date) -> TaskView:
-        people = {user.id: UserView.of(user).public() for user in self._store.all(User)}
-        return TaskView.of(entity, at, people)
+        return TaskView.of(entity, at, self._people())
 
     def _at(self, now: datetime) -> date:
         return now.date()

@@ -28,5 +28,4 @@ class MemoryUserQueries(MemoryQueries[User, UserView, UserFilter], UserQueries):
         return next((UserView.of(user) for user in found), None)
 
     async def public(self, ids: Collection[UUID]) -> dict[UUID, PublicUser]:
-        meant = (user for user in self._store.all(User) if user.id in ids)
-        return {user.id: UserView.of(user).public() for user in meant}
+        return {id: public for id, public in self._people().items() if id in ids}
