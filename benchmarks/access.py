@@ -20,7 +20,8 @@ from fastapi import Request  # noqa: E402
 from sign_in import sign_in  # noqa: E402
 from starlette.types import Scope  # noqa: E402
 
-from entrypoints.web.policy import MEMBERS, authorize  # noqa: E402
+from entrypoints.web.authorization import authorize  # noqa: E402
+from entrypoints.web.policy import MEMBERS  # noqa: E402
 from support.backends import memory_app  # noqa: E402
 from support.people import MEMBER, NOON  # noqa: E402
 

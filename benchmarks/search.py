@@ -25,11 +25,11 @@ from adapters.sql.postgres import database as postgres
 from adapters.sql.queries.catalogue import SqlProductQueries
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.tables import products
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 from bootstrap import fast_database_at
 from domain.base import PageRequest
 from domain.catalogue import SORTS, ProductFilter
-from domain.values import search_fold, search_text
+from domain.text import search_fold, search_text
 
 MATERIALS = (
     "oak beech ash maple walnut cherry birch pine larch poplar"

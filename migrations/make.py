@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 import migrations
 from adapters.sql import database
 from adapters.sql.schema.migrations import config, migrate
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
 

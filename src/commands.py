@@ -4,24 +4,16 @@ import asyncio
 import fcntl
 import logging
 import os
-import resource
 import secrets
-import signal
-import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import resource_tracker
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
-import uvicorn
 from sqlalchemy import URL
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
+import serving
 import settings as configuration
 from adapters import clock, logs, private_files
 from adapters.passwords import Argon2PasswordHasher
@@ -31,7 +23,8 @@ from domain.base import Context
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, InvalidField, InvalidValue
-from domain.users import PASSWORD, UserDetails, check_profile, require_unlike_logins
+from domain.passwords import PASSWORD, require_unlike_logins
+from domain.profile import UserDetails, check_profile
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.web.middleware import REQUEST_ID
@@ -40,27 +33,10 @@ from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
 from service_layer.unit_of_work import UnitOfWork
-from settings import UnusableSettings
 
 log = logging.getLogger("atelier")
 
 T = TypeVar("T")
-
-SHUTDOWN_SECONDS = 20
-"""Seconds for requests in flight to drain on graceful shutdown."""
-
-WORKER_SECONDS = 30
-"""Seconds after which a worker that does not answer its parent is replaced.
-
-A busy machine delays a worker's start, and starting another one delays it further. While the parent
-waits for an answer, it does nothing else and cannot even stop.
-"""
-
-RESERVED_DESCRIPTORS = 150
-"""File descriptors that a process needs in addition to its connections."""
-
-MAX_DESCRIPTORS = 65_536
-"""The soft limit on open files where the system has no hard limit."""
 
 
 def database_at(place: Path | URL) -> SqlDatabase:
@@ -81,7 +57,7 @@ class Commands(cli.CommandBackend):
     def __init__(self) -> None:
         try:
             self.settings = configuration.load()
-        except UnusableSettings as error:
+        except configuration.UnusableSettings as error:
             raise Failed(str(error)) from None
         logs.configure(self.settings.log, self.settings.log_level, REQUEST_ID.get)
 
@@ -110,7 +86,7 @@ class Commands(cli.CommandBackend):
         return Migration(before, after, HEAD, undone_by_serving=path is not None)
 
     def serve(self, *, migrate_first: bool) -> None:
-        listener = _listen(self.settings.host, self.settings.port)
+        listener = serving.listen(self.settings.host, self.settings.port)
         self._require_folder(self.settings.media)
         with _exclusive_use_of(self.settings.sqlite_path):
             if migrate_first or self.settings.sqlite_path:
@@ -119,7 +95,7 @@ class Commands(cli.CommandBackend):
             self._require_prices_fit()
             self._warn_of_exposed_files()
             self._print_setup_address()
-            self._run(listener)
+            serving.run(self.settings, listener)
 
     def check_admin(self, *, username: str, email: str, name: str) -> None:
         profile = UserDetails(username=username, email=email, name=name)
@@ -129,17 +105,13 @@ class Commands(cli.CommandBackend):
             self._perform(users.check_new_user, ctx=_context(), **profile)
 
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
+        profile = UserDetails(username=username, email=email, name=name)
         with _checked():
             password = PASSWORD(password)
             require_unlike_logins(password, "password", username=username, email=email)
             password_hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
             self._perform(
-                users.create_admin,
-                ctx=_context(),
-                username=username,
-                email=email,
-                name=name,
-                password_hash=password_hash,
+                users.create_admin, ctx=_context(), password_hash=password_hash, **profile
             )
 
     def demo(self, progress: Callable[[float], None]) -> tuple[str, str] | None:
@@ -257,137 +229,6 @@ class Commands(cli.CommandBackend):
             raise Failed(AHEAD)
         if schema is not Schema.CURRENT:
             raise Failed(f"The database's schema is {schema}: run `atelier migrate` first.")
-
-    def _run(self, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            "bootstrap:application",
-            factory=True,
-            workers=self.settings.workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # The application has its own middleware for proxy headers.
-            proxy_headers=False,
-            # With several workers, one that accepts all pending connections would get all the work.
-            loop="entrypoints.web.event_loop:EventLoop" if self.settings.workers == 1 else "uvloop",
-            http="bootstrap:http_protocol",
-            ws="none",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            timeout_worker_healthcheck=WORKER_SECONDS,
-            limit_concurrency=self._connection_limit(),
-        )
-        address = self.settings.local_address
-        log.info(
-            "serving",
-            extra={
-                "version": cli.version(),
-                "address": address,
-                "database": configuration.shown(self.settings.url),
-            },
-        )
-        if self.settings.workers > 1:
-            workers = _Workers(config, sockets=[listener])
-            workers.run()
-            started = all(each.exitcode != STARTUP_FAILURE for each in workers.processes)
-        else:
-            server = _Server(config)
-            for wanted in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(wanted, server.end_start)
-            server.run(sockets=[listener])
-            started = server.started
-        if not started:
-            raise Failed("The service could not start; the log says why.")
-        log.info("stopped")
-
-    def _connection_limit(self) -> int:
-        """Return the connection limit of a process: as set, or lower if the descriptor limit is."""
-        wanted = self.settings.connections
-        descriptors = _raise_descriptor_limit()
-        available = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2)
-        if available < wanted:
-            log.warning("fewer connections than set", extra={"set": wanted, "possible": available})
-        return min(wanted, available)
-
-
-def _raise_descriptor_limit() -> int:
-    """Raise the soft limit on open files to the hard limit, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):
-        return soft  # the system may have a lower limit of its own
-    return wanted
-
-
-class _Server(uvicorn.Server):
-    """A server that shuts down gracefully, or exits at once while it is still starting."""
-
-    served = False
-
-    async def main_loop(self) -> None:
-        self.served = True
-        await super().main_loop()
-
-    def end_start(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal that uvicorn does not handle yet, or that it raises again."""
-        if self.served:
-            return
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        sys.exit(128 + number)
-
-
-class _Workers(Multiprocess):
-    """Worker processes, each replaced when it exits."""
-
-    def init_processes(self) -> None:
-        with _interrupts_blocked():
-            super().init_processes()
-
-    def keep_subprocess_alive(self) -> None:
-        # The parent must close its copies of the workers' pipe ends to notice their exit.
-        for worker in self.processes:
-            worker.child_conn.close()
-        with _interrupts_blocked():
-            super().keep_subprocess_alive()
-
-    def restart_all(self) -> None:
-        with _interrupts_blocked():
-            super().restart_all()
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C for processes started in the block, because a terminal sends it to all of them.
-
-    A process inherits the signal mask. The parent handles the interrupt as soon as it is unblocked,
-    and stops its workers with another signal.
-    """
-    # Python starts this with the first process, and unblocks the signal then.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the address first, so that an invalid one is reported before any other work."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        listener = socket.create_server((host, port), family=found[0][0], backlog=2048)
-    except OSError as error:
-        # Address lookup errors have negative numbers.
-        known = (error.errno or -1) > 0
-        reason = os.strerror(error.errno or 0) if known else "there is no such address"
-        place = configuration.host_and_port(host, port)
-        raise Failed(f"Cannot listen on {place}: {reason.lower()}.") from None
-    listener.set_inheritable(True)
-    return listener
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """Settings from the environment, from `.env`, or by default."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,8 +24,9 @@ from pydantic_settings import (
 )
 from sqlalchemy import URL
 
-from adapters import env_file
+from adapters import environment
 from adapters.env_file import UnreadableFile
+from adapters.environment import UnusableVariable, Variable
 from adapters.sql import database_url
 from domain.currencies import Currency
 from domain.errors import InvalidValue
@@ -45,24 +44,9 @@ WORDS = BeforeValidator(
 )
 PORT = Annotated[int, Field(ge=1, le=65535)]
 
-OURS = ("ATELIER_", "DB_")
-"""Prefixes of the settings' names; `DATABASE_URL` is the exception."""
-
-# Kubernetes and Docker set such variables for a service whose name matches a prefix.
-_SERVICE_LINK = re.compile(r".+_SERVICE_HOST|.+_SERVICE_PORT.*|.+_PORT_[0-9]+_.+")
-_LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://.*")
-
 
 class UnusableSettings(Exception):
     """A setting cannot be used; `str()` of the error is one line with its name and the reason."""
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A variable and its source."""
-
-    value: str
-    source: str
 
 
 def _to_origin(text: object) -> object:
@@ -223,7 +207,7 @@ def load() -> Settings:
     """
     try:
         return Settings()
-    except UnreadableFile as error:
+    except (UnreadableFile, UnusableVariable) as error:
         raise UnusableSettings(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -249,65 +233,8 @@ def _requirement(kind: str, limits: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _variables() -> dict[str, _Given]:
-    """Return the variables that are settings, by name.
-
-    Raises:
-        UnreadableFile: when `.env` cannot be read.
-        UnusableSettings: when a variable has a setting's prefix but is unknown, or its text is
-            invalid.
-    """
-    found: dict[str, _Given] = {}
-    for line in env_file.read(Path(env_file.NAME)):
-        where = f"{env_file.NAME}, line {line.number}: "
-        _take(found, line.name, line.value, env_file.NAME, where)
-    environment: dict[str, _Given] = {}
-    for name, value in os.environ.items():
-        _take(environment, name, value, "environment", "")
-    return found | environment
-
-
-def _take(found: dict[str, _Given], name: str, value: str, source: str, where: str) -> None:
-    known = _names()
-    setting = name.upper()
-    if not value:
-        return  # An empty value counts as not set.
-    if setting not in known:
-        if setting.startswith(OURS) and not _SERVICE_LINK.fullmatch(setting):
-            _refuse_if_linked(name, value, where)
-            (nearest,) = get_close_matches(setting, known, n=1, cutoff=0)
-            raise UnusableSettings(
-                f"{where}there is no setting {_printable(name)}; the nearest one is {nearest}."
-            )
-        return
-    if setting.endswith("_PORT"):
-        _refuse_if_linked(name, value, where)
-    if source == "environment" and name != setting and setting in os.environ:
-        raise UnusableSettings(f"{setting} is set twice, in capitals and in other letters.")
-    if not setting.startswith(("DATABASE_", "DB_")):
-        value = value.strip()
-    if not value.isprintable():
-        raise UnusableSettings(f"{where}{setting} has a line end or another control character.")
-    if setting.startswith("DB_") and setting != "DB_PASSWORD" and value != value.strip():
-        raise UnusableSettings(f"{where}{setting} begins or ends with a blank.")
-    found[setting] = _Given(value, source)
-
-
-def _refuse_if_linked(name: str, value: str, where: str) -> None:
-    """Reject a port that was set by a service link of Kubernetes or Docker."""
-    if name.upper().endswith("_PORT") and _LINKED_PORT.fullmatch(value):
-        raise UnusableSettings(
-            f"{where}{_printable(name)} was set by a container's service link. Name the service"
-            " otherwise, or turn its links off (enableServiceLinks: false)."
-        )
-
-
-def _names() -> list[str]:
-    return [info.alias or name for name, info in Settings.model_fields.items()]
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else ascii(name)
+def _variables() -> dict[str, Variable]:
+    return environment.read([info.alias or name for name, info in Settings.model_fields.items()])
 
 
 def host_and_port(host: str, port: int) -> str:

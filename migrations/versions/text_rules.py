@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import op
 
-from domain.values import NOT_IN_LINE, NOT_IN_LINES, VISIBLE, casefold_nfc, search_fold, search_text
+from domain.text import NOT_IN_LINE, NOT_IN_LINES, VISIBLE, casefold_nfc, search_fold, search_text
 from service_layer.errors import MigrationFailed
 
 revision = "text_rules"

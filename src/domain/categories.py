@@ -8,7 +8,8 @@ from uuid import UUID
 
 from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import NotUnique, StillReferenced
-from domain.values import TextRule, casefold_nfc, search_fold
+from domain.text import casefold_nfc, search_fold
+from domain.values import TextRule
 
 NAME = TextRule(1, 50, if_empty="Enter a name.")
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from domain.access import digest_of
 from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError, NotUnique
-from domain.values import IntegerRule, JsonRule, TextRule, casefold_nfc, search_fold, search_text
+from domain.text import casefold_nfc, search_fold, search_text
+from domain.values import IntegerRule, JsonRule, TextRule
 
 NAME = TextRule(1, 100, if_empty="Enter a name.")
 KIND = TextRule(0, 50)
@@ -240,10 +241,9 @@ class Device(Entity):
         self.record(DeviceKeyIssued(aggregate_id=self.id, at=ctx.now, by=ctx.by))
 
     def _require_own_serial(self, devices: "DeviceRepository") -> None:
-        if self.serial_key is not None:
-            other = devices.id_by_serial(self.serial_key)
-            if other is not None and other != self.id:
-                raise NotUnique("serial", "another device")
+        key = self.serial_key
+        if key is not None and devices.id_by_serial(key) not in (None, self.id):
+            raise NotUnique("serial", "another device")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from uuid import UUID
 from domain.actors import Actor
 from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import PermissionDenied
-from domain.values import TextRule, search_fold, search_text
+from domain.text import search_fold, search_text
+from domain.values import TextRule
 
 TITLE = TextRule(1, 100, if_empty="Enter a title.")
 CONTENT = TextRule(1, 50_000, lines=True, if_empty="Enter a text.")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from domain.base import Context, Entity, Event, Repository, validate
 from domain.errors import DomainError
-from domain.values import IntegerRule, TextRule, search_fold, search_text
+from domain.text import search_fold, search_text
+from domain.values import IntegerRule, TextRule
 
 TITLE = TextRule(1, 100, if_empty="Enter a title.")
 DESCRIPTION = TextRule(0, 500, lines=True)

@@ -3,46 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
+from typing import Any, ClassVar, Unpack
 from uuid import UUID
 
 from domain.actors import Actor, Role, require_self_or_admin, require_session
-from domain.base import Context, Entity, Event, Repository, validate
-from domain.common_passwords import COMMON_PASSWORDS
-from domain.errors import DomainError, InvalidField, NotUnique, PermissionDenied, StillReferenced
-from domain.values import IntegerRule, PasswordRule, PatternRule, TextRule, search_fold, search_text
-
-USERNAME = PatternRule(
-    50,
-    # `.` and `..` cannot be path segments: clients remove them from a URL (RFC 3986, 5.2.4).
-    r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*",
-    "Use 1 to 50 of A to Z, digits, dots, dashes and underscores, at least one a letter or digit.",
-)
-# A dot-atom (RFC 5322, 3.2.3) and a host name with a dot, as in an address that receives mail.
-EMAIL = PatternRule(
-    120,
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
-    "Enter an e-mail address of at most 120 characters, such as ada@example.org.",
-    lower=True,
-)
-NAME = TextRule(2, 50, if_empty="Enter a name.")
-AGE = IntegerRule(0, 150)
-CITY = TextRule(0, 50)
-UNKNOWN_CITY = "Unknown"
-PASSWORD = PasswordRule(8, 128, common=COMMON_PASSWORDS)
-
-RULES: Mapping[str, Callable[[Any], Any]] = {
-    "username": USERNAME,
-    "email": EMAIL,
-    "name": NAME,
-    "age": AGE,
-    "city": CITY,
-}
+from domain.base import Context, Entity, Event, Repository
+from domain.errors import DomainError, NotUnique, PermissionDenied, StillReferenced
+from domain.profile import RULES, UNKNOWN_CITY, UserChanges, UserDetails, check_profile
+from domain.text import search_fold, search_text
 
 
-def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> None:
+def require_may_edit(actor: Actor, user_id: UUID, changes: UserChanges) -> None:
     """Require that the actor may edit these fields of the user.
 
     Users edit their own profile; only admins edit `role` and `is_active`. Fields that decide access
@@ -56,32 +27,6 @@ def require_may_edit(actor: Actor, user_id: UUID, changes: "UserChanges") -> Non
         raise PermissionDenied("Only an admin may change a role, or who is active.")
     if not changes.keys().isdisjoint({"email", "role", "is_active"}):
         require_session(actor)
-
-
-def require_unlike_logins(password: str, field: str, *, username: str, email: str) -> None:
-    """Require that a new password differs from username and e-mail address, compared without case.
-
-    Raises:
-        InvalidField: for `field`, the form field of the password.
-    """
-    if password.casefold() in (username.casefold(), email.casefold()):
-        raise InvalidField(
-            field, "Choose a password other than the username and the e-mail address."
-        )
-
-
-def require_may_set_password(actor: Actor, user_id: UUID) -> None:
-    """Require that the actor is an admin who sets the password of another user.
-
-    A user's own password can be changed only with the current one; see `change_password`.
-
-    Raises:
-        PermissionDenied: otherwise, whether or not the user exists.
-    """
-    require_self_or_admin(actor, user_id)
-    require_session(actor)
-    if actor.id == user_id:
-        raise PermissionDenied("Enter your current password to change your own password.")
 
 
 class LastAdmin(DomainError):
@@ -120,37 +65,6 @@ class PasswordChanged(Event):
 
 class UserDeleted(Event):
     """A user was deleted."""
-
-
-class UserDetails(TypedDict):
-    """The profile of a new user."""
-
-    username: str
-    email: str
-    name: str
-    age: NotRequired[int | None]
-    city: NotRequired[str]
-
-
-class UserChanges(TypedDict, total=False):
-    """The fields that an edit may set; absent ones keep their values."""
-
-    username: str
-    email: str
-    name: str
-    age: int | None
-    city: str
-    role: Role
-    is_active: bool
-
-
-def check_profile(**profile: Unpack[UserDetails]) -> Any:
-    """Return the profile as normalized by its rules.
-
-    Raises:
-        InvalidField: when a value breaks the rule for its field.
-    """
-    return {name: validate(RULES[name], name, value) for name, value in profile.items()}
 
 
 @dataclass(eq=False, kw_only=True)

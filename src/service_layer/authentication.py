@@ -17,7 +17,8 @@ from domain.login_throttle import (
     known_browser_counters,
     sign_in_counters,
 )
-from domain.users import PASSWORD, RoleChanged, UserDeactivated, UserDeleted, UserReactivated
+from domain.passwords import PASSWORD
+from domain.users import RoleChanged, UserDeactivated, UserDeleted, UserReactivated
 from service_layer import access
 from service_layer.access import IssuedToken
 from service_layer.errors import DatabaseUnavailable

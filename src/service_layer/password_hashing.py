@@ -7,7 +7,9 @@ from domain.actors import Actor
 from domain.base import Expected
 from domain.errors import AuthenticationFailed, NotFound, NotUnique, VersionMismatch
 from domain.login_throttle import address_counters
-from domain.users import User, UserChanges, require_may_set_password, require_unlike_logins
+from domain.passwords import require_may_set_password, require_unlike_logins
+from domain.profile import UserChanges
+from domain.users import User
 from service_layer.authentication import Authenticator
 from service_layer.ports import Clock, PasswordHasher
 from service_layer.queries.access import AccessQueries

@@ -8,7 +8,9 @@ from domain.actors import Role, require_self_or_admin
 from domain.base import Context, Expected
 from domain.errors import InvalidField
 from domain.login_throttle import Counters
-from domain.users import User, UserChanges, UserDetails, require_may_edit, require_may_set_password
+from domain.passwords import require_may_set_password
+from domain.profile import UserChanges, UserDetails
+from domain.users import User, require_may_edit
 from service_layer.access import (
     end_setup,
     require_unchanged_actor,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.base import PageRequest
 from domain.tasks import Task, TaskFilter
-from domain.values import search_fold
+from domain.text import search_fold
 from service_layer import tasks as task_use_cases
 from service_layer.queries.tasks import TaskView
 from support.backends import Backend

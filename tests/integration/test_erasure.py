@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.sql.sqlite.database import connect
+from adapters.sql.sqlite.engine import connect
 from domain.users import User
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork

@@ -24,11 +24,12 @@ from adapters.sql.postgres import database as postgres
 from adapters.sql.schema.migrations import config, migrate
 from adapters.sql.schema.search import SEARCHED, is_search_object
 from adapters.sql.schema.tables import metadata
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 from domain.base import PageRequest
 from domain.catalogue import ProductFilter
 from domain.tasks import TaskFilter
-from domain.values import CENT, casefold_nfc, search_fold
+from domain.text import casefold_nfc, search_fold
+from domain.values import CENT
 from service_layer import tasks as task_use_cases
 from service_layer.errors import MigrationFailed
 from service_layer.ports import Schema
@@ -497,7 +498,7 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import make_url
 from adapters.sql.postgres import database as postgres
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 from adapters.sql.schema.migrations import config, migrate
 
 url = make_url(sys.argv[1])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from adapters.sql.sqlite.database import connect
+from adapters.sql.sqlite.engine import connect
 from service_layer import tasks
 from service_layer.errors import DatabaseUnavailable
 from support.backends import database_at, sql_backend

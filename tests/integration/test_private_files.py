@@ -11,7 +11,7 @@ import pytest
 from adapters.pictures import FolderImageStore
 from adapters.private_files import exposed
 from adapters.sql.schema.migrations import migrate
-from adapters.sql.sqlite.database import make_engine
+from adapters.sql.sqlite.engine import make_engine
 
 
 @pytest.fixture(params=[0o000, 0o277], ids=oct)

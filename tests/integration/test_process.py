@@ -277,8 +277,8 @@ if "--multiprocessing-fork" in sys.argv:
         self.should_exit = True
     LifespanOn.startup = startup
 else:
-    import commands
-    commands.WORKER_SECONDS = 100_000
+    import serving
+    serving.WORKER_SECONDS = 100_000
 """
 
 

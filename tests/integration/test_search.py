@@ -21,8 +21,8 @@ from adapters.sql.postgres.database import make_engine
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.search import SEARCHED
 from adapters.sql.schema.tables import tasks
-from adapters.sql.sqlite.database import connect
-from adapters.sql.sqlite.database import make_engine as make_sqlite_engine
+from adapters.sql.sqlite.engine import connect
+from adapters.sql.sqlite.engine import make_engine as make_sqlite_engine
 from domain.base import PageRequest
 from domain.tasks import SORTS, TaskFilter
 from service_layer import tasks as task_use_cases

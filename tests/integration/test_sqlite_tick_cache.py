@@ -11,7 +11,7 @@ import pytest
 from adapters.sql.database import Row, Statement, Values
 from adapters.sql.fast import sqlite_database
 from adapters.sql.fast.sqlite_database import FastSqliteDatabase
-from adapters.sql.sqlite.database import connect
+from adapters.sql.sqlite.engine import connect
 from domain.base import PageRequest
 from domain.tasks import TaskFilter
 from service_layer import tasks as task_use_cases

@@ -17,20 +17,17 @@ from sqlalchemy import URL
 import bootstrap
 import commands
 from adapters.markdown import WorkerMarkdown
+from adapters.memory.database import MemoryDatabase
 from adapters.memory.pictures import MemoryImageStore
-from adapters.memory.queries import (
-    MemoryAccessQueries,
-    MemoryCategoryQueries,
-    MemoryDatabase,
-    MemoryDeviceQueries,
-    MemoryMovementQueries,
-    MemoryPostQueries,
-    MemoryProductQueries,
-    MemoryTaskQueries,
-    MemoryTokenQueries,
-    MemoryUserQueries,
-)
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.queries.access import MemoryAccessQueries, MemoryTokenQueries
+from adapters.memory.queries.catalogue import MemoryCategoryQueries, MemoryProductQueries
+from adapters.memory.queries.devices import MemoryDeviceQueries
+from adapters.memory.queries.posts import MemoryPostQueries
+from adapters.memory.queries.stock import MemoryMovementQueries
+from adapters.memory.queries.tasks import MemoryTaskQueries
+from adapters.memory.queries.users import MemoryUserQueries
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.passwords import Argon2PasswordHasher
 from adapters.sql.database import SqlDatabase
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries

@@ -21,7 +21,7 @@ from testcontainers.community.postgres import PostgresContainer
 from adapters.sql.postgres import database as postgres
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.schema.tables import metadata
-from adapters.sql.sqlite import database as sqlite
+from adapters.sql.sqlite import engine as sqlite
 from support.backends import database_at, sql_backend
 from support.people import populate
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.sql.database import SqlDatabase
 from adapters.sql.fast.database import FastDatabase
 from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork

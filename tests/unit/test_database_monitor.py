@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from adapters.memory.queries import MemoryDatabase
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from service_layer import tasks
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.errors import Contention, DatabaseUnavailable, QueueFull, WritesRefused

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from domain.catalogue import Product
 from domain.devices import Device
 from domain.posts import Post

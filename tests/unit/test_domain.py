@@ -9,19 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.store import MemoryStore, MemoryTasks
+from adapters.memory.repositories import MemoryTasks
+from adapters.memory.store import MemoryStore
 from domain.base import Context
 from domain.errors import InvalidField, InvalidValue
 from domain.tasks import Task, TaskCompleted, TaskCreated, TaskEdited, TaskReopened
-from domain.values import (
-    DEFAULT_IGNORABLE,
-    VISIBLE,
-    IntegerRule,
-    PasswordRule,
-    TextRule,
-    casefold_nfc,
-    search_fold,
-)
+from domain.text import DEFAULT_IGNORABLE, VISIBLE, casefold_nfc, search_fold
+from domain.values import IntegerRule, PasswordRule, TextRule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CTX = Context(None, NOON)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import passwords
-from adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from adapters.memory.store import MemoryStore
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.passwords import Argon2PasswordHasher
 from domain.errors import TooManyAttempts
 from domain.known_browser import MAX_ACCOUNTS, KnownBrowser

@@ -9,7 +9,7 @@ import pytest
 from domain.access import SESSION_LIFETIME
 from domain.base import Context
 from domain.login_throttle import LOGIN_AT_ADDRESS_LIMIT
-from domain.users import UserChanges
+from domain.profile import UserChanges
 from service_layer import access, users
 from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client

@@ -12,6 +12,7 @@ from domain.actors import Actor
 from domain.errors import NotFound
 from domain.posts import CONTENT, TITLE, Post, PostFilter, is_visible
 from entrypoints.api.users import UserId
+from entrypoints.web.authorization import OptionalActor, optional_actor
 from entrypoints.web.dependencies import (
     CurrentContext,
     IfMatch,
@@ -24,7 +25,6 @@ from entrypoints.web.dependencies import (
     ports,
 )
 from entrypoints.web.pagination import ListParameters, ListResponse
-from entrypoints.web.policy import OptionalActor, optional_actor
 from entrypoints.web.route import ApiRoute, PathEntity
 from entrypoints.web.schema_types import Flag, Id, Search, text
 from service_layer import posts

@@ -10,7 +10,10 @@ from typing_extensions import TypedDict
 
 from domain.actors import Role
 from domain.base import Page
-from domain.users import AGE, CITY, EMAIL, NAME, PASSWORD, UNKNOWN_CITY, USERNAME, UserFilter
+from domain.passwords import PASSWORD
+from domain.profile import AGE, CITY, EMAIL, NAME, UNKNOWN_CITY, USERNAME
+from domain.users import UserFilter
+from entrypoints.web.authorization import OptionalActor
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
     ClientAddress,
@@ -25,7 +28,6 @@ from entrypoints.web.dependencies import (
     ports,
 )
 from entrypoints.web.pagination import ListParameters, ListResponse
-from entrypoints.web.policy import OptionalActor
 from entrypoints.web.response import VersionedResponse
 from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import (

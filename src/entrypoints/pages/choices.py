@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from domain.base import PageRequest
 from domain.categories import CategoryFilter
+from domain.text import search_fold
 from domain.users import UserFilter
-from domain.values import search_fold
 from entrypoints.pages.forms import KEEP_THEIRS, Form
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import CurrentRequest, PageRoute

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
-from domain.users import UNKNOWN_CITY
+from domain.profile import UNKNOWN_CITY
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.assets import address_of
 from entrypoints.pages.translation import translate

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from domain.actors import Actor, Role
 from domain.errors import PermissionDenied, VersionMismatch
-from domain.users import UNKNOWN_CITY, UserChanges
+from domain.profile import UNKNOWN_CITY, UserChanges
 from entrypoints.api.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.edit_conflicts import merge_page

@@ -10,48 +10,14 @@ from fastapi.openapi.utils import get_openapi
 
 from domain.currencies import Currency
 from entrypoints.api.examples import EXAMPLES, PROPERTIES
+from entrypoints.web.authorization import OptionalActor
 from entrypoints.web.body import IMAGE
-from entrypoints.web.policy import OptionalActor
 from entrypoints.web.prices import pattern_of, schema_of
-from entrypoints.web.problem_types import PROBLEM_TYPES
+from entrypoints.web.problem_types import PROBLEM_SCHEMA, PROBLEM_TYPES
 from entrypoints.web.problems import MEDIA_TYPE
 from entrypoints.web.route import ApiRoute, problems_of
 
 Json = dict[str, Any]
-
-PROBLEM: Json = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "code", "instance"],
-    "properties": {
-        "type": {"type": "string", "description": "The path of the problem type's page."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "An explanation for people."},
-        "code": {"type": "string", "enum": sorted(PROBLEM_TYPES)},
-        "instance": {"type": "string", "description": "The request id."},
-        "available": {
-            "type": "integer",
-            "description": "The stock available, of `insufficient-stock`.",
-        },
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "A member of the body."},
-                    "parameter": {"type": "string", "description": "A parameter of the query."},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-        "errors_omitted": {
-            "type": "integer",
-            "description": "The number of errors that `errors` leaves out.",
-        },
-    },
-}
 
 
 def _header(description: str) -> Json:
@@ -119,7 +85,7 @@ def describe(app: FastAPI) -> Json:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        schemas["Problem"] = PROBLEM
+        schemas["Problem"] = PROBLEM_SCHEMA
         document["components"]["securitySchemes"] = SECURITY
         _tell_prices(document, app.state.currency)
         for schema in schemas.values():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,38 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         "The database schema does not belong to this version of the service.",
     ),
 }
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Problem details (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": "The path of the problem type's page."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "An explanation for people."},
+        "code": {"type": "string", "enum": sorted(PROBLEM_TYPES)},
+        "instance": {"type": "string", "description": "The request id."},
+        "available": {
+            "type": "integer",
+            "description": "The stock available, of `insufficient-stock`.",
+        },
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "A member of the body."},
+                    "parameter": {"type": "string", "description": "A parameter of the query."},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "errors_omitted": {
+            "type": "integer",
+            "description": "The number of errors that `errors` leaves out.",
+        },
+    },
+}
+"""The JSON schema of a problem response."""

@@ -17,10 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from domain.base import Expected
 from domain.errors import DomainError, NotFound, VersionMismatch
+from entrypoints.web.authorization import PathResource, authorize, require_key
 from entrypoints.web.body import JSON, MERGE_PATCH, announces_body
 from entrypoints.web.dependencies import if_match
 from entrypoints.web.etags import WEAK, has_weak_tag, header_list
-from entrypoints.web.policy import POLICY, PathResource, authorize, require_key
+from entrypoints.web.policy import POLICY
 from entrypoints.web.problems import ApiProblem
 from entrypoints.web.request import RequestReader
 from entrypoints.web.response import ResponseWriter

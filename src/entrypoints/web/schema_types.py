@@ -16,17 +16,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from domain.currencies import MAX_DIGITS
-from domain.values import (
-    NOT_IN_LINE,
-    NOT_IN_LINES,
-    VISIBLE,
-    WHITE,
-    IntegerRule,
-    JsonRule,
-    PasswordRule,
-    PatternRule,
-    TextRule,
-)
+from domain.text import NOT_IN_LINE, NOT_IN_LINES, VISIBLE, WHITE
+from domain.values import IntegerRule, JsonRule, PasswordRule, PatternRule, TextRule
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # RFC 3339, 5.6: seconds and the UTC offset are required.

@@ -19,7 +19,7 @@ from adapters.sql.queries.listing import (
 )
 from adapters.sql.schema.search import SearchMode, candidates, like, trigrams
 from domain.base import Page, PageRequest
-from domain.values import search_fold
+from domain.text import search_fold
 from service_layer.queries.base import Queries, View
 
 V = TypeVar("V", bound=View)

@@ -11,8 +11,9 @@ from adapters.sql.queries.base import SqlQueries
 from adapters.sql.queries.listing import SortColumn
 from adapters.sql.schema.search import contains
 from adapters.sql.schema.tables import users
-from domain.users import USERNAME, UserFilter
-from domain.values import search_fold
+from domain.profile import USERNAME
+from domain.text import search_fold
+from domain.users import UserFilter
 from service_layer.queries.users import PublicUser, UserQueries, UserView, image_url
 
 

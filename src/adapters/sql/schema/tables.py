@@ -1,7 +1,5 @@
 """The table definitions, identical in SQLite and PostgreSQL."""
 
-from typing import Any
-
 from sqlalchemy import (
     DDL,
     JSON,
@@ -11,17 +9,16 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     event,
 )
 
+from adapters.sql.schema.columns import entity_columns, id_column, user_column
 from adapters.sql.schema.types import (
     DateTimeArray,
     EnumText,
@@ -45,32 +42,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def entity_columns() -> list[Column[Any]]:
-    """Return the columns that every aggregate has."""
-    return [
-        Column("id", Uuid, primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("created_at", UtcDateTime, nullable=False),
-        Column("updated_at", UtcDateTime, nullable=False),
-    ]
-
-
-def id_column(name: str, table: str, *, nullable: bool) -> Column[Any]:
-    """Return a foreign key column.
-
-    The constraint is deferred to the end of the transaction, so that the order of writes within it
-    does not matter.
-    """
-    there = ForeignKey(f"{table}.id", deferrable=True, initially="DEFERRED")
-    return Column(name, Uuid, there, nullable=nullable)
-
-
-def user_column(name: str, *, nullable: bool) -> Column[Any]:
-    """Return a foreign key column that refers to a user."""
-    return id_column(name, "users", nullable=nullable)
-
 
 users = Table(
     "users",

@@ -2,18 +2,15 @@
 
 import asyncio
 import logging
-import math
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
-from adapters import private_files
 from adapters.sql.database import (
     READERS,
     STATEMENT_TIMEOUT,
@@ -25,23 +22,12 @@ from adapters.sql.database import (
 )
 from adapters.sql.errors import BUSY
 from adapters.sql.sqlite.driver import sqlite3
+from adapters.sql.sqlite.engine import PRAGMAS, connect, make_engine, make_read_engine
 from adapters.sql.sqlite.errors import translate_error
-from adapters.sql.statement_log import log_statements_of
 from service_layer.errors import Contention, DatabaseUnavailable
 from service_layer.ports import Schema
 
 log = logging.getLogger("atelier.database")
-
-PRAGMAS = (
-    # Readers and the writer do not block each other.
-    "PRAGMA journal_mode = WAL",
-    # A commit is on disk before it is acknowledged, even if the power fails next.
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-    # Deleted content is overwritten with zeros, in free pages as well.
-    "PRAGMA secure_delete = ON",
-    f"PRAGMA busy_timeout = {int(STATEMENT_TIMEOUT * 1000)}",
-)
 
 ERASURE_SECONDS = 0.2
 """Seconds that the writer waits for readers when it truncates the write-ahead log."""
@@ -49,78 +35,6 @@ ERASURE_SECONDS = 0.2
 GONE = "The database file is gone; nothing is written until it is back."
 REPLACED = "The database file was replaced by another; the service now turns to that one."
 FOREIGN = "The database file was replaced by one that this version cannot use."
-
-
-def connect(path: Path, mode: str) -> Any:
-    """Open the file in one of SQLite's modes: `ro`, `rw`, or `rwc` to create it."""
-    if mode == "rwc":
-        # SQLite would create it with the umask's mode. Its companion files get the same mode.
-        _create(path)
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
-    return connection
-
-
-def _create(path: Path) -> None:
-    # SQLite reports the same failure when it opens the file.
-    with suppress(OSError):
-        private_files.create_file(path)
-
-
-def make_engine(path: Path, mode: str) -> Engine:
-    """Create an engine whose transactions take the write lock at once.
-
-    A transaction that reads first and writes later fails if another one has written in between. The
-    busy timeout does not help then. `BEGIN IMMEDIATE` waits for the lock instead.
-    """
-    engine = _create_engine(lambda: connect(path, mode), connections=1)
-
-    @event.listens_for(engine, "begin")
-    def begin_immediate(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    @event.listens_for(engine, "checkin")
-    def leave_no_transaction_open(raw: Any, record: Any) -> None:
-        # A failed commit leaves SQLite's transaction open, but SQLAlchemy considers it closed.
-        if raw is not None and raw.in_transaction:
-            raw.rollback()
-
-    return engine
-
-
-def _make_read_engine(connect_reader: Callable[[], Any]) -> Engine:
-    """Create an engine for reads, each of which ends at the statement timeout."""
-    engine = _create_engine(connect_reader, connections=READERS, isolation_level="AUTOCOMMIT")
-
-    @event.listens_for(engine, "connect")
-    def interrupt_at_deadline(raw: Any, record: Any) -> None:
-        record.info["end"] = math.inf
-        raw.set_progress_handler(lambda: time.monotonic() > record.info["end"], 1_000)
-
-    @event.listens_for(engine, "checkout")
-    def set_deadline(raw: Any, record: Any, proxy: Any) -> None:
-        record.info["end"] = time.monotonic() + STATEMENT_TIMEOUT
-
-    return engine
-
-
-def _create_engine(creator: Callable[[], Any], *, connections: int, **options: Any) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=creator,
-        module=sqlite3,
-        poolclass=QueuePool,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=STATEMENT_TIMEOUT,
-        # Errors are logged, and parameter values must not be.
-        hide_parameters=True,
-        **options,
-    )
-    log_statements_of(engine)
-    return engine
 
 
 class SqliteDatabase(SqlDatabase):
@@ -144,7 +58,7 @@ class SqliteDatabase(SqlDatabase):
         # Set while the service reopens the file; no reader connects meanwhile.
         self._is_reopening = False
         self._reads = threading.Semaphore(READERS)
-        self.read_engine = _make_read_engine(self._connect_reader)
+        self.read_engine = make_read_engine(self._connect_reader)
         # Set while the write-ahead log may contain personal data of a deleted user.
         self._must_empty_log = False
 
