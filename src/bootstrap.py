@@ -9,9 +9,9 @@ from sqlalchemy import URL
 
 import settings as configuration
 from adapters import clock, logs
+from adapters.images import FolderImageStore
 from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2PasswordHasher
-from adapters.pictures import FolderImageStore
 from adapters.sql.fast.database import FastDatabase
 from adapters.sql.fast.unit_of_work import SqlBatchUnitOfWork
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries

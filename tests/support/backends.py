@@ -17,7 +17,7 @@ from sqlalchemy import URL
 import bootstrap
 import commands
 from adapters.markdown import WorkerMarkdown
-from adapters.memory.pictures import MemoryImageStore
+from adapters.memory.images import MemoryImageStore
 from adapters.memory.queries import (
     MemoryAccessQueries,
     MemoryCategoryQueries,
