@@ -15,7 +15,7 @@ from domain.devices import Presence, Status
 from domain.errors import VersionMismatch
 from entrypoints.api.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.charts import Kind, Segment, stacked_bar
+from entrypoints.pages.charts import Segment, Tone, stacked_bar
 from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
@@ -31,12 +31,13 @@ router = APIRouter(prefix="/office/machines", include_in_schema=False, route_cla
 
 HERE = "/office/machines"
 FIELDS = ("name", "kind", "serial", "location", "status", "heartbeat_every")
-PRESENCES: Mapping[Presence, Kind] = {
+PRESENCE_TONES: Mapping[Presence, Tone] = {
     Presence.ONLINE: "good",
     Presence.LATE: "warn",
     Presence.OFFLINE: "bad",
     Presence.NEVER: "calm",
 }
+"""The tone of each presence in charts, in the order of display."""
 
 
 class DeviceListQuery(DeviceParameters):
@@ -113,7 +114,7 @@ async def show_device_key(
     """Show the new key, or a notice if it has been shown already."""
     device = await device_queries.one(device_id, now)
     key = take_secret(request)
-    response = page(request, "machines/key.html", device=device, key=key)
+    response = page(request, "devices/key.html", device=device, key=key)
     forget_secret(request, response)
     return response
 
@@ -147,14 +148,14 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
     counted = await queries.presences(now)
     return page(
         request,
-        "machines/list.html",
+        "devices/list.html",
         status=status,
         wanted=wanted,
         listing=wanted.to_response(
             await queries.list_page(wanted.filter(now), wanted.page_request())
         ),
-        presences=[(presence, counted[presence]) for presence in PRESENCES],
-        plot=_plot(counted) if any(counted.values()) else None,
+        presences=[(presence, counted[presence]) for presence in PRESENCE_TONES],
+        plot=presence_chart(counted) if any(counted.values()) else None,
         statuses=statuses(),
         form=form,
     )
@@ -164,7 +165,7 @@ def _device_page(request: Request, device: DeviceView, form: Form, status: int =
     value = as_text(device.metrics or {})
     return page(
         request,
-        "machines/machine.html",
+        "devices/device.html",
         status=status,
         device=device,
         metrics=value,
@@ -179,24 +180,24 @@ def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
         sent,
         Form.of(device, *FIELDS),
         FIELDS,
-        labels="machines",
+        labels="devices",
         back=with_back(f"{HERE}/{device.id}", back_of(request)),
         choices={"status": dict(statuses())},
     )
 
 
-def _plot(counted: Mapping[Presence, int]) -> Markup:
+def presence_chart(counted: Mapping[Presence, int]) -> Markup:
     """Return the chart of active devices by presence."""
     whole = [
-        Segment(translate(f"machines.presence_{presence}"), counted[presence], kind)
-        for presence, kind in PRESENCES.items()
+        Segment(translate(f"devices.presence_{presence}"), counted[presence], tone)
+        for presence, tone in PRESENCE_TONES.items()
     ]
-    return stacked_bar(translate("machines.plot"), whole)
+    return stacked_bar(translate("devices.plot"), whole)
 
 
 def statuses() -> list[tuple[str, str]]:
     """Return the statuses of a device as pairs of value and label."""
-    return [(str(status), translate(f"machines.status_{status}")) for status in Status]
+    return [(str(status), translate(f"devices.status_{status}")) for status in Status]
 
 
 def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentAc
     listing = wanted.to_response(
         await post_queries.list_page(wanted.filter(by), wanted.page_request())
     )
-    return page(request, "news/list.html", wanted=wanted, listing=listing)
+    return page(request, "posts/list.html", wanted=wanted, listing=listing)
 
 
 @router.get("/new")
@@ -114,7 +114,7 @@ async def preview_post(request: CurrentRequest, sent: SubmittedForm) -> Response
     """Return the preview of a post as an HTML fragment; 422 if its text is invalid."""
     form, status = _judged(sent)
     shown = await _preview(request, form)
-    return page(request, "news/preview.html", status=status, form=form, **shown)
+    return page(request, "posts/preview.html", status=status, form=form, **shown)
 
 
 @router.get("/{post_id:id}")
@@ -131,7 +131,7 @@ async def show_post(
     if may_change(by, post.author_id):
         return await _edit(request, post, Form.of(post, *FIELDS))
     return page(
-        request, "news/post.html", post=post, content=await rendered(markdown, post.content)
+        request, "posts/post.html", post=post, content=await rendered(markdown, post.content)
     )
 
 
@@ -160,7 +160,7 @@ async def save_post(
     except VersionMismatch:
         now_is = Form.of(await _visible(post_queries, post_id, by, ctx.now), *FIELDS)
         back = with_back(f"{HERE}/{post_id}", back_of(request))
-        return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
+        return merge_page(request, sent, now_is, FIELDS, labels="posts", back=back)
     except FORM_ERRORS as error:
         return await _edit(request, post, sent.refused(error), to_problem(error).status)
     done = "saved"
@@ -222,9 +222,9 @@ async def _preview(request: Request, form: Form) -> dict[str, Any]:
 
 async def _write(request: Request, form: Form, status: int = 200) -> Response:
     shown = await _preview(request, form)
-    return page(request, "news/new.html", status=status, form=form, **shown)
+    return page(request, "posts/new.html", status=status, form=form, **shown)
 
 
 async def _edit(request: Request, post: PostView, form: Form, status: int = 200) -> Response:
     shown = await _preview(request, form)
-    return page(request, "news/edit.html", status=status, post=post, form=form, **shown)
+    return page(request, "posts/edit.html", status=status, post=post, form=form, **shown)

@@ -74,7 +74,7 @@ async def save_profile(
         await run(users.edit_user, by.id, changes, ctx, sent.expected)
     except VersionMismatch:
         now_is = profile_form(await user_queries.one(by.id, ctx.now), FIELDS)
-        return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
+        return merge_page(request, sent, now_is, FIELDS, labels="users", back=HERE)
     except FORM_ERRORS as error:
         user = await user_queries.one(by.id, ctx.now)
         return _profile(request, user, sent.refused(error), to_problem(error).status)

@@ -40,7 +40,7 @@ HERE = "/office/people"
 FIELDS = ("username", "email", "name", "age", "city", "role")
 
 
-class Wanted(UserParameters):
+class UserListQuery(UserParameters):
     """The query parameters of the list: those of the API, but ordered by name by default."""
 
     sort: Literal["name", "username", "-created_at"] = "name"
@@ -94,7 +94,7 @@ async def show_user(
     user = (await user_queries.one(user_id, now)).visible_to(by)
     if by.is_admin and isinstance(user, UserView):
         return _user_page(request, user, profile_form(user, FIELDS))
-    return page(request, "people/person.html", user=user)
+    return page(request, "users/user.html", user=user)
 
 
 @router.post("/{user_id:id}")
@@ -195,13 +195,13 @@ def _place(user: Any) -> str:
 
 
 async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
-    wanted = parse_query(request, Wanted)
+    wanted = parse_query(request, UserListQuery)
     found = await ports(request).user_queries.list_page(wanted.filter(), wanted.page_request())
     listing = wanted.to_response(found)
     seen: list[UserView | MemberUser] = [u if by.is_admin else u.member() for u in found.items]
     return page(
         request,
-        "people/list.html",
+        "users/list.html",
         status=status,
         wanted=wanted,
         listing={**listing, "items": seen},
@@ -218,7 +218,7 @@ def _user_page(
 ) -> Response:
     return page(
         request,
-        "people/edit.html",
+        "users/edit.html",
         status=status,
         user=user,
         form=form,
@@ -239,7 +239,7 @@ def _merge(request: Request, user: UserView, sent: Form) -> Response:
         sent,
         profile_form(user, FIELDS),
         FIELDS,
-        labels="people",
+        labels="users",
         back=with_back(f"{HERE}/{user.id}", back_of(request)),
         choices={"role": dict(_roles())},
     )
@@ -262,4 +262,4 @@ def profile_changes(sent: Form, patch: Mapping[str, Any], fields: Sequence[str])
 
 
 def _roles() -> list[tuple[str, str]]:
-    return [(str(role), translate(f"people.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]
+    return [(str(role), translate(f"users.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]
