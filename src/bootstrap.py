@@ -29,10 +29,10 @@ from entrypoints.server.route_table import RouteTable
 from entrypoints.web.dependencies import Ports
 from entrypoints.web.middleware import REQUEST_ID
 from entrypoints.web.protocol import Protocol
+from service_layer.accounts import AccountService
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
 from service_layer.group_commit.runner import GroupCommitRunner
-from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
 
@@ -66,8 +66,16 @@ class Container(containers.DeclarativeContainer):
     authenticator = providers.Singleton(
         Authenticator, access_queries, passwords, runner, clock, throttle
     )
-    password_hashing = providers.Singleton(
-        PasswordHashing, access_queries, user_queries, passwords, authenticator, throttle, clock
+    accounts = providers.Singleton(
+        AccountService,
+        access_queries,
+        user_queries,
+        passwords,
+        images,
+        authenticator,
+        throttle,
+        runner,
+        clock,
     )
 
 

@@ -11,7 +11,6 @@ from domain.access import MAX_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import PageRequest
 from domain.errors import NotFound, VersionMismatch
-from entrypoints.api import images
 from entrypoints.api.access import NewToken
 from entrypoints.api.users import PasswordChange, UserPatch
 from entrypoints.pages import sessions
@@ -24,13 +23,12 @@ from entrypoints.pages.translation import translate
 from entrypoints.pages.uploads import uploaded
 from entrypoints.pages.users import profile_changes, profile_form
 from entrypoints.web.dependencies import (
+    Accounts,
     AuthenticatorPort,
     ClientAddress,
     CurrentActor,
     CurrentContext,
     CurrentGrant,
-    Hashing,
-    Images,
     Now,
     Tokens,
     UseCases,
@@ -85,15 +83,14 @@ async def save_profile(
 async def replace_image(
     request: CurrentRequest,
     user_queries: Users,
-    pictures: Images,
-    run: UseCases,
+    accounts: Accounts,
     by: CurrentActor,
     ctx: CurrentContext,
 ) -> Response:
     """Replace the signed-in user's image by an upload."""
     try:
         content = await uploaded(request, "picture")
-        await images.replace_image(content, by.id, ctx, pictures=pictures, run=run)
+        await accounts.replace_image(by.id, content, ctx)
     except FORM_ERRORS as error:
         user = await user_queries.one(by.id, ctx.now)
         refused = to_problem(error)
@@ -103,13 +100,9 @@ async def replace_image(
 
 
 @router.post("/picture/remove")
-async def delete_image(
-    pictures: Images, run: UseCases, by: CurrentActor, ctx: CurrentContext
-) -> Response:
+async def delete_image(accounts: Accounts, by: CurrentActor, ctx: CurrentContext) -> Response:
     """Delete the signed-in user's image; the default image is shown instead."""
-    _, before = await run(users.set_image, by.id, None, ctx)
-    if before is not None:
-        await pictures.delete(before)
+    await accounts.delete_image(by.id, ctx)
     return see_other(HERE, "picture-removed")
 
 
@@ -124,9 +117,8 @@ async def change_own_password(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
+    accounts: Accounts,
     authenticator: AuthenticatorPort,
-    hashing: Hashing,
-    run: UseCases,
     by: CurrentActor,
     address: ClientAddress,
     ctx: CurrentContext,
@@ -134,10 +126,7 @@ async def change_own_password(
     """Change the password, which revokes all sessions and tokens; sign in with the new one."""
     try:
         change = sent.read(PasswordChange)
-        password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
-        await run(
-            users.change_password, ctx, confirmation=confirmation, password_hash=password_hash
-        )
+        await accounts.change_password(ctx, change.current, change.new)
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "profile/password.html", status=to_problem(error).status, form=form)

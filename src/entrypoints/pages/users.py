@@ -20,18 +20,17 @@ from entrypoints.pages.rendering import known_city, page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import (
+    Accounts,
     ClientAddress,
     CurrentActor,
     CurrentContext,
-    Hashing,
-    Images,
     Now,
     UseCases,
     Users,
     ports,
 )
 from entrypoints.web.problems import to_problem
-from service_layer import idempotency, users
+from service_layer import users
 from service_layer.queries.users import MemberUser, UserView
 
 router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=PageRoute)
@@ -56,8 +55,7 @@ async def show_users(request: CurrentRequest, by: CurrentActor) -> Response:
 async def create_user(
     request: CurrentRequest,
     sent: SubmittedForm,
-    hashing: Hashing,
-    run: UseCases,
+    accounts: Accounts,
     by: CurrentActor,
     address: ClientAddress,
     ctx: CurrentContext,
@@ -65,21 +63,8 @@ async def create_user(
     """Create a user."""
     try:
         new = dict(sent.read(NewUser))
-        password_hash = await hashing.for_new_user(
-            username=new["username"],
-            email=new["email"],
-            password=new.pop("password"),
-            actor=by,
-            address=address,
-        )
-        place = await run(
-            idempotency.idempotently,
-            sent.key,
-            users.create_user,
-            locate=_place,
-            password_hash=password_hash,
-            ctx=ctx,
-            **new,
+        place = await accounts.create_user_idempotently(
+            sent.key, ctx, locate=_place, address=address, **new
         )
     except FORM_ERRORS as error:
         return await _list(request, by, sent.refused(error), to_problem(error).status)
@@ -149,16 +134,13 @@ async def set_user_password(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
-    hashing: Hashing,
-    run: UseCases,
-    by: CurrentActor,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> Response:
     """Set a user's password, which revokes their sessions and tokens."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
-        password_hash = await hashing.for_user(user_id, patch["password"], actor=by)
-        await run(users.edit_user, user_id, {}, ctx, password_hash=password_hash)
+        await accounts.edit_user(user_id, {}, ctx, password=patch["password"])
     except PermissionDenied as error:
         return _refused(request, await user_queries.one(user_id, ctx.now), error)
     except FORM_ERRORS as error:
@@ -175,18 +157,14 @@ async def delete_user(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
-    pictures: Images,
-    run: UseCases,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> Response:
     """Delete a user and their image; show an error if records reference the user."""
     try:
-        expected = sent.expected
-        picture = await run(users.delete_user, user_id, ctx, expected)
+        await accounts.delete_user(user_id, ctx, sent.expected)
     except FORM_ERRORS as error:
         return _refused(request, await user_queries.one(user_id, ctx.now), error)
-    if picture is not None:
-        await pictures.delete(picture)
     return see_other(list_address(back_of(request), HERE), "person-deleted")
 
 
