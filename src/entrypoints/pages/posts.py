@@ -1,5 +1,6 @@
 """Pages for posts: drafts, previews, publication."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from domain.actors import Actor
 from domain.base import validate
-from domain.errors import NotFound, VersionMismatch
+from domain.errors import NotFound
 from domain.posts import (
     CONTENT,
     Post,
@@ -21,7 +22,7 @@ from domain.posts import (
 )
 from entrypoints.api.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.rendering import page, see_other
@@ -44,7 +45,6 @@ from service_layer.queries.posts import PostQueries, PostView
 router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/news"
-FIELDS = ("title", "content")
 
 # The use case and the message for each value of the field `publish`.
 _PUBLISHING = {
@@ -70,6 +70,18 @@ class PostListQuery(ListParameters):
             author_id=by.id if self.show == "mine" else None,
             q=self.q,
         )
+
+
+class PostPage(EditPage[PostView]):
+    """The page that edits a post, with a preview."""
+
+    async def context(self, request: Request, post: PostView, form: Form) -> Mapping[str, object]:
+        return await _preview(request, form)
+
+
+EDIT = PostPage(
+    name="post", template="posts/edit.html", labels="posts", fields=("title", "content")
+)
 
 
 @router.get("")
@@ -129,7 +141,7 @@ async def show_post(
     """Show a post, as a form to users who may edit it."""
     post = await _visible(post_queries, post_id, by, now)
     if may_change(by, post.author_id):
-        return await _edit(request, post, Form.of(post, *FIELDS))
+        return await EDIT.show(request, post)
     return page(
         request, "posts/post.html", post=post, content=await rendered(markdown, post.content)
     )
@@ -152,22 +164,20 @@ async def save_post(
     post = await _visible(post_queries, post_id, by, ctx.now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
-        return await _edit(request, post, *_judged(sent))
-    try:
-        patch = sent.read(PostPatch)
-        expected = sent.expected
-        await run(posts.edit_post, post_id, patch, ctx, expected)
-    except VersionMismatch:
-        now_is = Form.of(await _visible(post_queries, post_id, by, ctx.now), *FIELDS)
-        back = with_back(f"{HERE}/{post_id}", back_of(request))
-        return merge_page(request, sent, now_is, FIELDS, labels="posts", back=back)
-    except FORM_ERRORS as error:
-        return await _edit(request, post, sent.refused(error), to_problem(error).status)
-    done = "saved"
-    if sent["publish"] in _PUBLISHING:
-        use_case, done = _PUBLISHING[sent["publish"]]
-        await run(use_case, post_id, ctx)
-    return see_other(with_back(f"{HERE}/{post_id}", back_of(request)), done)
+        return await EDIT.show(request, post, *_judged(sent))
+    publish, done = _PUBLISHING.get(sent["publish"], (None, "saved"))
+    response = await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(posts.edit_post, post_id, form.read(PostPatch), ctx, form.expected),
+        lambda: _visible(post_queries, post_id, by, ctx.now),
+        address=with_back(f"{HERE}/{post_id}", back_of(request)),
+        done=done,
+        loaded=post,
+    )
+    if publish is not None and response.status_code == 303:
+        await run(publish, post_id, ctx)
+    return response
 
 
 @router.post("/{post_id:id}/delete")
@@ -223,8 +233,3 @@ async def _preview(request: Request, form: Form) -> dict[str, Any]:
 async def _write(request: Request, form: Form, status: int = 200) -> Response:
     shown = await _preview(request, form)
     return page(request, "posts/new.html", status=status, form=form, **shown)
-
-
-async def _edit(request: Request, post: PostView, form: Form, status: int = 200) -> Response:
-    shown = await _preview(request, form)
-    return page(request, "posts/edit.html", status=status, post=post, form=form, **shown)

@@ -1,6 +1,5 @@
 """Pages for the signed-in user's own profile, image, password and personal tokens."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -10,18 +9,17 @@ from starlette.responses import Response
 from domain.access import MAX_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import PageRequest
-from domain.errors import NotFound, VersionMismatch
+from domain.errors import NotFound
 from entrypoints.api.access import NewToken
-from entrypoints.api.users import PasswordChange, UserPatch
+from entrypoints.api.users import PasswordChange
 from entrypoints.pages import sessions
-from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.translation import translate
 from entrypoints.pages.uploads import uploaded
-from entrypoints.pages.users import profile_changes, profile_form
+from entrypoints.pages.users import UserPage
 from entrypoints.web.dependencies import (
     Accounts,
     AuthenticatorPort,
@@ -37,14 +35,19 @@ from entrypoints.web.dependencies import (
 )
 from entrypoints.web.problems import to_problem
 from service_layer import access, users
-from service_layer.queries.users import UserView
 
 router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/profile"
 PASSWORD = f"{HERE}/password"
 TOKENS = f"{HERE}/tokens"
-FIELDS = ("name", "username", "email", "city", "age")
+
+EDIT = UserPage(
+    name="user",
+    template="profile/profile.html",
+    labels="users",
+    fields=("name", "username", "email", "city", "age"),
+)
 
 
 @router.get("")
@@ -53,7 +56,7 @@ async def show_profile(
 ) -> Response:
     """Show the form that edits the signed-in user's profile."""
     user = await user_queries.one(by.id, now)
-    return _profile(request, user, profile_form(user, FIELDS))
+    return await EDIT.show(request, user)
 
 
 @router.post("")
@@ -66,17 +69,13 @@ async def save_profile(
     ctx: CurrentContext,
 ) -> Response:
     """Edit the signed-in user's profile; show the merge page on an edit conflict."""
-    try:
-        patch: Any = sent.read(UserPatch)
-        changes = profile_changes(sent, patch, FIELDS)
-        await run(users.edit_user, by.id, changes, ctx, sent.expected)
-    except VersionMismatch:
-        now_is = profile_form(await user_queries.one(by.id, ctx.now), FIELDS)
-        return merge_page(request, sent, now_is, FIELDS, labels="users", back=HERE)
-    except FORM_ERRORS as error:
-        user = await user_queries.one(by.id, ctx.now)
-        return _profile(request, user, sent.refused(error), to_problem(error).status)
-    return see_other(HERE, "saved")
+    return await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(users.edit_user, by.id, EDIT.changes(form), ctx, form.expected),
+        lambda: user_queries.one(by.id, ctx.now),
+        address=HERE,
+    )
 
 
 @router.post("/picture")
@@ -93,9 +92,8 @@ async def replace_image(
         await accounts.replace_image(by.id, content, ctx)
     except FORM_ERRORS as error:
         user = await user_queries.one(by.id, ctx.now)
-        refused = to_problem(error)
-        form = profile_form(user, FIELDS)
-        return _profile(request, user, form, refused.status, form.refused(error).wrong)
+        upload = Form(errors={"picture": EDIT.fill(user).refused(error).wrong})
+        return await EDIT.show(request, user, status=to_problem(error).status, upload=upload)
     return see_other(HERE, "picture-shown")
 
 
@@ -189,15 +187,6 @@ async def revoke_token(token_id: UUID, run: UseCases, ctx: CurrentContext) -> Re
     """Revoke a personal token of the signed-in user."""
     await run(access.revoke_token, token_id, ctx)
     return see_other(TOKENS, "token-deleted")
-
-
-def _profile(
-    request: Request, user: UserView, form: Form, status: int = 200, picture: str = ""
-) -> Response:
-    """Return the profile page; `picture` is an error message about an uploaded image."""
-    upload = Form(errors={"picture": picture} if picture else {})
-    template = "profile/profile.html"
-    return page(request, template, status=status, user=user, form=form, upload=upload)
 
 
 async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
