@@ -48,8 +48,8 @@ def tell(
         raise NotEmpty
     nobody_can_come_in = not uow.users.active_admins()
     timeline = Timeline(uow, now, currency)
-    everybody = read("people")["people"]
-    for number, person in enumerate(everybody):
+    profiles = read("users")["users"]
+    for number, person in enumerate(profiles):
         known = nobody_can_come_in and number == 0
         _have_join(timeline, password_hash if known else unknown_hash, **person)
     for post in read("posts")["posts"]:
@@ -61,7 +61,7 @@ def tell(
         _have_done(timeline, DAYS * number // len(written), *task)
     open_store(timeline)
     timeline.play(step)
-    return everybody[0]["username"] if nobody_can_come_in else None
+    return profiles[0]["username"] if nobody_can_come_in else None
 
 
 def _have_join(
