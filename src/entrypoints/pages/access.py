@@ -30,7 +30,6 @@ from entrypoints.web.dependencies import (
 from entrypoints.web.problems import NO_ROUTE, ApiProblem, to_problem
 from service_layer import access
 from service_layer.access import IssuedToken
-from service_layer.authentication import Authenticator
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -122,7 +121,6 @@ async def set_up(
     request: CurrentRequest,
     sent: SubmittedForm,
     accounts: Accounts,
-    authenticator: AuthenticatorPort,
     address: ClientAddress,
     ctx: CurrentContext,
 ) -> Response:
@@ -137,7 +135,9 @@ async def set_up(
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/setup.html", status=to_problem(error).status, form=form)
-    return await _let_in(request, authenticator, new, address, "set-up")
+    return await sessions.sign_in(
+        request, new.username, new.password, address, then=OFFICE, done="set-up"
+    )
 
 
 @router.get("/register")
@@ -160,7 +160,6 @@ async def register(
     request: CurrentRequest,
     sent: SubmittedForm,
     accounts: Accounts,
-    authenticator: AuthenticatorPort,
     address: ClientAddress,
     ctx: CurrentContext,
 ) -> Response:
@@ -178,30 +177,14 @@ async def register(
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/register.html", status=to_problem(error).status, form=form)
-    return await _let_in(request, authenticator, new, address, "registered")
+    return await sessions.sign_in(
+        request, new.username, new.password, address, then=OFFICE, done="registered"
+    )
 
 
 def _require_open_registration(request: Request) -> None:
     if not request.app.state.registration_open:
         raise ApiProblem("not-found", NO_ROUTE)
-
-
-async def _let_in(
-    request: Request,
-    authenticator: Authenticator,
-    new: NewUser,
-    address: str,
-    done: str,
-) -> Response:
-    """Sign in the owner of a new account; redirect to the sign-in form if that fails."""
-    try:
-        browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(new.username, new.password, address, browser)
-    except FORM_ERRORS:
-        return see_other("/sign-in", done)
-    response = see_other(OFFICE, done)
-    sessions.begin(request, response, issued)
-    return response
 
 
 async def _finish(request: Request, where: str, form: Form, issued: IssuedToken) -> Response:

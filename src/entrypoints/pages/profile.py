@@ -22,7 +22,6 @@ from entrypoints.pages.uploads import uploaded
 from entrypoints.pages.users import UserPage
 from entrypoints.web.dependencies import (
     Accounts,
-    AuthenticatorPort,
     ClientAddress,
     CurrentActor,
     CurrentContext,
@@ -116,7 +115,6 @@ async def change_own_password(
     sent: SubmittedForm,
     user_queries: Users,
     accounts: Accounts,
-    authenticator: AuthenticatorPort,
     by: CurrentActor,
     address: ClientAddress,
     ctx: CurrentContext,
@@ -129,15 +127,9 @@ async def change_own_password(
         form = sent.refused(error)
         return page(request, "profile/password.html", status=to_problem(error).status, form=form)
     username = (await user_queries.one(by.id, ctx.now)).username
-    try:
-        browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(username, change.new, address, browser)
-    except FORM_ERRORS:
-        # The password is changed. Another change or the login throttle prevents this sign-in.
-        return see_other("/sign-in", "password-changed")
-    response = see_other(PASSWORD, "password-changed")
-    sessions.begin(request, response, issued)
-    return response
+    return await sessions.sign_in(
+        request, username, change.new, address, then=PASSWORD, done="password-changed"
+    )
 
 
 @router.get("/tokens")
