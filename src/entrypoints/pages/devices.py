@@ -48,9 +48,7 @@ class DeviceListQuery(DeviceParameters):
 class DevicePage(EditPage[DeviceView]):
     """The page of a device, with a form that edits it."""
 
-    async def context(
-        self, request: Request, device: DeviceView, form: Form
-    ) -> Mapping[str, object]:
+    async def context(self, request: Request, device: DeviceView, form: Form) -> Mapping[str, Any]:
         return {"metrics": as_text(device.metrics or {}), "statuses": statuses()}
 
     def options(self) -> Mapping[str, Mapping[str, str]]:

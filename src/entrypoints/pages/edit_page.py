@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from starlette.responses import Response
@@ -44,7 +44,7 @@ class EditPage(Generic[V]):
     fields: Sequence[str]
     searched: Mapping[str, Choices] = field(default_factory=dict)
 
-    async def context(self, request: Request, view: V, form: Form) -> Mapping[str, object]:
+    async def context(self, request: Request, view: V, form: Form) -> Mapping[str, Any]:
         """Return further variables of the template."""
         return {}
 
@@ -62,11 +62,11 @@ class EditPage(Generic[V]):
         view: V,
         form: Form | None = None,
         status: int = 200,
-        **more: object,
+        **more: Any,
     ) -> Response:
         """Return the page, with the form filled from the object unless another one is given."""
         form = form or self.fill(view)
-        shown: dict[str, object] = {self.name: view, "form": form}
+        shown: dict[str, Any] = {self.name: view, "form": form}
         for name, choices in self.searched.items():
             shown[choices.name] = await choices.suggest(request, form[name])
         shown |= {**await self.context(request, view, form), **more}

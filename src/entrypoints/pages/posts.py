@@ -75,7 +75,7 @@ class PostListQuery(ListParameters):
 class PostPage(EditPage[PostView]):
     """The page that edits a post, with a preview."""
 
-    async def context(self, request: Request, post: PostView, form: Form) -> Mapping[str, object]:
+    async def context(self, request: Request, post: PostView, form: Form) -> Mapping[str, Any]:
         return await _preview(request, form)
 
 

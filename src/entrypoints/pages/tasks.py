@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -81,7 +81,7 @@ class TaskListQuery(ListParameters):
 class TaskPage(EditPage[TaskView]):
     """The page that edits a task, with the product that it is about."""
 
-    async def context(self, request: Request, task: TaskView, form: Form) -> Mapping[str, object]:
+    async def context(self, request: Request, task: TaskView, form: Form) -> Mapping[str, Any]:
         if task.product_id is None:
             return {"product": None}
         here = ports(request)

@@ -47,7 +47,7 @@ class UserListQuery(UserParameters):
 class UserPage(EditPage[UserView]):
     """A page that edits a user, who is an admin's or the signed-in one."""
 
-    async def context(self, request: Request, user: UserView, form: Form) -> Mapping[str, object]:
+    async def context(self, request: Request, user: UserView, form: Form) -> Mapping[str, Any]:
         return {"password": Form(), "upload": Form(), "roles": _roles()}
 
     def options(self) -> Mapping[str, Mapping[str, str]]:
