@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from entrypoints.cli import CommandBackend as CommandLineOffice
+    from entrypoints.cli import CommandBackend
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as in shells (128 + SIGINT)."""
@@ -22,10 +22,10 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line."""
     begin_to_load()
-    run(_open_office)
+    run(_make_backend)
 
 
-def _open_office() -> "CommandLineOffice":
+def _make_backend() -> "CommandBackend":
     begin_to_load()
     from commands import Commands
 
@@ -33,13 +33,13 @@ def _open_office() -> "CommandLineOffice":
     return Commands()
 
 
-def run(open_office: Callable[[], "CommandLineOffice"]) -> None:
+def run(make_backend: Callable[[], "CommandBackend"]) -> None:
     """Run a command; Ctrl-C unwinds the stack, which restores the terminal and rolls back."""
     from entrypoints import cli
 
     try:
         _end_loading()
-        cli.run(open_office)
+        cli.run(make_backend)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:

@@ -13,9 +13,9 @@ from sqlalchemy import URL
 
 import settings as configuration
 from adapters import clock, logs
+from adapters.images import FolderImageStore
 from adapters.markdown import WorkerMarkdown
 from adapters.passwords import Argon2PasswordHasher
-from adapters.pictures import FolderImageStore
 from adapters.sql.queries.access import SqlAccessQueries, SqlTokenQueries
 from adapters.sql.queries.catalogue import SqlCategoryQueries, SqlProductQueries
 from adapters.sql.queries.devices import SqlDeviceQueries
@@ -29,9 +29,9 @@ from entrypoints.app import RouteTableFactory, make_app
 from entrypoints.web.dependencies import Ports
 from entrypoints.web.middleware import REQUEST_ID
 from entrypoints.web.protocol import Protocol
+from service_layer.accounts import AccountService
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
-from service_layer.password_hashing import PasswordHashing
 from service_layer.runner import Runner
 from service_layer.throttle import Throttle
 
@@ -68,8 +68,16 @@ class Container(containers.DeclarativeContainer):
     authenticator = providers.Singleton(
         Authenticator, access_queries, passwords, runner, clock, throttle
     )
-    password_hashing = providers.Singleton(
-        PasswordHashing, access_queries, user_queries, passwords, authenticator, throttle, clock
+    accounts = providers.Singleton(
+        AccountService,
+        access_queries,
+        user_queries,
+        passwords,
+        images,
+        authenticator,
+        throttle,
+        runner,
+        clock,
     )
 
 

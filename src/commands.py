@@ -23,12 +23,11 @@ from domain.base import Context
 from domain.catalogue import PricesTooFine
 from domain.currencies import Currency
 from domain.errors import DomainError, InvalidField, InvalidValue
-from domain.passwords import PASSWORD, require_unlike_logins
 from domain.profile import UserDetails, check_profile
 from entrypoints import cli
 from entrypoints.cli import Failed, Migration
 from entrypoints.web.middleware import REQUEST_ID
-from service_layer import access, catalogue, users
+from service_layer import access, accounts, catalogue, users
 from service_layer.errors import DatabaseUnavailable, MigrationFailed
 from service_layer.ports import Schema
 from service_layer.runner import Runner
@@ -107,9 +106,11 @@ class Commands(cli.CommandBackend):
     def create_admin(self, *, username: str, email: str, name: str, password: str) -> None:
         profile = UserDetails(username=username, email=email, name=name)
         with _checked():
-            password = PASSWORD(password)
-            require_unlike_logins(password, "password", username=username, email=email)
-            password_hash = asyncio.run(Argon2PasswordHasher().hash_password(password))
+            password_hash = asyncio.run(
+                accounts.hash_admin_password(
+                    Argon2PasswordHasher(), password, username=username, email=email
+                )
+            )
             self._perform(
                 users.create_admin, ctx=_context(), password_hash=password_hash, **profile
             )

@@ -65,7 +65,7 @@ class CommandBackend(ABC):
         """Run the server until a signal stops it."""
 
 
-def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
+def make_cli(make_backend: Callable[[], CommandBackend]) -> typer.Typer:
     """Return the command line application; it creates the backend when a command runs."""
     app = typer.Typer(
         help="The back office of a small workshop.",
@@ -101,7 +101,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
             os.environ["ATELIER_HOST"] = host
         if port is not None:
             os.environ["ATELIER_PORT"] = str(port)
-        open_office().serve(migrate_first=migrate)
+        make_backend().serve(migrate_first=migrate)
 
     @app.command()
     def migrate(
@@ -113,7 +113,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
         ),
     ) -> None:
         """Migrate the database schema, by default to the newest revision."""
-        done = open_office().migrate(to, may_lose=yes)
+        done = make_backend().migrate(to, may_lose=yes)
         step = f"from {done.before} to {done.after}"
         if done.before == done.after:
             step = f"it was at {done.after} already"
@@ -138,19 +138,19 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
             raise typer.BadParameter(
                 "Pass --password-stdin, and write the password to standard input."
             )
-        office = open_office()
+        backend = make_backend()
         profile = {"username": username, "email": email, "name": name or username}
-        office.check_admin(**profile)
+        backend.check_admin(**profile)
         password = _read_password() if password_stdin else _ask_for_password()
-        office.create_admin(**profile, password=password)
+        backend.create_admin(**profile, password=password)
         print(f"{username} is an admin now.")
 
     @app.command()
     def demo() -> None:
         """Fill an empty database with the demo data of a small workshop."""
-        office = open_office()
+        backend = make_backend()
         with _progress("Filling the database") as progress:
-            account = office.demo(progress)
+            account = backend.demo(progress)
         print("The database holds a small workshop now.")
         if account is not None:
             print("Sign in as {} with {}".format(*account))
@@ -158,7 +158,7 @@ def make_cli(open_office: Callable[[], CommandBackend]) -> typer.Typer:
     @app.command()
     def settings() -> None:
         """Show the settings and their sources."""
-        rows = [("setting", "value", "source"), *open_office().shown_settings()]
+        rows = [("setting", "value", "source"), *make_backend().shown_settings()]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         for name, value, source in rows:
             print(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")
@@ -233,7 +233,7 @@ def _is_terminal(stream: IO[str]) -> bool:
     return not stream.closed and stream.isatty()
 
 
-def run(open_office: Callable[[], CommandBackend]) -> None:
+def run(make_backend: Callable[[], CommandBackend]) -> None:
     """Run a command and end the process.
 
     The exit code is 0 for success, 1 for a failure with a one-line message, 2 for wrong usage, and
@@ -242,7 +242,7 @@ def run(open_office: Callable[[], CommandBackend]) -> None:
     _complete_streams()
     try:
         try:
-            make_cli(open_office)()
+            make_cli(make_backend)()
         except SystemExit as ended:
             if not ended.code:
                 # Flush now: later, an error of writing could not be reported.

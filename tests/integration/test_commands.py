@@ -27,12 +27,12 @@ def run(sqlite_place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{sqlite_place}")
     monkeypatch.setattr("adapters.logs.configure", lambda *_: None)
 
-    def run(*arguments: str, stdin: Any = b"", office: type[Commands] = Commands) -> int:
+    def run(*arguments: str, stdin: Any = b"", backend: type[Commands] = Commands) -> int:
         read = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         monkeypatch.setattr(sys, "stdin", read and io.TextIOWrapper(read))
         monkeypatch.setattr(sys, "argv", ["atelier", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.run(office)
+            cli.run(backend)
         code = ended.value.code
         return code if isinstance(code, int) else 0
 
@@ -227,10 +227,10 @@ def test_host_and_port_can_be_given_to_serve(
 ) -> None:
     monkeypatch.setenv("ATELIER_HOST", "192.0.2.1")
     monkeypatch.setenv("ATELIER_PORT", "8001")
-    assert run("serve", office=Recorded) == 0
-    assert run("serve", "--host", "::1", "--port", "9000", office=Recorded) == 0
+    assert run("serve", backend=Recorded) == 0
+    assert run("serve", "--host", "::1", "--port", "9000", backend=Recorded) == 0
     assert capsys.readouterr().out == "192.0.2.1:8001 False\n::1:9000 False\n"
-    assert run("serve", "--port", "70000", office=Recorded) == 2
+    assert run("serve", "--port", "70000", backend=Recorded) == 2
 
 
 class Interrupted(Commands):
@@ -249,7 +249,7 @@ def test_an_interrupted_demo_leaves_nothing_and_tells_how_far_it_was(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("migrate", "--to", "base", "--yes") == 0
-    assert run("demo", office=Interrupted) == 130
+    assert run("demo", backend=Interrupted) == 130
     assert capsys.readouterr().err.splitlines() == [
         f"Filling the database: {tenth}0 %" for tenth in (1, 2, 3)
     ]

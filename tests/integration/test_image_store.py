@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as PilImage
 from PIL import ImageOps
 
-from adapters.memory.pictures import MemoryImageStore
-from adapters.pictures import FolderImageStore
+from adapters.images import FolderImageStore
+from adapters.memory.images import MemoryImageStore
 from service_layer.errors import StorageUnavailable
 from service_layer.ports import ImageStore
 from support.image_files import drawn, exif, saved, upload

@@ -10,8 +10,8 @@ import sys
 import pytest
 from PIL import Image as PilImage
 
-from adapters.memory.pictures import MemoryImageStore
-from adapters.pictures import FolderImageStore
+from adapters.images import FolderImageStore
+from adapters.memory.images import MemoryImageStore
 from domain.errors import InvalidValue
 from service_layer.ports import Image
 from support.image_files import (
@@ -33,7 +33,7 @@ Outcomes = dict[str, Image | str]
 KEEP_ALL = """
 import asyncio, json, sys
 from pathlib import Path
-from adapters.pictures import FolderImageStore, InvalidValue
+from adapters.images import FolderImageStore, InvalidValue
 
 def memory():
     # Elsewhere than on Linux, the test of it is skipped.

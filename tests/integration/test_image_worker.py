@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.memory.pictures import MemoryImageStore
-from adapters.pictures import LIMITS, WAITING, FolderImageStore, ImageCleaner
+from adapters.images import LIMITS, WAITING, FolderImageStore, ImageCleaner
+from adapters.memory.images import MemoryImageStore
 from adapters.worker_process import Limits
 from domain.errors import InvalidValue
 from service_layer.errors import StorageUnavailable

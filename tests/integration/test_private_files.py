@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.pictures import FolderImageStore
+from adapters.images import FolderImageStore
 from adapters.private_files import exposed
 from adapters.sql.schema.migrations import migrate
 from adapters.sql.sqlite.engine import make_engine

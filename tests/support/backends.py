@@ -18,7 +18,7 @@ import bootstrap
 import commands
 from adapters.markdown import WorkerMarkdown
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.pictures import MemoryImageStore
+from adapters.memory.images import MemoryImageStore
 from adapters.memory.queries.access import MemoryAccessQueries, MemoryTokenQueries
 from adapters.memory.queries.catalogue import MemoryCategoryQueries, MemoryProductQueries
 from adapters.memory.queries.devices import MemoryDeviceQueries

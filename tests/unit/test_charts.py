@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from entrypoints.pages.axis_ticks import MOST, ticks
 from entrypoints.pages.charts import (
-    Kind,
     Segment,
+    Tone,
     bar_chart,
     compact_number,
     stacked_bar,
@@ -30,7 +30,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 )
 counts = st.integers(0, 10**18)
 times = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
-kinds: st.SearchStrategy[Kind] = st.sampled_from(("good", "warn", "bad", "calm"))
+tones: st.SearchStrategy[Tone] = st.sampled_from(("good", "warn", "bad", "calm"))
 
 
 def drawn(plot: Markup) -> Element:
@@ -210,7 +210,7 @@ def test_the_smallest_part_can_still_be_seen_and_none_is_not_drawn() -> None:
     assert widths[1] > 1
 
 
-@given(st.lists(st.builds(Segment, words, counts, kinds), max_size=12), words)
+@given(st.lists(st.builds(Segment, words, counts, tones), max_size=12), words)
 def test_parts_fill_the_strip_whatever_they_are(whole: list[Segment], title: str) -> None:
     plot = stacked_bar(title, whole)
 

@@ -1,29 +1,14 @@
 """Fields that name a person or a category: anyone can be named, however many there are."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 
-import pytest
-
-from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form
 from support.people import ADMIN, MEMBER, PASSWORD
 
 TASKS = "/office/tasks"
 STOCK = "/office/stock"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as client:
-        yield client
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
 
 
 def register(client: Client, username: str, name: str) -> str:

@@ -1,13 +1,12 @@
 """The office's machines: what somebody sees of them, and what they can do to them."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from domain.access import SESSION_LIFETIME
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form
 from support.people import MEMBER, OTHER, PASSWORD
@@ -15,17 +14,6 @@ from support.people import MEMBER, OTHER, PASSWORD
 MACHINES = "/office/machines"
 DEVICES = "/api/v1/devices"
 HOSTILE = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
 
 
 def add(client: Client, name: str = "Saw", **members: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Errors in the office: whoever is signed in keeps the navigation."""
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from fastapi import FastAPI
 
 from service_layer.errors import DatabaseUnavailable
-from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser
 from support.people import ADMIN, MEMBER
@@ -29,17 +27,6 @@ class Failing:
     @property
     def task_queries(self) -> Any:
         raise self._error
-
-
-@pytest.fixture
-def app(clock: Clock) -> FastAPI:
-    return memory_app(clock)
-
-
-@pytest.fixture
-def client(app: FastAPI) -> Iterator[Client]:
-    with client_of(app) as client:
-        yield client
 
 
 def assert_in_frame(page: Answer, status: int, name: str = "Bob") -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from adapters.markdown_worker import MAX_NESTING, beginning, max_html, to_html
 from entrypoints.pages.markdown import EXCERPT, shorten
 from entrypoints.pages.markdown import excerpt as excerpt_of
 from service_layer.ports import Excerpt
-from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.hostile import CONTROLS, LONG, SHORT
 from support.pages import Browser
@@ -105,12 +103,6 @@ def assert_harmless(elements: list[tuple[str, dict[str, str]]]) -> None:
 def shape(page: Page) -> list[tuple[str, tuple[str, ...]]]:
     """Return which elements a page has, each with the names of its attributes."""
     return [(tag, tuple(attributes)) for tag, attributes in page.all]
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 def publish(client: Client, title: str, content: str) -> Any:

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from dependency_injector import providers
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,9 +35,8 @@ NEW = {"username": "dora", "email": "dora@example.org", "name": "Dora", "passwor
 
 
 @pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock, registration_open=True)) as made:
-        yield made
+def app(clock: Clock) -> FastAPI:
+    return memory_app(clock, registration_open=True)
 
 
 def sign_in(client: Client, username: str = "bob", password: str = PASSWORD) -> Answer:

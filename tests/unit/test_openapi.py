@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.people import ADMIN
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Edits in pages: they change the fields that somebody has typed into, and no others."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser
 from support.people import ADMIN
@@ -37,12 +35,6 @@ TEXTS = st.one_of(
         "ab \t\n\r\x0b\x0c\x1c\x85\xa0\xad\u200b\u2028\u2800<&\"'>\u0301\ufeff\u202e", max_size=8
     ),
 )
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 @pytest.fixture

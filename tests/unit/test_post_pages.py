@@ -1,29 +1,15 @@
 """The office's news, as somebody sees it who writes there."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form, forms
 from support.people import ADMIN, MEMBER, OTHER, Person
 
 NEWS = "/office/news"
 POSTS = "/api/v1/posts"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
 
 
 def write(client: Client, title: str = "News", content: str = "Text", by: Person = MEMBER) -> Any:

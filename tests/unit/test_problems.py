@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock, memory_app
 from support.clients import Client
 from support.people import ADMIN
 
@@ -18,9 +19,8 @@ LIBRARY_WORDS = re.compile(
 
 
 @pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock, registration_open=True)) as made:
-        yield made
+def app(clock: Clock) -> FastAPI:
+    return memory_app(clock, registration_open=True)
 
 
 def bodies(document: Any) -> Iterator[tuple[str, str, str, list[str]]]:

@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from PIL import Image
 
 from domain.access import MAX_TOKENS, SESSION_LIFETIME
 from domain.login_throttle import CONFIRMATION_LIMIT
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form
 from support.people import MEMBER, OTHER, PASSWORD
@@ -21,17 +20,6 @@ CHANGE = f"{PROFILE}/password"
 TOKENS = f"{PROFILE}/tokens"
 ME = "/api/v1/users/me"
 NEW_PASSWORD = "quite another one"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
 
 
 def me(client: Client) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Registration: how people become members of their own accord, where that is open."""
 
-from collections.abc import Iterator
-
 import pytest
+from fastapi import FastAPI
 
 from adapters import passwords
 from domain.login_throttle import ADDRESS_LIMIT
@@ -17,9 +16,8 @@ NEW = {"name": "Dora", "username": "dora", "email": "dora@example.org", "passwor
 
 
 @pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock, registration_open=True)) as made:
-        yield made
+def app(clock: Clock) -> FastAPI:
+    return memory_app(clock, registration_open=True)
 
 
 @pytest.fixture

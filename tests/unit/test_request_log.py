@@ -1,22 +1,14 @@
 """What the log says of requests: who asked, from where, and who was turned away."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.people import ADMIN, MEMBER, PASSWORD
 
 SECRET = "s3cret-typed-in-the-wrong-field"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:

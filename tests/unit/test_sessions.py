@@ -23,12 +23,6 @@ TITLE = "Sharpen the planes"
 
 
 @pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
-
-
-@pytest.fixture
 def browser(client: Client) -> Browser:
     return Browser(client)
 

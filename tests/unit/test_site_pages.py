@@ -1,7 +1,6 @@
 """The site, as somebody sees it who comes by."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from typing import Any
 from uuid import UUID
@@ -10,19 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from service_layer.queries.users import DEFAULT_IMAGE
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock
 from support.clients import Answer, Client
 from support.pages import Browser
 from support.people import ADMIN, MEMBER, OTHER, Person
 
 POSTS = "/api/v1/posts"
 ATOM = "{http://www.w3.org/2005/Atom}"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 def write(client: Client, title: str, content: str = "Text", by: Person = MEMBER) -> Any:

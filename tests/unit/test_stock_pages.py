@@ -1,12 +1,12 @@
 """The office's stock, as somebody sees it who stands in the workshop."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from support.backends import Clock, client_of, memory_app
+from support.backends import Clock, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form
 from support.people import ADMIN, MEMBER, PASSWORD
@@ -17,19 +17,8 @@ CATEGORIES = "/api/v1/categories"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock, currency="CHF")) as client:
-        yield client
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
+def app(clock: Clock) -> FastAPI:
+    return memory_app(clock, currency="CHF")
 
 
 def add(client: Client, **members: object) -> str:

@@ -1,34 +1,15 @@
 """The office's tasks, as somebody sees them who does not write programs."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-
-from support.backends import NOON, Clock, client_of, memory_app
+from support.backends import NOON, Clock
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form, forms
 from support.people import ADMIN, MEMBER
 
 HERE = "/office/tasks"
 TASKS = "/api/v1/tasks"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as client:
-        yield client
-
-
-@pytest.fixture
-def browser(client: Client) -> Browser:
-    return Browser(client).sign_in(MEMBER)
 
 
 def add(client: Client, **members: object) -> str:

@@ -1,15 +1,12 @@
 """People's text has a direction of its own on every page, whatever language the page is in."""
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
 from starlette.applications import Starlette
 
 from entrypoints.pages.routes import PageRoute
-from support.backends import Clock, client_of, memory_app
 from support.clients import Client
 from support.pages import Browser
 from support.people import ADMIN, MEMBER
@@ -53,17 +50,6 @@ class Directions(HTMLParser):
             self.found += 1
             if not automatic:
                 self.wrong.append(f"{text} in {self._open}")
-
-
-@pytest.fixture
-def app(clock: Clock) -> Starlette:
-    return memory_app(clock)
-
-
-@pytest.fixture
-def client(app: Any) -> Iterator[Client]:
-    with client_of(app) as made:
-        yield made
 
 
 def create(client: Client, path: str, **members: Any) -> Any:

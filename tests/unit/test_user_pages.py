@@ -1,11 +1,9 @@
 """The office's people: who sees what of whom, and what an admin can do."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser, error_at, form, forms
 from support.people import ADMIN, MEMBER, OTHER, PASSWORD, Person
@@ -14,12 +12,6 @@ PEOPLE = "/office/people"
 USERS = "/api/v1/users"
 NEW = {"username": "dora", "email": "dora@example.org", "name": "Dora", "password": PASSWORD}
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as made:
-        yield made
 
 
 @pytest.fixture

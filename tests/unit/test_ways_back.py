@@ -1,13 +1,11 @@
 """From a list to one thing and back: the list is as it was left."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from urllib.parse import quote
 
 import pytest
 
-from support.backends import Clock, client_of, memory_app
 from support.clients import Answer, Client
 from support.pages import Browser, form
 from support.people import ADMIN, OTHER
@@ -19,12 +17,6 @@ LISTS = {
     "/office/news": "?show=drafts&q=thing",
     "/office/people": "?q=c&is_active=true",
 }
-
-
-@pytest.fixture
-def client(clock: Clock) -> Iterator[Client]:
-    with client_of(memory_app(clock)) as client:
-        yield client
 
 
 @pytest.fixture

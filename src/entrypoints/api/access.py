@@ -14,12 +14,12 @@ from domain.errors import AuthenticationFailed, NotFound
 from entrypoints.api.users import NewUser, PasswordText
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
+    Accounts,
     AuthenticatorPort,
     ClientAddress,
     CurrentActor,
     CurrentContext,
     CurrentGrant,
-    Hashing,
     IfMatch,
     Tokens,
     UseCases,
@@ -28,7 +28,7 @@ from entrypoints.web.dependencies import (
 from entrypoints.web.pagination import ListParameters, ListResponse
 from entrypoints.web.route import ApiRoute, PathEntity, problems
 from entrypoints.web.schema_types import Moment, compared_text, text
-from service_layer import access, users
+from service_layer import access
 from service_layer.queries.access import Grant, TokenView
 from service_layer.queries.users import UserView
 
@@ -191,8 +191,7 @@ async def set_up(
     new: FirstAdmin,
     asked: Annotated[SetupParameters, Query()],
     awaited: Annotated[None, Depends(_awaited)],
-    hashing: Hashing,
-    run: UseCases,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> UserView:
     """Create the first admin, with the secret that the server prints at its first start."""
@@ -200,9 +199,4 @@ async def set_up(
     secret = profile.pop("secret") or asked.secret
     if secret is None:
         raise AuthenticationFailed("Send the setup code shown in the server log at start-up.")
-    password = profile.pop("password")
-    password_hash = await hashing.for_first_admin(
-        secret, username=new.username, email=new.email, password=password
-    )
-    user = await run(users.set_up, secret, ctx, **profile, password_hash=password_hash)
-    return UserView.of(user)
+    return UserView.of(await accounts.set_up(secret, ctx, **profile))

@@ -16,14 +16,12 @@ from domain.users import UserFilter
 from entrypoints.web.authorization import OptionalActor
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
+    Accounts,
     ClientAddress,
     CurrentActor,
     CurrentContext,
-    Hashing,
     IfMatch,
-    Images,
     Now,
-    UseCases,
     Users,
     ports,
 )
@@ -39,7 +37,6 @@ from entrypoints.web.schema_types import (
     whole,
     word,
 )
-from service_layer import users
 from service_layer.queries.users import MemberUser, PublicUser, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=ApiRoute)
@@ -129,19 +126,10 @@ class UserParameters(ListParameters):
     max_body_size=SMALL_BODY,
 )
 async def create_user(
-    new: NewUser, hashing: Hashing, run: UseCases, address: ClientAddress, ctx: CurrentContext
+    new: NewUser, accounts: Accounts, address: ClientAddress, ctx: CurrentContext
 ) -> UserView:
     """Create a user. Without an admin's token, registration must be open."""
-    profile = dict(new)
-    password_hash = await hashing.for_new_user(
-        username=new.username,
-        email=new.email,
-        password=profile.pop("password"),
-        actor=ctx.actor,
-        address=address,
-    )
-    user = await run(users.create_user, ctx, **profile, password_hash=password_hash)
-    return UserView.of(user)
+    return UserView.of(await accounts.create_user(ctx, address=address, **dict(new)))
 
 
 @router.get("")
@@ -161,12 +149,9 @@ async def read_me(user_queries: Users, by: CurrentActor, now: Now) -> UserView:
 
 
 @router.put("/me/password", status_code=204, openapi_extra=problems("too-many-requests"))
-async def change_password(
-    change: PasswordChange, hashing: Hashing, run: UseCases, by: CurrentActor, ctx: CurrentContext
-) -> None:
+async def change_password(change: PasswordChange, accounts: Accounts, ctx: CurrentContext) -> None:
     """Change the caller's own password, and revoke all sessions and tokens of the caller."""
-    password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
-    await run(users.change_password, ctx, confirmation=confirmation, password_hash=password_hash)
+    await accounts.change_password(ctx, change.current, change.new)
 
 
 @router.get("/{user_id:id}", response_model=UserView | MemberUser | PublicUser)
@@ -186,27 +171,19 @@ async def edit_user(
     user_id: UserId,
     patch: Annotated[UserPatch, Body()],
     expected: IfMatch,
-    hashing: Hashing,
-    run: UseCases,
-    by: CurrentActor,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> UserView:
     """Edit members of a user."""
-    changes: Any = {name: value for name, value in patch.items() if name != "password"}
-    password_hash = None
-    if "password" in patch:
-        password_hash = await hashing.for_user(
-            user_id, patch["password"], changes=changes, actor=by, expected=expected
-        )
-    user = await run(users.edit_user, user_id, changes, ctx, expected, password_hash=password_hash)
+    changes: Any = dict(patch)
+    password = changes.pop("password", None)
+    user = await accounts.edit_user(user_id, changes, ctx, expected, password=password)
     return UserView.of(user)
 
 
 @router.delete("/{user_id:id}", status_code=204, openapi_extra=problems("in-use", "last-admin"))
 async def delete_user(
-    user_id: UserId, expected: IfMatch, pictures: Images, run: UseCases, ctx: CurrentContext
+    user_id: UserId, expected: IfMatch, accounts: Accounts, ctx: CurrentContext
 ) -> None:
     """Delete a user, unless other objects refer to it."""
-    picture = await run(users.delete_user, user_id, ctx, expected)
-    if picture is not None:
-        await pictures.delete(picture)
+    await accounts.delete_user(user_id, ctx, expected)

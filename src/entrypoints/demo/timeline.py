@@ -24,7 +24,7 @@ def read(name: str) -> Any:
     return tomllib.loads((resources.files(__package__) / f"{name}.toml").read_text("utf-8"))
 
 
-class Stage:
+class Timeline:
     """A simulation: actions are planned first, then executed in order of time.
 
     The random numbers have a fixed seed. Only actions on working days may draw them, because the

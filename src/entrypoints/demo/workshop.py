@@ -10,7 +10,7 @@ from domain.base import Context
 from domain.currencies import DEFAULT, Currency
 from domain.devices import Status
 from domain.errors import DomainError
-from entrypoints.demo.timeline import DAYS, Stage, read
+from entrypoints.demo.timeline import DAYS, Timeline, read
 from entrypoints.demo.trade import open_store
 from service_layer import devices, posts, tasks, users
 from service_layer.unit_of_work import UnitOfWork
@@ -47,25 +47,25 @@ def tell(
     if uow.users.has_member() or not all(one.is_empty() for one in kept):
         raise NotEmpty
     nobody_can_come_in = not uow.users.active_admins()
-    stage = Stage(uow, now, currency)
-    everybody = read("people")["people"]
-    for number, person in enumerate(everybody):
+    timeline = Timeline(uow, now, currency)
+    profiles = read("users")["users"]
+    for number, person in enumerate(profiles):
         known = nobody_can_come_in and number == 0
-        _have_join(stage, password_hash if known else unknown_hash, **person)
+        _have_join(timeline, password_hash if known else unknown_hash, **person)
     for post in read("posts")["posts"]:
-        _have_written(stage, **post)
+        _have_written(timeline, **post)
     for device in read("devices")["devices"]:
-        _have_set_up(stage, **device)
+        _have_set_up(timeline, **device)
     written = read("tasks")["tasks"]
     for number, task in enumerate(written):
-        _have_done(stage, DAYS * number // len(written), *task)
-    open_store(stage)
-    stage.play(step)
-    return everybody[0]["username"] if nobody_can_come_in else None
+        _have_done(timeline, DAYS * number // len(written), *task)
+    open_store(timeline)
+    timeline.play(step)
+    return profiles[0]["username"] if nobody_can_come_in else None
 
 
 def _have_join(
-    stage: Stage,
+    timeline: Timeline,
     password_hash: str,
     joined: int,
     left: int | None = None,
@@ -78,73 +78,78 @@ def _have_join(
 
     def join(now: datetime) -> None:
         if role:
-            user = users.create_admin(stage.uow, Context(None, now), **profile)
+            user = users.create_admin(timeline.uow, Context(None, now), **profile)
         else:
-            user = users.create_user(stage.uow, Context(_admin(stage), now), **profile)
-        stage.actors[username] = Actor(id=user.id, role=user.role)
+            user = users.create_user(timeline.uow, Context(_admin(timeline), now), **profile)
+        timeline.actors[username] = Actor(id=user.id, role=user.role)
 
     def leave(now: datetime) -> None:
-        gone = stage.actors.pop(username)
+        gone = timeline.actors.pop(username)
         change: Any = {"is_active": False}
-        users.edit_user(stage.uow, gone.id, change, Context(_admin(stage), now))
+        users.edit_user(timeline.uow, gone.id, change, Context(_admin(timeline), now))
 
-    stage.plan(stage.at(joined, 8), join)
+    timeline.plan(timeline.at(joined, 8), join)
     if left is not None:
-        stage.plan(stage.at(left, 20), leave)
+        timeline.plan(timeline.at(left, 20), leave)
 
 
-def _admin(stage: Stage) -> Actor:
-    return next(actor for actor in stage.actors.values() if actor.role is Role.ADMIN)
+def _admin(timeline: Timeline) -> Actor:
+    return next(actor for actor in timeline.actors.values() if actor.role is Role.ADMIN)
 
 
 def _have_written(
-    stage: Stage, title: str, content: str, author: str, day: int, published: int | None = None
+    timeline: Timeline,
+    title: str,
+    content: str,
+    author: str,
+    day: int,
+    published: int | None = None,
 ) -> None:
     """Plan when a post is written and published."""
-    chance = stage.chance
+    chance = timeline.chance
 
     def write(now: datetime) -> None:
-        actor = stage.actors[author]
-        post = posts.create_post(stage.uow, Context(actor, now), title=title, content=content)
+        actor = timeline.actors[author]
+        post = posts.create_post(timeline.uow, Context(actor, now), title=title, content=content)
         if published is not None:
 
             def publish(now: datetime) -> None:
-                posts.publish_post(stage.uow, post.id, Context(actor, now))
+                posts.publish_post(timeline.uow, post.id, Context(actor, now))
 
-            stage.plan(stage.at(day + published, chance.uniform(15.5, 19)), publish)
+            timeline.plan(timeline.at(day + published, chance.uniform(15.5, 19)), publish)
 
-    stage.plan(stage.at(day, chance.uniform(9, 15)), write)
+    timeline.plan(timeline.at(day, chance.uniform(9, 15)), write)
 
 
-def _have_done(stage: Stage, day: int, title: str, priority: int, description: str) -> None:
+def _have_done(timeline: Timeline, day: int, title: str, priority: int, description: str) -> None:
     """Plan when a task is created and completed, with a random due date and assignee."""
-    chance = stage.chance
+    chance = timeline.chance
 
     def write_down(now: datetime) -> None:
         due_on = (now + timedelta(days=chance.randint(2, 18))).date()
-        assignee = stage.random_actor()
+        assignee = timeline.random_actor()
         task = tasks.create_task(
-            stage.uow,
+            timeline.uow,
             title=title,
             description=description or None,
             priority=priority,
             due_on=due_on if chance.random() < 0.75 else None,
             assignee_id=assignee.id if chance.random() < 0.8 else None,
-            ctx=Context(stage.random_actor(), now),
+            ctx=Context(timeline.random_actor(), now),
         )
 
         def complete(now: datetime) -> None:
-            tasks.complete_task(stage.uow, task.id, Context(stage.random_actor(), now))
+            tasks.complete_task(timeline.uow, task.id, Context(timeline.random_actor(), now))
 
         # Some tasks are never completed.
         if chance.random() < 0.92:
-            stage.plan_later(now, chance.randint(1, 12), complete)
+            timeline.plan_later(now, chance.randint(1, 12), complete)
 
-    stage.plan(stage.any_time(day), write_down)
+    timeline.plan(timeline.any_time(day), write_down)
 
 
 def _have_set_up(
-    stage: Stage,
+    timeline: Timeline,
     status: str = "active",
     every: int = 60,
     seen: float | None = None,
@@ -153,26 +158,26 @@ def _have_set_up(
     **device: Any,
 ) -> None:
     """Plan when a device is created, sends its last heartbeat, and changes its status."""
-    when = stage.any_time(stage.chance.randrange(DAYS - 15, DAYS))
+    when = timeline.any_time(timeline.chance.randrange(DAYS - 15, DAYS))
 
     def put_on_the_list(now: datetime) -> None:
-        actor = stage.actors["zhang.wei"]
+        actor = timeline.actors["zhang.wei"]
         ctx = Context(actor, now)
-        id = devices.create_device(stage.uow, ctx, heartbeat_every=every, **device).id
+        id = devices.create_device(timeline.uow, ctx, heartbeat_every=every, **device).id
         if seen is not None:
-            key = digest_of(devices.issue_key(stage.uow, id, ctx).key)
+            key = digest_of(devices.issue_key(timeline.uow, id, ctx).key)
 
             def beat(now: datetime) -> None:
                 report: Any = {"agent_version": agent, "metrics": metrics}
-                devices.record_heartbeat(stage.uow, id, key, report, now=now)
+                devices.record_heartbeat(timeline.uow, id, key, report, now=now)
 
-            stage.plan(stage.now - timedelta(hours=seen), beat)
+            timeline.plan(timeline.now - timedelta(hours=seen), beat)
 
         def take_out_of_service(now: datetime) -> None:
             change: Any = {"status": Status(status)}
-            devices.edit_device(stage.uow, id, change, Context(actor, now))
+            devices.edit_device(timeline.uow, id, change, Context(actor, now))
 
         if status != "active":
-            stage.plan(when, take_out_of_service)
+            timeline.plan(when, take_out_of_service)
 
-    stage.plan(stage.at(1, 9.5), put_on_the_list)
+    timeline.plan(timeline.at(1, 9.5), put_on_the_list)

@@ -19,18 +19,17 @@ from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import PAGE_ERRORS, CurrentRequest, PageRoute, sign_in_page
 from entrypoints.web.body import SMALL_BODY
 from entrypoints.web.dependencies import (
+    Accounts,
     AuthenticatorPort,
     ClientAddress,
     CurrentContext,
-    Hashing,
     Now,
     UseCases,
     ports,
 )
 from entrypoints.web.problems import NO_ROUTE, ApiProblem, to_problem
-from service_layer import access, users
+from service_layer import access
 from service_layer.access import IssuedToken
-from service_layer.authentication import Authenticator
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -121,10 +120,8 @@ async def show_setup(request: CurrentRequest) -> Response:
 async def set_up(
     request: CurrentRequest,
     sent: SubmittedForm,
-    hashing: Hashing,
-    authenticator: AuthenticatorPort,
+    accounts: Accounts,
     address: ClientAddress,
-    run: UseCases,
     ctx: CurrentContext,
 ) -> Response:
     """Create the first admin, and sign them in."""
@@ -132,18 +129,15 @@ async def set_up(
         return see_other("/sign-in")
     try:
         new = sent.read(NewUser)
-        profile = dict(new)
-        password = profile.pop("password")
-        password_hash = await hashing.for_first_admin(
-            sent["secret"], username=new.username, email=new.email, password=password
-        )
-        await run(users.set_up, sent["secret"], ctx, **profile, password_hash=password_hash)
+        await accounts.set_up(sent["secret"], ctx, **dict(new))
     except AlreadySetUp:
         return see_other("/sign-in")
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/setup.html", status=to_problem(error).status, form=form)
-    return await _let_in(request, authenticator, new.username, password, address, "set-up")
+    return await sessions.sign_in(
+        request, new.username, new.password, address, then=OFFICE, done="set-up"
+    )
 
 
 @router.get("/register")
@@ -165,10 +159,8 @@ async def show_registration(request: CurrentRequest) -> Response:
 async def register(
     request: CurrentRequest,
     sent: SubmittedForm,
-    hashing: Hashing,
-    authenticator: AuthenticatorPort,
+    accounts: Accounts,
     address: ClientAddress,
-    run: UseCases,
     ctx: CurrentContext,
 ) -> Response:
     """Create a member's account, and sign its owner in.
@@ -181,40 +173,18 @@ async def register(
         return see_other(OFFICE)
     try:
         new = sent.read(NewUser)
-        profile = dict(new)
-        password = profile.pop("password")
-        password_hash = await hashing.for_new_user(
-            username=new.username, email=new.email, password=password, actor=None, address=address
-        )
-        await run(users.create_user, ctx, **profile, password_hash=password_hash)
+        await accounts.create_user(ctx, address=address, **dict(new))
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "access/register.html", status=to_problem(error).status, form=form)
-    return await _let_in(request, authenticator, new.username, password, address, "registered")
+    return await sessions.sign_in(
+        request, new.username, new.password, address, then=OFFICE, done="registered"
+    )
 
 
 def _require_open_registration(request: Request) -> None:
     if not request.app.state.registration_open:
         raise ApiProblem("not-found", NO_ROUTE)
-
-
-async def _let_in(
-    request: Request,
-    authenticator: Authenticator,
-    username: str,
-    password: str,
-    address: str,
-    done: str,
-) -> Response:
-    """Sign in the owner of a new account; redirect to the sign-in form if that fails."""
-    try:
-        browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(username, password, address, browser)
-    except FORM_ERRORS:
-        return see_other("/sign-in", done)
-    response = see_other(OFFICE, done)
-    sessions.begin(request, response, issued)
-    return response
 
 
 async def _finish(request: Request, where: str, form: Form, issued: IssuedToken) -> Response:

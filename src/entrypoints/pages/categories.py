@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import StillReferenced, VersionMismatch
+from domain.errors import StillReferenced
 from entrypoints.api.categories import CategoryParameters, CategoryPatch, NewCategory
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
@@ -24,13 +24,17 @@ router = APIRouter(
 )
 
 HERE = "/office/stock/categories"
-FIELDS = ("name",)
 
 
 class CategoryListQuery(CategoryParameters):
     """The query parameters of the list of categories."""
 
     sort: Literal["name"] = "name"
+
+
+EDIT: EditPage[CategoryView] = EditPage(
+    name="category", template="stock/category.html", labels="stock", fields=("name",)
+)
 
 
 @router.get("")
@@ -65,7 +69,7 @@ async def show_category(
 ) -> Response:
     """Show the form that renames a category."""
     category = await category_queries.one(category_id, now)
-    return _edit(request, category, Form.of(category, *FIELDS))
+    return await EDIT.show(request, category)
 
 
 @router.post("/{category_id:id}")
@@ -78,17 +82,20 @@ async def save_category(
     ctx: CurrentContext,
 ) -> Response:
     """Rename a category; show the merge page on an edit conflict."""
-    try:
-        name = sent.read(CategoryPatch).get("name")
-        await run(catalogue.edit_category, category_id, ctx, sent.expected, name=name)
-    except VersionMismatch:
-        now_is = Form.of(await category_queries.one(category_id, ctx.now), *FIELDS)
-        back = with_back(f"{HERE}/{category_id}", back_of(request))
-        return merge_page(request, sent, now_is, FIELDS, labels="stock", back=back)
-    except FORM_ERRORS as error:
-        category = await category_queries.one(category_id, ctx.now)
-        return _edit(request, category, sent.refused(error), to_problem(error).status)
-    return see_other(list_address(back_of(request), HERE), "saved")
+
+    async def save(form: Form) -> None:
+        name = form.read(CategoryPatch).get("name")
+        await run(catalogue.edit_category, category_id, ctx, form.expected, name=name)
+
+    back = back_of(request)
+    return await EDIT.save_edit(
+        request,
+        sent,
+        save,
+        lambda: category_queries.one(category_id, ctx.now),
+        address=with_back(f"{HERE}/{category_id}", back),
+        then=list_address(back, HERE),
+    )
 
 
 @router.post("/{category_id:id}/delete")
@@ -101,13 +108,10 @@ async def delete_category(
     ctx: CurrentContext,
 ) -> Response:
     """Delete a category; show an error if products reference it."""
-    expected = sent.expected
     try:
-        await run(catalogue.delete_category, category_id, ctx, expected)
+        await run(catalogue.delete_category, category_id, ctx, sent.expected)
     except StillReferenced as error:
-        category = await category_queries.one(category_id, ctx.now)
-        form = Form.of(category, *FIELDS).refused(error)
-        return _edit(request, category, form, to_problem(error).status)
+        return await EDIT.refuse(request, await category_queries.one(category_id, ctx.now), error)
     return see_other(list_address(back_of(request), HERE), "category-deleted")
 
 
@@ -126,7 +130,3 @@ async def _list(request: Request, form: Form, status: int = 200) -> Response:
         listing=wanted.to_response(found),
         form=form,
     )
-
-
-def _edit(request: Request, category: CategoryView, form: Form, status: int = 200) -> Response:
-    return page(request, "stock/category.html", status=status, category=category, form=form)

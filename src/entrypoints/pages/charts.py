@@ -42,8 +42,8 @@ _KEY = (
     ' d="{shape}"/></svg>{described}</li>'
 )
 
-Kind = Literal["good", "warn", "bad", "calm"]
-_SHAPES: dict[Kind, str] = {
+Tone = Literal["good", "warn", "bad", "calm"]
+_SHAPES: dict[Tone, str] = {
     # Different shapes keep the legend readable without colour (WCAG 1.4.1).
     "good": "M6 0a6 6 0 1 1-.01 0z",
     "warn": "M6 0 12 12H0z",
@@ -58,7 +58,7 @@ class Segment:
 
     name: str
     count: int
-    tone: Kind
+    tone: Tone
 
 
 def bar_chart(title: str, values: Sequence[tuple[str, int]], current: int | None = None) -> Markup:

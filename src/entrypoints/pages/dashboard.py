@@ -1,6 +1,6 @@
 """The dashboard: tasks, low stock, offline devices and latest posts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ from domain.catalogue import ProductFilter
 from domain.devices import DeviceFilter, Presence, Status
 from domain.posts import PostFilter
 from domain.tasks import TaskFilter
-from entrypoints.pages.charts import Kind, Segment, bar_chart, stacked_bar
+from entrypoints.pages.charts import bar_chart
+from entrypoints.pages.devices import presence_chart
 from entrypoints.pages.rendering import page
 from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.translation import translate
@@ -38,7 +39,7 @@ async def show_dashboard(request: CurrentRequest, by: CurrentActor, now: Now) ->
         "office/start.html",
         **await _tasks(here, by, now),
         **await _things(here, now),
-        news=await here.post_queries.list_page(
+        posts=await here.post_queries.list_page(
             PostFilter.of(None), PageRequest(sort="published_at", descending=True, limit=4)
         ),
     )
@@ -70,7 +71,7 @@ async def _things(here: Ports, now: datetime) -> dict[str, Any]:
             silent, PageRequest(sort="last_seen_at", descending=True, limit=SHOWN)
         ),
         "presences": presences,
-        "machines": _presence_chart(presences),
+        "presence_chart": presence_chart(presences),
     }
 
 
@@ -78,20 +79,3 @@ def _weeks(weeks: Sequence[WeekCount]) -> Markup:
     """Return the chart of completed tasks per week, each week labelled by its Monday."""
     values = [(f"{week.monday:%b} {week.monday.day}", week.completed) for week in weeks]
     return bar_chart(translate("office.done_plot", n=len(weeks)), values, current=len(weeks) - 1)
-
-
-KINDS: Mapping[Presence, Kind] = {
-    Presence.ONLINE: "good",
-    Presence.LATE: "warn",
-    Presence.OFFLINE: "bad",
-    Presence.NEVER: "calm",
-}
-"""The tone of each presence in charts."""
-
-
-def _presence_chart(presences: Mapping[Presence, int]) -> Markup:
-    """Return the chart of devices by presence."""
-    whole = [
-        Segment(translate(f"office.{kept}"), presences[kept], kind) for kept, kind in KINDS.items()
-    ]
-    return stacked_bar(translate("office.machines_plot"), whole)

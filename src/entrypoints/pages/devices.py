@@ -15,8 +15,8 @@ from domain.devices import Presence, Status
 from domain.errors import VersionMismatch
 from entrypoints.api.devices import DeviceParameters, DevicePatch, NewDevice
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.charts import Kind, Segment, stacked_bar
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.charts import Segment, Tone, stacked_bar
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
@@ -30,19 +30,37 @@ from service_layer.queries.devices import DeviceView
 router = APIRouter(prefix="/office/machines", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/machines"
-FIELDS = ("name", "kind", "serial", "location", "status", "heartbeat_every")
-PRESENCES: Mapping[Presence, Kind] = {
+PRESENCE_TONES: Mapping[Presence, Tone] = {
     Presence.ONLINE: "good",
     Presence.LATE: "warn",
     Presence.OFFLINE: "bad",
     Presence.NEVER: "calm",
 }
+"""The tone of each presence in charts, in the order of display."""
 
 
 class DeviceListQuery(DeviceParameters):
     """The query parameters of the list: those of the API, but ordered by name by default."""
 
     sort: Literal["name", "-last_seen_at", "last_seen_at", "-created_at"] = "name"
+
+
+class DevicePage(EditPage[DeviceView]):
+    """The page of a device, with a form that edits it."""
+
+    async def context(self, request: Request, device: DeviceView, form: Form) -> Mapping[str, Any]:
+        return {"metrics": as_text(device.metrics or {}), "statuses": statuses()}
+
+    def options(self) -> Mapping[str, Mapping[str, str]]:
+        return {"status": dict(statuses())}
+
+
+EDIT = DevicePage(
+    name="device",
+    template="devices/device.html",
+    labels="devices",
+    fields=("name", "kind", "serial", "location", "status", "heartbeat_every"),
+)
 
 
 @router.get("")
@@ -72,7 +90,7 @@ async def show_device(
 ) -> Response:
     """Show a device, with a form that edits it."""
     device = await device_queries.one(device_id, now)
-    return _device_page(request, device, Form.of(device, *FIELDS))
+    return await EDIT.show(request, device)
 
 
 @router.post("/{device_id:id}")
@@ -85,16 +103,15 @@ async def save_device(
     ctx: CurrentContext,
 ) -> Response:
     """Edit a device; show the merge page on an edit conflict."""
-    try:
-        patch = sent.read(DevicePatch)
-        expected = sent.expected
-        await run(devices.edit_device, device_id, patch, ctx, expected)
-    except VersionMismatch:
-        return _merge(request, await device_queries.one(device_id, ctx.now), sent)
-    except FORM_ERRORS as error:
-        device = await device_queries.one(device_id, ctx.now)
-        return _device_page(request, device, sent.refused(error), to_problem(error).status)
-    return see_other(with_back(f"{HERE}/{device_id}", back_of(request)), "saved")
+    return await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(
+            devices.edit_device, device_id, form.read(DevicePatch), ctx, form.expected
+        ),
+        lambda: device_queries.one(device_id, ctx.now),
+        address=with_back(f"{HERE}/{device_id}", back_of(request)),
+    )
 
 
 @router.post("/{device_id:id}/key")
@@ -113,7 +130,7 @@ async def show_device_key(
     """Show the new key, or a notice if it has been shown already."""
     device = await device_queries.one(device_id, now)
     key = take_secret(request)
-    response = page(request, "machines/key.html", device=device, key=key)
+    response = page(request, "devices/key.html", device=device, key=key)
     forget_secret(request, response)
     return response
 
@@ -131,9 +148,7 @@ async def delete_device(
     try:
         await run(devices.delete_device, device_id, ctx, sent.expected)
     except VersionMismatch as error:
-        device = await device_queries.one(device_id, ctx.now)
-        form = Form.of(device, *FIELDS).refused(error)
-        return _device_page(request, device, form, to_problem(error).status)
+        return await EDIT.refuse(request, await device_queries.one(device_id, ctx.now), error)
     return see_other(list_address(back_of(request), HERE), "machine-deleted")
 
 
@@ -147,56 +162,31 @@ async def _list(request: Request, now: datetime, form: Form, status: int = 200) 
     counted = await queries.presences(now)
     return page(
         request,
-        "machines/list.html",
+        "devices/list.html",
         status=status,
         wanted=wanted,
         listing=wanted.to_response(
             await queries.list_page(wanted.filter(now), wanted.page_request())
         ),
-        presences=[(presence, counted[presence]) for presence in PRESENCES],
-        plot=_plot(counted) if any(counted.values()) else None,
+        presences=[(presence, counted[presence]) for presence in PRESENCE_TONES],
+        plot=presence_chart(counted) if any(counted.values()) else None,
         statuses=statuses(),
         form=form,
     )
 
 
-def _device_page(request: Request, device: DeviceView, form: Form, status: int = 200) -> Response:
-    value = as_text(device.metrics or {})
-    return page(
-        request,
-        "machines/machine.html",
-        status=status,
-        device=device,
-        metrics=value,
-        statuses=statuses(),
-        form=form,
-    )
-
-
-def _merge(request: Request, device: DeviceView, sent: Form) -> Response:
-    return merge_page(
-        request,
-        sent,
-        Form.of(device, *FIELDS),
-        FIELDS,
-        labels="machines",
-        back=with_back(f"{HERE}/{device.id}", back_of(request)),
-        choices={"status": dict(statuses())},
-    )
-
-
-def _plot(counted: Mapping[Presence, int]) -> Markup:
+def presence_chart(counted: Mapping[Presence, int]) -> Markup:
     """Return the chart of active devices by presence."""
     whole = [
-        Segment(translate(f"machines.presence_{presence}"), counted[presence], kind)
-        for presence, kind in PRESENCES.items()
+        Segment(translate(f"devices.presence_{presence}"), counted[presence], tone)
+        for presence, tone in PRESENCE_TONES.items()
     ]
-    return stacked_bar(translate("machines.plot"), whole)
+    return stacked_bar(translate("devices.plot"), whole)
 
 
 def statuses() -> list[tuple[str, str]]:
     """Return the statuses of a device as pairs of value and label."""
-    return [(str(status), translate(f"machines.status_{status}")) for status in Status]
+    return [(str(status), translate(f"devices.status_{status}")) for status in Status]
 
 
 def as_text(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

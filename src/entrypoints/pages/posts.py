@@ -1,5 +1,6 @@
 """Pages for posts: drafts, previews, publication."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from domain.actors import Actor
 from domain.base import validate
-from domain.errors import NotFound, VersionMismatch
+from domain.errors import NotFound
 from domain.posts import (
     CONTENT,
     Post,
@@ -21,7 +22,7 @@ from domain.posts import (
 )
 from entrypoints.api.posts import NewPost, PostParameters, PostPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.markdown import plain, rendered, safe
 from entrypoints.pages.rendering import page, see_other
@@ -44,7 +45,6 @@ from service_layer.queries.posts import PostQueries, PostView
 router = APIRouter(prefix="/office/news", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/news"
-FIELDS = ("title", "content")
 
 # The use case and the message for each value of the field `publish`.
 _PUBLISHING = {
@@ -72,6 +72,18 @@ class PostListQuery(ListParameters):
         )
 
 
+class PostPage(EditPage[PostView]):
+    """The page that edits a post, with a preview."""
+
+    async def context(self, request: Request, post: PostView, form: Form) -> Mapping[str, Any]:
+        return await _preview(request, form)
+
+
+EDIT = PostPage(
+    name="post", template="posts/edit.html", labels="posts", fields=("title", "content")
+)
+
+
 @router.get("")
 async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentActor) -> Response:
     """List the posts that the signed-in user may see."""
@@ -79,7 +91,7 @@ async def show_posts(request: CurrentRequest, post_queries: Posts, by: CurrentAc
     listing = wanted.to_response(
         await post_queries.list_page(wanted.filter(by), wanted.page_request())
     )
-    return page(request, "news/list.html", wanted=wanted, listing=listing)
+    return page(request, "posts/list.html", wanted=wanted, listing=listing)
 
 
 @router.get("/new")
@@ -114,7 +126,7 @@ async def preview_post(request: CurrentRequest, sent: SubmittedForm) -> Response
     """Return the preview of a post as an HTML fragment; 422 if its text is invalid."""
     form, status = _judged(sent)
     shown = await _preview(request, form)
-    return page(request, "news/preview.html", status=status, form=form, **shown)
+    return page(request, "posts/preview.html", status=status, form=form, **shown)
 
 
 @router.get("/{post_id:id}")
@@ -129,9 +141,9 @@ async def show_post(
     """Show a post, as a form to users who may edit it."""
     post = await _visible(post_queries, post_id, by, now)
     if may_change(by, post.author_id):
-        return await _edit(request, post, Form.of(post, *FIELDS))
+        return await EDIT.show(request, post)
     return page(
-        request, "news/post.html", post=post, content=await rendered(markdown, post.content)
+        request, "posts/post.html", post=post, content=await rendered(markdown, post.content)
     )
 
 
@@ -152,22 +164,20 @@ async def save_post(
     post = await _visible(post_queries, post_id, by, ctx.now)
     require_author_or_admin(by, post.author_id)
     if sent["preview"]:
-        return await _edit(request, post, *_judged(sent))
-    try:
-        patch = sent.read(PostPatch)
-        expected = sent.expected
-        await run(posts.edit_post, post_id, patch, ctx, expected)
-    except VersionMismatch:
-        now_is = Form.of(await _visible(post_queries, post_id, by, ctx.now), *FIELDS)
-        back = with_back(f"{HERE}/{post_id}", back_of(request))
-        return merge_page(request, sent, now_is, FIELDS, labels="news", back=back)
-    except FORM_ERRORS as error:
-        return await _edit(request, post, sent.refused(error), to_problem(error).status)
-    done = "saved"
-    if sent["publish"] in _PUBLISHING:
-        use_case, done = _PUBLISHING[sent["publish"]]
-        await run(use_case, post_id, ctx)
-    return see_other(with_back(f"{HERE}/{post_id}", back_of(request)), done)
+        return await EDIT.show(request, post, *_judged(sent))
+    publish, done = _PUBLISHING.get(sent["publish"], (None, "saved"))
+    response = await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(posts.edit_post, post_id, form.read(PostPatch), ctx, form.expected),
+        lambda: _visible(post_queries, post_id, by, ctx.now),
+        address=with_back(f"{HERE}/{post_id}", back_of(request)),
+        done=done,
+        loaded=post,
+    )
+    if publish is not None and response.status_code == 303:
+        await run(publish, post_id, ctx)
+    return response
 
 
 @router.post("/{post_id:id}/delete")
@@ -222,9 +232,4 @@ async def _preview(request: Request, form: Form) -> dict[str, Any]:
 
 async def _write(request: Request, form: Form, status: int = 200) -> Response:
     shown = await _preview(request, form)
-    return page(request, "news/new.html", status=status, form=form, **shown)
-
-
-async def _edit(request: Request, post: PostView, form: Form, status: int = 200) -> Response:
-    shown = await _preview(request, form)
-    return page(request, "news/edit.html", status=status, post=post, form=form, **shown)
+    return page(request, "posts/new.html", status=status, form=form, **shown)

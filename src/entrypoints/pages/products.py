@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import StillReferenced, VersionMismatch
+from domain.errors import StillReferenced
 from entrypoints.api.products import NewProduct, ProductPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
 from entrypoints.pages.choices import CATEGORIES
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute
@@ -23,7 +23,13 @@ from service_layer.queries.catalogue import ProductView
 
 router = APIRouter(prefix=HERE, include_in_schema=False, route_class=PageRoute)
 
-FIELDS = ("name", "sku", "description", "price", "reorder_level", "category_id")
+EDIT: EditPage[ProductView] = EditPage(
+    name="product",
+    template="stock/edit.html",
+    labels="stock",
+    fields=("name", "sku", "description", "price", "reorder_level", "category_id"),
+    searched={"category_id": CATEGORIES},
+)
 
 
 @router.get("/new")
@@ -65,7 +71,7 @@ async def show_product_form(
 ) -> Response:
     """Show the form that edits a product."""
     product = await product_queries.one(product_id, now)
-    return await _edit(request, product, Form.of(product, *FIELDS))
+    return await EDIT.show(request, product)
 
 
 @router.post("/{product_id:id}/edit")
@@ -79,18 +85,22 @@ async def save_product(
     currency: InCurrency,
 ) -> Response:
     """Edit a product; show the merge page on an edit conflict."""
-    try:
-        sent = await CATEGORIES.resolve(request, sent, "category_id")
-        patch = sent.read(ProductPatch)
-        changes: Any = {name: value for name, value in patch.items() if name in FIELDS}
-        expected = sent.expected
+
+    async def save(form: Form) -> None:
+        patch = form.read(ProductPatch)
+        changes: Any = {name: value for name, value in patch.items() if name in EDIT.fields}
+        expected = form.expected
         await run(catalogue.edit_product, product_id, changes, ctx, expected, currency=currency)
-    except VersionMismatch:
-        return await _merge(request, await product_queries.one(product_id, ctx.now), sent)
-    except FORM_ERRORS as error:
-        product = await product_queries.one(product_id, ctx.now)
-        return await _edit(request, product, sent.refused(error), to_problem(error).status)
-    return see_other(with_back(f"{HERE}/{product_id}", back_of(request)), "saved")
+
+    back = back_of(request)
+    return await EDIT.save_edit(
+        request,
+        sent,
+        save,
+        lambda: product_queries.one(product_id, ctx.now),
+        address=with_back(f"{HERE}/{product_id}/edit", back),
+        then=with_back(f"{HERE}/{product_id}", back),
+    )
 
 
 @router.post("/{product_id:id}/archive")
@@ -121,42 +131,13 @@ async def delete_product(
     ctx: CurrentContext,
 ) -> Response:
     """Delete a product; show an error if it has stock movements."""
-    expected = sent.expected
     try:
-        await run(catalogue.delete_product, product_id, ctx, expected)
+        await run(catalogue.delete_product, product_id, ctx, sent.expected)
     except StillReferenced as error:
-        product = await product_queries.one(product_id, ctx.now)
-        form = Form.of(product, *FIELDS).refused(error)
-        return await _edit(request, product, form, to_problem(error).status)
+        return await EDIT.refuse(request, await product_queries.one(product_id, ctx.now), error)
     return see_other(list_address(back_of(request), HERE), "product-deleted")
 
 
 async def _new(request: Request, form: Form, status: int = 200) -> Response:
     categories = await CATEGORIES.suggest(request, form["category_id"])
     return page(request, "stock/new.html", status=status, form=form, categories=categories)
-
-
-async def _edit(request: Request, product: ProductView, form: Form, status: int = 200) -> Response:
-    return page(
-        request,
-        "stock/edit.html",
-        status=status,
-        product=product,
-        form=form,
-        categories=await CATEGORIES.suggest(request, form["category_id"]),
-    )
-
-
-async def _merge(request: Request, product: ProductView, sent: Form) -> Response:
-    now_is = Form.of(product, *FIELDS)
-    categories = await CATEGORIES.suggest(request, sent["category_id"])
-    categories = categories.knowing(await CATEGORIES.suggest(request, now_is["category_id"]))
-    return merge_page(
-        request,
-        sent,
-        now_is,
-        FIELDS,
-        labels="stock",
-        back=with_back(f"{HERE}/{product.id}/edit", back_of(request)),
-        suggested={"category_id": categories},
-    )

@@ -1,6 +1,5 @@
 """Pages for the signed-in user's own profile, image, password and personal tokens."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -10,27 +9,23 @@ from starlette.responses import Response
 from domain.access import MAX_TOKENS, Scope, Token, TokenFilter
 from domain.actors import Actor
 from domain.base import PageRequest
-from domain.errors import NotFound, VersionMismatch
-from entrypoints.api import images
+from domain.errors import NotFound
 from entrypoints.api.access import NewToken
-from entrypoints.api.users import PasswordChange, UserPatch
+from entrypoints.api.users import PasswordChange
 from entrypoints.pages import sessions
-from entrypoints.pages.edit_conflicts import merge_page
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.one_time_secrets import forget_secret, redirect_with_secret, take_secret
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute
 from entrypoints.pages.translation import translate
 from entrypoints.pages.uploads import uploaded
-from entrypoints.pages.users import profile_changes, profile_form
+from entrypoints.pages.users import UserPage
 from entrypoints.web.dependencies import (
-    AuthenticatorPort,
+    Accounts,
     ClientAddress,
     CurrentActor,
     CurrentContext,
     CurrentGrant,
-    Hashing,
-    Images,
     Now,
     Tokens,
     UseCases,
@@ -39,14 +34,19 @@ from entrypoints.web.dependencies import (
 )
 from entrypoints.web.problems import to_problem
 from service_layer import access, users
-from service_layer.queries.users import UserView
 
 router = APIRouter(prefix="/office/profile", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/profile"
 PASSWORD = f"{HERE}/password"
 TOKENS = f"{HERE}/tokens"
-FIELDS = ("name", "username", "email", "city", "age")
+
+EDIT = UserPage(
+    name="user",
+    template="profile/profile.html",
+    labels="users",
+    fields=("name", "username", "email", "city", "age"),
+)
 
 
 @router.get("")
@@ -55,7 +55,7 @@ async def show_profile(
 ) -> Response:
     """Show the form that edits the signed-in user's profile."""
     user = await user_queries.one(by.id, now)
-    return _profile(request, user, profile_form(user, FIELDS))
+    return await EDIT.show(request, user)
 
 
 @router.post("")
@@ -68,48 +68,38 @@ async def save_profile(
     ctx: CurrentContext,
 ) -> Response:
     """Edit the signed-in user's profile; show the merge page on an edit conflict."""
-    try:
-        patch: Any = sent.read(UserPatch)
-        changes = profile_changes(sent, patch, FIELDS)
-        await run(users.edit_user, by.id, changes, ctx, sent.expected)
-    except VersionMismatch:
-        now_is = profile_form(await user_queries.one(by.id, ctx.now), FIELDS)
-        return merge_page(request, sent, now_is, FIELDS, labels="people", back=HERE)
-    except FORM_ERRORS as error:
-        user = await user_queries.one(by.id, ctx.now)
-        return _profile(request, user, sent.refused(error), to_problem(error).status)
-    return see_other(HERE, "saved")
+    return await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(users.edit_user, by.id, EDIT.changes(form), ctx, form.expected),
+        lambda: user_queries.one(by.id, ctx.now),
+        address=HERE,
+    )
 
 
 @router.post("/picture")
 async def replace_image(
     request: CurrentRequest,
     user_queries: Users,
-    pictures: Images,
-    run: UseCases,
+    accounts: Accounts,
     by: CurrentActor,
     ctx: CurrentContext,
 ) -> Response:
     """Replace the signed-in user's image by an upload."""
     try:
         content = await uploaded(request, "picture")
-        await images.replace_image(content, by.id, ctx, pictures=pictures, run=run)
+        await accounts.replace_image(by.id, content, ctx)
     except FORM_ERRORS as error:
         user = await user_queries.one(by.id, ctx.now)
-        refused = to_problem(error)
-        form = profile_form(user, FIELDS)
-        return _profile(request, user, form, refused.status, form.refused(error).wrong)
+        upload = Form(errors={"picture": EDIT.fill(user).refused(error).wrong})
+        return await EDIT.show(request, user, status=to_problem(error).status, upload=upload)
     return see_other(HERE, "picture-shown")
 
 
 @router.post("/picture/remove")
-async def delete_image(
-    pictures: Images, run: UseCases, by: CurrentActor, ctx: CurrentContext
-) -> Response:
+async def delete_image(accounts: Accounts, by: CurrentActor, ctx: CurrentContext) -> Response:
     """Delete the signed-in user's image; the default image is shown instead."""
-    _, before = await run(users.set_image, by.id, None, ctx)
-    if before is not None:
-        await pictures.delete(before)
+    await accounts.delete_image(by.id, ctx)
     return see_other(HERE, "picture-removed")
 
 
@@ -124,9 +114,7 @@ async def change_own_password(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
-    authenticator: AuthenticatorPort,
-    hashing: Hashing,
-    run: UseCases,
+    accounts: Accounts,
     by: CurrentActor,
     address: ClientAddress,
     ctx: CurrentContext,
@@ -134,23 +122,14 @@ async def change_own_password(
     """Change the password, which revokes all sessions and tokens; sign in with the new one."""
     try:
         change = sent.read(PasswordChange)
-        password_hash, confirmation = await hashing.for_oneself(by, change.current, change.new)
-        await run(
-            users.change_password, ctx, confirmation=confirmation, password_hash=password_hash
-        )
+        await accounts.change_password(ctx, change.current, change.new)
     except FORM_ERRORS as error:
         form = sent.refused(error)
         return page(request, "profile/password.html", status=to_problem(error).status, form=form)
     username = (await user_queries.one(by.id, ctx.now)).username
-    try:
-        browser = sessions.known_browser(request)
-        issued = await authenticator.sign_in(username, change.new, address, browser)
-    except FORM_ERRORS:
-        # The password is changed. Another change or the login throttle prevents this sign-in.
-        return see_other("/sign-in", "password-changed")
-    response = see_other(PASSWORD, "password-changed")
-    sessions.begin(request, response, issued)
-    return response
+    return await sessions.sign_in(
+        request, username, change.new, address, then=PASSWORD, done="password-changed"
+    )
 
 
 @router.get("/tokens")
@@ -200,15 +179,6 @@ async def revoke_token(token_id: UUID, run: UseCases, ctx: CurrentContext) -> Re
     """Revoke a personal token of the signed-in user."""
     await run(access.revoke_token, token_id, ctx)
     return see_other(TOKENS, "token-deleted")
-
-
-def _profile(
-    request: Request, user: UserView, form: Form, status: int = 200, picture: str = ""
-) -> Response:
-    """Return the profile page; `picture` is an error message about an uploaded image."""
-    upload = Form(errors={"picture": picture} if picture else {})
-    template = "profile/profile.html"
-    return page(request, template, status=status, user=user, form=form, upload=upload)
 
 
 async def _tokens(request: Request, by: Actor, form: Form, status: int = 200) -> Response:

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from domain.access import MAX_SECRET, SESSION_LIFETIME
 from domain.errors import PermissionDenied
 from domain.known_browser import KnownBrowser
+from entrypoints.pages.forms import FORM_ERRORS
+from entrypoints.pages.rendering import see_other
 from entrypoints.web.dependencies import ports
 from entrypoints.web.origins import Origin, cookie_name, public_origin
 from service_layer.access import IssuedToken
@@ -85,6 +87,23 @@ def begin(request: Request, response: Response, issued: IssuedToken) -> None:
     if issued.browser is not None:
         name = _known_browser_cookie(request)
         _set(request, response, name, str(issued.browser), KNOWN_BROWSER)
+
+
+async def sign_in(
+    request: Request, username: str, password: str, address: str, *, then: str, done: str
+) -> Response:
+    """Sign in by a password that was just set; redirect to the sign-in form if that fails.
+
+    It fails after another change, or by the login throttle.
+    """
+    authenticator = ports(request).authenticator
+    try:
+        issued = await authenticator.sign_in(username, password, address, known_browser(request))
+    except FORM_ERRORS:
+        return see_other("/sign-in", done)
+    response = see_other(then, done)
+    begin(request, response, issued)
+    return response
 
 
 def end(request: Request, response: Response) -> None:

@@ -1,7 +1,8 @@
 """Pages for tasks."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -9,12 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor
-from domain.errors import VersionMismatch
 from domain.tasks import TaskFilter
 from entrypoints.api.tasks import NewTask, TaskPatch
 from entrypoints.pages.addresses import back_of, with_back
 from entrypoints.pages.choices import PEOPLE
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
@@ -29,7 +29,6 @@ from service_layer.queries.tasks import TaskView
 router = APIRouter(prefix="/office/tasks", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/tasks"
-FIELDS = ("title", "description", "priority", "due_on", "assignee_id")
 
 OTHER_SORTS = ("-created_at", "-priority", "due_on", "title")
 
@@ -79,6 +78,25 @@ class TaskListQuery(ListParameters):
         )
 
 
+class TaskPage(EditPage[TaskView]):
+    """The page that edits a task, with the product that it is about."""
+
+    async def context(self, request: Request, task: TaskView, form: Form) -> Mapping[str, Any]:
+        if task.product_id is None:
+            return {"product": None}
+        here = ports(request)
+        return {"product": await here.product_queries.get(task.product_id, here.clock())}
+
+
+EDIT = TaskPage(
+    name="task",
+    template="tasks/edit.html",
+    labels="tasks",
+    fields=("title", "description", "priority", "due_on", "assignee_id"),
+    searched={"assignee_id": PEOPLE},
+)
+
+
 @router.get("")
 async def show_tasks(request: CurrentRequest, by: CurrentActor, now: Now) -> Response:
     """List tasks, with a form that creates one."""
@@ -116,7 +134,7 @@ async def show_task(
 ) -> Response:
     """Show the form that edits a task."""
     task = await task_queries.one(task_id, now)
-    return await _edit(request, task, now, Form.of(task, *FIELDS))
+    return await EDIT.show(request, task)
 
 
 @router.post("/{task_id:id}")
@@ -129,17 +147,13 @@ async def save_task(
     ctx: CurrentContext,
 ) -> Response:
     """Edit a task; show the merge page on an edit conflict."""
-    try:
-        sent = await PEOPLE.resolve(request, sent, "assignee_id")
-        patch = sent.read(TaskPatch)
-        expected = sent.expected
-        await run(tasks.edit_task, task_id, patch, ctx, expected)
-    except VersionMismatch:
-        return await _merge(request, await task_queries.one(task_id, ctx.now), sent)
-    except FORM_ERRORS as error:
-        task = await task_queries.one(task_id, ctx.now)
-        return await _edit(request, task, ctx.now, sent.refused(error), to_problem(error).status)
-    return see_other(with_back(f"{HERE}/{task_id}", back_of(request)), "saved")
+    return await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(tasks.edit_task, task_id, form.read(TaskPatch), ctx, form.expected),
+        lambda: task_queries.one(task_id, ctx.now),
+        address=with_back(f"{HERE}/{task_id}", back_of(request)),
+    )
 
 
 @router.post("/{task_id:id}/complete")
@@ -193,36 +207,4 @@ async def _list(
         counts=await queries.count(TaskFilter(today=now.date())),
         people=await PEOPLE.suggest(request, form["assignee_id"]),
         form=form,
-    )
-
-
-async def _edit(
-    request: Request, task: TaskView, now: datetime, form: Form, status: int = 200
-) -> Response:
-    product = None
-    if task.product_id is not None:
-        product = await ports(request).product_queries.get(task.product_id, now)
-    return page(
-        request,
-        "tasks/edit.html",
-        status=status,
-        task=task,
-        form=form,
-        people=await PEOPLE.suggest(request, form["assignee_id"]),
-        product=product,
-    )
-
-
-async def _merge(request: Request, task: TaskView, sent: Form) -> Response:
-    now_is = Form.of(task, *FIELDS)
-    people = await PEOPLE.suggest(request, sent["assignee_id"])
-    people = people.knowing(await PEOPLE.suggest(request, now_is["assignee_id"]))
-    return merge_page(
-        request,
-        sent,
-        now_is,
-        FIELDS,
-        labels="tasks",
-        back=with_back(f"{HERE}/{task.id}", back_of(request)),
-        suggested={"assignee_id": people},
     )

@@ -1,6 +1,6 @@
 """Pages for users: profiles, and for admins accounts, roles and passwords."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
@@ -10,40 +10,71 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.actors import Actor, Role
-from domain.errors import PermissionDenied, VersionMismatch
+from domain.errors import PermissionDenied
 from domain.profile import UNKNOWN_CITY, UserChanges
 from entrypoints.api.users import NewUser, UserParameters, UserPatch
 from entrypoints.pages.addresses import back_of, list_address, with_back
-from entrypoints.pages.edit_conflicts import merge_page
+from entrypoints.pages.edit_page import EditPage
 from entrypoints.pages.forms import FORM_ERRORS, Form, SubmittedForm
 from entrypoints.pages.rendering import known_city, page, see_other
 from entrypoints.pages.routes import CurrentRequest, PageRoute, parse_query
 from entrypoints.pages.translation import translate
 from entrypoints.web.dependencies import (
+    Accounts,
     ClientAddress,
     CurrentActor,
     CurrentContext,
-    Hashing,
-    Images,
     Now,
     UseCases,
     Users,
     ports,
 )
 from entrypoints.web.problems import to_problem
-from service_layer import idempotency, users
+from service_layer import users
 from service_layer.queries.users import MemberUser, UserView
 
 router = APIRouter(prefix="/office/people", include_in_schema=False, route_class=PageRoute)
 
 HERE = "/office/people"
-FIELDS = ("username", "email", "name", "age", "city", "role")
 
 
-class Wanted(UserParameters):
+class UserListQuery(UserParameters):
     """The query parameters of the list: those of the API, but ordered by name by default."""
 
     sort: Literal["name", "username", "-created_at"] = "name"
+
+
+class UserPage(EditPage[UserView]):
+    """A page that edits a user, who is an admin's or the signed-in one."""
+
+    async def context(self, request: Request, user: UserView, form: Form) -> Mapping[str, Any]:
+        return {"password": Form(), "upload": Form(), "roles": _roles()}
+
+    def options(self) -> Mapping[str, Mapping[str, str]]:
+        return {"role": dict(_roles())}
+
+    def fill(self, user: UserView) -> Form:
+        """Return the form filled from a user; `UNKNOWN_CITY` is an empty field."""
+        return super().fill(replace(user, city=known_city(user.city)))
+
+    def changes(self, sent: Form) -> Any:
+        """Return the changes of a submitted form; an emptied city becomes `UNKNOWN_CITY`."""
+        patch: Any = sent.read(UserPatch)
+        changes = {name: patch[name] for name in self.fields if name in patch}
+        if changes.get("city") == "":
+            if sent.was_shown("city", ""):
+                del changes["city"]
+            else:
+                changes["city"] = UNKNOWN_CITY
+        return changes
+
+
+EDIT = UserPage(
+    name="user",
+    template="users/edit.html",
+    labels="users",
+    fields=("username", "email", "name", "age", "city", "role"),
+)
 
 
 @router.get("")
@@ -56,8 +87,7 @@ async def show_users(request: CurrentRequest, by: CurrentActor) -> Response:
 async def create_user(
     request: CurrentRequest,
     sent: SubmittedForm,
-    hashing: Hashing,
-    run: UseCases,
+    accounts: Accounts,
     by: CurrentActor,
     address: ClientAddress,
     ctx: CurrentContext,
@@ -65,21 +95,8 @@ async def create_user(
     """Create a user."""
     try:
         new = dict(sent.read(NewUser))
-        password_hash = await hashing.for_new_user(
-            username=new["username"],
-            email=new["email"],
-            password=new.pop("password"),
-            actor=by,
-            address=address,
-        )
-        place = await run(
-            idempotency.idempotently,
-            sent.key,
-            users.create_user,
-            locate=_place,
-            password_hash=password_hash,
-            ctx=ctx,
-            **new,
+        place = await accounts.create_user_idempotently(
+            sent.key, ctx, locate=_place, address=address, **new
         )
     except FORM_ERRORS as error:
         return await _list(request, by, sent.refused(error), to_problem(error).status)
@@ -93,8 +110,8 @@ async def show_user(
     """Show a user with the attributes that the viewer may see; to admins, as a form."""
     user = (await user_queries.one(user_id, now)).visible_to(by)
     if by.is_admin and isinstance(user, UserView):
-        return _user_page(request, user, profile_form(user, FIELDS))
-    return page(request, "people/person.html", user=user)
+        return await EDIT.show(request, user)
+    return page(request, "users/user.html", user=user)
 
 
 @router.post("/{user_id:id}")
@@ -107,17 +124,13 @@ async def save_user(
     ctx: CurrentContext,
 ) -> Response:
     """Edit a user; show the merge page on an edit conflict."""
-    try:
-        patch: Any = sent.read(UserPatch)
-        changes = profile_changes(sent, patch, FIELDS)
-        expected = sent.expected
-        await run(users.edit_user, user_id, changes, ctx, expected)
-    except VersionMismatch:
-        return _merge(request, await user_queries.one(user_id, ctx.now), sent)
-    except FORM_ERRORS as error:
-        user = await user_queries.one(user_id, ctx.now)
-        return _user_page(request, user, sent.refused(error), to_problem(error).status)
-    return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "saved")
+    return await EDIT.save_edit(
+        request,
+        sent,
+        lambda form: run(users.edit_user, user_id, EDIT.changes(form), ctx, form.expected),
+        lambda: user_queries.one(user_id, ctx.now),
+        address=with_back(f"{HERE}/{user_id}", back_of(request)),
+    )
 
 
 @router.post("/{user_id:id}/deactivate")
@@ -129,7 +142,7 @@ async def deactivate_user(
         changes: UserChanges = {"is_active": False}
         await run(users.edit_user, user_id, changes, ctx)
     except FORM_ERRORS as error:
-        return _refused(request, await user_queries.one(user_id, ctx.now), error)
+        return await EDIT.refuse(request, await user_queries.one(user_id, ctx.now), error)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "person-deactivated")
 
 
@@ -149,23 +162,20 @@ async def set_user_password(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
-    hashing: Hashing,
-    run: UseCases,
-    by: CurrentActor,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> Response:
     """Set a user's password, which revokes their sessions and tokens."""
     try:
         patch: Any = Form({"password": sent["password"]}).read(UserPatch)
-        password_hash = await hashing.for_user(user_id, patch["password"], actor=by)
-        await run(users.edit_user, user_id, {}, ctx, password_hash=password_hash)
+        await accounts.edit_user(user_id, {}, ctx, password=patch["password"])
     except PermissionDenied as error:
-        return _refused(request, await user_queries.one(user_id, ctx.now), error)
+        return await EDIT.refuse(request, await user_queries.one(user_id, ctx.now), error)
     except FORM_ERRORS as error:
         user = await user_queries.one(user_id, ctx.now)
         password = Form({"password": ""}).refused(error)
-        form = profile_form(user, FIELDS)
-        return _user_page(request, user, form, to_problem(error).status, password)
+        status = to_problem(error).status
+        return await EDIT.show(request, user, status=status, password=password)
     return see_other(with_back(f"{HERE}/{user_id}", back_of(request)), "password-set")
 
 
@@ -175,18 +185,14 @@ async def delete_user(
     request: CurrentRequest,
     sent: SubmittedForm,
     user_queries: Users,
-    pictures: Images,
-    run: UseCases,
+    accounts: Accounts,
     ctx: CurrentContext,
 ) -> Response:
     """Delete a user and their image; show an error if records reference the user."""
     try:
-        expected = sent.expected
-        picture = await run(users.delete_user, user_id, ctx, expected)
+        await accounts.delete_user(user_id, ctx, sent.expected)
     except FORM_ERRORS as error:
-        return _refused(request, await user_queries.one(user_id, ctx.now), error)
-    if picture is not None:
-        await pictures.delete(picture)
+        return await EDIT.refuse(request, await user_queries.one(user_id, ctx.now), error)
     return see_other(list_address(back_of(request), HERE), "person-deleted")
 
 
@@ -195,13 +201,13 @@ def _place(user: Any) -> str:
 
 
 async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> Response:
-    wanted = parse_query(request, Wanted)
+    wanted = parse_query(request, UserListQuery)
     found = await ports(request).user_queries.list_page(wanted.filter(), wanted.page_request())
     listing = wanted.to_response(found)
     seen: list[UserView | MemberUser] = [u if by.is_admin else u.member() for u in found.items]
     return page(
         request,
-        "people/list.html",
+        "users/list.html",
         status=status,
         wanted=wanted,
         listing={**listing, "items": seen},
@@ -209,57 +215,5 @@ async def _list(request: Request, by: Actor, form: Form, status: int = 200) -> R
     )
 
 
-def _user_page(
-    request: Request,
-    user: UserView,
-    form: Form,
-    status: int = 200,
-    password: Form | None = None,
-) -> Response:
-    return page(
-        request,
-        "people/edit.html",
-        status=status,
-        user=user,
-        form=form,
-        password=password or Form(),
-        roles=_roles(),
-    )
-
-
-def _refused(request: Request, user: UserView, error: Exception) -> Response:
-    """Return the user's page with an error about a refused command."""
-    form = profile_form(user, FIELDS).refused(error)
-    return _user_page(request, user, form, to_problem(error).status)
-
-
-def _merge(request: Request, user: UserView, sent: Form) -> Response:
-    return merge_page(
-        request,
-        sent,
-        profile_form(user, FIELDS),
-        FIELDS,
-        labels="people",
-        back=with_back(f"{HERE}/{user.id}", back_of(request)),
-        choices={"role": dict(_roles())},
-    )
-
-
-def profile_form(user: UserView, fields: Sequence[str]) -> Form:
-    """Return the form that edits a profile; `UNKNOWN_CITY` is an empty field."""
-    return Form.of(replace(user, city=known_city(user.city)), *fields)
-
-
-def profile_changes(sent: Form, patch: Mapping[str, Any], fields: Sequence[str]) -> Any:
-    """Return the changes of a profile; an emptied city becomes `UNKNOWN_CITY`."""
-    changes = {name: patch[name] for name in fields if name in patch}
-    if changes.get("city") == "":
-        if sent.was_shown("city", ""):
-            del changes["city"]
-        else:
-            changes["city"] = UNKNOWN_CITY
-    return changes
-
-
 def _roles() -> list[tuple[str, str]]:
-    return [(str(role), translate(f"people.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]
+    return [(str(role), translate(f"users.role_{role}")) for role in (Role.MEMBER, Role.ADMIN)]

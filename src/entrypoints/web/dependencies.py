@@ -14,9 +14,9 @@ from domain.base import Context, Expected
 from domain.currencies import Currency
 from entrypoints.web.etags import expected_versions, header_list
 from entrypoints.web.prices import priced
+from service_layer.accounts import AccountService
 from service_layer.authentication import Authenticator
 from service_layer.database_monitor import DatabaseMonitor
-from service_layer.password_hashing import PasswordHashing
 from service_layer.ports import Clock, Database, ImageStore, MarkdownRenderer
 from service_layer.queries.access import AccessQueries, Grant, TokenQueries
 from service_layer.queries.catalogue import CategoryQueries, ProductQueries
@@ -37,7 +37,7 @@ class Ports:
     database_monitor: DatabaseMonitor
     runner: Runner
     authenticator: Authenticator
-    password_hashing: PasswordHashing
+    accounts: AccountService
     images: ImageStore
     markdown: MarkdownRenderer
     task_queries: TaskQueries
@@ -165,8 +165,7 @@ Devices = Annotated[DeviceQueries, _port("device_queries")]
 KeyDigest = Annotated[str, Depends(_key_digest)]
 Tokens = Annotated[TokenQueries, _port("token_queries")]
 AuthenticatorPort = Annotated[Authenticator, _port("authenticator")]
-Hashing = Annotated[PasswordHashing, _port("password_hashing")]
-Images = Annotated[ImageStore, _port("images")]
+Accounts = Annotated[AccountService, _port("accounts")]
 Markdown = Annotated[MarkdownRenderer, _port("markdown")]
 CurrentGrant = Annotated[Grant, Depends(_grant)]
 CurrentActor = Annotated[Actor, Depends(_actor)]

@@ -27,7 +27,7 @@ class TokenView(View):
     @classmethod
     def of(cls, token: Token) -> "TokenView":
         """Return the view of a loaded aggregate."""
-        return cls.from_entity(token, name=token.name or "")
+        return cls._of(token, name=token.name or "")
 
 
 class TokenQueries(Queries[TokenView, TokenFilter]):

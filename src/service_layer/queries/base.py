@@ -33,7 +33,7 @@ class View:
     updated_at: datetime
 
     @classmethod
-    def from_entity(cls, entity: Entity, /, **values: Any) -> Self:
+    def _of(cls, entity: Entity, /, **values: Any) -> Self:
         """Return the view of a loaded aggregate.
 
         Fields are copied by name. Keyword arguments give derived fields and those of other

@@ -21,7 +21,7 @@ class CategoryView(View):
     @classmethod
     def of(cls, category: Category) -> "CategoryView":
         """Return the view of a loaded aggregate."""
-        return cls.from_entity(category)
+        return cls._of(category)
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,7 @@ class ProductView(View):
     @classmethod
     def of(cls, product: Product, category: ProductCategory | None) -> "ProductView":
         """Return the view of a loaded aggregate with its category."""
-        return cls.from_entity(product, category=category)
+        return cls._of(product, category=category)
 
 
 class CategoryQueries(Queries[CategoryView, CategoryFilter]):

@@ -31,7 +31,7 @@ class DeviceView(View):
     @classmethod
     def of(cls, device: Device, now: datetime) -> "DeviceView":
         """Return the view of a loaded aggregate, with its presence at `now`."""
-        return cls.from_entity(device, presence=device.presence(now))
+        return cls._of(device, presence=device.presence(now))
 
 
 class DeviceQueries(Queries[DeviceView, DeviceFilter]):

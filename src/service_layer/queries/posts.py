@@ -29,7 +29,7 @@ class PostView(View):
     @classmethod
     def of(cls, post: Post, people: Mapping[UUID, PublicUser]) -> "PostView":
         """Return the view of a loaded aggregate with its author."""
-        return cls.from_entity(post, author=people[post.author_id])
+        return cls._of(post, author=people[post.author_id])
 
 
 class PostQueries(Queries[PostView, PostFilter]):

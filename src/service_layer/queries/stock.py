@@ -35,7 +35,7 @@ class MovementView(View):
     def of(cls, movement: Movement, people: Mapping[UUID, PublicUser]) -> "MovementView":
         """Return the view of a loaded aggregate with its creator."""
         by = movement.created_by_id
-        return cls.from_entity(movement, created_by=people.get(by) if by else None)
+        return cls._of(movement, created_by=people.get(by) if by else None)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class TaskView(View):
     def of(cls, task: Task, today: date, people: Mapping[UUID, PublicUser]) -> "TaskView":
         """Return the view of a loaded aggregate with the users it references."""
         assignee, by = task.assignee_id, task.created_by_id
-        return cls.from_entity(
+        return cls._of(
             task,
             assignee=people.get(assignee) if assignee else None,
             created_by=people.get(by) if by else None,

@@ -62,7 +62,7 @@ class UserView(View):
     @classmethod
     def of(cls, user: User) -> "UserView":
         """Return the view of a loaded aggregate."""
-        return cls.from_entity(user, image_url=image_url(user.image_file))
+        return cls._of(user, image_url=image_url(user.image_file))
 
     def public(self) -> PublicUser:
         """Return the public view."""

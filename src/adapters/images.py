@@ -23,7 +23,7 @@ MAX_SIDE = 4096
 KEPT_SIDE = 1024
 """Maximum width and height of a stored image, in pixels, which is enough for a portrait."""
 
-WORKER = Path(__file__).with_name("pictures_worker.py")
+WORKER = Path(__file__).with_name("images_worker.py")
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
@@ -64,7 +64,7 @@ class ImageCleaner:
         self._seconds = seconds
         self._limits = limits
         self._waiting = 0
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="images")
 
     async def clean(self, content: bytes) -> tuple[bytes, str]:
         """Re-encode the upload's pixels, without its metadata; return the image and its suffix.
@@ -81,14 +81,14 @@ class ImageCleaner:
             answer = await loop.run_in_executor(self._threads, self._ask, content)
         finally:
             self._waiting -= 1
-        word, _, picture = answer.partition(b"\n")
+        word, _, image = answer.partition(b"\n")
         if word in _REFUSALS:
             raise InvalidValue(_REFUSALS[word])
         suffix = word.decode(errors="replace")
         # The suffix becomes part of a path, so not even a compromised worker may choose it freely.
         if suffix not in MEDIA_TYPES:
             raise StorageUnavailable(_UNWRITABLE)
-        return picture, suffix
+        return image, suffix
 
     def _ask(self, content: bytes) -> bytes:
         """Send an upload to a new worker and return its response."""
@@ -141,9 +141,9 @@ class FolderImageStore(ImageStore):
         self._cleaner = cleaner or ImageCleaner()
 
     async def save(self, content: bytes) -> str:
-        picture, suffix = await self._cleaner.clean(content)
+        image, suffix = await self._cleaner.clean(content)
         name = new_name(suffix)
-        await asyncio.to_thread(self._write, name, picture)
+        await asyncio.to_thread(self._write, name, image)
         return name
 
     async def find(self, name: str) -> Image | None:

@@ -138,15 +138,15 @@ def main() -> None:
     # Pillow refuses more than twice this many pixels; WebP allocates memory on opening.
     Image.MAX_IMAGE_PIXELS = max_side * max_side
     try:
-        word, picture = cleaned(sys.stdin.buffer.read(), max_side, kept_side)
+        word, image = cleaned(sys.stdin.buffer.read(), max_side, kept_side)
     except UnidentifiedImageError:
-        word, picture = "foreign", b""
+        word, image = "foreign", b""
     except TooLarge:
-        word, picture = "large", b""
+        word, image = "large", b""
     except Exception:
         # Decoders raise various exceptions; each means that the upload cannot be decoded.
-        word, picture = "damaged", b""
-    sys.stdout.buffer.write(word.encode() + b"\n" + picture)
+        word, image = "damaged", b""
+    sys.stdout.buffer.write(word.encode() + b"\n" + image)
 
 
 if __name__ == "__main__":

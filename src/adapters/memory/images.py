@@ -1,6 +1,6 @@
 """The image store over a dictionary, with the real image cleaner."""
 
-from adapters.pictures import MEDIA_TYPES, ImageCleaner, new_name
+from adapters.images import MEDIA_TYPES, ImageCleaner, new_name
 from service_layer.ports import Image, ImageStore
 
 
@@ -12,9 +12,9 @@ class MemoryImageStore(ImageStore):
         self._kept: dict[str, Image] = {}
 
     async def save(self, content: bytes) -> str:
-        picture, suffix = await self._cleaner.clean(content)
+        image, suffix = await self._cleaner.clean(content)
         name = new_name(suffix)
-        self._kept[name] = Image(picture, MEDIA_TYPES[suffix])
+        self._kept[name] = Image(image, MEDIA_TYPES[suffix])
         return name
 
     async def find(self, name: str) -> Image | None:
