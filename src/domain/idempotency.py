@@ -21,7 +21,7 @@ class IdempotencyRecord(Entity):
     void, and the key counts as new.
     """
 
-    entity_name: ClassVar[str] = "receipt"
+    entity_name: ClassVar[str] = "idempotency record"
 
     location: str
     expires_at: datetime

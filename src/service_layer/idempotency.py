@@ -40,22 +40,22 @@ def idempotently(
     """
     operation = " ".join([use_case.__name__, *map(str, args)])
     id = IdempotencyRecord.id_for(ctx.require_actor(), operation, key)
-    receipt = uow.idempotency_records.find(id)
-    if receipt is not None and receipt.is_valid(ctx.now):
-        return receipt.location
+    record = uow.idempotency_records.find(id)
+    if record is not None and record.is_valid(ctx.now):
+        return record.location
     try:
-        found_at = locate(use_case(uow, *args, ctx=ctx, **kwargs))
+        location = locate(use_case(uow, *args, ctx=ctx, **kwargs))
     except DomainError:
         # The violated rule may result from a concurrent request with the same key, such as a name
         # that is in use now. A retry finds its record.
-        if receipt is None and uow.idempotency_records.find(id) is not None:
+        if record is None and uow.idempotency_records.find(id) is not None:
             raise ConcurrencyConflict from None
         raise
-    for over in uow.idempotency_records.list_expired(ctx.now, limit=10):
-        if over is not receipt:
-            uow.idempotency_records.remove(over)
-    if receipt is None:
-        uow.idempotency_records.add(IdempotencyRecord.create(id, ctx.now, found_at))
+    for expired in uow.idempotency_records.list_expired(ctx.now, limit=10):
+        if expired is not record:
+            uow.idempotency_records.remove(expired)
+    if record is None:
+        uow.idempotency_records.add(IdempotencyRecord.create(id, ctx.now, location))
     else:
-        receipt.replace(ctx.now, found_at)
-    return found_at
+        record.replace(ctx.now, location)
+    return location

@@ -18,13 +18,13 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.repository import SqlRepository
 from adapters.sql.schema.tables import (
-    attempts,
     categories,
     devices,
+    idempotency_records,
+    login_throttles,
     movements,
     posts,
     products,
-    receipts,
     tasks,
     tokens,
     users,
@@ -132,9 +132,9 @@ class SqlLoginThrottles(SqlRepository[LoginThrottle], LoginThrottleRepository):
 
     def list_expired(self, now: datetime, limit: int) -> list[LoginThrottle]:
         # Skip locked rows: two transactions that wait for each other's counters would deadlock.
-        order = (attempts.c.expires_at,)
+        order = (login_throttles.c.expires_at,)
         return self._load_where(
-            attempts.c.expires_at <= now, order=order, limit=limit, skip_locked=True
+            login_throttles.c.expires_at <= now, order=order, limit=limit, skip_locked=True
         )
 
 
@@ -147,9 +147,9 @@ class SqlIdempotencyRecords(SqlRepository[IdempotencyRecord], IdempotencyRecordR
 
     def list_expired(self, now: datetime, limit: int) -> list[IdempotencyRecord]:
         # Skip locked rows: all transactions find the same records, and one of them deletes each.
-        order = (receipts.c.expires_at,)
+        order = (idempotency_records.c.expires_at,)
         return self._load_where(
-            receipts.c.expires_at <= now, order=order, limit=limit, skip_locked=True
+            idempotency_records.c.expires_at <= now, order=order, limit=limit, skip_locked=True
         )
 
 

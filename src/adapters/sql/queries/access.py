@@ -10,7 +10,7 @@ from adapters.sql.database import Row, SqlDatabase, Statement
 from adapters.sql.queries.base import SqlQueries
 from adapters.sql.queries.listing import SortColumn
 from adapters.sql.queries.users import public_columns, public_user
-from adapters.sql.schema.tables import attempts, tokens, users
+from adapters.sql.schema.tables import login_throttles, tokens, users
 from domain.access import Purpose, TokenFilter
 from domain.actors import Actor
 from service_layer.queries.access import (
@@ -87,7 +87,7 @@ class SqlAccessQueries(AccessQueries):
         self._setup = database.statement(setup)
         by_digest = setup.where(tokens.c.digest == bindparam("digest", type_=Text()))
         self._setup_by_digest = database.statement(by_digest)
-        self._failures = database.lookup(select(attempts.c.failed_at), attempts.c.id)
+        self._failures = database.lookup(select(login_throttles.c.failed_at), login_throttles.c.id)
 
     async def grant(self, digest: str) -> Grant | None:
         row = await self._grant.row(digest, {})

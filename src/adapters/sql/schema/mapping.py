@@ -6,13 +6,13 @@ from sqlalchemy import Connection, Table, event
 from sqlalchemy.orm import Mapper, registry
 
 from adapters.sql.schema.tables import (
-    attempts,
     categories,
     devices,
+    idempotency_records,
+    login_throttles,
     movements,
     posts,
     products,
-    receipts,
     tasks,
     tokens,
     users,
@@ -62,8 +62,8 @@ def _derive(mapper: Mapper[Any], connection: Connection, entity: Any) -> None:
 _map(Task, tasks, derived=("title_key", "search_text"))
 _map(User, users, derived=("username_key", "name_key", "city_key", "search_text"))
 _map(Token, tokens)
-_map(LoginThrottle, attempts)
-_map(IdempotencyRecord, receipts)
+_map(LoginThrottle, login_throttles)
+_map(IdempotencyRecord, idempotency_records)
 _map(Post, posts, derived=("title_key", "search_text"))
 _map(Category, categories, derived=("unique_key", "name_key"))
 _map(Product, products, derived=("name_key", "sku_key", "search_text"))

@@ -92,7 +92,7 @@ tokens = Table(
     Index(None, "user_id", "purpose", "created_at", "id"),
 )
 
-attempts = Table(
+login_throttles = Table(
     "attempts",
     metadata,
     *entity_columns(),
@@ -101,7 +101,7 @@ attempts = Table(
     Index(None, "expires_at"),
 )
 
-receipts = Table(
+idempotency_records = Table(
     "receipts",
     metadata,
     *entity_columns(),
