@@ -66,9 +66,9 @@ class DatabaseMonitor:
         try:
             schema = await self._database.schema()
         except DatabaseUnavailable as error:
-            # This outage ends when a query succeeds; it does not take a commit.
-            self._must_commit = False
             if not isinstance(error, Contention):
+                # This outage ends when a query succeeds; it does not take a commit.
+                self._must_commit = False
                 self._begin_outage(UNAVAILABLE, str(error))
             return
         if schema is not Schema.CURRENT:

@@ -13,8 +13,9 @@ _DECLARED: dict[Callable[..., Any], tuple[type[Entity], ...]] = {}
 def prefetches(*entities: type[Entity]) -> Callable[[U], U]:
     """Declare the types of the aggregates whose ids are the first arguments of a use case.
 
-    A group commit loads the aggregates of all its use cases by one query per type. It runs a use
-    case apart whose aggregate is under lock contention. Without group commit this has no effect.
+    A group commit loads them by one query per type, if several of its use cases declare that type.
+    A use case whose aggregate is under lock contention runs apart. Without group commit this has no
+    effect.
     """
 
     def declare(use_case: U) -> U:

@@ -31,8 +31,8 @@ class Runner:
     """Executes use cases in a pool of threads, each in its own transaction.
 
     Conflicts with other transactions are detected by the optimistic lock, and the use case is
-    retried. A use case may therefore run several times, and must have no side effects outside its
-    unit of work.
+    retried. Products, login throttles and idempotency records are locked when they are loaded. A
+    use case may run several times, so it must have no side effects outside its unit of work.
     """
 
     OPTIMISTIC_ATTEMPTS = 3

@@ -97,6 +97,18 @@ def test_a_database_that_refuses_changes_is_back_with_the_next_commit(watched: W
     asyncio.run(outage())
 
 
+def test_a_busy_moment_does_not_end_the_outage_of_a_full_disk(watched: Watched) -> None:
+    async def outage() -> None:
+        watched.monitor.start()
+        watched.monitor.request_failed(WritesRefused("The disk is full."))
+        assert await watched.told(Schema.CURRENT) == ["database unavailable"]
+        assert await watched.told(Contention("too long")) == []
+        assert await watched.told(Schema.CURRENT) == []
+        await watched.monitor.stop()
+
+    asyncio.run(outage())
+
+
 @pytest.mark.parametrize("error", [QueueFull(), Contention("too long"), ValueError("no matter")])
 def test_a_busy_database_is_not_unavailable(watched: Watched, error: Exception) -> None:
     async def busy() -> None:

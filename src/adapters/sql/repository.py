@@ -44,9 +44,12 @@ class SqlRepository(Repository[E], Generic[E]):
             return None
         entity = self._map.get(key)
         if entity is None:
-            for entity in self._map.load(self.entity, (id,), lock=lock):
-                self._map.put(entity)
-        found: E | None = entity  # type: ignore[assignment]
+            rows = self._map.load(self.entity, (id,), lock=lock)
+            if not rows:
+                return None
+            (entity,) = rows
+            self._map.put(entity)
+        found: E = entity  # type: ignore[assignment]
         return found
 
     def has(self, id: UUID) -> bool:

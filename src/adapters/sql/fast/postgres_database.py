@@ -33,7 +33,7 @@ class FastPostgresDatabase(FastDatabase, PostgresDatabase):
 
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     writer = UnnestWriter(dialect)
-    # Measured: docs/decisions/0022-turns-for-company.md.
+    # A larger batch gains little and waits longer: docs/decisions/0022-turns-for-company.md.
     batch_policy = BatchPolicy(full_batch=12)
 
     def __init__(self, url: URL) -> None:

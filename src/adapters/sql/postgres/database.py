@@ -1,5 +1,6 @@
 """PostgreSQL through psycopg 3: connection pools and timeouts."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -94,7 +95,7 @@ class PostgresDatabase(SqlDatabase):
         self._gin_cleaner.start()
 
     async def close(self) -> None:
-        self._gin_cleaner.close()
+        await asyncio.to_thread(self._gin_cleaner.close)
         await super().close()
 
     def migration_engine(self) -> Engine:

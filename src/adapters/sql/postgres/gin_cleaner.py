@@ -4,7 +4,6 @@ import logging
 import threading
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.schema.search import SEARCHED
 
@@ -60,6 +59,6 @@ class GinCleaner:
             try:
                 with self._engine.begin() as connection:
                     connection.execute(_INDEX, {"names": _NAMES})
-            except SQLAlchemyError as error:
+            except Exception as error:
                 # Only speed depends on the cleanup, and the next write retries it.
                 log.warning("gin index cleanup failed", extra={"reason": type(error).__name__})

@@ -92,6 +92,7 @@ tokens = Table(
     Index(None, "user_id", "purpose", "created_at", "id"),
 )
 
+# The database keeps former names of tables and columns: `attempts`, `receipts`, `times` and others.
 login_throttles = Table(
     "attempts",
     metadata,
