@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from sqlalchemy import URL
 from xdist.scheduler import LoadScopeScheduling
 
 pytest.register_assert_rewrite("contract", "support")
+
+# A shell starts a command in the background with interrupts ignored, which all processes of tests
+# would inherit.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadlines, because test machines may be slow. With `CI` set this is Hypothesis' default.
 settings.register_profile(
