@@ -158,6 +158,17 @@ class Repository(ABC, Generic[E_]):
         """Return whether an aggregate with this id exists."""
         return self.find(id) is not None
 
+    def require_exists(self, id: UUID) -> None:
+        """Require that an aggregate exists, because a new row will reference it.
+
+        An adapter may leave this to the commit, which then fails with a concurrency conflict.
+
+        Raises:
+            NotFound: when there is none.
+        """
+        if not self.has(id):
+            raise NotFound(self.entity_name, id)
+
     def get(self, id: UUID, expected: Expected = None) -> E_:
         """Return the aggregate for a change, after the check of its optimistic lock.
 

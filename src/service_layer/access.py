@@ -126,8 +126,11 @@ def require_actor_exists(uow: UnitOfWork, actor: Actor | None) -> None:
     Raises:
         AuthenticationFailed: when the actor was deleted.
     """
-    if actor is not None and not uow.users.has(actor.id):
-        raise AuthenticationFailed("Sign in again.")
+    if actor is not None:
+        try:
+            uow.users.require_exists(actor.id)
+        except NotFound:
+            raise AuthenticationFailed("Sign in again.") from None
 
 
 def require_unchanged_actor(uow: UnitOfWork, actor: Actor) -> None:

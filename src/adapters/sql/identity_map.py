@@ -27,6 +27,9 @@ class IdentityMap:
     It keeps references to all loaded aggregates, for their events; the session's own map is weak.
     """
 
+    leaves_references_to_commit = False
+    """Whether only the foreign keys check references to aggregates that no use case loads."""
+
     def __init__(self, session: Session, *, for_update: bool = False) -> None:
         self.session = session
         self.for_update = for_update

@@ -55,6 +55,10 @@ class SqlRepository(Repository[E], Generic[E]):
     def has(self, id: UUID) -> bool:
         return self._map.exists((self.entity, id))
 
+    def require_exists(self, id: UUID) -> None:
+        if not self._map.leaves_references_to_commit:
+            super().require_exists(id)
+
     def is_empty(self) -> bool:
         return not self._exists(true())
 

@@ -16,6 +16,9 @@ from service_layer.group_commit.unit_of_work import FlushRequired
 class WorkingSet(IdentityMap):
     """The identity map of a transaction that several use cases share, one after another."""
 
+    leaves_references_to_commit = True
+    # After a violation the use cases run alone, at last in the plain lane, which checks by itself.
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.previous: dict[Key, Entity] = {}
@@ -23,8 +26,6 @@ class WorkingSet(IdentityMap):
         self.pending: set[Key] = set()
         """Keys of changes by earlier use cases that are not flushed yet."""
         self.prefetched: dict[Key, Entity] = {}
-        self.existing: set[Key] = set()
-        """Keys of stored aggregates that were found to exist."""
 
     def get(self, key: Key) -> Entity | None:
         entity = self.loaded.get(key)
@@ -38,12 +39,7 @@ class WorkingSet(IdentityMap):
     def exists(self, key: Key) -> bool:
         if key not in self.loaded and key not in self.removed:
             self.require_flushed(key)
-        if key in self.existing and key not in self.removed:
-            return True
-        exists = super().exists(key)
-        if exists and key not in self.added:
-            self.existing.add(key)
-        return exists
+        return super().exists(key)
 
     def require_flushed(self, key: Key) -> None:
         """Require that an aggregate has no deferred changes.
@@ -104,7 +100,7 @@ class WorkingSet(IdentityMap):
     def clear(self) -> None:
         """Detach all aggregates after a flush, which emptied the session."""
         self.loaded, self.added, self.removed = {}, set(), set()
-        self.previous, self.pending, self.prefetched, self.existing = {}, set(), {}, set()
+        self.previous, self.pending, self.prefetched = {}, set(), {}
 
     def _evict(self, key: Key) -> None:
         """Detach an aggregate of an earlier use case, so that the current one loads its own object.
