@@ -6,6 +6,7 @@ It relies on uvloop's and asyncio's order of callbacks: those scheduled in a tic
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class FastSqliteDatabase(FastDatabase, SqliteDatabase):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        # Long reads share one connection. Each further thread would keep memory of its own.
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
         self.batch_engine = self.engine
         self._loop_reader = Reader(self._connect_reader, LOOP_BUDGET)
         self._thread_reader = Reader(self._connect_reader, STATEMENT_TIMEOUT)
