@@ -119,11 +119,12 @@ class SqlDatabase(Database):
     engine: Engine
     read_engine: Engine
     """An engine in autocommit mode, with at least `READERS` connections."""
+    read_threads: int = READERS
     driver_error: type[Exception]
     """The base class of the driver's errors."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reads")
+        self._threads = ThreadPoolExecutor(self.read_threads, thread_name_prefix="reads")
 
     async def close(self) -> None:
         self._threads.shutdown()

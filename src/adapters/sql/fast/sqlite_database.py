@@ -6,7 +6,6 @@ It relies on uvloop's and asyncio's order of callbacks: those scheduled in a tic
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,11 @@ class FastSqliteDatabase(FastDatabase, SqliteDatabase):
     """SQLite with one connection for short reads on the event loop, and one in a thread."""
 
     dialect = SQLiteDialect_pysqlite(paramstyle="named")
+    # Long reads share one connection. Each further thread would keep memory of its own.
+    read_threads = 1
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        # Long reads share one connection. Each further thread would keep memory of its own.
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-reads")
         self.batch_engine = self.engine
         self._loop_reader = Reader(self._connect_reader, LOOP_BUDGET)
         self._thread_reader = Reader(self._connect_reader, STATEMENT_TIMEOUT)
